@@ -1,0 +1,159 @@
+import { UserError } from "../errors.ts";
+
+/** One tensor of an opened file. Its bytes stay on disk until `readTensor`, so a file may exceed memory. */
+export interface StoredTensor {
+  dtype: string;
+  shape: number[];
+  /** The tensor's bytes, a slice of the file. */
+  bytes: Blob;
+  /** The file's name, for messages. */
+  source: string;
+}
+
+/** One tensor to be written. `data` is asked for when its turn comes, so that one at a time is in memory. */
+export interface TensorSource {
+  name: string;
+  shape: readonly number[];
+  data: () => Float32Array | Promise<Float32Array>;
+}
+
+const BYTES: Record<string, number> = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+};
+
+/** Tensors that old files carry and that are computed, or tied, instead: never counted as superfluous. */
+const DERIVED = /rotary_emb\.inv_freq$|^lm_head\.weight$/;
+
+const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+/**
+ * Reads the header of a safetensors file: u64 length, JSON of name to {dtype, shape, data_offsets}, then the
+ * bytes (https://huggingface.co/docs/safetensors). Every range is checked against the shape and against the
+ * file's size, so a truncated or overwritten file is found here and not as odd weights.
+ */
+export async function openSafetensors(
+  file: Blob,
+  source: string,
+): Promise<Map<string, StoredTensor>> {
+  const corrupt = (why: string) =>
+    new UserError(`${source} is corrupt or truncated: ${why}; copy or download it again`);
+  if (file.size < 8) throw corrupt(`${file.size} bytes hold no header`);
+  const prefix = new DataView(await file.slice(0, 8).arrayBuffer());
+  const headerEnd = 8 + Number(prefix.getBigUint64(0, true));
+  if (headerEnd > file.size) throw corrupt(`its header should end at byte ${headerEnd}`);
+  let header: Record<string, { dtype: string; shape: number[]; data_offsets: number[] }>;
+  try {
+    header = JSON.parse(await file.slice(8, headerEnd).text());
+  } catch {
+    throw corrupt("its header is not JSON");
+  }
+  if (typeof header !== "object" || header === null) throw corrupt("its header is not an object");
+  const tensors = new Map<string, StoredTensor>();
+  let covered = 0;
+  for (const [name, info] of Object.entries(header)) {
+    if (name === "__metadata__") continue;
+    const { dtype, shape, data_offsets: range } = info ?? {};
+    if (!Array.isArray(shape) || !Array.isArray(range)) throw corrupt(`no shape for ${name}`);
+    const bytes = product(shape) * (BYTES[dtype] ?? Number.NaN);
+    if (range[1] - range[0] !== bytes && dtype in BYTES) {
+      throw corrupt(`${name} has ${range[1] - range[0]} bytes, its shape needs ${bytes}`);
+    }
+    const [begin, end] = [headerEnd + range[0], headerEnd + range[1]];
+    if (!(begin >= headerEnd && end >= begin)) throw corrupt(`the range of ${name} is impossible`);
+    if (end > file.size) throw corrupt(`${file.size} bytes of at least ${end}`);
+    covered += end - begin;
+    tensors.set(name, { dtype, shape, bytes: file.slice(begin, end), source });
+  }
+  if (headerEnd + covered !== file.size) {
+    throw corrupt(`its tensors need ${headerEnd + covered} bytes, the file has ${file.size}`);
+  }
+  return tensors;
+}
+
+/** Reads one tensor as float32, row-major. F16 and BF16 are widened, which is exact. */
+export async function readTensor(
+  tensors: Map<string, StoredTensor>,
+  name: string,
+): Promise<Float32Array<ArrayBuffer>> {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new Error(`no tensor ${name}; requireTensors comes first`);
+  const { dtype, shape, bytes, source } = tensor;
+  const buffer = await bytes.arrayBuffer();
+  if (buffer.byteLength !== product(shape) * BYTES[dtype]) {
+    throw new UserError(`${source} changed or was cut short while it was read`);
+  }
+  if (dtype === "F32") return new Float32Array(buffer);
+  if (dtype === "F16") return new Float32Array(new Float16Array(buffer));
+  if (dtype === "BF16") {
+    // bfloat16 is the upper half of a float32
+    const wide = Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16);
+    return new Float32Array(wide.buffer);
+  }
+  throw new UserError(
+    `${source}: weights of type ${dtype} are not supported; use F32, F16 or BF16`,
+  );
+}
+
+/** Refuses a file whose tensors are not exactly the expected ones, naming those that differ. */
+export function requireTensors(
+  stored: Map<string, StoredTensor>,
+  expected: Map<string, readonly number[]>,
+  source: string,
+) {
+  const missing = [...expected.keys()].filter((name) => !stored.has(name));
+  const extra = [...stored.keys()].filter((name) => !expected.has(name) && !DERIVED.test(name));
+  const misshapen = [...expected].flatMap(([name, shape]) => {
+    const found = stored.get(name)?.shape;
+    if (!found || String(found) === String(shape)) return [];
+    return [`${name} is [${found}], expected [${shape}]`];
+  });
+  const list = (label: string, names: string[]) => {
+    const more = names.length > 4 ? ` and ${names.length - 4} more` : "";
+    return names.length === 0 ? [] : [`${label}: ${names.slice(0, 4).join(", ")}${more}`];
+  };
+  const problems = [
+    ...list("missing", missing),
+    ...list("not expected", extra),
+    ...list("of another shape", misshapen),
+  ];
+  if (problems.length > 0) {
+    throw new UserError(`${source} does not fit its config.json: ${problems.join("; ")}`);
+  }
+}
+
+/**
+ * The bytes of a safetensors file of F32 tensors, piece by piece: the header, padded to 8 bytes, then the
+ * tensors in order. Each piece is consumed before the next tensor is asked for.
+ */
+export async function* encodeSafetensors(
+  tensors: readonly TensorSource[],
+): AsyncGenerator<Uint8Array> {
+  let offset = 0;
+  const header: Record<string, object> = { __metadata__: { format: "pt" } };
+  for (const { name, shape } of tensors) {
+    const end = offset + 4 * product(shape);
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const head = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(head.buffer).setBigUint64(0, BigInt(head.length - 8), true);
+  head.set(json, 8);
+  yield head;
+  for (const { name, shape, data } of tensors) {
+    const values = await data();
+    if (values.length !== product(shape)) {
+      throw new Error(`${name} has ${values.length} values, its shape needs ${product(shape)}`);
+    }
+    yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  }
+}
