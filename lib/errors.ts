@@ -1,0 +1,7 @@
+/**
+ * Something the user typed or passed is wrong. The message is one line that names the fix;
+ * `main.ts` prints it without a stack trace and exits with code 2.
+ */
+export class UserError extends Error {
+  override name = "UserError";
+}
