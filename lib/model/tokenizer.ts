@@ -1,0 +1,139 @@
+/**
+ * Text to token ids and back, from a model folder's `tokenizer.json` and `tokenizer_config.json`.
+ * The work is done by `@huggingface/tokenizers`; added here is what it does not promise: that a
+ * text is read without loss, and where in the text each token stands.
+ */
+import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { UserError } from "../errors.ts";
+
+/** The two files as text, by their names; a checkpoint writes them back unchanged. */
+export type TokenizerFiles = { "tokenizer.json": string; "tokenizer_config.json"?: string };
+
+export class Tokenizer {
+  readonly files: TokenizerFiles;
+  /** One more than the highest token id. A model's `vocab_size` may be larger, padded. */
+  readonly vocabSize: number;
+  /** The token that ends a text, or null when the tokenizer names none. */
+  readonly eosId: number | null;
+  /** What the tokenizer puts before every text: usually one beginning-of-text token, or nothing. */
+  readonly prefixIds: readonly number[];
+  readonly #tokenizer: HuggingFaceTokenizer;
+
+  /** `source` names the folder in messages. Throws a `UserError` when a file is unusable. */
+  constructor(files: TokenizerFiles, source: string) {
+    this.files = files;
+    const json = parseJson(files["tokenizer.json"], `${source}/tokenizer.json`);
+    const config = parseJson(
+      files["tokenizer_config.json"] ?? "{}",
+      `${source}/tokenizer_config.json`,
+    );
+    try {
+      this.#tokenizer = new HuggingFaceTokenizer(json, config);
+    } catch (error) {
+      throw new UserError(`${source}/tokenizer.json cannot be used: ${(error as Error).message}`);
+    }
+    let highest = -1;
+    for (const id of this.#tokenizer.get_vocab().values()) highest = Math.max(highest, id);
+    this.vocabSize = highest + 1;
+    this.eosId = this.#idOf(config.eos_token);
+    const bare = this.encode("1");
+    const dressed = this.#tokenizer.encode("1", { add_special_tokens: true }).ids;
+    this.prefixIds = dressed.slice(0, Math.max(0, dressed.indexOf(bare[0] ?? -1)));
+  }
+
+  /** The token ids of a text alone, with nothing put before or after it. */
+  encode(text: string): number[] {
+    return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  /** The text of token ids. Special tokens are left out unless `special` asks for them. */
+  decode(ids: ArrayLike<number>, special = false): string {
+    if (ids.length === 0) return "";
+    return this.#tokenizer.decode(Array.from(ids), {
+      skip_special_tokens: !special,
+      clean_up_tokenization_spaces: false,
+    });
+  }
+
+  /**
+   * The text of token ids, and for every token the place in that text (in UTF-16 units) where it
+   * begins. A token that is only part of a character begins where the character does.
+   */
+  decodeTokens(ids: ArrayLike<number>): { text: string; starts: number[] } {
+    const all = Array.from(ids);
+    const starts: number[] = [];
+    let text = "";
+    // decode a short window again with each token, since a decoder may look at the token before
+    let windowStart = 0;
+    let done = 0;
+    for (let end = 1; end <= all.length; end++) {
+      starts.push(text.length);
+      const before = this.decode(all.slice(windowStart, done));
+      const now = this.decode(all.slice(windowStart, end));
+      const partial = now.endsWith("\uFFFD") && end - done < LONGEST_CHARACTER;
+      if (end < all.length && (partial || now.length <= before.length)) continue;
+      text += now.slice(before.length);
+      windowStart = done;
+      done = end;
+    }
+    return { text, starts };
+  }
+
+  /** The token ids of a prompt as the model expects it. `what` names the text in the error. */
+  encodePrompt(text: string, what: string): number[] {
+    const ids = this.requireReadable(text, what);
+    const dressed = this.prefixIds.every((id, i) => ids[i] === id);
+    return dressed ? ids : [...this.prefixIds, ...ids];
+  }
+
+  /**
+   * The token ids of a text that this tokenizer can spell; any other text is a `UserError`. The
+   * library drops characters its vocabulary lacks, and a model would answer a different question.
+   */
+  requireReadable(text: string, what: string): number[] {
+    const ids = this.encode(text);
+    if (this.#readsBack(text, ids)) return ids;
+    const strange = [...new Set(text)].filter((c) => !this.#readsBack(c, this.encode(c)));
+    const shown = JSON.stringify(strange.slice(0, 8).join("") || text.slice(0, 40));
+    throw new UserError(
+      `${what}: this model's tokenizer cannot spell ${shown}; pass --model with a model that reads it`,
+    );
+  }
+
+  /** Every token that ends a completion: those the model's config names, and the tokenizer's own. */
+  stopIds(eosTokenIds: readonly number[]): number[] {
+    const ids = new Set(eosTokenIds);
+    if (this.eosId !== null) ids.add(this.eosId);
+    if (ids.size > 0) return [...ids];
+    throw new UserError(
+      "the model names no end-of-text token; add eos_token_id to its config.json",
+    );
+  }
+
+  #readsBack(text: string, ids: number[]): boolean {
+    if (ids.some((id) => id === undefined || id === null)) return false;
+    // some tokenizers compose characters (NFC) first; that is the same text
+    return this.decode(ids, true).normalize("NFC") === text.normalize("NFC");
+  }
+
+  /** A special token of `tokenizer_config.json`: its text, or an object that holds it. */
+  #idOf(token: unknown): number | null {
+    const content =
+      typeof token === "object" ? (token as { content?: string } | null)?.content : token;
+    if (typeof content !== "string") return null;
+    return this.#tokenizer.token_to_id(content) ?? null;
+  }
+}
+
+/** A character has at most 4 bytes, so at most 4 tokens; beyond this a window holds broken text. */
+const LONGEST_CHARACTER = 8;
+
+function parseJson(text: string, source: string): Record<string, unknown> {
+  try {
+    const value = JSON.parse(text);
+    if (typeof value === "object" && value !== null) return value;
+  } catch {
+    // reported below, as for valid JSON that is no object
+  }
+  throw new UserError(`${source} is not a JSON object; copy it again from where the model is from`);
+}
