@@ -1,0 +1,159 @@
+import type { Gpu } from "./device.ts";
+import { Kernel } from "./kernel.ts";
+import type { Tensor } from "./memory.ts";
+
+const SLOT_BYTES = 256; // the largest minUniformBufferOffsetAlignment an adapter may have
+const SLOTS = 1024;
+const MAX_GROUPS = 65_535;
+
+/**
+ * The command stream: dispatches are recorded into one compute pass and submitted together.
+ * Their parameters go through one uniform buffer with dynamic offsets, so that a step that repeats
+ * creates no buffer and no bind group.
+ */
+export class Commands {
+  private readonly kernels = new Map<string, Kernel>();
+  private readonly uniform: GPUBuffer;
+  private readonly staging = new ArrayBuffer(SLOTS * SLOT_BYTES);
+  private readonly words = new DataView(this.staging);
+  private readonly readBuffers = new Map<number, GPUBuffer>();
+  private encoder: GPUCommandEncoder | undefined;
+  private pass: GPUComputePassEncoder | undefined;
+  private used = 0;
+
+  constructor(private readonly gpu: Gpu) {
+    this.uniform = gpu.device.createBuffer({
+      label: "kernel parameters",
+      size: SLOTS * SLOT_BYTES,
+      usage: 0x40 /* UNIFORM */ | 0x08 /* COPY_DST */,
+    });
+  }
+
+  /** The kernel of an entry point with these constants, compiled on first use. */
+  kernel(
+    name: string,
+    source: string,
+    entryPoint: string,
+    constants: Readonly<Record<string, number>> = {},
+  ): Kernel {
+    let key = `${name}.${entryPoint}`;
+    for (const constant in constants) key += ` ${constant}=${constants[constant]}`;
+    let kernel = this.kernels.get(key);
+    if (!kernel) {
+      kernel = new Kernel(this.gpu.device, key, source, entryPoint, constants);
+      this.kernels.set(key, kernel);
+    }
+    return kernel;
+  }
+
+  /**
+   * Records one dispatch. `params` are the fields of the shader's `Params`; `groups` counts
+   * workgroups in x, y, z. An x beyond the 65,535 a dimension may hold is folded into y, and the
+   * shader reads its index back with `workgroup.x + workgroup.y * groups.x`.
+   */
+  dispatch(
+    kernel: Kernel,
+    tensors: Readonly<Record<string, Tensor>>,
+    params: Readonly<Record<string, number>>,
+    groups: readonly [number, number?, number?],
+  ): void {
+    let [x, y = 1, z = 1] = groups;
+    if (x === 0 || y === 0 || z === 0) return;
+    if (x > MAX_GROUPS) {
+      if (y !== 1) throw new RangeError(`${kernel.label}: ${x} x ${y} workgroups`);
+      y = Math.ceil(x / MAX_GROUPS);
+      x = Math.ceil(x / y);
+    }
+    if (this.used === SLOTS) this.submit();
+    const base = this.used++ * SLOT_BYTES;
+    for (let i = 0; i < kernel.params.length; i++) {
+      const { name, type } = kernel.params[i];
+      const value = params[name];
+      if (value === undefined) throw new Error(`${kernel.label} needs the parameter "${name}"`);
+      if (type === "f32") this.words.setFloat32(base + i * 4, value, true);
+      else if (type === "i32") this.words.setInt32(base + i * 4, value, true);
+      else this.words.setUint32(base + i * 4, value, true);
+    }
+    this.encoder ??= this.gpu.device.createCommandEncoder();
+    this.pass ??= this.encoder.beginComputePass();
+    kernel.encode(this.pass, tensors, this.uniform, base);
+    this.pass.dispatchWorkgroups(x, y, z);
+  }
+
+  copy(from: Tensor, to: Tensor, length = from.length, fromStart = 0, toStart = 0): void {
+    this.outsidePass().copyBufferToBuffer(
+      from.buffer,
+      from.offset + fromStart * 4,
+      to.buffer,
+      to.offset + toStart * 4,
+      length * 4,
+    );
+  }
+
+  clear(tensor: Tensor): void {
+    this.outsidePass().clearBuffer(tensor.buffer, tensor.offset, tensor.length * 4);
+  }
+
+  /** Hands what is recorded to the GPU. Cheap: call it to keep submissions short. */
+  submit(): void {
+    if (!this.encoder) return;
+    this.pass?.end();
+    this.gpu.device.queue.writeBuffer(this.uniform, 0, this.staging, 0, this.used * SLOT_BYTES);
+    this.gpu.device.queue.submit([this.encoder.finish()]);
+    this.encoder = undefined;
+    this.pass = undefined;
+    this.used = 0;
+  }
+
+  /**
+   * Submits, waits, and copies the first `into[i].length` elements of each tensor to `into[i]`.
+   * @throws GpuError if the device failed in the meantime.
+   */
+  async read(tensors: readonly Tensor[], into: readonly (Float32Array | Uint32Array)[]) {
+    let bytes = 0;
+    for (const array of into) bytes += array.byteLength;
+    const buffer = this.readBuffer(bytes);
+    const encoder = this.outsidePass();
+    for (let i = 0, at = 0; i < tensors.length; at += into[i++].byteLength) {
+      const { buffer: source, offset } = tensors[i];
+      encoder.copyBufferToBuffer(source, offset, buffer, at, into[i].byteLength);
+    }
+    this.submit();
+    try {
+      await buffer.mapAsync(1 /* READ */, 0, Math.max(4, bytes));
+    } catch (error) {
+      this.gpu.check();
+      throw error;
+    }
+    this.gpu.check();
+    const mapped = buffer.getMappedRange(0, Math.max(4, bytes));
+    for (let i = 0, at = 0; i < into.length; at += into[i++].byteLength) {
+      const target = into[i];
+      new Uint8Array(target.buffer, target.byteOffset, target.byteLength).set(
+        new Uint8Array(mapped, at, target.byteLength),
+      );
+    }
+    buffer.unmap();
+  }
+
+  private outsidePass(): GPUCommandEncoder {
+    this.pass?.end();
+    this.pass = undefined;
+    this.encoder ??= this.gpu.device.createCommandEncoder();
+    return this.encoder;
+  }
+
+  private readBuffer(bytes: number): GPUBuffer {
+    const size = Math.max(1024, 2 ** Math.ceil(Math.log2(Math.max(1, bytes))));
+    let buffer = this.readBuffers.get(size);
+    if (!buffer) {
+      buffer = this.gpu.device.createBuffer({
+        label: `read-back of ${size} bytes`,
+        size,
+        usage: 0x01 /* MAP_READ */ | 0x08 /* COPY_DST */,
+      });
+      this.readBuffers.set(size, buffer);
+    }
+    return buffer;
+  }
+}

@@ -1,0 +1,115 @@
+import { type FoundAdapter, findAdapter } from "./adapter.ts";
+import { Commands } from "./commands.ts";
+import { type Allocator, type MemoryPart, makeTensor, type Tensor } from "./memory.ts";
+
+/** The device failed: lost, out of memory, or an operation it refused. One line, names the operation. */
+export class GpuError extends Error {
+  override name = "GpuError";
+}
+
+const WANTED_FEATURES: GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
+const USAGE =
+  // Literal bits, because the GPUBufferUsage global exists only once Dawn is loaded.
+  0x80 /* STORAGE */ | 0x04 /* COPY_SRC */ | 0x08; /* COPY_DST */
+
+/** An open device with the one command stream and the one allocator everything shares. */
+export class Gpu implements Allocator {
+  readonly bindingLimit: number;
+  readonly bufferLimit: number;
+  readonly alignment: number;
+  readonly commands: Commands;
+  allocatedBytes = 0;
+  private failure: string | undefined;
+  private readonly buffers: GPUBuffer[] = [];
+
+  private constructor(
+    readonly found: FoundAdapter,
+    readonly device: GPUDevice,
+    bindingLimit: number,
+  ) {
+    this.bindingLimit = Math.min(bindingLimit, device.limits.maxStorageBufferBindingSize);
+    this.bufferLimit = device.limits.maxBufferSize;
+    this.alignment = device.limits.minStorageBufferOffsetAlignment;
+    this.commands = new Commands(this);
+    device.addEventListener("uncapturederror", (event) => {
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.failure ??= `${error.constructor.name}: ${error.message.trim().split("\n").slice(0, 2).join(" ")}`;
+    });
+    device.lost.then((info) => {
+      if (info.reason !== "destroyed") this.failure ??= `the GPU device was lost: ${info.message}`;
+    });
+  }
+
+  /**
+   * Opens the adapter `request` names (see `findAdapter`) with all the limits it offers.
+   * `bindingLimit` lowers, in bytes, what one binding may cover: tests use it to reach the paths
+   * that split large tensors.
+   */
+  static async open(
+    request?: string,
+    { bindingLimit = Number.POSITIVE_INFINITY }: { bindingLimit?: number } = {},
+  ): Promise<Gpu> {
+    const found = await findAdapter(request);
+    const { limits, features } = found.adapter;
+    const device = await found.adapter.requestDevice({
+      requiredFeatures: WANTED_FEATURES.filter((feature) => features.has(feature)),
+      requiredLimits: {
+        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+        maxBufferSize: limits.maxBufferSize,
+        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+      },
+    });
+    return new Gpu(found, device, bindingLimit);
+  }
+
+  /** True on adapters that run shaders on the CPU, where barriers are dear and lanes are few. */
+  get isSoftware(): boolean {
+    return this.found.kind !== "hardware";
+  }
+
+  allocate(part: MemoryPart, name: string, length: number): Tensor {
+    const size = Math.max(16, Math.ceil((length * 4) / 16) * 16);
+    const label = `${part}: ${name}`;
+    if (size > this.bufferLimit) {
+      throw new GpuError(
+        `${label} needs ${size} bytes, more than the ${this.bufferLimit} this adapter allows in one buffer`,
+      );
+    }
+    const buffer = this.device.createBuffer({ label, size, usage: USAGE });
+    this.buffers.push(buffer);
+    this.allocatedBytes += size;
+    return makeTensor(name, buffer, 0, length);
+  }
+
+  upload(tensor: Tensor, data: Float32Array | Uint32Array, start = 0, count = data.length): void {
+    if (count > tensor.length) throw new RangeError(`upload overruns ${tensor.name}`);
+    // The commands recorded so far were meant to see the old contents.
+    this.commands.submit();
+    this.device.queue.writeBuffer(
+      tensor.buffer,
+      tensor.offset,
+      data.buffer as ArrayBuffer,
+      data.byteOffset + start * 4,
+      count * 4,
+    );
+  }
+
+  /** Submits what is recorded and copies the first `into.length` elements of `tensor` to `into`. */
+  async read<T extends Float32Array | Uint32Array>(tensor: Tensor, into: T): Promise<T> {
+    await this.commands.read([tensor], [into]);
+    return into;
+  }
+
+  /** Throws what the device has complained about since it was opened, if anything. */
+  check(): void {
+    if (this.failure !== undefined) throw new GpuError(this.failure);
+  }
+
+  destroy(): void {
+    for (const buffer of this.buffers) buffer.destroy();
+    this.device.destroy();
+  }
+}

@@ -1,0 +1,97 @@
+import type { Tensor } from "./memory.ts";
+import { type Param, reflect, type ShaderInterface, specialise } from "./wgsl.ts";
+
+/** A compiled entry point of a shader, with its bind groups cached by the tensors they bind. */
+export class Kernel {
+  readonly params: readonly Param[];
+  /** Names of the tensors a dispatch must pass, in binding order. */
+  readonly tensorNames: readonly string[];
+  private readonly pipeline: GPUComputePipeline;
+  private readonly layout: GPUBindGroupLayout;
+  private readonly interface: ShaderInterface;
+  private readonly groups: BindGroupNode = { children: new Map() };
+
+  constructor(
+    private readonly device: GPUDevice,
+    readonly label: string,
+    source: string,
+    entryPoint: string,
+    constants: Readonly<Record<string, number>>,
+  ) {
+    const code = specialise(source, constants);
+    this.interface = reflect(code, entryPoint);
+    this.params = this.interface.params;
+    this.tensorNames = this.interface.bindings.map((binding) => binding.name);
+    const entries: GPUBindGroupLayoutEntry[] = this.interface.bindings.map((binding) => ({
+      binding: binding.index,
+      visibility: 4 /* COMPUTE */,
+      buffer: { type: binding.access === "read" ? "read-only-storage" : "storage" },
+    }));
+    if (this.params.length > 0) {
+      entries.push({
+        binding: this.interface.paramsIndex,
+        visibility: 4,
+        buffer: { type: "uniform", hasDynamicOffset: true },
+      });
+    }
+    this.layout = device.createBindGroupLayout({ label, entries });
+    this.pipeline = device.createComputePipeline({
+      label,
+      layout: device.createPipelineLayout({ label, bindGroupLayouts: [this.layout] }),
+      compute: { module: device.createShaderModule({ label, code }), entryPoint },
+    });
+  }
+
+  encode(
+    pass: GPUComputePassEncoder,
+    tensors: Readonly<Record<string, Tensor>>,
+    uniform: GPUBuffer,
+    uniformOffset: number,
+  ): void {
+    pass.setPipeline(this.pipeline);
+    const group = this.bindGroup(tensors, uniform);
+    if (this.params.length > 0) pass.setBindGroup(0, group, [uniformOffset]);
+    else pass.setBindGroup(0, group);
+  }
+
+  private bindGroup(tensors: Readonly<Record<string, Tensor>>, uniform: GPUBuffer): GPUBindGroup {
+    let node = this.groups;
+    for (const name of this.tensorNames) {
+      const tensor = tensors[name];
+      if (tensor === undefined) throw new Error(`${this.label} needs the tensor "${name}"`);
+      let child = node.children.get(tensor.id);
+      if (!child) {
+        child = { children: new Map() };
+        node.children.set(tensor.id, child);
+      }
+      node = child;
+    }
+    node.group ??= this.createBindGroup(tensors, uniform);
+    return node.group;
+  }
+
+  private createBindGroup(
+    tensors: Readonly<Record<string, Tensor>>,
+    uniform: GPUBuffer,
+  ): GPUBindGroup {
+    const entries: GPUBindGroupEntry[] = this.interface.bindings.map(({ name, index }) => {
+      const { buffer, offset, length } = tensors[name];
+      // vec4 arrays are bound in whole vectors; every buffer is allocated in multiples of 16 bytes.
+      const size = Math.min(Math.ceil((length * 4) / 16) * 16, buffer.size - offset);
+      return { binding: index, resource: { buffer, offset, size } };
+    });
+    if (this.params.length > 0) {
+      const size = this.params.length * 4;
+      entries.push({
+        binding: this.interface.paramsIndex,
+        resource: { buffer: uniform, offset: 0, size: Math.ceil(size / 16) * 16 },
+      });
+    }
+    return this.device.createBindGroup({ label: this.label, layout: this.layout, entries });
+  }
+}
+
+interface BindGroupNode {
+  group?: GPUBindGroup;
+  children: Map<number, BindGroupNode>;
+}

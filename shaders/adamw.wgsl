@@ -1,0 +1,78 @@
+// AdamW (Loshchilov and Hutter 2019) over a range of parameters, torch.optim.AdamW's arithmetic, with
+// the global gradient-norm clip of torch.nn.utils.clip_grad_norm_ folded in:
+//
+//   g = dw * min(1, max_norm / (norm + 1e-6))
+//   w = w * (1 - lr * weight_decay)
+//   m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2
+//   w = w - lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+//
+// `square` sums chunks of dw^2, `total` the chunks; `update` applies the above. A NaN or infinity
+// anywhere in dw sets summary.nonfinite, and then `update` leaves every parameter as it was.
+// Called by lib/model/optimizer.ts. Needs math.wgsl.
+
+struct Params {
+  count: u32,            // elements in this range
+  chunk_offset: u32,     // where this range's partial sums begin
+  chunks: u32,           // partial sums in all
+  max_norm: f32,         // 0: no clipping
+  learning_rate: f32,
+  decay: f32,            // 1 - lr * weight_decay
+  beta1: f32,
+  beta2: f32,
+  step_size: f32,        // lr / (1 - beta1^t)
+  root_correction: f32,  // sqrt(1 - beta2^t)
+  epsilon: f32,
+}
+
+struct Summary {
+  norm: f32,
+  nonfinite: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> w: array<f32>;
+@group(0) @binding(2) var<storage, read> dw: array<f32>;
+@group(0) @binding(3) var<storage, read_write> m: array<f32>;
+@group(0) @binding(4) var<storage, read_write> v: array<f32>;
+@group(0) @binding(5) var<storage, read_write> partial: array<vec2f>;      // (sum of squares, 1 if nonfinite)
+@group(0) @binding(6) var<storage, read_write> summary: Summary;
+
+const CHUNK: u32 = 1024u;
+
+@compute @workgroup_size(64)
+fn square(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let chunk = id.x + id.y * groups.x * 64u;
+  if (chunk >= (params.count + CHUNK - 1u) / CHUNK) { return; }
+  var sum = 0.0;
+  var bad = false;
+  for (var i = chunk * CHUNK; i < min((chunk + 1u) * CHUNK, params.count); i++) {
+    sum += dw[i] * dw[i];
+    bad = bad || is_not_finite(dw[i]);
+  }
+  partial[params.chunk_offset + chunk] = vec2f(sum, select(0.0, 1.0, bad || is_not_finite(sum)));
+}
+
+@compute @workgroup_size(1)
+fn total() {
+  var sum = 0.0;
+  var bad = 0.0;
+  for (var i = 0u; i < params.chunks; i++) {
+    sum += partial[i].x;
+    bad += partial[i].y;
+  }
+  summary.norm = sqrt(sum);
+  summary.nonfinite = select(0u, 1u, bad > 0.0 || is_not_finite(sum));
+}
+
+@compute @workgroup_size(64)
+fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.count || summary.nonfinite == 1u) { return; }
+  var g = dw[i];
+  if (params.max_norm > 0.0) { g *= min(1.0, params.max_norm / (summary.norm + 1e-6)); }
+  let first = params.beta1 * m[i] + (1.0 - params.beta1) * g;
+  let second = params.beta2 * v[i] + (1.0 - params.beta2) * g * g;
+  m[i] = first;
+  v[i] = second;
+  w[i] = w[i] * params.decay - params.step_size * first / (sqrt(second) / params.root_correction + params.epsilon);
+}

@@ -1,0 +1,151 @@
+// Causal grouped-query attention over packed sequences, the way FlashAttention (Dao et al. 2022)
+// does it: an online softmax, the log-sum-exp saved, the T x T matrix never built.
+//
+//   forward          o[t, h] = sum over seen keys s of p[t, s] v[s],  p = softmax(q[t, h] . k[s] / sqrt(D))
+//                    lse[t, h] = log of the softmax's denominator
+//   backward_delta   delta[t, h] = do[t, h] . o[t, h]
+//   backward_query   ds = p * (do . v[s] - delta),  dq[t, h] = sum over s of ds k[s] / sqrt(D)
+//   backward_key     dk[s] = sum over the queries that see s of ds q / sqrt(D),  dv[s] = sum of p do
+//
+// Token t sees the keys [span.x, span.y), its prefix, then [span.z, span.w), its own sequence up to
+// itself; several sequences may name one prefix, so a prompt is computed once for its completions,
+// in learning (k and v are the batch's own) as in decoding (k and v are caches). `last_query[s]` ends
+// the run of queries, beginning with s itself, that see key s.
+// One invocation owns one query and head (or one key and key-value head) and walks alone, in order.
+// Called by `Ops.attention*` in lib/model/ops.ts. Needs math.wgsl.
+
+struct Params {
+  tokens: u32,     // T
+  heads: u32,      // H
+  kv_heads: u32,   // KV
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> spans: array<vec4u>;              // [T]
+@group(0) @binding(2) var<storage, read> last_query: array<u32>;           // [T]
+@group(0) @binding(3) var<storage, read> q: array<vec4f>;                  // [T, H, D]
+@group(0) @binding(4) var<storage, read> k: array<vec4f>;                  // [rows, KV, D]
+@group(0) @binding(5) var<storage, read> v: array<vec4f>;                  // [rows, KV, D]
+@group(0) @binding(6) var<storage, read_write> o: array<vec4f>;            // [T, H, D]
+@group(0) @binding(7) var<storage, read_write> lse: array<f32>;            // [T, H]
+@group(0) @binding(8) var<storage, read> d_o: array<vec4f>;                // [T, H, D]
+@group(0) @binding(9) var<storage, read_write> delta: array<f32>;          // [T, H]
+@group(0) @binding(10) var<storage, read_write> dq: array<vec4f>;          // [T, H, D]
+@group(0) @binding(11) var<storage, read_write> dk: array<vec4f>;          // [T, KV, D]
+@group(0) @binding(12) var<storage, read_write> dv: array<vec4f>;          // [T, KV, D]
+
+const HEAD_DIM: u32 = 16u;
+const D4: u32 = HEAD_DIM / 4u;
+const LOWEST: f32 = -3.4e38;
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = id.x + id.y * groups.x * 64u;
+  if (index >= params.tokens * params.heads) { return; }
+  let kv_head = (index % params.heads) / (params.heads / params.kv_heads);
+  let scale = inverseSqrt(f32(HEAD_DIM));
+  var query: array<vec4f, D4>;
+  var sum: array<vec4f, D4>;
+  for (var i = 0u; i < D4; i++) { query[i] = q[index * D4 + i] * scale; }
+  var largest = LOWEST;
+  var total = 0.0;
+  let span = spans[index / params.heads];
+  let prefix = span.y - span.x;
+  let seen = prefix + span.w - span.z;
+  for (var s = 0u; s < seen; s++) {
+    let row = select(span.z + s - prefix, span.x + s, s < prefix);
+    let at = (row * params.kv_heads + kv_head) * D4;
+    var score = 0.0;
+    for (var i = 0u; i < D4; i++) { score += dot(query[i], k[at + i]); }
+    let raised = max(largest, score);
+    let shrink = exp(largest - raised);
+    let p = exp(score - raised);
+    largest = raised;
+    total = total * shrink + p;
+    for (var i = 0u; i < D4; i++) { sum[i] = sum[i] * shrink + p * v[at + i]; }
+  }
+  for (var i = 0u; i < D4; i++) { o[index * D4 + i] = sum[i] / total; }
+  lse[index] = largest + ln(total);
+}
+
+@compute @workgroup_size(64)
+fn backward_delta(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = id.x + id.y * groups.x * 64u;
+  if (index >= params.tokens * params.heads) { return; }
+  var sum = 0.0;
+  for (var i = index * D4; i < (index + 1u) * D4; i++) { sum += dot(d_o[i], o[i]); }
+  delta[index] = sum;
+}
+
+@compute @workgroup_size(64)
+fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = id.x + id.y * groups.x * 64u;
+  if (index >= params.tokens * params.heads) { return; }
+  let kv_head = (index % params.heads) / (params.heads / params.kv_heads);
+  let scale = inverseSqrt(f32(HEAD_DIM));
+  var query: array<vec4f, D4>;
+  var upstream: array<vec4f, D4>;
+  var sum: array<vec4f, D4>;
+  for (var i = 0u; i < D4; i++) {
+    query[i] = q[index * D4 + i] * scale;
+    upstream[i] = d_o[index * D4 + i];
+  }
+  let log_total = lse[index];
+  let mean = delta[index];
+  let span = spans[index / params.heads];
+  let prefix = span.y - span.x;
+  let seen = prefix + span.w - span.z;
+  for (var s = 0u; s < seen; s++) {
+    let row = select(span.z + s - prefix, span.x + s, s < prefix);
+    let at = (row * params.kv_heads + kv_head) * D4;
+    var score = 0.0;
+    var dp = 0.0;
+    for (var i = 0u; i < D4; i++) {
+      score += dot(query[i], k[at + i]);
+      dp += dot(upstream[i], v[at + i]);
+    }
+    let ds = exp(score - log_total) * (dp - mean);
+    for (var i = 0u; i < D4; i++) { sum[i] += ds * k[at + i]; }
+  }
+  for (var i = 0u; i < D4; i++) { dq[index * D4 + i] = sum[i] * scale; }
+}
+
+@compute @workgroup_size(64)
+fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = id.x + id.y * groups.x * 64u;
+  if (index >= params.tokens * params.kv_heads) { return; }
+  let s = index / params.kv_heads;
+  let heads_per_kv = params.heads / params.kv_heads;
+  let first_head = (index % params.kv_heads) * heads_per_kv;
+  let scale = inverseSqrt(f32(HEAD_DIM));
+  var key: array<vec4f, D4>;
+  var value: array<vec4f, D4>;
+  var key_sum: array<vec4f, D4>;
+  var value_sum: array<vec4f, D4>;
+  for (var i = 0u; i < D4; i++) {
+    key[i] = k[index * D4 + i] * scale;
+    value[i] = v[index * D4 + i];
+  }
+  for (var t = s; t < last_query[s]; t++) {
+    for (var h = first_head; h < first_head + heads_per_kv; h++) {
+      let row = t * params.heads + h;
+      let at = row * D4;
+      var score = 0.0;
+      var dp = 0.0;
+      for (var i = 0u; i < D4; i++) {
+        score += dot(key[i], q[at + i]);
+        dp += dot(value[i], d_o[at + i]);
+      }
+      let p = exp(score - lse[row]);
+      let ds = p * (dp - delta[row]);
+      for (var i = 0u; i < D4; i++) {
+        value_sum[i] += p * d_o[at + i];
+        key_sum[i] += ds * q[at + i];
+      }
+    }
+  }
+  for (var i = 0u; i < D4; i++) {
+    dk[index * D4 + i] = key_sum[i] * scale;
+    dv[index * D4 + i] = value_sum[i];
+  }
+}

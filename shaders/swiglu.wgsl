@@ -1,0 +1,43 @@
+// SwiGLU (Shazeer 2020): a = silu(g) * u, silu(g) = g * sigmoid(g).
+//
+//   forward    a[T, F] from gate_up[T, 2F], the gate in the first half of each row
+//   backward   dg = da * u * sigmoid(g) * (1 + g * (1 - sigmoid(g))),  du = da * silu(g)
+//
+// Called by `Ops.swiglu*` in lib/model/ops.ts. F is a multiple of 4.
+
+struct Params {
+  rows: u32,       // T
+  width: u32,      // F / 4
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> gate_up: array<vec4f>;             // [T, 2F]
+@group(0) @binding(2) var<storage, read_write> a: array<vec4f>;             // [T, F]
+@group(0) @binding(3) var<storage, read> da: array<vec4f>;                  // [T, F]
+@group(0) @binding(4) var<storage, read_write> d_gate_up: array<vec4f>;     // [T, 2F]
+
+fn sigmoid(g: vec4f) -> vec4f {
+  // Clamped, because infinity is not something a WGSL compiler must respect.
+  return 1.0 / (1.0 + exp(min(-g, vec4f(80.0))));
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = id.x + id.y * groups.x * 64u;
+  if (index >= params.rows * params.width) { return; }
+  let at = index / params.width * 2u * params.width + index % params.width;
+  let g = gate_up[at];
+  a[index] = g * sigmoid(g) * gate_up[at + params.width];
+}
+
+@compute @workgroup_size(64)
+fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = id.x + id.y * groups.x * 64u;
+  if (index >= params.rows * params.width) { return; }
+  let at = index / params.width * 2u * params.width + index % params.width;
+  let g = gate_up[at];
+  let u = gate_up[at + params.width];
+  let s = sigmoid(g);
+  d_gate_up[at] = da[index] * u * s * (1.0 + g * (1.0 - s));
+  d_gate_up[at + params.width] = da[index] * g * s;
+}
