@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import { type ModelConfig, parseModelConfig } from "../../lib/model/config.ts";
+import type { Group } from "../oracle/packing.ts";
+
+/** What PyTorch computed for a tiny Llama in float64; decoder.py says how. */
+export interface DecoderGolden {
+  config: ModelConfig;
+  /** Their completion tokens in order are the M predictions. */
+  groups: Group[];
+  temperature: number;
+  /** By Hugging Face name; every number is exact in f32. */
+  weights: Map<string, Float64Array>;
+  /** [M] dLogprobs of the backward pass */
+  coefficients: Float64Array;
+  /** [M] */
+  logprobs: Float64Array;
+  /** [M] */
+  entropies: Float64Array;
+  /** Of sum(coefficients * logprobs), by Hugging Face name. */
+  gradients: Map<string, Float64Array>;
+}
+
+/** Every tensor of a safetensors file as float64, and the JSON under `case` in its metadata. */
+function readSafetensors(path: URL) {
+  const { buffer } = new Uint8Array(readFileSync(path));
+  const headerEnd = 8 + Number(new DataView(buffer).getBigUint64(0, true));
+  const { __metadata__: metadata, ...entries } = JSON.parse(
+    new TextDecoder().decode(buffer.slice(8, headerEnd)),
+  );
+  const tensors = new Map<string, Float64Array>();
+  for (const [name, entry] of Object.entries(entries)) {
+    const { dtype, data_offsets: range } = entry as { dtype: string; data_offsets: number[] };
+    const bytes = buffer.slice(headerEnd + range[0], headerEnd + range[1]);
+    const values = dtype === "F64" ? new Float64Array(bytes) : new Float32Array(bytes);
+    tensors.set(name, Float64Array.from(values));
+  }
+  return { tensors, metadata: JSON.parse(metadata.case) };
+}
+
+export function loadDecoderGolden(name: "tied" | "untied"): DecoderGolden {
+  const path = new URL(`decoder-${name}.safetensors`, import.meta.url);
+  const { tensors, metadata } = readSafetensors(path);
+  const under = (prefix: string) =>
+    new Map(
+      Array.from(tensors)
+        .filter(([key]) => key.startsWith(prefix))
+        .map(([key, tensor]) => [key.slice(prefix.length), tensor]),
+    );
+  const vector = (key: string) => tensors.get(key) as Float64Array;
+  return {
+    config: parseModelConfig(JSON.stringify(metadata.config), path.pathname),
+    groups: metadata.groups,
+    temperature: metadata.temperature,
+    weights: under("weights/"),
+    coefficients: vector("coefficients"),
+    logprobs: vector("logprobs"),
+    entropies: vector("entropies"),
+    gradients: under("gradients/"),
+  };
+}
