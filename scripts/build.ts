@@ -1,6 +1,7 @@
 // Builds the executable, with all it needs inside: shaders, base model, Dawn, software adapter.
 //   npm run build                         ./rlexplore for this machine
 //   npm run build -- --target=<platform>  dist/rlexplore-<platform>, built here for another one
+//   npm run build -- --outfile=<path>     elsewhere
 import { mkdir, rm, stat } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 
@@ -20,33 +21,34 @@ function fail(message: string): never {
   process.exit(2);
 }
 
-function readArguments(args: string[]): { target?: string; entry: string } {
-  let target: string | undefined;
-  let entry = "main.ts";
+function readArguments(args: string[]): { target?: string; outfile?: string } {
+  const given: { target?: string; outfile?: string } = {};
   for (let i = 0; i < args.length; i++) {
     const [name, value = args[++i]] = args[i].split("=", 2);
-    if (name === "--target") target = value;
-    else if (name === "--entry") entry = value;
-    else fail(`unknown argument ${name}; there is --target=<${Object.keys(targets).join("|")}>`);
+    if (name === "--target") given.target = value;
+    else if (name === "--outfile") given.outfile = value;
+    else fail(`unknown argument ${name}; there are --target=<platform> and --outfile=<path>`);
+    if (!value) fail(`${name} needs a value`);
   }
-  if (target !== undefined && !(target in targets)) {
-    fail(`unknown target "${target}"; there are: ${Object.keys(targets).join(", ")}`);
-  }
-  return { target, entry: resolve(root, entry) };
+  return given;
 }
 
-const { target, entry } = readArguments(process.argv.slice(2));
+const given = readArguments(process.argv.slice(2));
 const system = process.platform === "win32" ? "windows" : process.platform;
-const platform = target ?? `${system}-${process.arch}`;
-if (!(platform in targets)) fail(`rlexplore has no GPU library for ${platform}`);
+const platform = given.target ?? `${system}-${process.arch}`;
+if (!(platform in targets)) {
+  fail(`unknown platform "${platform}"; there are: ${Object.keys(targets).join(", ")}`);
+}
 const suffix = platform.startsWith("windows") ? ".exe" : "";
-const outfile = resolve(root, target ? `dist/rlexplore-${target}${suffix}` : `rlexplore${suffix}`);
+const outfile = given.outfile
+  ? resolve(given.outfile)
+  : resolve(root, given.target ? `dist/rlexplore-${platform}${suffix}` : `rlexplore${suffix}`);
 
 const start = performance.now();
 await mkdir(resolve(outfile, ".."), { recursive: true });
 try {
   const { logs } = await Bun.build({
-    entrypoints: [entry],
+    entrypoints: [resolve(root, "main.ts")],
     compile: {
       target: targets[platform],
       outfile,
