@@ -1,0 +1,159 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { UserError } from "./errors.ts";
+import { parseExploration } from "./explore/bonus.ts";
+import { type Flags, optionName, parseFlags } from "./flags.ts";
+import * as settings from "./settings.ts";
+import { EMBEDDED } from "./settings.ts";
+
+const fail = (message: string): never => {
+  throw new UserError(message);
+};
+
+/** Fills in the defaults, some of which depend on the model. */
+function complete(flags: Flags, given: Record<string, unknown>): Record<string, unknown> {
+  const model = given.model ?? flags.model?.default;
+  const defaults = Object.entries(flags).map(([key, { default: value, embedded }]) => {
+    return [key, embedded !== undefined && model === EMBEDDED ? embedded : value];
+  });
+  return { ...Object.fromEntries(defaults), ...given };
+}
+
+function oneFile(positionals: string[], command: string): string {
+  const [file, extra] = positionals;
+  if (!file) fail(`${command} needs a data file: rlexplore ${command} data.jsonl`);
+  if (extra !== undefined) fail(`${command} takes one data file; "${extra}" is one too many`);
+  return file;
+}
+
+/** What may differ when a run is continued: nothing that its past depended on. */
+const CHANGEABLE = new Set(
+  (
+    "resume maxSteps microBatchTokens samplingBatchSize evalFile evalSteps evalSamples saveSteps saveTotalLimit " +
+    "saveBest logCompletions quiet json gpu"
+  ).split(" "),
+);
+
+/**
+ * The settings of `train`. With `--resume` they are those of the run, which `readStored` returns; a flag
+ * that contradicts them is refused unless it cannot change the past.
+ */
+export function trainSettings(
+  args: string[],
+  readStored: (run: string) => Partial<settings.TrainSettings>,
+): settings.TrainSettings {
+  const { flags, given, positionals } = parseFlags(settings.trainGroups, args);
+  if (typeof given.resume !== "string") {
+    const all = { ...complete(flags, given), data: oneFile(positionals, "train") };
+    return checkTrain(all as settings.TrainSettings, given);
+  }
+  if (given.outputDir)
+    fail("--resume and --output-dir exclude each other: a run stays in its folder");
+  const stored = readStored(given.resume) as Record<string, unknown>;
+  if (positionals.length > 0) given.data = oneFile(positionals, "train");
+  for (const [key, value] of Object.entries(given)) {
+    const same = JSON.stringify(absolute(value)) === JSON.stringify(stored[key]);
+    if (!same && !CHANGEABLE.has(key)) {
+      const name = key === "data" ? "the data" : `--${optionName(key)}`;
+      fail(`${name} cannot change when a run is continued (it was ${stored[key]}): leave it out`);
+    }
+  }
+  // the display belongs to this invocation, not to the run
+  const now = { quiet: false, json: false, ...given, outputDir: given.resume };
+  return checkTrain({ ...complete(flags, stored), ...now } as settings.TrainSettings, {});
+}
+
+/** Settings as a run stores them: paths absolute, so that it can be continued from another folder. */
+export function storedSettings<T extends object>(all: T): T {
+  const paths = new Set(["data", "model", "outputDir", "evalFile"]);
+  const entries = Object.entries(all).map(([key, value]) => {
+    return [key, paths.has(key) ? absolute(value) : value];
+  });
+  return Object.fromEntries(entries);
+}
+
+const absolute = (value: unknown) =>
+  typeof value === "string" && value && existsSync(value) ? resolve(value) : value;
+
+/** Refuses combinations that are impossible, or in which a flag that was given would do nothing. */
+function checkTrain(s: settings.TrainSettings, given: Record<string, unknown>) {
+  const explore = s.explore.split(",").map((term) => term.trim());
+  try {
+    parseExploration(s.explore, s.exploreCoef, s.b0);
+  } catch (error) {
+    fail(`--explore: ${(error as Error).message}`);
+  }
+  if (given.b0 !== undefined && !explore.includes("ucb-con")) {
+    fail("--b0 is the baseline of ucb-con: add ucb-con to --explore, or leave --b0 out");
+  }
+  if (explore[0] === "none" && (given.exploreCoef ?? given.exploreTokens) !== undefined) {
+    fail("--explore none has no use for --explore-coef and --explore-tokens: leave them out");
+  }
+  if (s.promptsPerStep % s.stepsPerGeneration !== 0) {
+    const updates = `--steps-per-generation ${s.stepsPerGeneration}`;
+    fail(`${updates} must divide --prompts-per-step ${s.promptsPerStep}`);
+  }
+  if (s.microBatchTokens <= s.maxCompletionLength) {
+    const tokens = `--micro-batch-tokens ${s.microBatchTokens}`;
+    fail(`${tokens} must exceed --max-completion-length ${s.maxCompletionLength}`);
+  }
+  if (s.evalFile === null && s.evalSteps > 0) fail("--eval-steps needs --eval-file");
+  if (s.evalFile === null && given.evalSamples) fail("--eval-samples needs --eval-file");
+  if (s.saveBest && s.evalSteps === 0) fail("--save-best needs --eval-file and --eval-steps");
+  if (s.quiet && s.logCompletions) fail("--quiet and --log-completions exclude each other");
+  checkSchedule(s);
+  checkDisplay(s);
+  return s;
+}
+
+function checkSchedule(s: { warmupSteps: number; maxSteps: number | null }) {
+  if (s.maxSteps !== null && s.warmupSteps > s.maxSteps) {
+    fail(`--warmup-steps ${s.warmupSteps} must not exceed --max-steps ${s.maxSteps}`);
+  }
+}
+
+function checkDisplay(s: { quiet: boolean; json: boolean }) {
+  if (s.quiet && s.json) fail("--quiet and --json exclude each other");
+}
+
+export function sftSettings(args: string[]): settings.SftSettings {
+  const { flags, given, positionals } = parseFlags(settings.sftGroups, args);
+  const s = {
+    ...complete(flags, given),
+    data: oneFile(positionals, "sft"),
+  } as settings.SftSettings;
+  if (given.numTrainEpochs && given.maxSteps) {
+    fail("--num-train-epochs and --max-steps exclude each other");
+  }
+  checkSchedule(s);
+  checkDisplay(s);
+  return s;
+}
+
+export function sampleSettings(args: string[]): settings.SampleSettings {
+  const { flags, given, positionals } = parseFlags(settings.sampleGroups, args);
+  if (positionals.length === 0) fail('sample needs a question: rlexplore sample "23+7-4+9="');
+  return { ...complete(flags, given), questions: positionals } as settings.SampleSettings;
+}
+
+export function evalSettings(args: string[]): settings.EvalSettings {
+  const { flags, given, positionals } = parseFlags(settings.evalGroups, args);
+  const s = {
+    ...complete(flags, given),
+    data: oneFile(positionals, "eval"),
+  } as settings.EvalSettings;
+  s.k = [...new Set(s.k)].sort((a, b) => a - b);
+  const tooLarge = s.k.find((k) => k > s.numSamples);
+  if (tooLarge && given.k) {
+    fail(`--k ${tooLarge} needs --num-samples ${tooLarge} or more, not ${s.numSamples}`);
+  }
+  s.k = s.k.filter((k) => k <= s.numSamples);
+  checkDisplay(s);
+  return s;
+}
+
+export function gpuSettings(args: string[]): settings.GpuSettings {
+  const { flags, given, positionals } = parseFlags(settings.gpuGroups, args);
+  if (positionals.length > 0) fail(`gpu takes no argument: did you mean --gpu ${positionals[0]}?`);
+  return complete(flags, given) as settings.GpuSettings;
+}

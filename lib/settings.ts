@@ -1,0 +1,296 @@
+import { strategies } from "./explore/bonus.ts";
+import {
+  choice,
+  type FlagGroups,
+  type Flags,
+  integer,
+  number,
+  numbers,
+  optional,
+  type SettingsOf,
+  text,
+  texts,
+  toggle,
+} from "./flags.ts";
+
+/** The name of the model inside the executable. */
+export const EMBEDDED = "embedded";
+
+const PAPER = "the paper, arXiv 2509.06941";
+const TRL = "TRL";
+const OURS = "our choice";
+const fraction = { min: 0, below: 1 };
+
+/** Defaults for the embedded model, tuned for minutes on a CPU. */
+const embedded = { learningRate: 1e-4, maxCompletionLength: 24 };
+
+const model = text(
+  EMBEDDED,
+  "folder",
+  "The model: a Hugging Face folder, a run, or the embedded one, which reads sums such as 23+7-4+9=.",
+  "small enough for a CPU",
+);
+const skipBad = toggle("Leave out lines of the data that cannot be used, and say how many.");
+const outputDir = optional(
+  text("", "folder", "Where the run is written; it must not exist yet.", "runs/<data>-<n>"),
+);
+const seed = integer(
+  42,
+  { min: 0, max: 2 ** 32 - 1 },
+  "Seed of every random choice: the same seed on the same adapter gives the same bits.",
+  TRL,
+);
+
+const showing = {
+  quiet: toggle("Show nothing but errors and the final result."),
+  json: toggle("Print one JSON object a line instead of the display."),
+};
+const gpu = optional(
+  text(
+    "",
+    "name",
+    "Compute on the adapter with this in its name; so does RLEXPLORE_GPU.",
+    "the best",
+  ),
+);
+
+const sampling = {
+  maxCompletionLength: {
+    ...integer(256, { min: 1 }, "Most tokens in a completion; one cut off has no answer.", TRL),
+    embedded: embedded.maxCompletionLength,
+  },
+  temperature: number(1, { above: 0 }, "Logits are divided by this before sampling.", TRL),
+  topP: number(1, { above: 0, max: 1 }, "Sample from the likeliest tokens with this total.", TRL),
+  topK: integer(0, { min: 0 }, "Sample from this many likeliest tokens; 0 is all.", TRL),
+  minP: number(0, fraction, "Sample from tokens this likely relative to the likeliest.", TRL),
+  stop: texts(
+    "text",
+    "End a completion after this text; may be given several times.",
+    "the model's end token alone",
+  ),
+  samplingBatchSize: integer(
+    128,
+    { min: 1 },
+    "Completions decoded at once: bounds the memory of the KV cache, changes no result.",
+    OURS,
+  ),
+};
+
+/** AdamW and its schedule, for `train` and `sft`. */
+const optimizer = {
+  lrSchedulerType: choice(
+    "constant",
+    ["constant", "linear", "cosine"],
+    "Learning rate after the warm-up: constant, or falling to 0 at the last step.",
+    "usual for GRPO; linear in TRL",
+  ),
+  warmupSteps: integer(0, { min: 0 }, "Steps in which the learning rate rises from 0.", TRL),
+  weightDecay: number(0, { min: 0 }, "Decoupled weight decay of AdamW.", TRL),
+  adamBeta1: number(0.9, fraction, "Decay of AdamW's mean of gradients.", TRL),
+  adamBeta2: number(0.999, fraction, "Decay of AdamW's mean of squared gradients.", TRL),
+  adamEpsilon: number(1e-8, { above: 0 }, "Added to AdamW's denominator.", TRL),
+  maxGradNorm: number(1, { above: 0 }, "A longer gradient is scaled down to this norm.", TRL),
+  microBatchTokens: integer(
+    4096,
+    { min: 16 },
+    "Tokens learned from at once: bounds the memory of activations, changes results by rounding only.",
+    OURS,
+  ),
+};
+
+const saving = {
+  saveSteps: integer(50, { min: 1 }, "Steps between checkpoints; the last is always saved.", OURS),
+  saveTotalLimit: integer(2, { min: 1 }, "Newest checkpoints kept.", "our choice; all in TRL"),
+};
+
+export const trainGroups = {
+  "Model and data": {
+    model,
+    skipBad,
+    outputDir,
+    resume: optional(
+      text(
+        "",
+        "run",
+        "Continue this run after its last checkpoint, with its settings.",
+        "start anew",
+      ),
+    ),
+  },
+  "Length of the run": {
+    maxSteps: integer(
+      40,
+      { min: 1 },
+      "Steps; in each, questions are drawn, answered and learned from.",
+      "minutes with the embedded model",
+    ),
+    promptsPerStep: integer(16, { min: 1 }, "Questions drawn in a step.", OURS),
+    numGenerations: integer(
+      8,
+      { min: 2 },
+      "Completions of a question: its group.",
+      `${PAPER}; TRL`,
+    ),
+    seed,
+  },
+  Exploration: {
+    explore: text(
+      "ucb-con",
+      "terms",
+      `What is added to the advantage: ${strategies.join(", ")}; several are joined by commas.`,
+      `best of the historical ones in ${PAPER}`,
+    ),
+    exploreCoef: numbers(
+      number(0, { min: 0 }, "Weight c of the terms: one for all, or one each.", PAPER),
+      [0.2],
+    ),
+    b0: number(
+      0.5,
+      { min: 0, max: 1 },
+      "Baseline of ucb-con: an answer seen under 1/b0^2 times is rewarded, a commoner one punished.",
+      `${PAPER}, on its harder data; 1 on its easy data`,
+    ),
+    exploreTokens: choice(
+      "all",
+      ["all", "reasoning"],
+      "Tokens that carry the terms: all, or those before the final answer.",
+      OURS,
+    ),
+  },
+  Objective: {
+    scaleRewards: choice(
+      "none",
+      ["none", "group", "batch"],
+      "Divide advantages by the standard deviation of the rewards of the group or batch.",
+      `${PAPER}; group in TRL`,
+    ),
+    lossType: choice(
+      "dapo",
+      ["grpo", "dr_grpo", "dapo", "bnpo"],
+      "Token losses are averaged within each completion (grpo), over --max-completion-length " +
+        "(dr_grpo) or over all tokens of the step (dapo, bnpo).",
+      TRL,
+    ),
+    importanceSamplingLevel: choice(
+      "token",
+      ["token", "sequence"],
+      "Importance ratio of each token, or of the completion as in GSPO.",
+      TRL,
+    ),
+    epsilon: number(0.2, fraction, "The ratio is clipped below 1 - epsilon.", TRL),
+    epsilonHigh: optional(
+      number(0, { min: 0 }, "The ratio is clipped above 1 + this; 0.28 in DAPO.", "--epsilon"),
+    ),
+    beta: number(
+      0,
+      { min: 0 },
+      "Weight of the KL divergence from the starting model (k3); at 0 no copy of it is kept.",
+      TRL,
+    ),
+    numIterations: integer(1, { min: 1 }, "Times the completions are learned from.", TRL),
+    stepsPerGeneration: integer(
+      1,
+      { min: 1 },
+      "Updates each of those times is split into, with whole groups in each.",
+      OURS,
+    ),
+    maskTruncatedCompletions: toggle("Learn nothing from completions that were cut off."),
+    filterZeroVariance: toggle(
+      "Replace groups whose whole signal is zero by fresh questions, as DAPO does.",
+    ),
+  },
+  Optimizer: {
+    learningRate: {
+      ...number(1e-6, { min: 0 }, "Step size of AdamW.", "TRL, for full fine-tuning"),
+      embedded: embedded.learningRate,
+    },
+    ...optimizer,
+  },
+  Sampling: sampling,
+  Evaluation: {
+    evalFile: optional(
+      text("", "file", "Questions held out for the table of before and after.", "no table"),
+    ),
+    evalSteps: integer(0, { min: 0 }, "Steps between evaluations; 0: before and after only.", OURS),
+    evalSamples: integer(32, { min: 1 }, "Completions of each held-out question.", "for pass@32"),
+  },
+  "Saving and showing": {
+    ...saving,
+    saveBest: toggle("Also keep the checkpoint with the best pass@1 on --eval-file."),
+    logCompletions: toggle("Show some completions of every step."),
+    ...showing,
+    gpu,
+  },
+} satisfies FlagGroups;
+
+export const sftGroups = {
+  "Model and data": {
+    model,
+    fromScratch: toggle("Draw the weights anew: only shape and tokenizer of --model are used."),
+    skipBad,
+    outputDir,
+  },
+  "Length of the run": {
+    numTrainEpochs: number(3, { above: 0 }, "Times the data is read.", TRL),
+    maxSteps: optional(integer(1, { min: 1 }, "Steps, instead of epochs.", "--num-train-epochs")),
+    rowsPerStep: integer(32, { min: 1 }, "Rows learned from in a step.", OURS),
+    seed,
+  },
+  Optimizer: {
+    learningRate: number(2e-5, { min: 0 }, "Step size of AdamW.", TRL),
+    ...optimizer,
+  },
+  "Saving and showing": { ...saving, ...showing, gpu },
+} satisfies FlagGroups;
+
+export const sampleGroups = {
+  Options: {
+    model,
+    numGenerations: {
+      ...integer(1, { min: 1 }, "Completions of each question.", OURS),
+      short: "n",
+    },
+    ...sampling,
+    seed,
+    gpu,
+    json: showing.json,
+  },
+} satisfies FlagGroups;
+
+export const evalGroups = {
+  Options: {
+    model,
+    skipBad,
+    numSamples: integer(64, { min: 1 }, "Completions of each question.", "for pass@64"),
+    k: numbers(
+      integer(1, { min: 1 }, "The k of pass@k.", "powers of two, as in the paper"),
+      [1, 2, 4, 8, 16, 32, 64],
+    ),
+    ...sampling,
+    seed,
+    ...showing,
+    gpu,
+  },
+} satisfies FlagGroups;
+
+export const gpuGroups = { Options: { gpu } } satisfies FlagGroups;
+
+type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (
+  intersection: infer I,
+) => void
+  ? I
+  : never;
+type SettingsIn<G extends FlagGroups> =
+  UnionToIntersection<G[keyof G]> extends infer F extends Flags ? SettingsOf<F> : never;
+
+/**
+ * All settings of `train`; `data` is the file of questions. `epsilonHigh` null means `epsilon`;
+ * `resume` is the run that is continued, and then `outputDir` is that run too.
+ */
+export type TrainSettings = SettingsIn<typeof trainGroups> & { data: string };
+/** All settings of `sft`. `maxSteps` null means that `numTrainEpochs` decides. */
+export type SftSettings = SettingsIn<typeof sftGroups> & { data: string };
+export type SampleSettings = SettingsIn<typeof sampleGroups> & { questions: string[] };
+/** `k` is ascending and at most `numSamples`. */
+export type EvalSettings = SettingsIn<typeof evalGroups> & { data: string };
+export type GpuSettings = SettingsIn<typeof gpuGroups>;
