@@ -58,7 +58,7 @@ describe("defaults", () => {
         expect(help.split(new RegExp(`^  --${optionName(key)}(?: |$)`, "m")).length).toBe(2);
       }
     }
-    expect(help).toContain(
+    expect(help.replace(/\s+/g, " ")).toContain(
       "Default 1e-6 (TRL, for full fine-tuning); 1e-4 for the embedded model.",
     );
     expect(help).toContain("Exploration:\n");
