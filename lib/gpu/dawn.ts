@@ -1,8 +1,7 @@
 import { dlopen } from "bun:ffi";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { cacheFolders, unpackOnce } from "./cache.ts";
+import { unpackOnce } from "./cache.ts";
 
 /** The native module of the npm package `webgpu`: Dawn, the WebGPU implementation of Chromium. */
 interface Dawn {
@@ -84,13 +83,19 @@ async function loadDirect3DCompilers(): Promise<void> {
         with: { type: "file" },
       }),
     ]);
-    const libraries = { "dxcompiler.dll": dxc.default, "d3dcompiler_47.dll": fxc.default };
-    const folder = await unpackOnce(cacheFolders()[0], "direct3d-webgpu-0.6.2", async (aside) => {
-      await mkdir(aside);
-      for (const [name, path] of Object.entries(libraries)) {
-        await Bun.write(join(aside, name), Bun.file(path));
-      }
-    });
-    for (const name of Object.keys(libraries)) dlopen(join(folder, name), {});
+    const libraries = [
+      { name: "dxcompiler.dll", content: await Bun.file(dxc.default).bytes() },
+      { name: "d3dcompiler_47.dll", content: await Bun.file(fxc.default).bytes() },
+    ];
+    const version = libraries.map(({ content }) => Bun.hash(content).toString(16)).join("-");
+    await unpackOnce(
+      `direct3d-${version}`,
+      async (folder) => {
+        for (const { name, content } of libraries) await Bun.write(join(folder, name), content);
+      },
+      (folder) => {
+        for (const { name } of libraries) dlopen(join(folder, name), {});
+      },
+    );
   }
 }

@@ -1,8 +1,7 @@
 import { dlopen } from "bun:ffi";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
-import { cacheFolders, unpackOnce } from "./cache.ts";
+import { unpackOnce } from "./cache.ts";
 
 /**
  * SwiftShader (a Vulkan driver that runs on the CPU) and a Vulkan loader, unpacked from the
@@ -30,24 +29,23 @@ async function unpack(): Promise<SwiftShader | null> {
       { with: { type: "file" } }
     );
     const archive = await Bun.file(path).bytes();
-    const name = `swiftshader-${Bun.hash(archive).toString(16)}`;
-    for (const base of cacheFolders()) {
-      try {
-        const folder = await unpackOnce(base, name, async (aside) => {
-          await mkdir(aside);
-          await new Bun.Archive(brotliDecompressSync(archive)).extract(aside, {
-            glob: ["libvk_swiftshader.so", "libvulkan.so.1", "vk_swiftshader_icd.json"],
-          });
-        });
-        // Loading it tells a folder mounted `noexec` apart from a usable one.
-        dlopen(join(folder, "libvk_swiftshader.so"), {
+    const folder = await unpackOnce(
+      `swiftshader-${Bun.hash(archive).toString(16)}`,
+      (aside) =>
+        new Bun.Archive(brotliDecompressSync(archive)).extract(aside, {
+          glob: ["libvk_swiftshader.so", "libvulkan.so.1", "vk_swiftshader_icd.json"],
+        }),
+      (unpacked) => {
+        dlopen(join(unpacked, "libvk_swiftshader.so"), {
           vk_icdGetInstanceProcAddr: { args: ["ptr", "cstring"], returns: "ptr" },
         });
-        return {
-          driverFile: join(folder, "vk_swiftshader_icd.json"),
-          loader: join(folder, "libvulkan.so.1"),
-        };
-      } catch {}
+      },
+    );
+    if (folder) {
+      return {
+        driverFile: join(folder, "vk_swiftshader_icd.json"),
+        loader: join(folder, "libvulkan.so.1"),
+      };
     }
   }
   return null;
