@@ -1,0 +1,4 @@
+import { setDefaultTimeout } from "bun:test";
+
+// GPU tests share two software cores; one test may need minutes there.
+setDefaultTimeout(300_000);
