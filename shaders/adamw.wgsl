@@ -15,7 +15,6 @@ struct Params {
   chunk_offset: u32,     // where this range's partial sums begin
   chunks: u32,           // partial sums in all
   max_norm: f32,         // 0: no clipping
-  learning_rate: f32,
   decay: f32,            // 1 - lr * weight_decay
   beta1: f32,
   beta2: f32,

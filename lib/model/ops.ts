@@ -273,8 +273,6 @@ export class Ops {
   ): void {
     const params = headParams(tokens, shape);
     const queryGroups = [ceil(tokens * shape.heads, 64)] as const;
-    // `o` is declared read_write for the forward pass; a tensor may not be bound both ways at once,
-    // which backward_delta, its only reader here, does not do.
     this.run("attention.backward_delta", tensors, params, queryGroups);
     this.run("attention.backward_query", tensors, params, queryGroups);
     this.run("attention.backward_key", tensors, params, [ceil(tokens * shape.kvHeads, 64)]);
@@ -416,14 +414,7 @@ export interface LogitsBlock {
 /** AdamW's scalars for one update; see shaders/adamw.wgsl. */
 export type AdamwParams = Readonly<
   Record<
-    | "max_norm"
-    | "learning_rate"
-    | "decay"
-    | "beta1"
-    | "beta2"
-    | "step_size"
-    | "root_correction"
-    | "epsilon",
+    "max_norm" | "decay" | "beta1" | "beta2" | "step_size" | "root_correction" | "epsilon",
     number
   >
 >;
