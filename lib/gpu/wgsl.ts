@@ -88,7 +88,7 @@ function reachableWords(bodies: Map<string, string>, entryPoint: string): Set<st
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     if (visited.has(name)) continue;
     visited.add(name);
-    for (const [word] of (bodies.get(name) ?? "").matchAll(/[A-Za-z_]\w*/g)) {
+    for (const [word] of (bodies.get(name) ?? "").matchAll(/(?<![.\w])[A-Za-z_]\w*/g)) {
       words.add(word);
       if (bodies.has(word)) queue.push(word);
     }

@@ -1,0 +1,76 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../errors.ts";
+import { type ModelConfig, parseModelConfig, tensorShapes, toHuggingFaceConfig } from "./config.ts";
+import { openSafetensors, requireTensors, type StoredTensor } from "./safetensors.ts";
+
+/** An opened Hugging Face model. The weights stay on disk until they are read one by one. */
+export interface ModelFolder {
+  /** Its path or name, for messages. */
+  source: string;
+  config: ModelConfig;
+  tensors: Map<string, StoredTensor>;
+  /** Text files that go with the model unchanged: the tokenizer's and `generation_config.json`. */
+  files: Record<string, string>;
+}
+
+export const WEIGHTS = "model.safetensors";
+const TOKENIZER = "tokenizer.json";
+const TEXT_FILES = [
+  TOKENIZER,
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "chat_template.jinja",
+  "generation_config.json",
+];
+
+/**
+ * Opens a model whose files `find` gives by name, null for one that is not there. With `weights` false
+ * only shape and tokenizer are wanted, and `tensors` is empty.
+ */
+export async function openModel(
+  source: string,
+  find: (name: string) => Blob | null,
+  { weights = true } = {},
+): Promise<ModelFolder> {
+  const need = (name: string, instead = "") => {
+    const file = find(name);
+    if (file) return file;
+    throw new UserError(`${source} has no ${name}${instead}; give a Hugging Face model folder`);
+  };
+  const config = parseModelConfig(await need("config.json").text(), `${source}/config.json`);
+  need(TOKENIZER);
+  const files: Record<string, string> = {};
+  for (const name of TEXT_FILES) {
+    const file = find(name);
+    if (file) files[name] = await file.text();
+  }
+  if (!weights) return { source, config, tensors: new Map(), files };
+  const sharded = find(`${WEIGHTS}.index.json`) ? " (sharded weights are not supported)" : "";
+  const tensors = await openSafetensors(need(WEIGHTS, sharded), `${source}/${WEIGHTS}`);
+  requireTensors(tensors, tensorShapes(config), `${source}/${WEIGHTS}`);
+  return { source, config, tensors, files };
+}
+
+/** Opens a model folder on disk. */
+export function openModelFolder(path: string, options: { weights?: boolean } = {}) {
+  if (!existsSync(path)) {
+    throw new UserError(`${path}: no such model folder; check --model`);
+  }
+  const find = (name: string) => (existsSync(join(path, name)) ? Bun.file(join(path, name)) : null);
+  return openModel(path, find, options);
+}
+
+/** The text files of a model folder, by name: everything but the weights. */
+export function modelTexts(model: Pick<ModelFolder, "config" | "files">): Record<string, string> {
+  const { config, files } = model;
+  const generation = { bos_token_id: config.bosTokenId, eos_token_id: config.eosTokenIds };
+  return {
+    "generation_config.json": `${JSON.stringify(generation, null, 2)}\n`,
+    ...files,
+    "config.json": `${JSON.stringify(toHuggingFaceConfig(config), null, 2)}\n`,
+  };
+}

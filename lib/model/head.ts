@@ -1,0 +1,184 @@
+import type { Allocator, Tensor } from "../gpu/memory.ts";
+import type { ModelConfig } from "./config.ts";
+import type { LogitsBlock, Matrix, MatrixBlock, Ops } from "./ops.ts";
+import { type Parameters, VOCABULARY_BLOCK } from "./parameters.ts";
+
+/** Tensors of the LM head for up to `maxRows` predictions. */
+export class HeadMemory {
+  readonly gathered: Tensor;
+  readonly normed: Tensor;
+  readonly inverseRms: Tensor;
+  /** Running log-softmax of each row; see shaders/logprob.wgsl. */
+  readonly state: Tensor;
+  readonly logprob: Tensor;
+  readonly entropy: Tensor;
+
+  constructor(
+    alloc: Allocator,
+    config: ModelConfig,
+    readonly maxRows: number,
+  ) {
+    const make = (name: string, width: number) =>
+      alloc.allocate("activations", name, maxRows * width);
+    this.gathered = make("predicting rows", config.hiddenSize);
+    this.normed = make("normed predicting rows", config.hiddenSize);
+    this.inverseRms = make("rms of predicting rows", 1);
+    this.state = make("softmax state", 4);
+    this.logprob = make("log-probabilities", 1);
+    this.entropy = make("entropies", 1);
+  }
+}
+
+/** What learning needs of the head beyond that: one block of logits, and gradients. */
+export class HeadGradients {
+  /** Logits of one vocabulary block, and then their gradient. */
+  readonly logits: Tensor;
+  readonly logprob: Tensor;
+  readonly normed: Tensor;
+  readonly gathered: Tensor;
+
+  constructor(alloc: Allocator, config: ModelConfig, maxRows: number) {
+    const make = (name: string, width: number) =>
+      alloc.allocate("activations", name, maxRows * width);
+    this.logits = make("block of logits", blockStride(config.vocabSize));
+    this.logprob = make("gradient of log-probabilities", 1);
+    this.normed = make("gradient of normed rows", config.hiddenSize);
+    this.gathered = make("gradient of predicting rows", config.hiddenSize);
+  }
+}
+
+/** Elements between rows of a logits tensor over the whole vocabulary: a multiple of 4. */
+export const logitsStride = (vocabSize: number) => Math.ceil(vocabSize / 4) * 4;
+const blockStride = (vocabSize: number) => logitsStride(Math.min(vocabSize, VOCABULARY_BLOCK));
+
+/**
+ * The LM head: final norm and vocabulary projection of the rows that predict a token. Learning
+ * walks the vocabulary in blocks, so that [M, vocabulary] never exists; sampling keeps all logits of
+ * its few rows, and takes its log-probabilities through the same blocks in the same order.
+ */
+export class Head {
+  constructor(
+    private readonly ops: Ops,
+    private readonly config: ModelConfig,
+  ) {}
+
+  /** Gathers rows of the residual stream and norms them. */
+  enter(weights: Parameters, hidden: Tensor, index: Tensor, rows: number, m: HeadMemory): void {
+    const { hiddenSize, rmsNormEps } = this.config;
+    this.ops.gather({ index, out: m.gathered }, asTable(hidden, hiddenSize), rows);
+    const norm = {
+      x: m.gathered,
+      w: weights.finalNorm,
+      y: m.normed,
+      inverse_rms: m.inverseRms,
+    };
+    this.ops.rmsnorm(norm, rows, hiddenSize, rmsNormEps);
+  }
+
+  /** logits[rows, logitsStride] over the whole vocabulary, from the rows that entered. */
+  logits(weights: Parameters, rows: number, logits: Tensor, m: HeadMemory): void {
+    const stride = logitsStride(this.config.vocabSize);
+    this.ops.linear({ x: m.normed, y: logits }, weights.head, rows, stride);
+  }
+
+  /** Log-probabilities and entropies from logits over the whole vocabulary. */
+  logprobsOf(
+    weights: Parameters,
+    logits: Tensor,
+    targets: Tensor,
+    rows: number,
+    temperature: number,
+    m: HeadMemory,
+  ): void {
+    const stride = logitsStride(this.config.vocabSize);
+    for (const block of weights.head.blocks) {
+      const at = this.place(block, rows, stride, block.firstRow, temperature);
+      this.ops.logprobBlock({ logits, target_token: targets, ...results(m) }, at);
+    }
+  }
+
+  /** Log-probabilities and entropies of the rows that entered, block by block. */
+  logprobs(
+    weights: Parameters,
+    targets: Tensor,
+    rows: number,
+    temperature: number,
+    m: HeadMemory,
+    g: HeadGradients,
+  ): void {
+    const stride = blockStride(this.config.vocabSize);
+    for (const block of weights.head.blocks) {
+      this.ops.linearBlock({ x: m.normed, y: g.logits }, weights.head, block, rows, stride, 0);
+      const at = this.place(block, rows, stride, 0, temperature);
+      this.ops.logprobBlock({ logits: g.logits, target_token: targets, ...results(m) }, at);
+    }
+  }
+
+  /**
+   * From `g.logprob` to `g.gathered`, the gradient of the rows that were gathered; adds the head's and
+   * the final norm's own gradients to `gradients`. Logits are computed anew, block by block.
+   */
+  backward(
+    weights: Parameters,
+    gradients: Parameters,
+    targets: Tensor,
+    rows: number,
+    temperature: number,
+    m: HeadMemory,
+    g: HeadGradients,
+    partial: Tensor,
+    clear: (tensor: Tensor) => void,
+  ): void {
+    const { ops } = this;
+    const stride = blockStride(this.config.vocabSize);
+    weights.head.blocks.forEach((block, i) => {
+      const at = this.place(block, rows, stride, 0, temperature);
+      const softmax = { target_token: targets, state: m.state, d_logprob: g.logprob };
+      ops.linearBlock({ x: m.normed, y: g.logits }, weights.head, block, rows, stride, 0);
+      ops.logprobBackwardBlock({ logits: g.logits, ...softmax }, at);
+      const input = { dy: g.logits, dx: g.normed };
+      ops.linearBackwardInputBlock(input, weights.head, block, rows, stride, 0);
+      const weight = { dy: g.logits, x: m.normed };
+      const target = gradients.head.blocks[i];
+      ops.linearBackwardWeightBlock(weight, gradients.head, target, rows, stride, 0);
+    });
+    clear(g.gathered);
+    const norm = {
+      x: m.gathered,
+      w: weights.finalNorm,
+      inverse_rms: m.inverseRms,
+      dy: g.normed,
+      dx: g.gathered,
+      dw: gradients.finalNorm,
+      partial,
+    };
+    ops.rmsnormBackward(norm, rows, this.config.hiddenSize);
+  }
+
+  private place(
+    block: MatrixBlock,
+    rows: number,
+    stride: number,
+    offset: number,
+    temperature: number,
+  ): LogitsBlock {
+    const isLast = block.firstRow + block.rows === this.config.vocabSize;
+    const { firstRow: firstColumn, rows: columns } = block;
+    return { rows, columns, stride, offset, firstColumn, isLast, temperature };
+  }
+}
+
+const results = ({ state, logprob, entropy }: HeadMemory) => ({ state, logprob, entropy });
+
+const tables = new WeakMap<Tensor, Matrix>();
+
+/** A tensor of rows as the one-block matrix that gather and scatter work on. */
+export function asTable(tensor: Tensor, columns: number): Matrix {
+  let table = tables.get(tensor);
+  if (!table) {
+    const rows = tensor.length / columns;
+    table = { rows, columns, blocks: [{ tensor, firstRow: 0, rows }] };
+    tables.set(tensor, table);
+  }
+  return table;
+}

@@ -1,0 +1,105 @@
+import type { Gpu } from "../gpu/device.ts";
+import type { Allocator } from "../gpu/memory.ts";
+import type { ModelConfig } from "./config.ts";
+import { Activations, type Decoder, Gradients } from "./decoder.ts";
+import { asTable, Head, HeadGradients, HeadMemory } from "./head.ts";
+import { BatchMemory, BatchUploader, type PackedBatch } from "./packing.ts";
+import type { Parameters } from "./parameters.ts";
+
+/** Everything the forward and backward pass over a micro-batch of up to `maxTokens` need. */
+export class LearnerMemory {
+  readonly activations: Activations;
+  readonly gradients: Gradients;
+  readonly head: HeadMemory;
+  readonly headGradients: HeadGradients;
+  readonly batch: BatchMemory;
+
+  constructor(
+    alloc: Allocator,
+    config: ModelConfig,
+    readonly maxTokens: number,
+  ) {
+    this.activations = new Activations(alloc, config, maxTokens, true);
+    this.gradients = new Gradients(alloc, config, maxTokens);
+    this.head = new HeadMemory(alloc, config, maxTokens);
+    this.headGradients = new HeadGradients(alloc, config, maxTokens);
+    this.batch = new BatchMemory(alloc, maxTokens, config.vocabSize);
+  }
+}
+
+/**
+ * Log-probabilities of a packed batch, and the gradient of any function of them. In between the
+ * caller computes what it wants of those M numbers, on the CPU:
+ *
+ *   await learner.logprobs(weights, batch, temperature, logprobs, entropies)
+ *   ... dLogprobs[m] = d loss / d logprobs[m] ...
+ *   learner.backward(weights, gradients, batch, temperature, dLogprobs)
+ */
+export class Learner {
+  private readonly head: Head;
+  private readonly uploader: BatchUploader;
+
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly decoder: Decoder,
+    private readonly memory: LearnerMemory,
+  ) {
+    this.head = new Head(decoder.ops, decoder.config);
+    this.uploader = new BatchUploader(gpu, memory.batch);
+  }
+
+  /** Writes log-probability and entropy of each of the batch's predictions, M of them. */
+  async logprobs(
+    weights: Parameters,
+    batch: PackedBatch,
+    temperature: number,
+    logprobs: Float32Array,
+    entropies: Float32Array,
+  ): Promise<void> {
+    const { activations, head, headGradients, batch: tensors } = this.memory;
+    this.uploader.upload(batch);
+    this.decoder.forward(weights, tensors, batch.tokens, activations);
+    const rows = batch.predictions;
+    this.head.enter(weights, activations.output, tensors.predictionRows, rows, head);
+    this.head.logprobs(weights, tensors.targets, rows, temperature, head, headGradients);
+    await this.gpu.commands.read(
+      [head.logprob, head.entropy],
+      [logprobs.subarray(0, rows), entropies.subarray(0, rows)],
+    );
+  }
+
+  /**
+   * Adds to `gradients` what `dLogprobs`[M] pull back to. Must follow `logprobs` over the same batch
+   * with the same weights, whose activations it reads.
+   */
+  backward(
+    weights: Parameters,
+    gradients: Parameters,
+    batch: PackedBatch,
+    temperature: number,
+    dLogprobs: Float32Array,
+  ): void {
+    const { gpu, memory } = this;
+    const { activations, gradients: g, headGradients, batch: tensors } = memory;
+    const { hiddenSize } = this.decoder.config;
+    const rows = batch.predictions;
+    gpu.upload(headGradients.logprob, dLogprobs, 0, rows);
+    this.head.backward(
+      weights,
+      gradients,
+      tensors.targets,
+      rows,
+      temperature,
+      memory.head,
+      headGradients,
+      g.partial,
+      (tensor) => gpu.commands.clear(tensor),
+    );
+    gpu.commands.clear(g.stream);
+    const scatter = { ...tensors.predictionLists, d_out: headGradients.gathered };
+    const { distinct } = this.uploader.predictions;
+    this.decoder.ops.gatherBackward(scatter, asTable(g.stream, hiddenSize), distinct);
+    const counts = { tokens: batch.tokens, distinctIds: this.uploader.ids.distinct };
+    this.decoder.backward(weights, gradients, tensors, counts, activations, g);
+  }
+}

@@ -1,0 +1,87 @@
+import type { Gpu } from "../gpu/device.ts";
+import type { Allocator, Tensor } from "../gpu/memory.ts";
+import { type AdamwParams, type Ops, squareChunks } from "./ops.ts";
+import { type ParameterLayout, Parameters } from "./parameters.ts";
+
+export interface AdamwSettings {
+  adamBeta1: number;
+  adamBeta2: number;
+  adamEpsilon: number;
+  /** Decoupled, and not applied to norm vectors. */
+  weightDecay: number;
+  /** The gradient is scaled down to this norm; 0 leaves it alone. */
+  maxGradNorm: number;
+}
+
+/** AdamW's moments, and scratch for the gradient norm. */
+export class OptimizerMemory {
+  readonly first: Parameters;
+  readonly second: Parameters;
+  readonly partial: Tensor;
+  readonly summary: Tensor;
+  readonly chunks: number;
+
+  constructor(alloc: Allocator, layout: ParameterLayout) {
+    this.first = new Parameters(alloc, layout, "optimizer", "first moment");
+    this.second = new Parameters(alloc, layout, "optimizer", "second moment");
+    this.chunks = layout.slabs.reduce((sum, slab) => sum + squareChunks(slab.length), 0);
+    this.partial = alloc.allocate(
+      "optimizer",
+      "partial sums of the gradient norm",
+      this.chunks * 2,
+    );
+    this.summary = alloc.allocate("optimizer", "gradient norm", 2);
+  }
+}
+
+/** AdamW over all parameters, with the global gradient-norm clip. */
+export class Optimizer {
+  private readonly floats = new Float32Array(2);
+  private readonly words = new Uint32Array(this.floats.buffer);
+
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly ops: Ops,
+    readonly memory: OptimizerMemory,
+    private readonly settings: AdamwSettings,
+  ) {}
+
+  /**
+   * One update of `weights` from `gradients`; `step` counts updates from 1.
+   * @returns the gradient norm before clipping, or null if a gradient was NaN or infinite, in which
+   *   case nothing was changed
+   */
+  async update(
+    weights: Parameters,
+    gradients: Parameters,
+    learningRate: number,
+    step: number,
+  ): Promise<number | null> {
+    const { ops, memory, settings } = this;
+    const { adamBeta1: beta1, adamBeta2: beta2 } = settings;
+    const params = (decay: boolean): AdamwParams => ({
+      max_norm: settings.maxGradNorm,
+      decay: decay ? 1 - learningRate * settings.weightDecay : 1,
+      beta1,
+      beta2,
+      step_size: learningRate / (1 - beta1 ** step),
+      root_correction: Math.sqrt(1 - beta2 ** step),
+      epsilon: settings.adamEpsilon,
+    });
+    const { slabs } = weights.layout;
+    const { partial, summary } = memory;
+    let chunk = 0;
+    for (const [i, { length }] of slabs.entries()) {
+      ops.square({ dw: gradients.slabs[i], partial }, length, chunk, params(false));
+      chunk += squareChunks(length);
+    }
+    ops.squareTotal({ partial, summary }, memory.chunks, params(false));
+    for (const [i, { length, decay }] of slabs.entries()) {
+      const moments = { m: memory.first.slabs[i], v: memory.second.slabs[i] };
+      const tensors = { w: weights.slabs[i], dw: gradients.slabs[i], ...moments, summary };
+      ops.adamw(tensors, length, params(decay));
+    }
+    await this.gpu.read(summary, this.floats);
+    return this.words[1] === 0 ? this.floats[0] : null;
+  }
+}

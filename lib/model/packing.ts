@@ -1,0 +1,176 @@
+import type { Gpu } from "../gpu/device.ts";
+import type { Allocator, Tensor } from "../gpu/memory.ts";
+
+/**
+ * For each distinct value of an index array the places it occurs in, as rows of a compressed sparse
+ * matrix: what a gather's backward pass adds up without atomics, always in the same order.
+ */
+export class PlaceLists {
+  readonly row: Uint32Array;
+  readonly offset: Uint32Array;
+  readonly item: Uint32Array;
+  distinct = 0;
+  private readonly counts: Uint32Array;
+
+  /** For up to `capacity` indices, each under `universe`. */
+  constructor(capacity: number, universe: number) {
+    this.row = new Uint32Array(capacity);
+    this.offset = new Uint32Array(capacity + 1);
+    this.item = new Uint32Array(capacity);
+    this.counts = new Uint32Array(universe);
+  }
+
+  build(index: Uint32Array, count: number): void {
+    const { row, offset, item, counts } = this;
+    this.distinct = 0;
+    for (let i = 0; i < count; i++) if (counts[index[i]]++ === 0) row[this.distinct++] = index[i];
+    for (let u = 0; u < this.distinct; u++) {
+      offset[u + 1] = offset[u] + counts[row[u]];
+      counts[row[u]] = offset[u]; // from here on: where the row's next place goes
+    }
+    for (let i = 0; i < count; i++) item[counts[index[i]]++] = i;
+    for (let u = 0; u < this.distinct; u++) counts[row[u]] = 0;
+  }
+}
+
+/**
+ * A training batch: sequences packed into one row of tokens, without padding. A group is laid out as
+ * [prompt][completion 1]...[completion n], and every completion sees the prompt through its span, so
+ * that the prompt is computed once. A completion's last token predicts nothing and is left out.
+ * `clear` and `add` fill the same arrays again and again.
+ */
+export class PackedBatch {
+  readonly ids: Uint32Array;
+  /** (prefixStart, prefixEnd, ownStart, ownEnd) of each token: the keys it sees. [T, 4] */
+  readonly spans: Uint32Array;
+  /** One past the last token that sees this one. [T] */
+  readonly lastQuery: Uint32Array;
+  /** The token each prediction is made from, and the token it should predict. [M] */
+  readonly predictionRows: Uint32Array;
+  readonly targets: Uint32Array;
+  /** T and M. */
+  tokens = 0;
+  predictions = 0;
+
+  constructor(readonly maxTokens: number) {
+    this.ids = new Uint32Array(maxTokens);
+    this.spans = new Uint32Array(maxTokens * 4);
+    this.lastQuery = new Uint32Array(maxTokens);
+    this.predictionRows = new Uint32Array(maxTokens);
+    this.targets = new Uint32Array(maxTokens);
+  }
+
+  clear(): void {
+    this.tokens = 0;
+    this.predictions = 0;
+  }
+
+  /** Whether a group of a prompt and completions of these lengths still fits. */
+  fits(promptLength: number, completionLengths: Iterable<number>): boolean {
+    let tokens = this.tokens + promptLength;
+    let predictions = this.predictions;
+    for (const length of completionLengths) {
+      tokens += length - 1;
+      predictions += length;
+    }
+    return tokens <= this.maxTokens && predictions <= this.maxTokens;
+  }
+
+  /** Adds a group; prompt and completions have at least one token each. */
+  add(prompt: ArrayLike<number>, completions: readonly ArrayLike<number>[]): void {
+    const start = this.tokens;
+    const promptEnd = start + prompt.length;
+    for (let i = 0; i < prompt.length; i++) this.push(prompt[i], start, start, start);
+    for (const completion of completions) {
+      const ownStart = this.tokens;
+      for (let i = 0; i < completion.length; i++) {
+        this.predictionRows[this.predictions] = i === 0 ? promptEnd - 1 : this.tokens - 1;
+        this.targets[this.predictions++] = completion[i];
+        if (i < completion.length - 1) this.push(completion[i], start, promptEnd, ownStart);
+      }
+      this.lastQuery.fill(this.tokens, ownStart, this.tokens);
+    }
+    this.lastQuery.fill(this.tokens, start, promptEnd);
+  }
+
+  private push(id: number, prefixStart: number, prefixEnd: number, ownStart: number): void {
+    const t = this.tokens++;
+    this.ids[t] = id;
+    this.spans[t * 4] = prefixStart;
+    this.spans[t * 4 + 1] = prefixEnd;
+    this.spans[t * 4 + 2] = ownStart;
+    this.spans[t * 4 + 3] = t + 1;
+  }
+}
+
+/** The place lists of one index array on the GPU, under the names shaders/gather.wgsl has for them. */
+interface ListTensors {
+  row: Tensor;
+  offset: Tensor;
+  item: Tensor;
+}
+
+/** A packed batch's tensors. */
+export class BatchMemory {
+  readonly ids: Tensor;
+  readonly spans: Tensor;
+  readonly lastQuery: Tensor;
+  readonly predictionRows: Tensor;
+  readonly targets: Tensor;
+  readonly idLists: ListTensors;
+  readonly predictionLists: ListTensors;
+
+  constructor(
+    alloc: Allocator,
+    readonly maxTokens: number,
+    readonly vocabSize: number,
+  ) {
+    const make = (name: string, length = maxTokens) => alloc.allocate("buffers", name, length);
+    const lists = (name: string): ListTensors => ({
+      row: make(`${name} rows`),
+      offset: make(`${name} offsets`, maxTokens + 1),
+      item: make(`${name} places`),
+    });
+    this.ids = make("token ids");
+    this.spans = make("spans", maxTokens * 4);
+    this.lastQuery = make("last queries");
+    this.predictionRows = make("prediction rows");
+    this.targets = make("targets");
+    this.idLists = lists("token id");
+    this.predictionLists = lists("prediction");
+  }
+}
+
+/** Brings packed batches to the GPU, with the place lists their backward pass needs. */
+export class BatchUploader {
+  readonly ids: PlaceLists;
+  readonly predictions: PlaceLists;
+
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly memory: BatchMemory,
+  ) {
+    this.ids = new PlaceLists(memory.maxTokens, memory.vocabSize);
+    this.predictions = new PlaceLists(memory.maxTokens, memory.maxTokens);
+  }
+
+  upload(batch: PackedBatch): void {
+    const { gpu, memory } = this;
+    const { tokens, predictions } = batch;
+    this.ids.build(batch.ids, tokens);
+    this.predictions.build(batch.predictionRows, predictions);
+    gpu.upload(memory.ids, batch.ids, 0, tokens);
+    gpu.upload(memory.spans, batch.spans, 0, tokens * 4);
+    gpu.upload(memory.lastQuery, batch.lastQuery, 0, tokens);
+    gpu.upload(memory.predictionRows, batch.predictionRows, 0, predictions);
+    gpu.upload(memory.targets, batch.targets, 0, predictions);
+    for (const [lists, tensors, count] of [
+      [this.ids, memory.idLists, tokens],
+      [this.predictions, memory.predictionLists, predictions],
+    ] as const) {
+      gpu.upload(tensors.row, lists.row, 0, lists.distinct);
+      gpu.upload(tensors.offset, lists.offset, 0, lists.distinct + 1);
+      gpu.upload(tensors.item, lists.item, 0, count);
+    }
+  }
+}
