@@ -45,11 +45,11 @@ export function noiseWord({ seed, step, slot, sample, position }: DrawKey, v: nu
 }
 
 /**
- * E = -ln(u), exponential with rate 1, where u = (floor(r / 256) + 1/2) / 2^24 is in (0, 1). In f32
- * u near 1 rounds to 1: take -log1p(-w) of w = 1 - u = (2^24 - 1 - floor(r / 256) + 1/2) / 2^24 there.
+ * E = -ln(u), exponential with rate 1, where u = (floor(r / 512) + 1/2) / 2^23 is in (0, 1) and exact
+ * in f32. E is at most 16.7, which cuts off less than one draw in ten million.
  */
 export function exponentialFromWord(word: number): number {
-  return -Math.log(((word >>> 8) + 0.5) / 2 ** 24);
+  return -Math.log(((word >>> 9) + 0.5) / 2 ** 23);
 }
 
 export interface SamplingSettings {

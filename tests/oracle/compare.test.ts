@@ -16,10 +16,14 @@ test("the norm of the upstream gradient widens it", () => {
 
 test("refuses NaN, infinity and another length", () => {
   const named = { name: "dx", relative: Number.POSITIVE_INFINITY };
-  expect(() => expectClose(Float32Array.of(3, Number.NaN, 0), reference, named)).toThrow("dx[1]");
-  expect(() => expectClose(Float32Array.of(3, 4, Infinity), reference, named)).toThrow("dx[2]");
+  expect(() => expectClose(Float32Array.of(3, Number.NaN, 0), reference, named)).toThrow(
+    /dx.*\[1\]/,
+  );
+  expect(() => expectClose(Float32Array.of(3, 4, Infinity), reference, named)).toThrow(/dx.*\[2\]/);
   expect(() => expectClose(Float32Array.of(3, 4), reference, named)).toThrow("2 elements");
-  expect(() => expectClose(Float32Array.of(1), Float64Array.of(Number.NaN))).toThrow("reference");
+  expect(() => expectClose(Float32Array.of(1), Float64Array.of(Number.NaN))).toThrow(
+    "reference NaN",
+  );
 });
 
 test("finite differences restore what they change", () => {

@@ -1,69 +1,20 @@
-/** The tolerance by which every kernel is compared with its float64 oracle. */
-
-export interface Tolerance {
-  /** Allowed error relative to the norm of the reference; 1e-5 for f32 kernels. */
-  relative?: number;
-  /** Norm of the gradient that entered the op; 1e-6 of it is allowed beside the relative error. */
-  upstreamNorm?: number;
-  /** What is compared, for the failure message. */
-  name?: string;
-}
-
-type Floats = Float32Array | Float64Array;
-
-/** Euclidean norm. */
-export function norm(x: Floats): number {
-  let sum = 0;
-  for (const value of x) sum += value * value;
-  return Math.sqrt(sum);
-}
-
-/** ‖actual - reference‖ / ‖reference‖; 0 when both are zero. */
-export function relativeError(actual: Floats, reference: Floats): number {
-  let sum = 0;
-  for (let i = 0; i < reference.length; i++) sum += (actual[i] - reference[i]) ** 2;
-  return sum === 0 ? 0 : Math.sqrt(sum) / norm(reference);
-}
+import { compare, type Tolerance } from "../../lib/oracle/compare.ts";
 
 /**
  * Fails unless ‖actual - reference‖ <= relative * ‖reference‖ + 1e-6 * upstreamNorm, every element
- * is finite and the lengths agree. The message names the worst element.
+ * is finite and the lengths agree. The message names the worst element and, if given, `name`.
  */
 export function expectClose(
-  actual: Floats,
-  reference: Float64Array,
-  { relative = 1e-5, upstreamNorm = 0, name = "output" }: Tolerance = {},
+  actual: ArrayLike<number>,
+  reference: ArrayLike<number>,
+  { name = "output", ...tolerance }: Tolerance & { name?: string } = {},
 ): void {
-  if (actual.length !== reference.length) {
-    throw new Error(`${name}: ${actual.length} elements, reference has ${reference.length}`);
-  }
-  let sum = 0;
-  let worst = 0;
-  let worstError = -1;
-  for (let i = 0; i < reference.length; i++) {
-    if (!Number.isFinite(actual[i])) {
-      throw new Error(
-        `${name}[${i}] of ${reference.length} is ${actual[i]}, reference ${reference[i]}`,
-      );
-    }
-    const error = Math.abs(actual[i] - reference[i]);
-    if (Number.isNaN(error)) throw new Error(`${name}: the reference is NaN at [${i}]`);
-    sum += error * error;
-    if (error > worstError) {
-      worst = i;
-      worstError = error;
-    }
-  }
-  const error = Math.sqrt(sum);
-  const referenceNorm = norm(reference);
-  const allowed = relative * referenceNorm + 1e-6 * upstreamNorm;
-  if (!(error <= allowed)) {
-    throw new Error(
-      `${name}: ‖out - ref‖ = ${error.toExponential(3)} > ${allowed.toExponential(3)} ` +
-        `(‖ref‖ = ${referenceNorm.toExponential(3)}); worst at [${worst}] of ${reference.length}: ` +
-        `${actual[worst]} instead of ${reference[worst]}`,
-    );
-  }
+  const { error, tolerance: allowed, norm, worst } = compare(actual, reference, tolerance);
+  if (error <= allowed) return;
+  throw new Error(
+    `${name}: ‖out - ref‖ = ${error.toExponential(3)}, allowed ${allowed.toExponential(3)} ` +
+      `(‖ref‖ = ${norm.toExponential(3)}); ${worst}`,
+  );
 }
 
 /**

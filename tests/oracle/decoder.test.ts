@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { ModelConfig } from "../../lib/model/config.ts";
+import { Random } from "../../lib/oracle/random.ts";
 import { dot, expectClose, finiteDifferences } from "./compare.ts";
 import { oracleDecoder, randomWeights, type Tensors } from "./decoder.ts";
 import { type Group, packGroups } from "./packing.ts";
-import { Random } from "./random.ts";
 
 const config: ModelConfig = {
   vocabSize: 7,

@@ -1,14 +1,26 @@
 /** A whole Llama decoder in float64, forward and backward, made of the oracles of its ops. */
 import { type ModelConfig, tensorShapes } from "../../lib/model/config.ts";
-import { type AttentionOutput, attentionBackward, attentionForward } from "./attention.ts";
-import { gatherBackward, gatherForward } from "./gather.ts";
-import { logprobBackward, logprobForward } from "./logprob.ts";
-import { matmulBackwardInput, matmulBackwardWeight, matmulForward } from "./matmul.ts";
+import {
+  type AttentionOutput,
+  attentionBackward,
+  attentionForward,
+} from "../../lib/oracle/attention.ts";
+import { gatherBackward, gatherForward } from "../../lib/oracle/gather.ts";
+import { logprobBackward, logprobForward } from "../../lib/oracle/logprob.ts";
+import {
+  matmulBackwardInput,
+  matmulBackwardWeight,
+  matmulForward,
+} from "../../lib/oracle/matmul.ts";
+import type { Random } from "../../lib/oracle/random.ts";
+import {
+  rmsnormBackwardInput,
+  rmsnormBackwardWeight,
+  rmsnormForward,
+} from "../../lib/oracle/rmsnorm.ts";
+import { type QueryKeyValue, ropeBackward, ropeForward } from "../../lib/oracle/rope.ts";
+import { swigluBackward, swigluForward } from "../../lib/oracle/swiglu.ts";
 import type { PackedBatch } from "./packing.ts";
-import type { Random } from "./random.ts";
-import { rmsnormBackwardInput, rmsnormBackwardWeight, rmsnormForward } from "./rmsnorm.ts";
-import { type QueryKeyValue, ropeBackward, ropeForward } from "./rope.ts";
-import { swigluBackward, swigluForward } from "./swiglu.ts";
 
 /** Tensors by Hugging Face name. */
 export type Tensors = Map<string, Float64Array>;

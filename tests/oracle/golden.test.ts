@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { tensorShapes } from "../../lib/model/config.ts";
+import { type AdamwState, adamwStep, clipFactor, globalNorm } from "../../lib/oracle/adamw.ts";
 import { loadDecoderGolden } from "../golden/decoder.ts";
 import optimizer from "../golden/optimizer.json";
-import { type AdamwState, adamwStep, clipFactor, globalNorm } from "./adamw.ts";
 import { expectClose } from "./compare.ts";
 import { oracleDecoder } from "./decoder.ts";
 import { packGroups } from "./packing.ts";

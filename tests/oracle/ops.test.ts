@@ -1,15 +1,23 @@
 import { describe, expect, test } from "bun:test";
-import { adamwStep, clipFactor, globalNorm } from "./adamw.ts";
-import { attentionBackward, attentionForward } from "./attention.ts";
+import { adamwStep, clipFactor, globalNorm } from "../../lib/oracle/adamw.ts";
+import { attentionBackward, attentionForward } from "../../lib/oracle/attention.ts";
+import { gatherBackward, gatherForward } from "../../lib/oracle/gather.ts";
+import { logprobBackward, logprobForward } from "../../lib/oracle/logprob.ts";
+import {
+  matmulBackwardInput,
+  matmulBackwardWeight,
+  matmulForward,
+} from "../../lib/oracle/matmul.ts";
+import { Random } from "../../lib/oracle/random.ts";
+import {
+  rmsnormBackwardInput,
+  rmsnormBackwardWeight,
+  rmsnormForward,
+} from "../../lib/oracle/rmsnorm.ts";
+import { ropeBackward, ropeForward } from "../../lib/oracle/rope.ts";
+import { swigluBackward, swigluForward } from "../../lib/oracle/swiglu.ts";
 import { dot, expectClose, finiteDifferences } from "./compare.ts";
-import { gatherBackward, gatherForward } from "./gather.ts";
-import { logprobBackward, logprobForward } from "./logprob.ts";
-import { matmulBackwardInput, matmulBackwardWeight, matmulForward } from "./matmul.ts";
 import { packGroups } from "./packing.ts";
-import { Random } from "./random.ts";
-import { rmsnormBackwardInput, rmsnormBackwardWeight, rmsnormForward } from "./rmsnorm.ts";
-import { ropeBackward, ropeForward } from "./rope.ts";
-import { swigluBackward, swigluForward } from "./swiglu.ts";
 
 /** Central differences in float64 are good to about 1e-9. */
 const exact = { relative: 1e-8 };
