@@ -60,9 +60,9 @@ describe("round trip", () => {
     expect(asked).toEqual(["a"]);
   });
 
-  test("data of another size than the shape is a bug, said at once", () => {
+  test("data of another size than the shape is a bug, said at once", async () => {
     const wrong = encodeSafetensors([{ name: "a", shape: [3], data: () => new Float32Array(2) }]);
-    expect(Array.fromAsync(wrong)).rejects.toThrow(/a has 2 values, its shape needs 3/);
+    await expect(Array.fromAsync(wrong)).rejects.toThrow(/a has 2 values, its shape needs 3/);
   });
 });
 
@@ -87,7 +87,7 @@ describe("half precision", () => {
       Uint8Array.of(1, 2),
     );
     const tensors = await openSafetensors(file, "m/model.safetensors");
-    expect(readTensor(tensors, "q")).rejects.toThrow(/model.safetensors.*I8/);
+    await expect(readTensor(tensors, "q")).rejects.toThrow(/model.safetensors.*I8/);
   });
 });
 
@@ -96,8 +96,8 @@ describe("a damaged file", () => {
     const whole = await encoded();
     for (let size = 0; size < whole.size; size++) {
       const cut = openSafetensors(whole.slice(0, size), "m.safetensors");
-      expect(cut).rejects.toThrow(UserError);
-      expect(cut).rejects.toThrow(/^m\.safetensors is corrupt or truncated: /);
+      await expect(cut).rejects.toThrow(UserError);
+      await expect(cut).rejects.toThrow(/^m\.safetensors is corrupt or truncated: /);
     }
   });
 

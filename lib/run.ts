@@ -1,0 +1,119 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, extname, join } from "node:path";
+import { checkpointPath, checkpointSteps } from "./checkpoint.ts";
+import { UserError } from "./errors.ts";
+import { diskError } from "./files.ts";
+
+/** `config.json` of a run: everything needed to repeat it. */
+export interface RunConfig<Settings extends object> {
+  settings: Settings;
+  /** Of rlexplore and of what it runs on. */
+  versions: Record<string, string>;
+  adapter: Record<string, unknown>;
+}
+
+/**
+ * The folder of a run: `config.json`, `metrics.jsonl` with a line a step, `ledger.sqlite` with every
+ * rollout, and `checkpoint-<step>` folders.
+ */
+export class RunFolder {
+  private constructor(readonly path: string) {}
+
+  get ledgerPath(): string {
+    return join(this.path, "ledger.sqlite");
+  }
+
+  /** Makes a new folder; without a name, the first free `runs/<data>-<n>`. An existing one is never touched. */
+  static create(outputDir: string | null, data: string): RunFolder {
+    const stem = basename(data, extname(data)) || "run";
+    for (let n = 1; ; n++) {
+      const path = outputDir ?? join("runs", `${stem}-${n}`);
+      try {
+        mkdirSync(join(path, ".."), { recursive: true });
+        mkdirSync(path);
+        return new RunFolder(path);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw diskError(error, path);
+        if (outputDir !== null) {
+          const resume = `go on with it by --resume ${path}`;
+          throw new UserError(`${path} already exists; ${resume}, or choose another --output-dir`);
+        }
+      }
+    }
+  }
+
+  /** Opens the folder of an earlier run. */
+  static open(path: string): RunFolder {
+    if (!existsSync(path)) throw new UserError(`${path}: no such run; check --resume`);
+    if (!existsSync(join(path, "config.json"))) {
+      throw new UserError(`${path} is not a run: it has no config.json; check --resume`);
+    }
+    return new RunFolder(path);
+  }
+
+  writeConfig(config: RunConfig<object>) {
+    this.replace("config.json", `${JSON.stringify(config, null, 2)}\n`);
+  }
+
+  readConfig<Settings extends object>(): RunConfig<Settings> {
+    const path = join(this.path, "config.json");
+    try {
+      const config = JSON.parse(readFileSync(path, "utf8"));
+      if (typeof config?.settings === "object" && config.settings !== null) return config;
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw diskError(error, path);
+    }
+    throw new UserError(`${path} is not the config.json of a run; check --resume, or start anew`);
+  }
+
+  /** Adds one line to `metrics.jsonl`. Numbers that JSON has no word for (NaN) become null. */
+  appendMetrics(metrics: { step: number } & Record<string, unknown>) {
+    const path = join(this.path, "metrics.jsonl");
+    try {
+      appendFileSync(path, `${JSON.stringify(metrics)}\n`);
+    } catch (error) {
+      throw diskError(error, path);
+    }
+  }
+
+  /** Drops the lines of steps after `step`, and a last line that a kill cut short. */
+  removeMetricsAfter(step: number) {
+    const path = join(this.path, "metrics.jsonl");
+    if (!existsSync(path)) return;
+    const kept = readFileSync(path, "utf8")
+      .split("\n")
+      .filter((line) => {
+        try {
+          return JSON.parse(line).step <= step;
+        } catch {
+          return false;
+        }
+      });
+    this.replace("metrics.jsonl", kept.map((line) => `${line}\n`).join(""));
+  }
+
+  private replace(name: string, text: string) {
+    const path = join(this.path, name);
+    try {
+      writeFileSync(`${path}.partial`, text, { flush: true });
+      renameSync(`${path}.partial`, path);
+    } catch (error) {
+      throw diskError(error, path);
+    }
+  }
+}
+
+/** Where `--model` points: a run stands for its newest checkpoint, anything else for itself. */
+export function modelPath(path: string): string {
+  if (!existsSync(join(path, "metrics.jsonl"))) return path;
+  const step = checkpointSteps(path).pop();
+  if (step === undefined) throw new UserError(`${path} is a run that has saved no checkpoint yet`);
+  return checkpointPath(path, step);
+}
