@@ -88,7 +88,7 @@ export class Head {
     targets: Tensor,
     rows: number,
     temperature: number,
-    m: HeadMemory,
+    m: LogprobTensors,
   ): void {
     const stride = logitsStride(this.config.vocabSize);
     for (const block of weights.head.blocks) {
@@ -168,7 +168,9 @@ export class Head {
   }
 }
 
-const results = ({ state, logprob, entropy }: HeadMemory) => ({ state, logprob, entropy });
+type LogprobTensors = Pick<HeadMemory, "state" | "logprob" | "entropy">;
+
+const results = ({ state, logprob, entropy }: LogprobTensors) => ({ state, logprob, entropy });
 
 const tables = new WeakMap<Tensor, Matrix>();
 

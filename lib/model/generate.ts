@@ -1,0 +1,372 @@
+import type { Gpu } from "../gpu/device.ts";
+import type { Allocator, Tensor } from "../gpu/memory.ts";
+import type { ModelConfig } from "./config.ts";
+import { Activations, type Decoder, type KeyValue } from "./decoder.ts";
+import { Head, HeadMemory, logitsStride } from "./head.ts";
+import type { SamplingOptions } from "./ops.ts";
+import type { Parameters } from "./parameters.ts";
+import { threefry2x32 } from "./threefry.ts";
+
+/** A prompt to be completed several times. */
+export interface GenerationRequest {
+  /** Token ids, one or more. */
+  prompt: ArrayLike<number>;
+  /** How many completions. */
+  samples: number;
+  /** Keys the randomness, with the sample's number: which draw of the step this is. */
+  slot: number;
+}
+
+export interface Completion {
+  tokens: number[];
+  /** Of each token, under the full softmax at the sampling temperature, before top-k, top-p and min-p. */
+  logprobs: number[];
+  /** Of that softmax, in nats. */
+  entropies: number[];
+  /** False if it was cut off at `maxNewTokens`. */
+  finished: boolean;
+}
+
+export interface GenerationSettings extends SamplingOptions {
+  maxNewTokens: number;
+  stopIds: ReadonlySet<number>;
+  /** Whether a completion that has just grown is over, for stop texts that span tokens. */
+  isOver?: (tokens: readonly number[]) => boolean;
+  /** Key of all randomness. */
+  seed: readonly [number, number];
+  step: number;
+}
+
+export interface SamplerSizes {
+  /** Completions decoded at once. */
+  rows: number;
+  /** Prompts whose keys and values are held at once. */
+  promptSlots: number;
+  maxPromptTokens: number;
+  maxNewTokens: number;
+  /** Decoding steps between two looks at the drawn tokens. */
+  readEvery: number;
+}
+
+/** Caches and state of a sampler. */
+export class SamplerMemory {
+  readonly activations: Activations;
+  readonly head: HeadMemory;
+  readonly caches: readonly KeyValue[];
+  readonly logits: Tensor;
+  readonly promptIds: Tensor;
+  readonly promptSpans: Tensor;
+  readonly spans: Tensor;
+  readonly draws: Tensor;
+  readonly index: Tensor;
+  readonly ids: Tensor;
+  /** What each of `readEvery` decoding steps drew. */
+  readonly drawn: readonly { token: Tensor; logprob: Tensor; entropy: Tensor }[];
+  readonly maxTokens: number;
+
+  constructor(
+    alloc: Allocator,
+    config: ModelConfig,
+    readonly sizes: SamplerSizes,
+  ) {
+    const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery } = sizes;
+    // New prompts, and beside them the last tokens of prompts whose completions are still arriving.
+    this.maxTokens = Math.max(rows, maxPromptTokens) + rows;
+    this.activations = new Activations(alloc, config, this.maxTokens, false);
+    this.head = new HeadMemory(alloc, config, rows);
+    const cacheRows = promptSlots * maxPromptTokens + rows * (maxNewTokens + readEvery);
+    const width = config.numKeyValueHeads * config.headDim;
+    this.caches = Array.from({ length: config.numLayers }, () => ({
+      keys: alloc.allocate("KV cache", "keys", cacheRows * width),
+      values: alloc.allocate("KV cache", "values", cacheRows * width),
+    }));
+    const make = (name: string, length = rows) => alloc.allocate("buffers", name, length);
+    this.logits = make("logits", rows * logitsStride(config.vocabSize));
+    this.promptIds = make("prompt ids", this.maxTokens);
+    this.promptSpans = make("prompt spans", this.maxTokens * 4);
+    this.spans = make("row spans", rows * 4);
+    this.draws = make("row draws", rows * 4);
+    this.index = make("row index");
+    this.ids = make("row ids");
+    this.drawn = Array.from({ length: readEvery }, () => ({
+      token: make("drawn tokens"),
+      logprob: make("drawn log-probabilities"),
+      entropy: make("drawn entropies"),
+    }));
+  }
+}
+
+/** A prompt in the cache, and how many completions still read it. */
+interface CachedPrompt {
+  request: GenerationRequest;
+  slot: number;
+  readers: number;
+}
+
+/** A completion being decoded. */
+interface Row {
+  prompt: CachedPrompt;
+  completion: Completion;
+  sample: number;
+  key: readonly [number, number];
+  /** First cache row of its own keys and values. */
+  cacheRow: number;
+}
+
+/**
+ * Completes prompts in batches. A prompt is computed once for all its completions, which read its
+ * keys and values in place; a completion that ends gives its row to one that waits. Each completion
+ * depends on its prompt, the seed, the step, its slot and its sample number, and not on the rest of
+ * the batch.
+ */
+export class Sampler {
+  private readonly head: Head;
+  private readonly freeSlots: number[] = [];
+  private readonly freeCacheRows: number[] = [];
+  private readonly rows: Row[] = [];
+  private readonly spans: Uint32Array;
+  private readonly draws: Uint32Array;
+  private readonly ids: Uint32Array;
+  private readonly indices: Uint32Array;
+  private readonly promptIds: Uint32Array;
+  private readonly promptSpans: Uint32Array;
+  private readonly tokens: Uint32Array[];
+  private readonly logprobs: Float32Array[];
+  private readonly entropies: Float32Array[];
+
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly decoder: Decoder,
+    private readonly memory: SamplerMemory,
+  ) {
+    this.head = new Head(decoder.ops, decoder.config);
+    const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery } = memory.sizes;
+    for (let slot = promptSlots - 1; slot >= 0; slot--) this.freeSlots.push(slot);
+    for (let row = rows - 1; row >= 0; row--) {
+      this.freeCacheRows.push(promptSlots * maxPromptTokens + row * (maxNewTokens + readEvery));
+    }
+    this.spans = new Uint32Array(rows * 4);
+    this.draws = new Uint32Array(rows * 4);
+    this.ids = new Uint32Array(rows);
+    this.indices = new Uint32Array(rows);
+    this.promptIds = new Uint32Array(memory.maxTokens);
+    this.promptSpans = new Uint32Array(memory.maxTokens * 4);
+    this.tokens = memory.drawn.map(() => new Uint32Array(rows));
+    this.logprobs = memory.drawn.map(() => new Float32Array(rows));
+    this.entropies = memory.drawn.map(() => new Float32Array(rows));
+  }
+
+  /**
+   * Completes every request `samples` times.
+   * @returns completions[request][sample]
+   */
+  async generate(
+    weights: Parameters,
+    requests: readonly GenerationRequest[],
+    settings: GenerationSettings,
+  ): Promise<Completion[][]> {
+    const results = requests.map((): Completion[] => []);
+    const waiting = waitingSamples(requests, results);
+    let next = waiting.next();
+    while (!next.done || this.rows.length > 0) {
+      const admitted: Row[] = [];
+      const fresh: CachedPrompt[] = [];
+      while (!next.done) {
+        const row = this.admit(next.value, fresh, settings);
+        if (!row) break;
+        admitted.push(row);
+        next = waiting.next();
+      }
+      if (admitted.length > 0) await this.firstTokens(weights, fresh, admitted, settings);
+      if (this.rows.length > 0) await this.decode(weights, settings);
+    }
+    return results;
+  }
+
+  /** Makes a row for a waiting sample, if there is a free row, and a free prompt slot if it needs one. */
+  private admit(waiting: Waiting, fresh: CachedPrompt[], settings: GenerationSettings) {
+    const { rows, maxPromptTokens, maxNewTokens } = this.memory.sizes;
+    const { request, sample, completion } = waiting;
+    if (this.freeCacheRows.length === 0) return undefined;
+    if (request.prompt.length > maxPromptTokens || settings.maxNewTokens > maxNewTokens) {
+      throw new RangeError("a prompt or completion is longer than the sampler was made for");
+    }
+    if (!waiting.group.prompt) {
+      let tokens = request.prompt.length;
+      for (const { request: other } of fresh) tokens += other.prompt.length;
+      if (this.freeSlots.length === 0 || tokens > this.memory.maxTokens - rows) return undefined;
+      const prompt = { request, slot: this.freeSlots.pop() as number, readers: request.samples };
+      waiting.group.prompt = prompt;
+      fresh.push(prompt);
+    }
+    const step = [settings.step >>> 0, request.slot >>> 0] as const;
+    return {
+      prompt: waiting.group.prompt,
+      completion,
+      sample,
+      key: threefry2x32(settings.seed, step),
+      cacheRow: this.freeCacheRows.pop() as number,
+    };
+  }
+
+  /** Computes the prompts that are new to the cache and draws the admitted rows' first tokens. */
+  private async firstTokens(
+    weights: Parameters,
+    fresh: readonly CachedPrompt[],
+    admitted: Row[],
+    settings: GenerationSettings,
+  ): Promise<void> {
+    const { gpu, memory } = this;
+    // A row admitted to a prompt that is in the cache already needs that prompt's last hidden state
+    // too, so the last token is run again: its key and value come out the same.
+    const lastTokenOf = new Map<CachedPrompt, number>();
+    let tokens = 0;
+    const push = (prompt: CachedPrompt, from: number) => {
+      const start = prompt.slot * memory.sizes.maxPromptTokens;
+      const ids = prompt.request.prompt;
+      for (let i = from; i < ids.length; i++, tokens++) {
+        this.promptIds[tokens] = ids[i];
+        this.promptSpans.set([start, start, start, start + i + 1], tokens * 4);
+      }
+      lastTokenOf.set(prompt, tokens - 1);
+    };
+    for (const prompt of fresh) push(prompt, 0);
+    for (const { prompt } of admitted) {
+      if (!lastTokenOf.has(prompt)) push(prompt, prompt.request.prompt.length - 1);
+    }
+    gpu.upload(memory.promptIds, this.promptIds, 0, tokens);
+    gpu.upload(memory.promptSpans, this.promptSpans, 0, tokens * 4);
+    admitted.forEach((row, i) => {
+      this.indices[i] = lastTokenOf.get(row.prompt) as number;
+      this.writeState(row, i);
+    });
+    this.uploadState(admitted.length);
+    const input = { ids: memory.promptIds, spans: memory.promptSpans };
+    this.decoder.forward(weights, input, tokens, memory.activations, memory.caches);
+    this.draw(weights, admitted.length, 0, settings);
+    await this.collect(admitted, 1, settings);
+    this.rows.push(...admitted.filter((row) => this.keep(row, settings)));
+  }
+
+  /** A few decoding steps for all rows, and then a look at what they drew. */
+  private async decode(weights: Parameters, settings: GenerationSettings): Promise<void> {
+    const { memory, rows } = this;
+    rows.forEach((row, i) => {
+      this.indices[i] = i;
+      this.writeState(row, i);
+    });
+    this.uploadState(rows.length);
+    let ids = memory.ids;
+    for (let step = 0; step < memory.drawn.length; step++) {
+      const input = { ids, spans: memory.spans };
+      this.decoder.forward(weights, input, rows.length, memory.activations, memory.caches);
+      this.draw(weights, rows.length, step, settings);
+      ids = memory.drawn[step].token;
+    }
+    await this.collect(rows, memory.drawn.length, settings);
+    let kept = 0;
+    for (const row of rows) if (this.keep(row, settings)) rows[kept++] = row;
+    rows.length = kept;
+  }
+
+  /** From hidden states to drawn tokens and their log-probabilities, for the first `count` rows. */
+  private draw(
+    weights: Parameters,
+    count: number,
+    step: number,
+    settings: GenerationSettings,
+  ): void {
+    const { memory, head, gpu } = this;
+    const { vocabSize } = this.decoder.config;
+    const { token, logprob, entropy } = memory.drawn[step];
+    head.enter(weights, memory.activations.output, memory.index, count, memory.head);
+    head.logits(weights, count, memory.logits, memory.head);
+    const state = { draws: memory.draws, spans: memory.spans };
+    const stride = logitsStride(vocabSize);
+    const tensors = { logits: memory.logits, ...state, token };
+    this.decoder.ops.sample(tensors, count, vocabSize, stride, settings);
+    const results = { state: memory.head.state, logprob, entropy };
+    const temperature = settings.temperature || 1;
+    head.logprobsOf(weights, memory.logits, token, count, temperature, results);
+    gpu.commands.submit();
+  }
+
+  private writeState(row: Row, i: number): void {
+    const { prompt, completion, key, cacheRow, sample } = row;
+    const drawn = completion.tokens.length;
+    const start = prompt.slot * this.memory.sizes.maxPromptTokens;
+    const end = start + prompt.request.prompt.length;
+    this.spans.set([start, end, cacheRow, cacheRow + drawn], i * 4);
+    this.draws.set([key[0], key[1], sample, drawn], i * 4);
+    this.ids[i] = completion.tokens[drawn - 1] ?? 0;
+  }
+
+  private uploadState(count: number): void {
+    const { gpu, memory } = this;
+    gpu.upload(memory.index, this.indices, 0, count);
+    gpu.upload(memory.spans, this.spans, 0, count * 4);
+    gpu.upload(memory.draws, this.draws, 0, count * 4);
+    gpu.upload(memory.ids, this.ids, 0, count);
+  }
+
+  /** Reads what the last `steps` draws gave and appends it to the completions, as far as they go on. */
+  private async collect(rows: readonly Row[], steps: number, settings: GenerationSettings) {
+    const { memory } = this;
+    const tensors: Tensor[] = [];
+    const arrays: (Float32Array | Uint32Array)[] = [];
+    for (let step = 0; step < steps; step++) {
+      const { token, logprob, entropy } = memory.drawn[step];
+      tensors.push(token, logprob, entropy);
+      arrays.push(
+        this.tokens[step].subarray(0, rows.length),
+        this.logprobs[step].subarray(0, rows.length),
+        this.entropies[step].subarray(0, rows.length),
+      );
+    }
+    await this.gpu.commands.read(tensors, arrays);
+    rows.forEach(({ completion }, i) => {
+      for (let step = 0; step < steps && !isDone(completion, settings); step++) {
+        const token = this.tokens[step][i];
+        completion.tokens.push(token);
+        completion.logprobs.push(this.logprobs[step][i]);
+        completion.entropies.push(this.entropies[step][i]);
+        completion.finished =
+          settings.stopIds.has(token) || (settings.isOver?.(completion.tokens) ?? false);
+      }
+    });
+  }
+
+  /** Whether a row goes on; one that does not gives back its place, and its prompt's with the last. */
+  private keep(row: Row, settings: GenerationSettings): boolean {
+    if (!isDone(row.completion, settings)) return true;
+    this.freeCacheRows.push(row.cacheRow);
+    if (--row.prompt.readers === 0) this.freeSlots.push(row.prompt.slot);
+    return false;
+  }
+}
+
+function isDone({ finished, tokens }: Completion, { maxNewTokens }: GenerationSettings): boolean {
+  return finished || tokens.length >= maxNewTokens;
+}
+
+/** A completion that waits for a row, with what its siblings share. */
+interface Waiting {
+  request: GenerationRequest;
+  sample: number;
+  completion: Completion;
+  group: { prompt?: CachedPrompt };
+}
+
+function* waitingSamples(
+  requests: readonly GenerationRequest[],
+  results: Completion[][],
+): Generator<Waiting> {
+  for (const [i, request] of requests.entries()) {
+    const group = {};
+    for (let sample = 0; sample < request.samples; sample++) {
+      const completion = { tokens: [], logprobs: [], entropies: [], finished: false };
+      results[i].push(completion);
+      yield { request, sample, completion, group };
+    }
+  }
+}

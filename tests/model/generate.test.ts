@@ -1,0 +1,120 @@
+import { afterAll, expect, test } from "bun:test";
+import { Gpu } from "../../lib/gpu/device.ts";
+import { Decoder } from "../../lib/model/decoder.ts";
+import {
+  type Completion,
+  type GenerationSettings,
+  Sampler,
+  SamplerMemory,
+} from "../../lib/model/generate.ts";
+import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { PackedBatch } from "../../lib/model/packing.ts";
+import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { threefry2x32 } from "../../lib/model/threefry.ts";
+import { loadDecoderGolden } from "../golden/decoder.ts";
+
+const gpu = await Gpu.open();
+afterAll(() => gpu.destroy());
+
+const golden = loadDecoderGolden("untied");
+const { config } = golden;
+const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
+for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
+const decoder = new Decoder(gpu, config, gpu.allocate("buffers", "RoPE", 64 * config.headDim));
+
+const settings: GenerationSettings = {
+  temperature: 0.9,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  maxNewTokens: 12,
+  stopIds: new Set([3]),
+  seed: [1, 2],
+  step: 5,
+};
+const prompts = [[1], [4, 5, 6], [7, 8, 9, 10, 11], [12, 30], [2, 2, 2, 2, 2, 2, 2]];
+const requests = prompts.map((prompt, slot) => ({ prompt, samples: 13, slot }));
+
+function sampler(rows: number, promptSlots: number, readEvery: number): Sampler {
+  const sizes = { rows, promptSlots, maxPromptTokens: 7, maxNewTokens: 12, readEvery };
+  return new Sampler(gpu, decoder, new SamplerMemory(gpu, config, sizes));
+}
+
+const reference: Completion[][] = await sampler(64, 16, 1).generate(weights, requests, settings);
+
+for (const [rows, promptSlots, readEvery] of [
+  [1, 1, 1],
+  [7, 2, 3],
+  [64, 16, 8],
+]) {
+  test(`the same bits with ${rows} rows, ${promptSlots} prompts, a look every ${readEvery} steps`, async () => {
+    const again = sampler(rows, promptSlots, readEvery);
+    expect(await again.generate(weights, requests, settings)).toEqual(reference);
+    // A second call reuses every place the first one took.
+    expect(await again.generate(weights, requests, settings)).toEqual(reference);
+  });
+}
+
+test("completions end at a stop token or at the limit, and differ", () => {
+  const all = reference.flat();
+  for (const { tokens, finished, logprobs, entropies } of all) {
+    expect(tokens.indexOf(3)).toBe(finished ? tokens.length - 1 : -1);
+    expect(finished || tokens.length === 12).toBe(true);
+    expect([logprobs.length, entropies.length]).toEqual([tokens.length, tokens.length]);
+  }
+  expect(new Set(all.map(({ tokens }) => tokens.join())).size).toBeGreaterThan(all.length / 2);
+  expect(all.some(({ finished }) => finished)).toBe(true);
+});
+
+test("another seed, step, slot or sample number gives other completions", async () => {
+  const one = sampler(64, 16, 1);
+  const tokens = (results: Completion[][]) =>
+    results.map((group) => group.map((c) => c.tokens.join()));
+  const before = tokens(reference);
+  const seeded = await one.generate(weights, requests, { ...settings, seed: [1, 3] });
+  const stepped = await one.generate(weights, requests, { ...settings, step: 6 });
+  const slots = requests.map((request) => ({ ...request, slot: request.slot + 100 }));
+  const slotted = await one.generate(weights, slots, settings);
+  for (const other of [seeded, stepped, slotted]) expect(tokens(other)).not.toEqual(before);
+});
+
+test("greedy decoding takes the likeliest token whatever the seed", async () => {
+  const greedy = { ...settings, temperature: 0 };
+  const one = await sampler(8, 4, 2).generate(weights, requests, greedy);
+  const two = await sampler(8, 4, 2).generate(weights, requests, { ...greedy, seed: [9, 9] });
+  expect(one).toEqual(two);
+  for (const group of one) for (const { tokens } of group) expect(tokens).toEqual(group[0].tokens);
+});
+
+test("log-probabilities recorded while sampling are those recomputed while learning", async () => {
+  const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, 1024));
+  const batch = new PackedBatch(1024);
+  for (const [i, prompt] of prompts.entries()) {
+    batch.add(
+      prompt,
+      reference[i].map((completion) => completion.tokens),
+    );
+  }
+  const logprobs = new Float32Array(batch.predictions);
+  const entropies = new Float32Array(batch.predictions);
+  await learner.logprobs(weights, batch, settings.temperature, logprobs, entropies);
+  const recorded = reference.flat().flatMap((completion) => completion.logprobs);
+  const recordedEntropies = reference.flat().flatMap((completion) => completion.entropies);
+  expect(recorded.length).toBe(batch.predictions);
+  for (let m = 0; m < recorded.length; m++) {
+    const tolerance = 1e-5 * Math.max(1, Math.abs(recorded[m]));
+    expect(Math.abs(logprobs[m] - recorded[m])).toBeLessThan(tolerance);
+    expect(Math.abs(entropies[m] - recordedEntropies[m])).toBeLessThan(
+      1e-5 * Math.max(1, entropies[m]),
+    );
+    expect(Math.abs(Math.exp(logprobs[m] - recorded[m]) - 1)).toBeLessThan(tolerance);
+  }
+});
+
+test("Threefry-2x32-20 gives Random123's known answers", () => {
+  expect(threefry2x32([0, 0], [0, 0])).toEqual([0x6b200159, 0x99ba4efe]);
+  expect(threefry2x32([-1, -1], [-1, -1])).toEqual([0x1cb996fc, 0xbb002be7]);
+  expect(threefry2x32([0x13198a2e, 0x03707344], [0x243f6a88, 0x85a308d3])).toEqual([
+    0xc4923a9c, 0x483df7a0,
+  ]);
+});
