@@ -44,8 +44,10 @@ export interface SamplingOptions {
 }
 
 const ceil = (n: number, by: number) => Math.ceil(n / by);
-const RMSNORM_CHUNK = 128; // rows summed by one invocation of rmsnorm's backward_weight
-const SQUARE_CHUNK = 1024; // elements squared and summed by one invocation of adamw's square
+/** Rows summed by one invocation of rmsnorm's backward_weight. */
+export const RMSNORM_CHUNK = 128;
+/** Elements squared and summed by one invocation of adamw's square. */
+export const SQUARE_CHUNK = 1024;
 
 /** Partial sums that rmsnorm's backward_weight needs for `rows` rows of `columns`. */
 export const rmsnormPartialLength = (rows: number, columns: number) =>

@@ -1,0 +1,71 @@
+import { type AdamwParams, SQUARE_CHUNK, squareChunks } from "../../model/ops.ts";
+import { adamwStep, clipFactor, globalNorm } from "../adamw.ts";
+import { norm } from "../compare.ts";
+import { Random } from "../random.ts";
+import type { Data, KernelCase, Output } from "./case.ts";
+
+/** The third step of AdamW over several ranges, their gradients clipped by their common norm. */
+export function adamw(counts: readonly number[], maxNorm: number): KernelCase {
+  const random = new Random(9, ...counts);
+  const step = 3;
+  const settings = {
+    learningRate: 0.02,
+    beta1: 0.9,
+    beta2: 0.99,
+    epsilon: 1e-6,
+    weightDecay: 0.1,
+  };
+  const ranges = counts.map((count) => ({
+    parameters: random.normal(count, 0.05),
+    first: random.normal(count, 0.1),
+    second: random.normal(count, 0.1).map((value) => Math.fround(value * value)),
+    gradient: random.normal(count, 0.3),
+  }));
+  const total = globalNorm(ranges.map(({ gradient }) => gradient));
+  const factor = maxNorm > 0 ? clipFactor(total, maxNorm) : 1;
+  const partial = ranges.flatMap(({ gradient }) =>
+    Array.from({ length: squareChunks(gradient.length) }, (_, chunk) => [
+      norm(gradient.subarray(chunk * SQUARE_CHUNK, (chunk + 1) * SQUARE_CHUNK)) ** 2,
+      0,
+    ]).flat(),
+  );
+  const inputs: Record<string, Data> = {};
+  const outputs: Record<string, Output> = {
+    partial: { kernel: "adamw.square", reference: Float64Array.from(partial) },
+    summary: { kernel: "adamw.total", reference: Float64Array.of(total, 0) },
+  };
+  ranges.forEach(({ gradient, ...state }, i) => {
+    const clipped = gradient.map((g) => g * factor);
+    const after = adamwStep(state, clipped, step, settings);
+    const kernel = "adamw.update";
+    inputs[`dw${i}`] = gradient;
+    outputs[`w${i}`] = { kernel, reference: after.parameters, initial: state.parameters };
+    outputs[`m${i}`] = { kernel, reference: after.first, initial: state.first };
+    outputs[`v${i}`] = { kernel, reference: after.second, initial: state.second };
+  });
+  const params: AdamwParams = {
+    max_norm: maxNorm,
+    decay: 1 - settings.learningRate * settings.weightDecay,
+    beta1: settings.beta1,
+    beta2: settings.beta2,
+    step_size: settings.learningRate / (1 - settings.beta1 ** step),
+    root_correction: Math.sqrt(1 - settings.beta2 ** step),
+    epsilon: settings.epsilon,
+  };
+  return {
+    inputs,
+    outputs,
+    dispatch: (ops, { partial, summary, ...t }) => {
+      let chunks = 0;
+      counts.forEach((count, i) => {
+        ops.square({ dw: t[`dw${i}`], partial }, count, chunks, params);
+        chunks += squareChunks(count);
+      });
+      ops.squareTotal({ partial, summary }, chunks, params);
+      counts.forEach((count, i) => {
+        const [w, dw, m, v] = ["w", "dw", "m", "v"].map((name) => t[`${name}${i}`]);
+        ops.adamw({ w, dw, m, v, summary }, count, params);
+      });
+    },
+  };
+}

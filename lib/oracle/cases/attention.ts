@@ -1,0 +1,92 @@
+import { attentionBackward, attentionForward } from "../attention.ts";
+import { Random } from "../random.ts";
+import { type HeadShape, type QueryKeyValue, ropeBackward, ropeForward } from "../rope.ts";
+import type { KernelCase } from "./case.ts";
+
+/** Spans as `Packing` makes them, or, in decoding, anything over `rows` cache rows. */
+export interface SpanCase extends Omit<HeadShape, "T"> {
+  spans: Uint32Array;
+  /** One past the last query that sees each key; without it there is no backward pass. */
+  lastQuery?: Uint32Array;
+  /** Rows of keys and values. */
+  rows: number;
+}
+
+export function rope({ spans, lastQuery, rows, ...heads }: SpanCase): KernelCase[] {
+  const T = spans.length / 4;
+  const shape = { ...heads, T, theta: 100 };
+  const { headDim, kvHeads } = shape;
+  const random = new Random(4, T, headDim);
+  const positions = spans.reduce((largest, end) => Math.max(largest, end), 0);
+  const table = Float64Array.from({ length: positions * headDim }, (_, i) => {
+    const position = Math.floor(i / headDim);
+    const angle = position * shape.theta ** ((-2 * Math.floor((i % headDim) / 2)) / headDim);
+    return i % 2 === 0 ? Math.cos(angle) : Math.sin(angle);
+  });
+  const width = kvHeads * headDim;
+  const qkv = random.normal(T * (heads.heads * headDim + 2 * width));
+  const cache = { k: random.normal(rows * width), v: random.normal(rows * width) };
+  const { q, k, v } = ropeForward(qkv, spans, shape, cache);
+  const forward: KernelCase = {
+    inputs: { spans, table, qkv },
+    outputs: {
+      q: { kernel: "rope.forward", reference: q },
+      keys: { kernel: "rope.forward", reference: k, initial: cache.k },
+      values: { kernel: "rope.forward", reference: v, initial: cache.v },
+    },
+    dispatch: (ops, { spans, table, qkv, q, keys, values }) =>
+      ops.rope({ spans, table, qkv, q, keys, values }, T, shape),
+  };
+  if (!lastQuery) return [forward];
+  const [dq, dk, dv] = [q.length, k.length, v.length].map((length) => random.normal(length));
+  const dqkv = ropeBackward({ q: dq, k: dk, v: dv }, spans, shape);
+  const backward: KernelCase = {
+    inputs: { spans, table, dq, dk, dv },
+    outputs: { dqkv: { kernel: "rope.backward", reference: dqkv } },
+    dispatch: (ops, { spans, table, dq, dk, dv, dqkv }) =>
+      ops.ropeBackward({ spans, table, dq, dk, dv, dqkv }, T, shape),
+  };
+  return [forward, backward];
+}
+
+/** `scale` is the standard deviation of q: the larger, the more the softmax commits itself. */
+export function attention({ spans, lastQuery, rows, ...heads }: SpanCase, scale = 1): KernelCase[] {
+  const T = spans.length / 4;
+  const shape = { ...heads, T };
+  const { headDim, kvHeads } = shape;
+  const random = new Random(5, T, headDim);
+  const inputs: QueryKeyValue = {
+    q: random.normal(T * heads.heads * headDim, scale),
+    k: random.normal(rows * kvHeads * headDim),
+    v: random.normal(rows * kvHeads * headDim),
+  };
+  const { o, lse } = attentionForward(inputs, spans, shape);
+  const forward: KernelCase = {
+    inputs: { spans, ...inputs },
+    outputs: {
+      o: { kernel: "attention.forward", reference: o },
+      lse: { kernel: "attention.forward", reference: lse },
+    },
+    dispatch: (ops, { spans, q, k, v, o, lse }) =>
+      ops.attention({ spans, q, k, v, o, lse }, T, shape),
+  };
+  if (!lastQuery) return [forward];
+  const upstream = random.normal(o.length);
+  const { delta, q, k, v } = attentionBackward(upstream, inputs, { o, lse }, spans, shape);
+  const backward: KernelCase = {
+    inputs: { spans, last_query: lastQuery, ...inputs, o, lse, d_o: upstream },
+    outputs: {
+      delta: { kernel: "attention.backward_delta", reference: delta, upstream },
+      dq: { kernel: "attention.backward_query", reference: q, upstream },
+      dk: { kernel: "attention.backward_key", reference: k, upstream },
+      dv: { kernel: "attention.backward_key", reference: v, upstream },
+    },
+    dispatch: (ops, { spans, last_query, q, k, v, o, lse, d_o, delta, dq, dk, dv }) =>
+      ops.attentionBackward(
+        { spans, last_query, q, k, v, o, lse, d_o, delta, dq, dk, dv },
+        T,
+        shape,
+      ),
+  };
+  return [forward, backward];
+}

@@ -1,0 +1,51 @@
+/**
+ * Runs of the kernels at a given shape, each with inputs, and what the float64 oracle says must come
+ * out. The self-test inside the executable runs them at one small shape, the tests at many.
+ */
+import type { Tensor } from "../../gpu/memory.ts";
+import type { Matrix, Ops } from "../../model/ops.ts";
+
+/** Floats go to the GPU as f32, integers as u32. */
+export type Data = Float64Array | Uint32Array;
+export type Tensors = Record<string, Tensor>;
+
+export interface Output {
+  /** The entry point that writes it. */
+  kernel: string;
+  reference: Data;
+  /** What it holds beforehand; without it, a pattern that no element may keep. */
+  initial?: Data;
+  /** The gradient that entered the op, whose norm widens the tolerance. */
+  upstream?: Float64Array;
+}
+
+export interface KernelCase {
+  inputs: Record<string, Data>;
+  outputs: Record<string, Output>;
+  dispatch(ops: Ops, tensors: Tensors): void;
+}
+
+/** The blocks of a matrix of `columns`, `blockRows` rows each, as data named name0, name1, ... */
+export function cut(name: string, data: Float64Array, columns: number, blockRows: number) {
+  const blocks: [string, Float64Array][] = [];
+  for (let at = 0; at < data.length; at += blockRows * columns) {
+    blocks.push([`${name}${blocks.length}`, data.subarray(at, at + blockRows * columns)]);
+  }
+  return blocks;
+}
+
+/** The tensors of `cut` as one matrix. */
+export function joined(
+  tensors: Tensors,
+  name: string,
+  rows: number,
+  columns: number,
+  blockRows: number,
+) {
+  const blocks: Matrix["blocks"][number][] = [];
+  for (let firstRow = 0; firstRow < rows; firstRow += blockRows) {
+    const tensor = tensors[`${name}${blocks.length}`];
+    blocks.push({ tensor, firstRow, rows: Math.min(blockRows, rows - firstRow) });
+  }
+  return { rows, columns, blocks };
+}

@@ -1,0 +1,107 @@
+import { gatherBackward, gatherForward } from "../gather.ts";
+import { matmulBackwardInput, matmulBackwardWeight, matmulForward } from "../matmul.ts";
+import { Random } from "../random.ts";
+import { cut, joined, type KernelCase, type Output } from "./case.ts";
+
+export interface LinearCase {
+  T: number;
+  K: number;
+  N: number;
+  /** Rows of W in one block; a multiple of 4. */
+  blockRows?: number;
+  /** Elements between the rows of y: N rounded up to a multiple of 4, or more. */
+  yStride?: number;
+}
+
+/** y = x W^T (+ residual), where the columns of y beyond N stay as they are. */
+export function linearForward(shape: LinearCase, withResidual: boolean): KernelCase {
+  const { T, K, N, blockRows = N, yStride = N } = shape;
+  const random = new Random(1, T, K, N);
+  const [x, w, before] = [T * K, N * K, T * yStride].map((length) => random.normal(length));
+  const residual = random.normal(T * yStride);
+  const y = before.slice();
+  matmulForward(x, w, shape).forEach((value, i) => {
+    const at = Math.floor(i / N) * yStride + (i % N);
+    y[at] = withResidual ? residual[at] + value : value;
+  });
+  const kernel = withResidual ? "matmul.forward_residual" : "matmul.forward";
+  return {
+    inputs: { x, ...Object.fromEntries(cut("w", w, K, blockRows)), residual },
+    outputs: { y: { kernel, reference: y, initial: before } },
+    dispatch: (ops, t) => {
+      const tensors = withResidual ? { x: t.x, y: t.y, residual: t.residual } : { x: t.x, y: t.y };
+      ops.linear(tensors, joined(t, "w", N, K, blockRows), T, yStride);
+    },
+  };
+}
+
+/** dx = dy W and dW += dy^T x, where the columns of dy beyond N are NaN. */
+export function linearBackward(shape: LinearCase): KernelCase {
+  const { T, K, N, blockRows = N, yStride = Math.ceil(N / 4) * 4 } = shape;
+  const random = new Random(2, T, K, N);
+  const [x, w, upstream, before] = [T * K, N * K, T * N, N * K].map((n) => random.normal(n));
+  const dy = new Float64Array(T * yStride).fill(Number.NaN);
+  for (let t = 0; t < T; t++) dy.set(upstream.subarray(t * N, (t + 1) * N), t * yStride);
+  const dx = matmulBackwardInput(upstream, w, shape);
+  const dw = matmulBackwardWeight(upstream, x, shape, before);
+  const initial = cut("", before, K, blockRows);
+  const outputs: Record<string, Output> = {
+    dx: { kernel: "matmul.backward_input", reference: dx, upstream },
+  };
+  cut("dw", dw, K, blockRows).forEach(([name, reference], i) => {
+    const kernel = "matmul.backward_weight";
+    outputs[name] = { kernel, reference, initial: initial[i][1], upstream };
+  });
+  return {
+    inputs: { x, ...Object.fromEntries(cut("w", w, K, blockRows)), dy },
+    outputs,
+    dispatch: (ops, t) => {
+      ops.linearBackwardInput({ dy: t.dy, dx: t.dx }, joined(t, "w", N, K, blockRows), T, yStride);
+      const gradient = joined(t, "dw", N, K, blockRows);
+      ops.linearBackwardWeight({ dy: t.dy, x: t.x }, gradient, T, yStride);
+    },
+  };
+}
+
+/** M rows of width d out of a table of `rows` rows, whose blocks hold `blockRows`. */
+export function gather(shape: { rows: number; d: number; M: number; blockRows?: number }) {
+  const { rows, d, M, blockRows = rows } = shape;
+  const random = new Random(7, rows, d, M);
+  const [table, before, upstream] = [rows * d, rows * d, M * d].map((n) => random.normal(n));
+  const index = random.integers(M, rows);
+  const places = new Map<number, number[]>();
+  index.forEach((row, m) => {
+    places.set(row, [...(places.get(row) ?? []), m]);
+  });
+  const offset = [0];
+  for (const list of places.values()) offset.push((offset.at(-1) as number) + list.length);
+  const distinct = places.size;
+  const initial = cut("", before, d, blockRows);
+  const gradient = gatherBackward(upstream, index, d, before);
+  const forward: KernelCase = {
+    inputs: { index, ...Object.fromEntries(cut("table", table, d, blockRows)) },
+    outputs: { out: { kernel: "gather.forward", reference: gatherForward(table, index, d) } },
+    dispatch: (ops, t) =>
+      ops.gather({ index: t.index, out: t.out }, joined(t, "table", rows, d, blockRows), M),
+  };
+  const outputs: Record<string, Output> = {};
+  cut("d_table", gradient, d, blockRows).forEach(([name, reference], i) => {
+    outputs[name] = { kernel: "gather.backward", reference, initial: initial[i][1], upstream };
+  });
+  const backward: KernelCase = {
+    inputs: {
+      row: Uint32Array.from(places.keys()),
+      offset: Uint32Array.from(offset),
+      item: Uint32Array.from([...places.values()].flat()),
+      d_out: upstream,
+    },
+    outputs,
+    dispatch: (ops, { row, offset, item, d_out, ...t }) =>
+      ops.gatherBackward(
+        { row, offset, item, d_out },
+        joined(t, "d_table", rows, d, blockRows),
+        distinct,
+      ),
+  };
+  return [forward, backward];
+}
