@@ -1,0 +1,191 @@
+/** What is known of a step; what does not apply (KL without a reference model) is null or left out. */
+export interface StepMetrics {
+  /** Mean loss per token. */
+  loss?: number | null;
+  reward?: number | null;
+  /** Share of this step's completions that are right. */
+  passAt1?: number | null;
+  /** Mean number of distinct answers in a group. */
+  distinct?: number | null;
+  /** Share of all questions solved at least once so far, from 0 to 1. */
+  solved?: number | null;
+  /** Mean over tokens, in nats. */
+  entropy?: number | null;
+  /** Mean over tokens, k3 estimate. */
+  kl?: number | null;
+  gradNorm?: number | null;
+  samplingTokensPerSecond?: number | null;
+  learningTokensPerSecond?: number | null;
+}
+
+/** Label, then form of the number; in the order and the lines of the display. */
+const FIELDS: Record<
+  keyof StepMetrics,
+  [label: string, form: (x: number) => string, line: number]
+> = {
+  loss: ["loss", (x) => x.toFixed(4), 0],
+  reward: ["reward", (x) => x.toFixed(3), 0],
+  passAt1: ["pass@1", (x) => x.toFixed(3), 0],
+  distinct: ["distinct", (x) => x.toFixed(2), 0],
+  solved: ["solved", (x) => `${(100 * x).toFixed(1)}%`, 0],
+  entropy: ["entropy", (x) => x.toFixed(3), 1],
+  kl: ["KL", (x) => x.toPrecision(3), 1],
+  gradNorm: ["grad norm", (x) => x.toPrecision(3), 1],
+  samplingTokensPerSecond: ["sampling", rate, 2],
+  learningTokensPerSecond: ["learning", rate, 2],
+};
+
+function rate(tokensPerSecond: number): string {
+  const thousands = tokensPerSecond >= 1000;
+  const value = thousands ? `${(tokensPerSecond / 1000).toFixed(1)}k` : tokensPerSecond.toFixed(0);
+  return `${value} tokens/s`;
+}
+
+/** The metrics as text, one string for each line of the display. */
+function describe(metrics: StepMetrics): string[] {
+  const lines: string[][] = [[], [], []];
+  for (const [key, [label, form, line]] of Object.entries(FIELDS)) {
+    const value = metrics[key as keyof StepMetrics];
+    if (typeof value === "number") lines[line].push(`${label} ${form(value)}`);
+  }
+  return lines.filter((line) => line.length > 0).map((line) => line.join("  "));
+}
+
+export function duration(seconds: number): string {
+  const s = Math.round(seconds);
+  if (s < 60) return `${s}s`;
+  if (s < 3600) return `${Math.floor(s / 60)}m ${s % 60}s`;
+  return `${Math.floor(s / 3600)}h ${Math.floor((s % 3600) / 60)}m`;
+}
+
+export interface ProgressOptions {
+  /** Steps of the whole run. */
+  total: number;
+  /** Steps done before, by the run that is continued. */
+  done?: number;
+  quiet: boolean;
+  json: boolean;
+  /** Where the text goes; standard output unless a test listens. */
+  output?: { write(text: string): unknown; isTTY?: boolean; columns?: number };
+  /** Milliseconds. */
+  now?: () => number;
+}
+
+/** Steps whose durations the time left is estimated from. */
+const WINDOW = 20;
+
+/**
+ * What a command shows while it works: on a terminal a block that is redrawn in place, elsewhere a line a
+ * step; with `json` one object a line instead, with `quiet` nothing but results.
+ */
+export class Progress {
+  private readonly output: NonNullable<ProgressOptions["output"]>;
+  private readonly now: () => number;
+  private readonly live: boolean;
+  /** When steps ended, the last few; the first is when the run began. */
+  private readonly times: number[];
+  private block: string[] = [];
+  private status = "";
+  /** Lines of the block on the screen now. */
+  private drawn = 0;
+
+  constructor(private readonly options: ProgressOptions) {
+    this.output = options.output ?? process.stdout;
+    this.now = options.now ?? (() => performance.now());
+    this.live = this.output.isTTY === true && !options.quiet && !options.json;
+    this.times = [this.now()];
+  }
+
+  /** One line of news: the adapter, a warning, a checkpoint. It stays above the block. */
+  note(text: string) {
+    if (this.options.json) this.print(JSON.stringify({ type: "note", text }));
+    else if (!this.options.quiet) this.print(text);
+  }
+
+  /** What is being done right now; seen on a terminal only. */
+  activity(text: string) {
+    if (!this.live) return;
+    this.status = text;
+    this.print();
+  }
+
+  /** A step has ended. `step` counts from 1. */
+  step(step: number, metrics: StepMetrics) {
+    const { total, json, quiet } = this.options;
+    this.times.push(this.now());
+    if (this.times.length > WINDOW + 1) this.times.shift();
+    const spent = (this.times[this.times.length - 1] - this.times[0]) / (this.times.length - 1);
+    const eta = (spent * (total - step)) / 1000;
+    if (json) {
+      return this.print(
+        JSON.stringify({ type: "step", step, total, eta: Math.round(eta), ...metrics }),
+      );
+    }
+    if (quiet) return;
+    const left = step < total ? `  ETA ${duration(eta)}` : "";
+    const lines = describe(metrics);
+    if (!this.live) return this.print([`step ${step}/${total}`, ...lines].join("  ") + left);
+    const filled = Math.round((30 * step) / total);
+    const bar = "█".repeat(filled) + "░".repeat(30 - filled);
+    this.block = [`step ${step}/${total}  ${bar}${left}`, ...lines];
+    this.print();
+  }
+
+  /** A result: shown in every mode, as `text` or, with `json`, as an object of this `type`. */
+  result(type: string, data: object, text: string) {
+    this.print(this.options.json ? JSON.stringify({ type, ...data }) : text);
+  }
+
+  /** The work is over: the block stays as it is and what follows is printed below it. */
+  end() {
+    this.status = "";
+    if (this.live) this.print();
+    this.drawn = 0;
+    this.block = [];
+  }
+
+  /** Prints lines above the block and draws the block again under them. */
+  private print(text?: string) {
+    const columns = this.output.columns ?? 80;
+    const block = this.live ? [...this.block, this.status].filter(Boolean) : [];
+    // a line longer than the terminal would wrap, and the block would be higher than counted
+    const lines = block.map((line) => `${line.slice(0, columns - 1)}\n`);
+    const erase = this.drawn > 0 ? `\x1b[${this.drawn}A\x1b[J` : "";
+    this.output.write(`${erase}${text === undefined ? "" : `${text}\n`}${lines.join("")}`);
+    this.drawn = lines.length;
+  }
+}
+
+/** The results of one model on the held-out questions. */
+export interface PassRow {
+  name: string;
+  /** Pairs of k and pass@k, k ascending; the same k in every row of a table. */
+  passAtK: readonly (readonly [k: number, value: number])[];
+  /** Mean number of distinct answers to a question, among the samples drawn. */
+  distinct: number;
+}
+
+/** A table with a row for each model and, for two, a row of what changed. */
+export function passTable(title: string, rows: readonly PassRow[]): string {
+  const heads = ["", ...rows[0].passAtK.map(([k]) => `pass@${k}`), "distinct"];
+  const values = rows.map((row) => [...row.passAtK.map(([, value]) => value), row.distinct]);
+  const digits = (i: number) => (i === heads.length - 2 ? 2 : 3);
+  const body = rows.map((row, r) => [row.name, ...values[r].map((v, i) => v.toFixed(digits(i)))]);
+  if (rows.length === 2) {
+    const [before, after] = values;
+    const change = after.map((value, i) => {
+      const text = (value - before[i]).toFixed(digits(i));
+      return text.startsWith("-") ? text : `+${text}`;
+    });
+    body.push(["change", ...change]);
+  }
+  const widths = heads.map((head, i) =>
+    Math.max(...[head, ...body.map((b) => b[i])].map((t) => t.length)),
+  );
+  const line = (cells: string[]) =>
+    cells
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+      .join("  ")
+      .trimEnd();
+  return [title, line(heads), ...body.map(line)].join("\n");
+}
