@@ -1,0 +1,144 @@
+#!/usr/bin/env bun
+/** The command line: each command is one call. What a command does is told in the file it imports. */
+import {
+  evalSettings,
+  gpuSettings,
+  sampleSettings,
+  sftSettings,
+  trainSettings,
+} from "./lib/arguments.ts";
+import { UserError } from "./lib/errors.ts";
+import { describeFlags, type FlagGroups, nearest } from "./lib/flags.ts";
+import { RunFolder } from "./lib/run.ts";
+import {
+  evalGroups,
+  gpuGroups,
+  sampleGroups,
+  sftGroups,
+  type TrainSettings,
+  trainGroups,
+} from "./lib/settings.ts";
+import { version } from "./package.json" with { type: "json" };
+
+interface Command {
+  usage: string;
+  summary: string;
+  flags: FlagGroups;
+  run: (args: string[]) => Promise<void>;
+}
+
+const storedSettings = (run: string) => RunFolder.open(run).readConfig<TrainSettings>().settings;
+
+const commands: Record<string, Command> = {
+  train: {
+    usage: "train <data.jsonl>",
+    summary: "Post-train a model by reinforcement learning with outcome-based exploration.",
+    flags: trainGroups,
+    async run(args) {
+      const settings = trainSettings(args, storedSettings);
+      const { train } = await import("./lib/train.ts");
+      await train(settings, interruption());
+    },
+  },
+  sft: {
+    usage: "sft <data.jsonl>",
+    summary: "Train a model on prompts and completions, such as a format warm-up before train.",
+    flags: sftGroups,
+    async run(args) {
+      const settings = sftSettings(args);
+      const { sft } = await import("./lib/sft.ts");
+      await sft(settings, interruption());
+    },
+  },
+  sample: {
+    usage: 'sample "<question>" ...',
+    summary: "Print completions of questions, with the outcome of each.",
+    flags: sampleGroups,
+    async run(args) {
+      const settings = sampleSettings(args);
+      const { sample } = await import("./lib/sample.ts");
+      await sample(settings);
+    },
+  },
+  eval: {
+    usage: "eval <data.jsonl>",
+    summary: "Measure pass@k and the diversity of answers.",
+    flags: evalGroups,
+    async run(args) {
+      const settings = evalSettings(args);
+      const { evaluate } = await import("./lib/evaluate.ts");
+      await evaluate(settings);
+    },
+  },
+  gpu: {
+    usage: "gpu",
+    summary: "Show the adapter, its speed, and a self-test of every kernel; for bug reports.",
+    flags: gpuGroups,
+    async run(args) {
+      const settings = gpuSettings(args);
+      const { gpuReport } = await import("./lib/gpu-report.ts");
+      await gpuReport(settings);
+    },
+  },
+};
+
+const overview = () => `rlexplore ${version}: reinforcement learning with outcome-based exploration
+
+Usage: rlexplore <command> [options]
+
+Commands:
+${Object.values(commands)
+  .map(({ usage, summary }) => `  ${usage.padEnd(26)}${summary}`)
+  .join("\n")}
+
+rlexplore <command> --help lists the options of a command, rlexplore --version the versions.`;
+
+/** Aborts at the first Ctrl-C, so that work can be saved; the second ends the process at once. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  const interrupt = () => {
+    if (controller.signal.aborted) process.exit(130);
+    process.exitCode = 130;
+    controller.abort();
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  return controller.signal;
+}
+
+async function main([name, ...args]: string[]): Promise<void> {
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    return console.log(overview());
+  }
+  if (name === "--version" || name === "-v") {
+    return console.log(
+      `rlexplore ${version} (bun ${Bun.version}, ${process.platform}-${process.arch})`,
+    );
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!command) {
+    const near = nearest(name, Object.keys(commands));
+    const fix = near ? `did you mean ${near}?` : "rlexplore --help lists those there are";
+    throw new UserError(`unknown command ${name}; ${fix}`);
+  }
+  const literal = args.indexOf("--");
+  const flags = literal < 0 ? args : args.slice(0, literal);
+  if (flags.includes("--help") || flags.includes("-h")) {
+    const { usage, summary } = command;
+    const help = describeFlags(command.flags);
+    return console.log(`${summary}\n\nUsage: rlexplore ${usage} [options]\n\n${help}`);
+  }
+  await command.run(args);
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const debug = process.env.RLEXPLORE_DEBUG === "1";
+  const mistaken = error instanceof UserError;
+  const hint = mistaken || debug ? "" : " (RLEXPLORE_DEBUG=1 shows where)";
+  console.error(`rlexplore: ${message.replace(/\s*\n\s*/g, " ")}${hint}`);
+  if (debug) console.error(stack);
+  process.exitCode = mistaken ? 2 : 1;
+}

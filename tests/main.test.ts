@@ -1,0 +1,46 @@
+import { describe, expect, test } from "bun:test";
+
+/** Runs the program from its source. */
+async function rlexplore(...args: string[]) {
+  const process_ = Bun.spawn([process.execPath, "main.ts", ...args], {
+    cwd: `${import.meta.dir}/..`,
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { ...process.env, RLEXPLORE_DEBUG: "" },
+  });
+  const [stdout, stderr] = await Promise.all([
+    new Response(process_.stdout).text(),
+    new Response(process_.stderr).text(),
+  ]);
+  return { code: await process_.exited, stdout, stderr };
+}
+
+describe("the command line", () => {
+  test("says what there is", async () => {
+    const { code, stdout } = await rlexplore();
+    expect(code).toBe(0);
+    for (const name of ["train", "sft", "sample", "eval", "gpu"]) {
+      expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
+    }
+    expect((await rlexplore("--version")).stdout).toMatch(/^rlexplore \d+\.\d+\.\d+ \(bun/);
+    const help = await rlexplore("train", "data.jsonl", "--help");
+    expect(help.code).toBe(0);
+    expect(help.stdout).toContain("Usage: rlexplore train <data.jsonl> [options]");
+    expect(help.stdout).toContain("--explore-coef");
+  });
+
+  const mistakes: [string[], string][] = [
+    [["trian", "d"], "unknown command trian; did you mean train?"],
+    [["toString"], "unknown command toString; rlexplore --help lists those there are"],
+    [["train", "d", "--explor", "ucb"], "unknown flag --explor; did you mean --explore?"],
+    [["train", "--resume", "nowhere"], "nowhere: no such run; check --resume"],
+    [["sample"], 'sample needs a question: rlexplore sample "23+7-4+9="'],
+  ];
+  test.each(mistakes)("one line and exit code 2 for %p", async (args, message) => {
+    expect(await rlexplore(...args)).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: `rlexplore: ${message}\n`,
+    });
+  });
+});
