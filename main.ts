@@ -131,6 +131,11 @@ async function main([name, ...args]: string[]): Promise<void> {
   await command.run(args);
 }
 
+// a reader that leaves, as in `rlexplore train ... | head`, must not cost the run
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
 try {
   await main(process.argv.slice(2));
 } catch (error) {
