@@ -57,6 +57,12 @@ export class Random {
     return this.float() < p;
   }
 
+  /** A number from the standard normal distribution (Box and Muller 1958). */
+  gaussian(): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.float()));
+    return radius * Math.cos(2 * Math.PI * this.float());
+  }
+
   /** One element of a non-empty array. */
   pick<T>(items: readonly T[]): T {
     return items[this.int(items.length)] as T;

@@ -56,7 +56,11 @@ export function view(tensor: Tensor, name: string, start: number, length: number
 /** Adds up what would be allocated, by part, without a device. */
 export class MemoryPlanner implements Allocator {
   readonly bytes = new Map<MemoryPart, number>();
-  largest: { name: string; bytes: number } = { name: "", bytes: 0 };
+  largest: { part: MemoryPart; name: string; bytes: number } = {
+    part: "weights",
+    name: "",
+    bytes: 0,
+  };
 
   constructor(
     readonly bindingLimit: number,
@@ -67,7 +71,7 @@ export class MemoryPlanner implements Allocator {
   allocate(part: MemoryPart, name: string, length: number): Tensor {
     const bytes = length * 4;
     this.bytes.set(part, (this.bytes.get(part) ?? 0) + bytes);
-    if (bytes > this.largest.bytes) this.largest = { name, bytes };
+    if (bytes > this.largest.bytes) this.largest = { part, name, bytes };
     return makeTensor(name, undefined as unknown as GPUBuffer, 0, length);
   }
 

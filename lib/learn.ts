@@ -1,0 +1,187 @@
+import { type ExploreTokens, writeTokenAdvantages } from "./explore/advantages.ts";
+import {
+  type LossSettings,
+  type LossSums,
+  lossNormalizer,
+  newLossSums,
+  policyLoss,
+} from "./explore/loss.ts";
+import { PackedBatch } from "./model/packing.ts";
+import type { Policy } from "./policy.ts";
+import type { Group, JudgedCompletion } from "./rollout.ts";
+
+/** A group with what its completions are worth. */
+export interface ScoredGroup extends Group {
+  /** A_i of each completion [n]. */
+  advantages: Float64Array;
+  /** c B_i of each completion [n]. */
+  exploration: Float64Array;
+  /** False if nothing is to be learned from it: its total signal is zero throughout. */
+  hasSignal: boolean;
+}
+
+export interface LearnSettings extends LossSettings {
+  exploreTokens: ExploreTokens;
+  maskTruncatedCompletions: boolean;
+  /** Of the softmax the log-probabilities are of: that of sampling. */
+  temperature: number;
+}
+
+export interface UpdateResult extends LossSums {
+  /** Before clipping; null if the loss or a gradient was not finite, and then nothing was changed. */
+  gradNorm: number | null;
+}
+
+/** A completion on its way into a micro-batch. */
+interface Item {
+  prompt: number[];
+  completion: JudgedCompletion;
+  advantage: number;
+  exploration: number;
+  /** Tells completions that share a prompt. */
+  group: number;
+}
+
+/**
+ * One policy-gradient update at a time, from scored groups. Groups are packed into micro-batches of a
+ * bounded number of tokens, each prompt computed once for the completions beside it; the gradients of
+ * all micro-batches add up before the optimizer moves the weights, so their size changes no result.
+ */
+export class PolicyGradient {
+  private readonly batch: PackedBatch;
+  private readonly logprobs: Float32Array;
+  private readonly entropies: Float32Array;
+  private readonly refLogprobs: Float32Array;
+  private readonly oldLogprobs: Float32Array;
+  private readonly advantages: Float32Array;
+  private readonly dLogprobs: Float32Array;
+
+  constructor(
+    private readonly policy: Policy,
+    microBatchTokens: number,
+    private readonly settings: LearnSettings,
+  ) {
+    const floats = () => new Float32Array(microBatchTokens);
+    this.batch = new PackedBatch(microBatchTokens);
+    this.logprobs = floats();
+    this.entropies = floats();
+    this.refLogprobs = floats();
+    this.oldLogprobs = floats();
+    this.advantages = floats();
+    this.dLogprobs = floats();
+  }
+
+  /** One update of the weights. `updateNumber` counts updates of the run from 1. */
+  async update(
+    groups: readonly ScoredGroup[],
+    learningRate: number,
+    updateNumber: number,
+  ): Promise<UpdateResult> {
+    const { policy, settings } = this;
+    const isLeftOut = (completion: JudgedCompletion) =>
+      settings.maskTruncatedCompletions && !completion.finished;
+    const lengths = groups.flatMap(({ completions }) =>
+      completions.map((completion) => (isLeftOut(completion) ? 0 : completion.tokens.length)),
+    );
+    const normalizer = lossNormalizer(lengths, settings);
+    const items = groups.flatMap((group, g) =>
+      // Under a KL penalty a group without signal is still pulled towards the reference policy.
+      !group.hasSignal && settings.beta === 0
+        ? []
+        : group.completions.flatMap((completion, i): Item[] =>
+            isLeftOut(completion)
+              ? []
+              : [
+                  {
+                    prompt: group.question.prompt,
+                    completion,
+                    advantage: group.advantages[i],
+                    exploration: group.exploration[i],
+                    group: g,
+                  },
+                ],
+          ),
+    );
+    const sums = newLossSums();
+    policy.gradients.clear(policy.gpu);
+    for (const items_ of this.microBatches(items)) await this.accumulate(items_, normalizer, sums);
+    if (!Number.isFinite(sums.loss)) return { ...sums, gradNorm: null };
+    const { weights, gradients, optimizer } = policy;
+    const gradNorm = await optimizer.update(weights, gradients, learningRate, updateNumber);
+    return { ...sums, gradNorm };
+  }
+
+  /** Cuts the completions, in order, into batches that fit. */
+  private *microBatches(items: readonly Item[]): Generator<Item[]> {
+    const { maxTokens } = this.batch;
+    let batch: Item[] = [];
+    let tokens = 0;
+    let predictions = 0;
+    for (const item of items) {
+      const { length } = item.completion.tokens;
+      const shares = batch.at(-1)?.group === item.group;
+      const cost = length - 1 + (shares ? 0 : item.prompt.length);
+      if (batch.length > 0 && (tokens + cost > maxTokens || predictions + length > maxTokens)) {
+        yield batch;
+        batch = [];
+        tokens = 0;
+        predictions = 0;
+      }
+      tokens += batch.length > 0 && shares ? length - 1 : length - 1 + item.prompt.length;
+      predictions += length;
+      batch.push(item);
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  /** Adds a micro-batch's share of the gradient, and of the sums. */
+  private async accumulate(items: readonly Item[], normalizer: number, sums: LossSums) {
+    const { policy, settings, batch } = this;
+    const { learner, weights, gradients, reference } = policy;
+    const { temperature } = settings;
+    const offsets = this.pack(items);
+    if (reference) {
+      await learner.logprobs(reference, batch, temperature, this.refLogprobs, this.entropies);
+    }
+    await learner.logprobs(weights, batch, temperature, this.logprobs, this.entropies);
+    const loss = {
+      offsets,
+      logprobs: this.logprobs,
+      oldLogprobs: this.oldLogprobs,
+      refLogprobs: reference ? this.refLogprobs : undefined,
+      advantages: this.advantages,
+    };
+    policyLoss(loss, normalizer, settings, this.dLogprobs, sums);
+    learner.backward(weights, gradients, batch, temperature, this.dLogprobs);
+  }
+
+  /** Packs the batch, and beside it the old log-probabilities and the advantage of every token. */
+  private pack(items: readonly Item[]): Uint32Array {
+    const { batch, settings } = this;
+    batch.clear();
+    const offsets = new Uint32Array(items.length + 1);
+    for (let i = 0; i < items.length; ) {
+      let end = i + 1;
+      while (end < items.length && items[end].group === items[i].group) end++;
+      const tokens = items.slice(i, end).map(({ completion }) => completion.tokens);
+      batch.add(items[i].prompt, tokens);
+      for (; i < end; i++) {
+        const { completion, advantage, exploration } = items[i];
+        const { length } = completion.tokens;
+        this.oldLogprobs.set(completion.logprobs, offsets[i]);
+        const place = { length, answerStart: completion.answerStart };
+        const { exploreTokens } = settings;
+        writeTokenAdvantages(
+          this.advantages,
+          offsets[i],
+          place,
+          advantage,
+          exploration,
+          exploreTokens,
+        );
+        offsets[i + 1] = offsets[i] + length;
+      }
+    }
+    return offsets;
+  }
+}

@@ -1,0 +1,151 @@
+import { goldOutcome, judge } from "./data/outcome.ts";
+import type { Row } from "./data/rows.ts";
+import { UserError } from "./errors.ts";
+import type { Completion, GenerationSettings } from "./model/generate.ts";
+import type { SamplingOptions } from "./model/ops.ts";
+import type { Tokenizer } from "./model/tokenizer.ts";
+import type { Policy } from "./policy.ts";
+
+/** A question ready to be asked: as tokens, with its right answer in canonical form. */
+export interface Question {
+  text: string;
+  prompt: number[];
+  gold: string;
+}
+
+/** A completion with what it says. */
+export interface JudgedCompletion extends Completion {
+  text: string;
+  /** Canonical final answer; null when it states none, or was cut off. */
+  outcome: string | null;
+  reward: number;
+  /** First token of the final answer; all of them when there is none. */
+  answerStart: number;
+}
+
+/** The completions of one question. */
+export interface Group {
+  question: Question;
+  /** Place among the questions drawn in its step. */
+  slot: number;
+  completions: JudgedCompletion[];
+}
+
+/** What randomness is for: different purposes with one seed never share numbers. */
+export const PURPOSE = { train: 0, evaluate: 1, sample: 2 } as const;
+
+/** Reads every row's question and answer; `source` names the file in messages. */
+export function prepareQuestions(
+  tokenizer: Tokenizer,
+  rows: readonly Row[],
+  source: string,
+): Question[] {
+  return rows.map(({ question, answer, line }) => {
+    const where = `${source}:${line}`;
+    const gold = goldOutcome(answer);
+    if (gold === null) throw new UserError(`${where}: the answer is empty; give every row one`);
+    return { text: question, prompt: tokenizer.encodePrompt(question, where), gold };
+  });
+}
+
+/** Tokens of the longest prompt. */
+export function longestPrompt(questions: readonly Question[]): number {
+  return questions.reduce((longest, { prompt }) => Math.max(longest, prompt.length), 1);
+}
+
+/** Refuses questions that leave no room for a completion in the model's context. */
+export function requireContext(
+  questions: readonly Question[],
+  maxCompletionLength: number,
+  context: number,
+): void {
+  for (const { text, prompt } of questions) {
+    if (prompt.length + maxCompletionLength > context) {
+      throw new UserError(
+        `the prompt "${text.slice(0, 40)}" has ${prompt.length} tokens and the model's context is ${context}; shorten it or lower --max-completion-length ${maxCompletionLength}`,
+      );
+    }
+  }
+}
+
+export interface RolloutSettings extends SamplingOptions {
+  maxCompletionLength: number;
+  stop: readonly string[];
+  seed: number;
+}
+
+/**
+ * Samples `samples` completions of each question and judges them. `step` and the question's slot,
+ * counted from `firstSlot`, key the randomness.
+ */
+export async function rollout(
+  policy: Policy,
+  questions: readonly Question[],
+  samples: number,
+  settings: RolloutSettings,
+  purpose: number,
+  step: number,
+  firstSlot = 0,
+): Promise<Group[]> {
+  const requests = questions.map(({ prompt }, i) => ({ prompt, samples, slot: firstSlot + i }));
+  const completions = await policy.sampler.generate(policy.weights, requests, {
+    ...generationSettings(policy, settings),
+    seed: [settings.seed, purpose],
+    step,
+  });
+  return questions.map((question, i) => ({
+    question,
+    slot: firstSlot + i,
+    completions: completions[i].map((completion) =>
+      judgeCompletion(policy, completion, question.gold, settings.stop),
+    ),
+  }));
+}
+
+function generationSettings(
+  { tokenizer, stopIds }: Policy,
+  settings: RolloutSettings,
+): Omit<GenerationSettings, "seed" | "step"> {
+  const { stop, temperature, topK, topP, minP } = settings;
+  const longest = stop.reduce((length, text) => Math.max(length, text.length), 0);
+  // A stop text of n characters lies within the last n tokens that spell anything, and a few more.
+  const isOver = (tokens: readonly number[]) => {
+    const tail = tokenizer.decode(tokens.slice(-(longest + 8)));
+    return stop.some((text) => tail.includes(text));
+  };
+  return {
+    temperature,
+    topK,
+    topP,
+    minP,
+    maxNewTokens: settings.maxCompletionLength,
+    stopIds,
+    isOver: stop.length > 0 ? isOver : undefined,
+  };
+}
+
+function judgeCompletion(
+  { tokenizer }: Policy,
+  completion: Completion,
+  gold: string,
+  stop: readonly string[],
+): JudgedCompletion {
+  const { text: whole, starts } = tokenizer.decodeTokens(completion.tokens);
+  const text = beforeStop(whole, stop);
+  const { outcome, reward, answerStart } = judge(text, gold, !completion.finished);
+  let firstToken = completion.tokens.length;
+  if (answerStart !== null) {
+    // The last token that begins at or before the answer does.
+    firstToken = starts.findLastIndex((start) => start <= answerStart);
+  }
+  return { ...completion, text, outcome, reward, answerStart: firstToken };
+}
+
+function beforeStop(text: string, stop: readonly string[]): string {
+  let end = text.length;
+  for (const mark of stop) {
+    const at = text.indexOf(mark);
+    if (at >= 0) end = Math.min(end, at);
+  }
+  return text.slice(0, end);
+}

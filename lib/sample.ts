@@ -1,0 +1,41 @@
+import { openGpu, openNamedModel, Policy, tokenizerOf } from "./policy.ts";
+import { longestPrompt, PURPOSE, requireContext, rollout } from "./rollout.ts";
+import type { SampleSettings } from "./settings.ts";
+
+/** `rlexplore sample`: prints completions of questions, each with the outcome it was counted as. */
+export async function sample(settings: SampleSettings): Promise<void> {
+  const model = await openNamedModel(settings.model);
+  const tokenizer = tokenizerOf(model);
+  const questions = settings.questions.map((text) => ({
+    text,
+    prompt: tokenizer.encodePrompt(text, "the question"),
+    gold: "", // no answer is known here, so none is right
+  }));
+  const { maxCompletionLength, samplingBatchSize, numGenerations } = settings;
+  requireContext(questions, maxCompletionLength, model.config.maxPositionEmbeddings);
+  const gpu = await openGpu(settings.gpu);
+  const sampling = {
+    rows: Math.min(samplingBatchSize, questions.length * numGenerations),
+    samplesPerPrompt: numGenerations,
+    maxPromptTokens: longestPrompt(questions),
+    maxNewTokens: maxCompletionLength,
+  };
+  const policy = await Policy.open(gpu, model, { sampling });
+  const groups = await rollout(policy, questions, numGenerations, settings, PURPOSE.sample, 0);
+  for (const { question, completions } of groups) {
+    if (settings.json) {
+      for (const { text, outcome, finished } of completions) {
+        console.log(
+          JSON.stringify({ question: question.text, completion: text, outcome, finished }),
+        );
+      }
+      continue;
+    }
+    console.log(question.text);
+    for (const { text, outcome, finished } of completions) {
+      const shown = outcome ?? (finished ? "no answer" : "cut off");
+      console.log(`  ${text}  -> ${shown}`);
+    }
+  }
+  gpu.destroy();
+}

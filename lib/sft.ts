@@ -1,0 +1,143 @@
+import { saveCheckpoint } from "./checkpoint.ts";
+import { drawQuestions, Random } from "./data/random.ts";
+import { readSftRows, type SftRow } from "./data/rows.ts";
+import { UserError } from "./errors.ts";
+import { PackedBatch } from "./model/packing.ts";
+import { learningRateAt } from "./model/schedule.ts";
+import type { Tokenizer } from "./model/tokenizer.ts";
+import { formatPlan, openGpu, openNamedModel, Policy } from "./policy.ts";
+import { Progress } from "./progress.ts";
+import { RunFolder } from "./run.ts";
+import type { SftSettings } from "./settings.ts";
+import { runConfig } from "./versions.ts";
+
+/** A row as tokens. The completion ends with the end-of-text token. */
+interface Example {
+  prompt: number[];
+  completion: number[];
+}
+
+/** Standard deviation of freshly drawn matrices; norms start at 1. */
+const INITIAL_STD = 0.05;
+
+/**
+ * `rlexplore sft`: next-token training on prompt and completion rows, with the loss
+ *
+ *     -1/M sum over the step's M completion tokens of log p(token | what precedes it).
+ *
+ * @returns the folder of the finished model
+ */
+export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<string> {
+  const { rows, skipped, firstProblem } = await readSftRows(settings.data, settings);
+  const rowsPerEpoch = rows.length / settings.rowsPerStep;
+  const maxSteps = settings.maxSteps ?? Math.ceil(settings.numTrainEpochs * rowsPerEpoch);
+  const progress = new Progress({ total: maxSteps, ...settings });
+  if (skipped > 0) progress.note(`left out ${skipped} rows; the first: ${firstProblem}`);
+
+  const model = await openNamedModel(settings.model, { weights: !settings.fromScratch });
+  const gpu = await openGpu(settings.gpu);
+  progress.note(gpu.found.why);
+  const learning = {
+    microBatchTokens: settings.microBatchTokens,
+    optimizer: settings,
+    reference: false,
+  };
+  const policy = await Policy.open(gpu, model, { learning }, (plan) =>
+    progress.note(formatPlan(plan)),
+  );
+  if (settings.fromScratch) drawWeights(policy, settings.seed);
+  const run = RunFolder.create(settings.outputDir, settings.data);
+  run.writeConfig(runConfig({ ...settings, maxSteps }, gpu));
+
+  const examples = rows.map((row) => encodeExample(policy.tokenizer, row, settings));
+  const batch = new PackedBatch(settings.microBatchTokens);
+  const logprobs = new Float32Array(settings.microBatchTokens);
+  const entropies = new Float32Array(settings.microBatchTokens);
+  const dLogprobs = new Float32Array(settings.microBatchTokens);
+  const { weights, gradients, learner, optimizer } = policy;
+
+  const save = (step: number) =>
+    saveCheckpoint(run.path, step, {
+      model,
+      weights: policy.weightSources(),
+      optimizer: policy.momentSources(),
+      state: {},
+    });
+
+  let step = 0;
+  while (step < maxSteps && !signal?.aborted) {
+    const first = step * settings.rowsPerStep;
+    const drawn = drawQuestions(settings.seed, first, settings.rowsPerStep, examples.length);
+    const began = performance.now();
+    let targets = 0;
+    for (const i of drawn) targets += examples[i].completion.length;
+    let loss = 0;
+    let entropy = 0;
+    gradients.clear(gpu);
+    const learnBatch = async () => {
+      await learner.logprobs(weights, batch, 1, logprobs, entropies);
+      for (let m = 0; m < batch.predictions; m++) {
+        loss -= logprobs[m] / targets;
+        entropy += entropies[m] / targets;
+      }
+      dLogprobs.fill(-1 / targets, 0, batch.predictions);
+      learner.backward(weights, gradients, batch, 1, dLogprobs);
+      batch.clear();
+    };
+    for (const i of drawn) {
+      const { prompt, completion } = examples[i];
+      if (!batch.fits(prompt.length, [completion.length])) await learnBatch();
+      batch.add(prompt, [completion]);
+    }
+    await learnBatch();
+
+    const rate = learningRateAt(step, {
+      learningRate: settings.learningRate,
+      warmupSteps: settings.warmupSteps,
+      maxSteps,
+      schedule: settings.lrSchedulerType,
+    });
+    step++;
+    const gradNorm = await optimizer.update(weights, gradients, rate, step);
+    if (gradNorm === null || !Number.isFinite(loss)) throw new UserError(notFinite(step));
+    const seconds = (performance.now() - began) / 1000;
+    const metrics = { loss, entropy, gradNorm, learningTokensPerSecond: targets / seconds };
+    run.appendMetrics({ step, learningRate: rate, ...metrics });
+    progress.step(step, metrics);
+    if (step % settings.saveSteps === 0 && step < maxSteps) await save(step);
+  }
+  const path = await save(step);
+  progress.end();
+  progress.result("saved", { path }, `${step} steps done; the model is in ${path}`);
+  gpu.destroy();
+  return path;
+}
+
+function notFinite(step: number): string {
+  return `step ${step}: the loss or its gradient is not a finite number; lower --learning-rate (the last checkpoint is untouched)`;
+}
+
+function encodeExample(tokenizer: Tokenizer, row: SftRow, settings: SftSettings): Example {
+  const where = `${settings.data}:${row.line}`;
+  const prompt = tokenizer.encodePrompt(row.prompt, where);
+  const completion = tokenizer.requireReadable(row.completion, where);
+  if (tokenizer.eosId !== null) completion.push(tokenizer.eosId);
+  const tokens = prompt.length + completion.length;
+  if (tokens > settings.microBatchTokens) {
+    throw new UserError(
+      `${where}: ${tokens} tokens exceed --micro-batch-tokens ${settings.microBatchTokens}; raise it or shorten the row`,
+    );
+  }
+  return { prompt, completion };
+}
+
+/** Normal weights of standard deviation 0.05 for the matrices, ones for the norms. */
+function drawWeights({ gpu, weights }: Policy, seed: number): void {
+  const random = new Random(seed);
+  for (const [name, shape] of weights.layout.shapes) {
+    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    if (shape.length === 1) data.fill(1);
+    else for (let i = 0; i < data.length; i++) data[i] = INITIAL_STD * random.gaussian();
+    weights.set(gpu, name, data);
+  }
+}

@@ -1,0 +1,22 @@
+import packageJson from "../package.json" with { type: "json" };
+import type { Gpu } from "./gpu/device.ts";
+import type { RunConfig } from "./run.ts";
+
+export const VERSION = packageJson.version;
+
+/** What a run's `config.json` says of the program, the machine and the settings. */
+export function runConfig<Settings extends object>(
+  settings: Settings,
+  { found }: Gpu,
+): RunConfig<Settings> {
+  return {
+    settings,
+    versions: {
+      rlexplore: VERSION,
+      bun: Bun.version,
+      webgpu: packageJson.dependencies.webgpu,
+      platform: `${process.platform}-${process.arch}`,
+    },
+    adapter: { name: found.name, driver: found.driver, kind: found.kind },
+  };
+}
