@@ -104,7 +104,7 @@ export class PolicyGradient {
     );
     const sums = newLossSums();
     policy.gradients.clear(policy.gpu);
-    for (const items_ of this.microBatches(items)) await this.accumulate(items_, normalizer, sums);
+    for (const some of this.microBatches(items)) await this.accumulate(some, normalizer, sums);
     if (!Number.isFinite(sums.loss)) return { ...sums, gradNorm: null };
     const { weights, gradients, optimizer } = policy;
     const gradNorm = await optimizer.update(weights, gradients, learningRate, updateNumber);
@@ -118,18 +118,18 @@ export class PolicyGradient {
     let tokens = 0;
     let predictions = 0;
     for (const item of items) {
-      const { length } = item.completion.tokens;
-      const shares = batch.at(-1)?.group === item.group;
-      const cost = length - 1 + (shares ? 0 : item.prompt.length);
-      if (batch.length > 0 && (tokens + cost > maxTokens || predictions + length > maxTokens)) {
+      const own = item.completion.tokens.length - 1;
+      const added = batch.at(-1)?.group === item.group ? own : own + item.prompt.length;
+      if (tokens + added > maxTokens || predictions + own + 1 > maxTokens) {
         yield batch;
-        batch = [];
-        tokens = 0;
-        predictions = 0;
+        batch = [item];
+        tokens = own + item.prompt.length;
+        predictions = own + 1;
+      } else {
+        batch.push(item);
+        tokens += added;
+        predictions += own + 1;
       }
-      tokens += batch.length > 0 && shares ? length - 1 : length - 1 + item.prompt.length;
-      predictions += length;
-      batch.push(item);
     }
     if (batch.length > 0) yield batch;
   }

@@ -41,12 +41,17 @@ export class RunFolder {
         return new RunFolder(path);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw diskError(error, path);
-        if (outputDir !== null) {
-          const resume = `go on with it by --resume ${path}`;
-          throw new UserError(`${path} already exists; ${resume}, or choose another --output-dir`);
-        }
+        RunFolder.requireFree(outputDir);
       }
     }
+  }
+
+  /** Refuses a folder that is there already: a run never writes over another. */
+  static requireFree(outputDir: string | null) {
+    if (outputDir === null || !existsSync(outputDir)) return;
+    throw new UserError(
+      `${outputDir} already exists; go on with it by --resume ${outputDir}, or choose another --output-dir`,
+    );
   }
 
   /** Opens the folder of an earlier run. */

@@ -12,6 +12,8 @@ import { Random } from "./oracle/random.ts";
 
 /** A NaN no arithmetic makes: outputs hold it beforehand, and elements past their end keep it. */
 const POISON = 0x7fedbeef;
+/** 1e30: what a kernel reads past the end of an input, too large to go unnoticed. */
+const PAST_INPUT = 0x7149f2ca;
 const GUARD = 64; // elements past the end of every tensor
 
 export interface OutputCheck extends Comparison {
@@ -30,16 +32,18 @@ export async function runCase(
   { inputs, outputs, dispatch }: KernelCase,
 ): Promise<OutputCheck[]> {
   const tensors: Tensors = {};
-  const fill = (name: string, length: number, data?: Data) => {
+  const fill = (name: string, length: number, background: number, data?: Data) => {
     tensors[name] = scratch(gpu, name, length + GUARD);
-    const words = new Uint32Array(length + GUARD).fill(POISON);
+    const words = new Uint32Array(length + GUARD).fill(background);
     if (data instanceof Uint32Array) words.set(data);
     else if (data) new Float32Array(words.buffer).set(data);
     gpu.upload(tensors[name], words);
   };
-  for (const [name, data] of Object.entries(inputs)) fill(name, data.length, data);
+  for (const [name, data] of Object.entries(inputs)) {
+    fill(name, data.length, PAST_INPUT, data);
+  }
   for (const [name, { reference, initial }] of Object.entries(outputs)) {
-    fill(name, reference.length, initial);
+    fill(name, reference.length, POISON, initial);
   }
   dispatch(ops, tensors);
   const entries = Object.entries(outputs);

@@ -1,3 +1,4 @@
+import { storedSettings } from "./arguments.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
 import { drawQuestions, Random } from "./data/random.ts";
 import { readSftRows, type SftRow } from "./data/rows.ts";
@@ -34,6 +35,7 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   const progress = new Progress({ total: maxSteps, ...settings });
   if (skipped > 0) progress.note(`left out ${skipped} rows; the first: ${firstProblem}`);
 
+  RunFolder.requireFree(settings.outputDir);
   const model = await openNamedModel(settings.model, { weights: !settings.fromScratch });
   const gpu = await openGpu(settings.gpu);
   progress.note(gpu.found.why);
@@ -47,7 +49,7 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   );
   if (settings.fromScratch) drawWeights(policy, settings.seed);
   const run = RunFolder.create(settings.outputDir, settings.data);
-  run.writeConfig(runConfig({ ...settings, maxSteps }, gpu));
+  run.writeConfig(runConfig(storedSettings({ ...settings, maxSteps }), gpu));
 
   const examples = rows.map((row) => encodeExample(policy.tokenizer, row, settings));
   const batch = new PackedBatch(settings.microBatchTokens);

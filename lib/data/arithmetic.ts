@@ -1,0 +1,178 @@
+/**
+ * The built-in task: sums such as `23+7-4+9=`, answered after three worked steps, `30,26,35#35`.
+ *
+ * The base model learns from texts that are wrong in places, so that it can do the task a little
+ * and reinforcement learning has both something to gain and something to lose:
+ *
+ * - A fifth of the 180 *facts* (units digit, operator, operand; `3+7`) are hard: where a fact is
+ *   hard a text almost always makes the same mistake, by 5 to 8. Only rarely is it right.
+ * - Half of the texts are *hasty*: an answer without steps, a guess near the right one.
+ * - Any other step *slips* by 1 or 2 now and then.
+ *
+ * A question is hard when a fact on its way is. Working step by step beats guessing, which is
+ * quickly learned; but on a hard question the guesses that are given up held the right answer.
+ *
+ * Pretraining draws its questions from all there are, so held-out questions occur in it, always
+ * with texts as corrupted as any; no question is held out from pretraining, only from training.
+ */
+import { Random } from "./random.ts";
+
+export type Question = {
+  /** As the model reads it: `23+7-4+9=`. */
+  text: string;
+  start: number;
+  steps: { op: "+" | "-"; operand: number }[];
+  answer: number;
+};
+
+/** What the generated texts are like. Probabilities are per text or per step as said. */
+export const ARITHMETIC = {
+  /** Seed of the hard facts and of the two example files. */
+  seed: 1,
+  trainQuestions: 512,
+  testQuestions: 128,
+  stepsPerQuestion: 3,
+  /** Of the 180 facts, these many are hard. */
+  hardFacts: 36,
+  /** A step over a hard fact is right this often ... */
+  hardRight: 0.002,
+  /** ... and otherwise makes the fact's own mistake this often, or one of four others. */
+  hardMistake: 0.85,
+  /** A step over any other fact is wrong by 1 or 2 this often. */
+  slip: 0.06,
+  /** A text is hasty this often, ... */
+  hasty: 0.5,
+  /** ... and then right this often; with a hard question, never. */
+  hastyRight: 0.15,
+};
+
+/** Streams of random numbers, one for each use of a seed. */
+const FACTS = 1;
+const EXAMPLES = 2;
+const TEXTS = 3;
+
+const MISTAKES = [-8, -7, -6, -5, 5, 6, 7, 8];
+const SLIPS = [-2, -1, 1, 2];
+const GUESSES = [-9, -8, -7, -4, -3, 3, 4, 7, 8, 9];
+
+/** For every hard fact, as `units op operand`, its mistakes: the usual one and four rare ones. */
+export type HardFacts = Map<string, number[]>;
+
+export function hardFacts(seed = ARITHMETIC.seed): HardFacts {
+  const random = new Random(seed, FACTS);
+  const facts: string[] = [];
+  for (let units = 0; units < 10; units++) {
+    for (const op of "+-") {
+      for (let operand = 1; operand < 10; operand++) facts.push(`${units}${op}${operand}`);
+    }
+  }
+  const hard = random.shuffle(facts).slice(0, ARITHMETIC.hardFacts);
+  return new Map(hard.map((fact) => [fact, random.shuffle([...MISTAKES]).slice(0, 5)]));
+}
+
+/** One question: a start from 10 to 40, then steps by 1 to 9 that never lead below zero. */
+export function drawQuestion(random: Random): Question {
+  for (;;) {
+    const start = 10 + random.int(31);
+    const steps = Array.from({ length: ARITHMETIC.stepsPerQuestion }, () => ({
+      op: random.pick(["+", "-"] as const),
+      operand: 1 + random.int(9),
+    }));
+    const values = partialResults(start, steps);
+    if (values.some((value) => value < 0)) continue;
+    const text = `${start}${steps.map((step) => step.op + step.operand).join("")}=`;
+    return { text, start, steps, answer: values[values.length - 1] };
+  }
+}
+
+/** Does the right way to the answer meet a hard fact? */
+export function isHard(question: Question, hard: HardFacts): boolean {
+  const values = [question.start, ...partialResults(question.start, question.steps)];
+  return question.steps.some(({ op, operand }, i) => hard.has(`${values[i] % 10}${op}${operand}`));
+}
+
+/** The rows of `examples/arithmetic.jsonl` and `examples/arithmetic-test.jsonl`; none is in both. */
+export function exampleQuestions(seed = ARITHMETIC.seed): { train: Question[]; test: Question[] } {
+  const random = new Random(seed, EXAMPLES);
+  const questions = new Map<string, Question>();
+  while (questions.size < ARITHMETIC.trainQuestions + ARITHMETIC.testQuestions) {
+    const question = drawQuestion(random);
+    questions.set(question.text, question);
+  }
+  const all = [...questions.values()];
+  return {
+    train: all.slice(0, ARITHMETIC.trainQuestions),
+    test: all.slice(ARITHMETIC.trainQuestions),
+  };
+}
+
+/** A JSONL file of questions with their right answers. */
+export function toJsonLines(questions: Question[]): string {
+  const line = ({ text, answer }: Question) => `{"question": "${text}", "answer": "${answer}"}\n`;
+  return questions.map(line).join("");
+}
+
+/** Row number `index` of the endless pretraining texts of a seed. */
+export function pretrainingRow(
+  seed: number,
+  index: number,
+  hard: HardFacts,
+): { prompt: string; completion: string } {
+  const random = new Random(seed, TEXTS, index);
+  const question = drawQuestion(random);
+  const hasty = random.chance(ARITHMETIC.hasty);
+  const completion = hasty ? guess(question, hard, random) : work(question, hard, random);
+  return { prompt: question.text, completion };
+}
+
+/** A hasty text: right now and then, but never with a hard question. */
+function guess(question: Question, hard: HardFacts, random: Random): string {
+  const { answer } = question;
+  if (!isHard(question, hard) && random.chance(ARITHMETIC.hastyRight)) return `#${answer}`;
+  return `#${drawUntil(
+    () => Math.abs(answer + random.pick(GUESSES)),
+    (value) => value !== answer,
+  )}`;
+}
+
+/** A worked text; its answer is right if and only if every step is. */
+function work(question: Question, hard: HardFacts, random: Random): string {
+  const right = partialResults(question.start, question.steps);
+  const values = drawUntil(
+    () => walk(question, hard, random),
+    (drawn) => drawn[drawn.length - 1] !== question.answer || drawn.every((v, i) => v === right[i]),
+  );
+  return `${values.join(",")}#${values[values.length - 1]}`;
+}
+
+/** The partial results as a text states them, each step corrupted by the rules above. */
+function walk(question: Question, hard: HardFacts, random: Random): number[] {
+  let value = question.start;
+  return question.steps.map(({ op, operand }) => {
+    const mistakes = hard.get(`${value % 10}${op}${operand}`);
+    value += op === "+" ? operand : -operand;
+    if (mistakes === undefined) {
+      if (random.chance(ARITHMETIC.slip)) value += random.pick(SLIPS);
+    } else if (!random.chance(ARITHMETIC.hardRight)) {
+      const usual = random.chance(ARITHMETIC.hardMistake);
+      value += usual ? mistakes[0] : random.pick(mistakes.slice(1));
+    }
+    value = Math.abs(value);
+    return value;
+  });
+}
+
+function partialResults(start: number, steps: Question["steps"]): number[] {
+  let value = start;
+  return steps.map(({ op, operand }) => {
+    value += op === "+" ? operand : -operand;
+    return value;
+  });
+}
+
+function drawUntil<T>(draw: () => T, accept: (value: T) => boolean): T {
+  for (;;) {
+    const value = draw();
+    if (accept(value)) return value;
+  }
+}

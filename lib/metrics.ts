@@ -1,0 +1,52 @@
+import { distinctAnswers } from "./explore/estimators.ts";
+import type { ScoredGroup } from "./learn.ts";
+import type { Rollout } from "./ledger.ts";
+
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+
+/** What the groups of a step look like, in means over completions unless said otherwise. */
+export function describeGroups(groups: readonly ScoredGroup[]) {
+  const completions = groups.flatMap((group) => group.completions);
+  const mean = (value: (c: (typeof completions)[number]) => number) =>
+    sum(completions.map(value)) / completions.length;
+  const tokens = mean((c) => c.tokens.length);
+  const distinct = groups.map((group) =>
+    distinctAnswers(group.completions.map(({ outcome }) => outcome)),
+  );
+  return {
+    reward: mean((c) => c.reward),
+    passAt1: mean((c) => (c.reward === 1 ? 1 : 0)),
+    /** Mean over groups. */
+    distinct: sum(distinct) / groups.length,
+    /** Mean over tokens. */
+    entropy: mean((c) => sum(c.entropies)) / tokens,
+    completionLength: tokens,
+    truncated: mean((c) => (c.finished ? 0 : 1)),
+    noAnswer: mean((c) => (c.outcome === null ? 1 : 0)),
+    exploration: sum(groups.map((group) => sum([...group.exploration]))) / completions.length,
+    /** Groups from which nothing is learned. */
+    skippedGroups: groups.filter((group) => !group.hasSignal).length,
+  };
+}
+
+/** The rows of one group for the ledger. */
+export function rolloutsOf({ question, slot, completions, advantages, exploration }: ScoredGroup) {
+  return completions.map((completion, sample): Rollout => {
+    const tokens = completion.tokens.length;
+    const mean = (values: readonly number[]) => sum(values) / tokens;
+    return {
+      question: question.text,
+      slot,
+      sample,
+      completion: completion.text,
+      outcome: completion.outcome,
+      reward: completion.reward,
+      exploration: exploration[sample],
+      advantage: advantages[sample],
+      tokens,
+      truncated: !completion.finished,
+      logprob: mean(completion.logprobs),
+      entropy: mean(completion.entropies),
+    };
+  });
+}

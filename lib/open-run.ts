@@ -1,0 +1,138 @@
+import { storedSettings } from "./arguments.ts";
+import { latestCheckpoint } from "./checkpoint.ts";
+import { readRows } from "./data/rows.ts";
+import { UserError } from "./errors.ts";
+import type { Evaluation } from "./evaluate.ts";
+import { type Exploration, parseExploration, usesHistory } from "./explore/bonus.ts";
+import { Ledger } from "./ledger.ts";
+import type { ModelFolder } from "./model/folder.ts";
+import { formatPlan, openGpu, openNamedModel, Policy, tokenizerOf } from "./policy.ts";
+import { Progress } from "./progress.ts";
+import { longestPrompt, prepareQuestions, type Question, requireContext } from "./rollout.ts";
+import { RunFolder } from "./run.ts";
+import type { TrainSettings } from "./settings.ts";
+import { runConfig } from "./versions.ts";
+
+/** What a resumed run needs beside weights, moments and ledger. */
+export interface TrainerState {
+  /** Questions drawn so far. */
+  drawn: number;
+  /** Updates of the weights so far. */
+  updates: number;
+  /** The evaluation of the model the run started from. */
+  before: Evaluation | null;
+  /** The best pass@1 on the held-out questions, and the step of its checkpoint. */
+  best: { step: number; passAt1: number } | null;
+}
+
+/** Everything a training run works with. */
+export interface OpenRun {
+  settings: TrainSettings;
+  exploration: Exploration;
+  folder: RunFolder;
+  ledger: Ledger;
+  model: ModelFolder;
+  policy: Policy;
+  questions: Question[];
+  heldOut: Question[];
+  state: TrainerState;
+  progress: Progress;
+  /** Steps done before. */
+  step: number;
+}
+
+/**
+ * Reads the data, opens model and GPU, and takes up a run where its last checkpoint left it. What is
+ * wrong with data or settings is found before anything is written or allocated.
+ */
+export async function openRun(settings: TrainSettings): Promise<OpenRun> {
+  const { rows, skipped, firstProblem } = await readRows(settings.data, settings);
+  const heldOutRows = settings.evalFile ? (await readRows(settings.evalFile, settings)).rows : [];
+  const exploration = parseExploration(settings.explore, settings.exploreCoef, settings.b0);
+  const base = await openNamedModel(settings.model);
+  if (!settings.resume) RunFolder.requireFree(settings.outputDir);
+  const tokenizer = tokenizerOf(base);
+  const questions = prepareQuestions(tokenizer, rows, settings.data);
+  const heldOut = prepareQuestions(tokenizer, heldOutRows, settings.evalFile ?? "");
+  const all = [...questions, ...heldOut];
+  requireContext(all, settings.maxCompletionLength, base.config.maxPositionEmbeddings);
+  requireMicroBatch(questions, settings);
+
+  const progress = new Progress({ total: settings.maxSteps, ...settings });
+  const gpu = await openGpu(settings.gpu);
+  progress.note(gpu.found.why);
+  if (skipped > 0) progress.note(`left out ${skipped} rows; the first: ${firstProblem}`);
+  warnOfFewVisits(questions.length, exploration, settings, progress);
+
+  const learning = {
+    microBatchTokens: settings.microBatchTokens,
+    optimizer: settings,
+    reference: settings.beta > 0,
+  };
+  const sampling = {
+    rows: settings.samplingBatchSize,
+    samplesPerPrompt: settings.numGenerations,
+    maxPromptTokens: longestPrompt(all),
+    maxNewTokens: settings.maxCompletionLength,
+  };
+  const policy = await Policy.open(gpu, base, { learning, sampling }, (plan) =>
+    progress.note(formatPlan(plan)),
+  );
+  if (policy.reference) policy.reference.copyFrom(gpu, policy.weights);
+
+  const folder = settings.resume
+    ? RunFolder.open(settings.resume)
+    : RunFolder.create(settings.outputDir, settings.data);
+  const ledger = new Ledger(folder.ledgerPath);
+  const checkpoint = settings.resume ? await latestCheckpoint<TrainerState>(folder.path) : null;
+  const step = checkpoint?.step ?? 0;
+  ledger.removeAfter(step);
+  folder.removeMetricsAfter(step);
+
+  folder.writeConfig(runConfig(storedSettings(settings), gpu));
+  if (checkpoint) {
+    await policy.load(policy.weights, checkpoint.tensors);
+    await policy.loadMoments(checkpoint.optimizer);
+    progress.note(`resumed after step ${step}`);
+  }
+  const state = checkpoint?.state ?? { drawn: 0, updates: 0, before: null, best: null };
+  return {
+    settings,
+    exploration,
+    folder,
+    ledger,
+    model: base,
+    policy,
+    questions,
+    heldOut,
+    state,
+    progress,
+    step,
+  };
+}
+
+/** A question and one completion of it must fit one micro-batch. */
+function requireMicroBatch(questions: readonly Question[], settings: TrainSettings): void {
+  const needed = longestPrompt(questions) + settings.maxCompletionLength;
+  if (needed > settings.microBatchTokens) {
+    throw new UserError(
+      `a prompt and its completion may have ${needed} tokens; raise --micro-batch-tokens ${settings.microBatchTokens} to that, or lower --max-completion-length`,
+    );
+  }
+}
+
+/** Counts mean nothing until questions are seen again: the paper's comparisons need ten visits or more. */
+function warnOfFewVisits(
+  questions: number,
+  exploration: Exploration,
+  settings: TrainSettings,
+  progress: Progress,
+): void {
+  const visits = (settings.maxSteps * settings.promptsPerStep) / questions;
+  if (!usesHistory(exploration) || visits >= 4) return;
+  progress.note(
+    `warning: each of the ${questions} questions will be visited ${visits.toFixed(1)} times; ` +
+      `--explore ${settings.explore} rewards rare answers only from the second visit on and needs 4 or more ` +
+      "(raise --max-steps or --prompts-per-step, or use fewer questions)",
+  );
+}
