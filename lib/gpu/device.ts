@@ -1,6 +1,12 @@
 import { type FoundAdapter, findAdapter } from "./adapter.ts";
 import { Commands } from "./commands.ts";
-import { type Allocator, type MemoryPart, makeTensor, type Tensor } from "./memory.ts";
+import {
+  type Allocator,
+  allocationBytes,
+  type MemoryPart,
+  makeTensor,
+  type Tensor,
+} from "./memory.ts";
 
 /** The device failed: lost, out of memory, or an operation it refused. One line, names the operation. */
 export class GpuError extends Error {
@@ -71,7 +77,7 @@ export class Gpu implements Allocator {
   }
 
   allocate(part: MemoryPart, name: string, length: number): Tensor {
-    const size = Math.max(16, Math.ceil((length * 4) / 16) * 16);
+    const size = allocationBytes(length);
     const label = `${part}: ${name}`;
     if (size > this.bufferLimit) {
       throw new GpuError(

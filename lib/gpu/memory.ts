@@ -33,6 +33,9 @@ export interface Allocator {
   allocate(part: MemoryPart, name: string, length: number): Tensor;
 }
 
+/** Bytes of a buffer for `length` elements: whole vec4s, which is how shaders bind them. */
+export const allocationBytes = (length: number) => Math.max(16, Math.ceil(length / 4) * 16);
+
 let nextId = 1;
 
 /** Makes the tensor for a range of a buffer. Ids key the bind-group caches: make each view once. */
@@ -69,7 +72,7 @@ export class MemoryPlanner implements Allocator {
   ) {}
 
   allocate(part: MemoryPart, name: string, length: number): Tensor {
-    const bytes = length * 4;
+    const bytes = allocationBytes(length);
     this.bytes.set(part, (this.bytes.get(part) ?? 0) + bytes);
     if (bytes > this.largest.bytes) this.largest = { part, name, bytes };
     return makeTensor(name, undefined as unknown as GPUBuffer, 0, length);
