@@ -88,7 +88,8 @@ fn top_p_threshold(start: u32, floor: f32, largest: f32, local: vec3u) -> f32 {
     let candidate = threshold | (1u << bit);
     if (mass_from(start, candidate, largest, local) >= wanted) { threshold = candidate; }
   }
-  return max(floor, unordered(threshold));
+  // A share of nothing is reached by every candidate: the likeliest token stays.
+  return max(floor, unordered(min(threshold, ordered(largest))));
 }
 
 @compute @workgroup_size(LANES, ROWS)
@@ -111,16 +112,15 @@ fn forward(
 
   let draw = draws[safe_row];
   let key = threefry(draw.xy, draw.zw);
-  var best = -1.0;
+  var best = LOWEST;
   var winner = 0u;
   for (var v = local.x; v < params.vocabulary; v += LANES) {
     let x = scaled(start, v);
     if (x < threshold) { continue; }
-    let p = exp(x - largest);
-    var score = p;
+    var score = x; // not its exponential, in which close neighbours become equal
     if (params.greedy == 0u) {
       let u = (f32(threefry(key, vec2u(v, 0u)).x >> 9u) + 0.5) / 8388608.0;
-      score = p / -ln(u);
+      score = exp(x - largest) / -ln(u);
     }
     if (score > best) {
       best = score;

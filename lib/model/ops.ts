@@ -352,15 +352,17 @@ export class Ops {
     stride: number,
     options: SamplingOptions,
   ): void {
+    const greedy = options.temperature === 0;
     const params = {
       rows,
       vocabulary,
       stride,
-      top_k: options.topK,
-      top_p: options.topP,
+      // No filter drops the most likely token, so that greedy decoding needs none.
+      top_k: greedy ? 0 : options.topK,
+      top_p: greedy ? 1 : options.topP,
       log_min_p: options.minP > 0 ? Math.log(options.minP) : -1e30,
-      inverse_temperature: options.temperature > 0 ? 1 / options.temperature : 1,
-      greedy: options.temperature > 0 ? 0 : 1,
+      inverse_temperature: greedy ? 1 : 1 / options.temperature,
+      greedy: greedy ? 1 : 0,
     };
     this.run("sample.forward", tensors, params, [ceil(rows, this.rowsPerGroup)]);
   }

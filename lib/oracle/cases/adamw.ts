@@ -1,8 +1,22 @@
 import { type AdamwParams, SQUARE_CHUNK, squareChunks } from "../../model/ops.ts";
-import { adamwStep, clipFactor, globalNorm } from "../adamw.ts";
+import { type AdamwSettings, adamwStep, clipFactor, globalNorm } from "../adamw.ts";
 import { norm } from "../compare.ts";
 import { Random } from "../random.ts";
 import type { Data, KernelCase, Output } from "./case.ts";
+
+/** The kernel's scalars for update number `step`, from 1. */
+export function adamwParams(settings: AdamwSettings, step: number, maxNorm: number): AdamwParams {
+  const { learningRate, beta1, beta2, epsilon, weightDecay } = settings;
+  return {
+    max_norm: maxNorm,
+    decay: 1 - learningRate * weightDecay,
+    beta1,
+    beta2,
+    step_size: learningRate / (1 - beta1 ** step),
+    root_correction: Math.sqrt(1 - beta2 ** step),
+    epsilon,
+  };
+}
 
 /** The third step of AdamW over several ranges, their gradients clipped by their common norm. */
 export function adamw(counts: readonly number[], maxNorm: number): KernelCase {
@@ -43,15 +57,7 @@ export function adamw(counts: readonly number[], maxNorm: number): KernelCase {
     outputs[`m${i}`] = { kernel, reference: after.first, initial: state.first };
     outputs[`v${i}`] = { kernel, reference: after.second, initial: state.second };
   });
-  const params: AdamwParams = {
-    max_norm: maxNorm,
-    decay: 1 - settings.learningRate * settings.weightDecay,
-    beta1: settings.beta1,
-    beta2: settings.beta2,
-    step_size: settings.learningRate / (1 - settings.beta1 ** step),
-    root_correction: Math.sqrt(1 - settings.beta2 ** step),
-    epsilon: settings.epsilon,
-  };
+  const params = adamwParams(settings, step, maxNorm);
   return {
     inputs,
     outputs,

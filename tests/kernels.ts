@@ -1,0 +1,46 @@
+import { expect, test } from "bun:test";
+import { Gpu } from "../lib/gpu/device.ts";
+import { Ops } from "../lib/model/ops.ts";
+import type { KernelCase } from "../lib/oracle/cases/case.ts";
+import { runCase } from "../lib/self-test.ts";
+
+const shared = globalThis as { testGpu?: Promise<Gpu> };
+
+/** The one device of all the tests in a process, on the adapter RLEXPLORE_GPU names. */
+export const testGpu = (): Promise<Gpu> => (shared.testGpu ??= Gpu.open());
+
+/** Fails, naming the kernel and output, unless every output is as its oracle says. */
+export async function expectCase(gpu: Gpu, ops: Ops, kernelCase: KernelCase): Promise<void> {
+  const problems = (await runCase(gpu, ops, kernelCase)).flatMap((result) => {
+    const { kernel, output, error, tolerance, norm, worst } = result;
+    if (error <= tolerance) return [];
+    const sizes = [error, tolerance, norm].map((value) => value.toExponential(2));
+    return [`${kernel}: ${output} errs by ${sizes[0]} > ${sizes[1]}, ‖ref‖ ${sizes[2]}; ${worst}`];
+  });
+  expect(problems).toEqual([]);
+}
+
+/** One test for each case, all of them on `ops`. */
+export function testCases(name: string, gpu: Gpu, ops: Ops, cases: KernelCase[]): void {
+  test(name, async () => {
+    for (const kernelCase of cases) await expectCase(gpu, ops, kernelCase);
+  });
+}
+
+const ONE_DIMENSION =
+  /^(rope|attention|swiglu|gather|logprob|sample)\.|\.(square|update)$|rmsnorm\.(forward|backward_input)$/;
+
+/**
+ * Ops whose kernels with a one-dimensional grid run on three rows of workgroups, as a grid beyond
+ * 65,535 would, however small it is.
+ */
+export function foldedOps(gpu: Gpu, headDim: number, lanes?: number): Ops {
+  const { commands, isSoftware } = gpu;
+  const dispatch: typeof commands.dispatch = (kernel, tensors, params, groups) => {
+    const folds = ONE_DIMENSION.test(kernel.label.split(" ")[0]);
+    const folded = folds ? ([Math.ceil(groups[0] / 3), 3] as const) : groups;
+    commands.dispatch(kernel, tensors, params, folded);
+  };
+  const kernel: typeof commands.kernel = (...given) => commands.kernel(...given);
+  return new Ops({ isSoftware, commands: { kernel, dispatch } } as unknown as Gpu, headDim, lanes);
+}

@@ -1,0 +1,204 @@
+import { describe, expect, test } from "bun:test";
+import { Ops } from "../../lib/model/ops.ts";
+import { attention, rope, type SpanCase } from "../../lib/oracle/cases/attention.ts";
+import { rmsnorm, swiglu } from "../../lib/oracle/cases/layer.ts";
+import { gather, linearBackward, linearForward } from "../../lib/oracle/cases/matrix.ts";
+import { logprob } from "../../lib/oracle/cases/vocabulary.ts";
+import { Random } from "../../lib/oracle/random.ts";
+import { runCase, selfTest } from "../../lib/self-test.ts";
+import mathSource from "../../shaders/math.wgsl" with { type: "text" };
+import { expectCase, foldedOps, testCases, testGpu } from "../kernels.ts";
+import { packGroups } from "../oracle/packing.ts";
+
+const gpu = await testGpu();
+const ops = new Ops(gpu, 16);
+
+describe("linear", () => {
+  // Tiles are 4 rows by 8 columns, workgroups 32 by 64.
+  const shapes = [
+    { T: 1, K: 4, N: 1 },
+    { T: 5, K: 8, N: 3 },
+    { T: 33, K: 68, N: 67 },
+    { T: 67, K: 132, N: 130 },
+    { T: 3, K: 20, N: 9, yStride: 24 },
+    { T: 34, K: 12, N: 71, blockRows: 64, yStride: 80 },
+    { T: 7, K: 36, N: 21, blockRows: 4, yStride: 24 },
+  ];
+  for (const shape of shapes) {
+    const name = JSON.stringify(shape).replace(/"/g, "");
+    const plain = linearForward(shape, false);
+    testCases(name, gpu, ops, [plain, linearForward(shape, true), linearBackward(shape)]);
+  }
+});
+
+for (const lanes of [1, 64]) {
+  describe(`rows shared by ${lanes}`, () => {
+    const shared = new Ops(gpu, 16, lanes);
+    const shapes = [
+      { T: 1, d: 1 },
+      { T: 5, d: 7 },
+      { T: 33, d: 64 },
+      { T: 67, d: 129 },
+      { T: 300, d: 20 }, // three chunks of rows
+    ];
+    testCases("rmsnorm", gpu, shared, shapes.flatMap(rmsnorm));
+    const vocabularies = [
+      { M: 1, V: 1 },
+      { M: 5, V: 7, block: 3 },
+      { M: 33, V: 300, block: 64 },
+      { M: 67, V: 2111, block: 1024 },
+    ];
+    testCases(
+      "logprob",
+      gpu,
+      shared,
+      vocabularies.flatMap((shape) => logprob(shape)),
+    );
+    testCases("logprob, logits far apart", gpu, shared, logprob({ M: 9, V: 50, block: 7 }, 100));
+  });
+}
+
+test("the log-probability of a token that is nearly certain keeps its digits", async () => {
+  const logits = Float64Array.from({ length: 40 }, (_, i) => (i % 4 === 3 ? Math.ceil(i / 4) : -4));
+  const expected = Array.from({ length: 10 }, (_, m) => -Math.log1p(3 * Math.exp(-5 - m)));
+  const [forward] = logprob({ M: 10, V: 4 });
+  forward.inputs = {
+    logits: logits.map((l) => l * 0.75),
+    target_token: new Uint32Array(10).fill(3),
+  };
+  forward.outputs.logprob.reference = Float64Array.from(expected);
+  const results = await runCase(gpu, ops, forward);
+  const { error } = results.find(({ output }) => output === "logprob") ?? { error: Number.NaN };
+  expect(error).toBeLessThan(5e-7);
+});
+
+/** 67 tokens: completions of 1 to 20 tokens, a prompt of one token, a group of one. */
+const packed = packGroups([
+  { prompt: new Array(11).fill(0), completions: [1, 20, 7].map((n) => new Array(n).fill(0)) },
+  { prompt: [0], completions: [3, 5].map((n) => new Array(n).fill(0)) },
+  { prompt: new Array(6).fill(0), completions: [new Array(13).fill(0)] },
+]);
+const group = { spans: packed.spans, lastQuery: packed.lastQuery, rows: packed.tokens.length };
+const alone = (T: number): Pick<SpanCase, "spans" | "lastQuery" | "rows"> => ({
+  spans: Uint32Array.from({ length: 4 * T }, (_, i) => (i % 4 === 3 ? (i + 1) / 4 : 0)),
+  lastQuery: new Uint32Array(T).fill(T),
+  rows: T,
+});
+/** Three queries in caches of 50 rows: prompts in the front rows, each completion in its own. */
+const decoding = {
+  spans: Uint32Array.of(0, 17, 40, 41, 0, 17, 42, 49, 20, 21, 33, 33 + 5),
+  rows: 50,
+};
+
+describe("rope and attention", () => {
+  const spans = {
+    group,
+    decoding,
+    "1 token": alone(1),
+    "5 tokens": alone(5),
+    "33 tokens": alone(33),
+  };
+  const heads = [
+    { heads: 6, kvHeads: 3, headDim: 4 },
+    { heads: 4, kvHeads: 4, headDim: 16 },
+    { heads: 3, kvHeads: 1, headDim: 24 },
+  ];
+  for (const shape of heads) {
+    const shaped = new Ops(gpu, shape.headDim);
+    for (const [name, layout] of Object.entries(spans)) {
+      const cases = [...rope({ ...layout, ...shape }), ...attention({ ...layout, ...shape })];
+      const { heads, kvHeads, headDim } = shape;
+      testCases(`${name}, ${heads} heads on ${kvHeads} of ${headDim}`, gpu, shaped, cases);
+    }
+  }
+  const wide = { ...group, heads: 4, kvHeads: 2, headDim: 16 };
+  testCases("scores of a hundred and more", gpu, ops, attention(wide, 40));
+});
+
+describe("swiglu and gather", () => {
+  const widths = [
+    { T: 1, ff: 4 },
+    { T: 5, ff: 12 },
+    { T: 67, ff: 68 },
+  ];
+  testCases(
+    "swiglu",
+    gpu,
+    ops,
+    widths.flatMap((shape) => swiglu(shape)),
+  );
+  testCases("swiglu where the sigmoid is 0 or 1", gpu, ops, swiglu({ T: 3, ff: 20 }, 100));
+  const tables = [
+    { rows: 1, d: 4, M: 1 },
+    { rows: 40, d: 12, M: 5 },
+    { rows: 5, d: 68, M: 33 },
+    { rows: 37, d: 8, M: 67, blockRows: 12 },
+  ];
+  testCases("gather", gpu, ops, tables.flatMap(gather));
+});
+
+test("grids folded into a second dimension compute the same", async () => {
+  const folded = foldedOps(gpu, 16);
+  const heads = { ...group, heads: 4, kvHeads: 2, headDim: 16 };
+  const cases = [
+    ...rope(heads),
+    ...attention(heads),
+    ...swiglu({ T: 31, ff: 68 }),
+    ...gather({ rows: 70, d: 20, M: 71 }),
+    ...rmsnorm({ T: 67, d: 12 }),
+    ...logprob({ M: 67, V: 30, block: 16 }),
+  ];
+  for (const kernelCase of cases) await expectCase(gpu, folded, kernelCase);
+});
+
+test("what is not written, or written past the end, is found", async () => {
+  const [forward] = swiglu({ T: 5, ff: 12 });
+  const run = async (T: number) => {
+    const dispatch: typeof forward.dispatch = (ops, { gate_up, a }) =>
+      ops.swiglu({ gate_up, a }, T, 12);
+    const [{ error, worst }] = await runCase(gpu, ops, { ...forward, dispatch });
+    return [error, worst.replace(/, reference.*/, "")];
+  };
+  expect(await run(4)).toEqual([Number.NaN, "[48] of 60 is NaN"]);
+  expect(await run(6)).toEqual([Number.NaN, "[60] of 60 was written"]);
+});
+
+test("the self-test covers every entry point of every shader, and passes", async () => {
+  const entries: string[] = [];
+  for (const path of new Bun.Glob("*.wgsl").scanSync("shaders")) {
+    const source = await Bun.file(`shaders/${path}`).text();
+    for (const [, entry] of source.matchAll(/@compute[^{]*?\bfn (\w+)/g)) {
+      entries.push(`${path.replace(".wgsl", "")}.${entry}`);
+    }
+  }
+  expect(entries.length).toBeGreaterThan(20);
+  const results = await selfTest(gpu);
+  expect(results.map(({ kernel }) => kernel).sort()).toEqual(entries.sort());
+  expect(results.filter(({ passed }) => !passed)).toEqual([]);
+});
+
+test("ln is within 2 units in the last place, near 1 as over the whole range", async () => {
+  const near = Array.from({ length: 2000 }, (_, i) => 1 + (i - 1000) * 2 ** -23);
+  const below = Array.from({ length: 1000 }, (_, i) => 1 - i * 2 ** -24);
+  const random = new Random(11);
+  const far = Array.from({ length: 5000 }, () => 2 ** (random.float() * 253 - 126));
+  const x = Float32Array.from([...near, ...below, ...far, 2 ** -126, 3.4e38, 2 ** -24, 0.70710677]);
+  const source = `${mathSource}
+    @group(0) @binding(0) var<storage, read_write> values: array<f32>;
+    @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+      if (id.x < arrayLength(&values)) { values[id.x] = ln(values[id.x]); }
+    }`;
+  const values = gpu.allocate("buffers", "ln", x.length);
+  gpu.upload(values, x);
+  const kernel = gpu.commands.kernel("ln", source, "main");
+  gpu.commands.dispatch(kernel, { values }, {}, [Math.ceil(x.length / 64)]);
+  const actual = await gpu.read(values, new Float32Array(x.length));
+  let worst = 0;
+  x.forEach((value, i) => {
+    const reference = Math.log(value);
+    const unit = 2 ** (Math.floor(Math.log2(Math.abs(reference) || 1)) - 23);
+    worst = Math.max(worst, Math.abs(actual[i] - reference) / unit);
+  });
+  expect(worst).toBeLessThan(2);
+  expect(actual[1000]).toBe(0);
+});
