@@ -1,3 +1,4 @@
+import { napping } from "./dawn.ts";
 import type { Gpu } from "./device.ts";
 import { Kernel } from "./kernel.ts";
 import type { Tensor } from "./memory.ts";
@@ -120,7 +121,7 @@ export class Commands {
     }
     this.submit();
     try {
-      await buffer.mapAsync(1 /* READ */, 0, Math.max(4, bytes));
+      await napping(buffer.mapAsync(1 /* READ */, 0, Math.max(4, bytes)));
     } catch (error) {
       this.gpu.check();
       throw error;
