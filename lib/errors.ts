@@ -5,3 +5,8 @@
 export class UserError extends Error {
   override name = "UserError";
 }
+
+/** The GPU failed: lost, out of memory, or it refused an operation, which the message names. */
+export class GpuError extends Error {
+  override name = "GpuError";
+}

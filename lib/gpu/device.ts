@@ -1,3 +1,4 @@
+import { GpuError } from "../errors.ts";
 import { type FoundAdapter, findAdapter } from "./adapter.ts";
 import { Commands } from "./commands.ts";
 import {
@@ -7,11 +8,6 @@ import {
   makeTensor,
   type Tensor,
 } from "./memory.ts";
-
-/** The device failed: lost, out of memory, or an operation it refused. One line, names the operation. */
-export class GpuError extends Error {
-  override name = "GpuError";
-}
 
 const WANTED_FEATURES: GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
 const USAGE =
@@ -26,6 +22,7 @@ export class Gpu implements Allocator {
   readonly commands: Commands;
   allocatedBytes = 0;
   private failure: string | undefined;
+  private closed = false;
   private readonly buffers: GPUBuffer[] = [];
 
   private constructor(
@@ -38,11 +35,11 @@ export class Gpu implements Allocator {
     this.alignment = device.limits.minStorageBufferOffsetAlignment;
     this.commands = new Commands(this);
     device.addEventListener("uncapturederror", (event) => {
-      const { error } = event as GPUUncapturedErrorEvent;
-      this.failure ??= `${error.constructor.name}: ${error.message.trim().split("\n").slice(0, 2).join(" ")}`;
+      event.preventDefault(); // or Dawn prints it too
+      this.failure ??= describe((event as GPUUncapturedErrorEvent).error);
     });
-    device.lost.then((info) => {
-      if (info.reason !== "destroyed") this.failure ??= `the GPU device was lost: ${info.message}`;
+    device.lost.then(({ message }) => {
+      if (!this.closed) this.failure ??= `the GPU was lost: ${message.trim().split("\n")[0]}`;
     });
   }
 
@@ -115,7 +112,15 @@ export class Gpu implements Allocator {
   }
 
   destroy(): void {
+    this.closed = true;
     for (const buffer of this.buffers) buffer.destroy();
     this.device.destroy();
   }
+}
+
+/** One line out of Dawn's several: the kernel, if it knows, and what is wrong. */
+function describe({ message, constructor: { name } }: GPUError): string {
+  const kernel = /(?:ShaderModule|Pipeline|BindGroup)\w* "+([^"]+)"/.exec(message)?.[1];
+  const kind = name === "GPUOutOfMemoryError" ? "the GPU is out of memory" : "the GPU refused";
+  return `${kind}${kernel ? ` ${kernel}` : ""}: ${message.trim().split("\n")[0]}`;
 }

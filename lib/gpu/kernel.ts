@@ -1,3 +1,4 @@
+import { GpuError } from "../errors.ts";
 import type { Tensor } from "./memory.ts";
 import { type Param, reflect, type ShaderInterface, specialise } from "./wgsl.ts";
 
@@ -74,6 +75,7 @@ export class Kernel {
     tensors: Readonly<Record<string, Tensor>>,
     uniform: GPUBuffer,
   ): GPUBindGroup {
+    this.refuseConflicts(tensors);
     const entries: GPUBindGroupEntry[] = this.interface.bindings.map(({ name, index }) => {
       const { buffer, offset, length } = tensors[name];
       // vec4 arrays are bound in whole vectors; every buffer is allocated in multiples of 16 bytes.
@@ -88,6 +90,22 @@ export class Kernel {
       });
     }
     return this.device.createBindGroup({ label: this.label, layout: this.layout, entries });
+  }
+
+  /** WebGPU forbids to read and write one buffer in a dispatch, but names only the buffer. */
+  private refuseConflicts(tensors: Readonly<Record<string, Tensor>>): void {
+    const uses = new Map<GPUBuffer, { name: string; access: string }>();
+    for (const { name, access } of this.interface.bindings) {
+      const { buffer } = tensors[name];
+      const other = uses.get(buffer) ?? { name, access };
+      if (other.access !== access) {
+        const names = `"${other.name}" and "${name}"`;
+        throw new GpuError(
+          `${this.label} reads and writes one buffer: ${names} are in ${buffer.label}`,
+        );
+      }
+      uses.set(buffer, other);
+    }
   }
 }
 

@@ -1,0 +1,87 @@
+import { describe, expect, test } from "bun:test";
+import { reflect, specialise } from "../../lib/gpu/wgsl.ts";
+
+const source = `
+// @group(0) @binding(9) var<storage, read> commented: array<f32>;
+struct Params {
+  rows: u32,      // T
+  scale: f32,
+  shift: i32,
+}
+/* struct Params { other: u32 } */
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0)
+@binding(3) var<storage,read_write> partial : array<f32>;
+@group(0) @binding(4) var<storage, read> width: array<u32>;
+
+const TILE: u32 = 8u;
+const EPSILON: f32 = 1e-6;
+const SHIFT: i32 = -1;
+
+struct Pair { width: u32, y: f32 }
+
+fn inner(i: u32) -> f32 { return x[i].x; }
+fn outer(i: u32) -> f32 {
+  if (i > TILE) { return inner(i); }
+  return params.scale;
+}
+
+@compute @workgroup_size(64)
+fn deep(@builtin(global_invocation_id) id: vec3u) { partial[id.x] = outer(id.x); }
+
+@compute @workgroup_size(1)
+fn field() {
+  var pair: Pair;
+  pair.width = 1u;
+  y[0] = pair.y;
+}
+
+@compute @workgroup_size(1) fn nothing() {}
+`;
+
+describe("reflect", () => {
+  test("finds what an entry point reaches through the functions it calls", () => {
+    expect(reflect(source, "deep")).toEqual({
+      bindings: [
+        { name: "x", index: 1, access: "read" },
+        { name: "partial", index: 3, access: "read_write" },
+      ],
+      params: [
+        { name: "rows", type: "u32" },
+        { name: "scale", type: "f32" },
+        { name: "shift", type: "i32" },
+      ],
+      paramsIndex: 0,
+    });
+  });
+
+  test("takes a field for no binding, and no uniform where none is used", () => {
+    expect(reflect(source, "field")).toEqual({
+      bindings: [{ name: "y", index: 2, access: "read_write" }],
+      params: [],
+      paramsIndex: -1,
+    });
+    expect(reflect(source, "nothing").bindings).toEqual([]);
+  });
+
+  test("names an entry point that is not there", () => {
+    expect(() => reflect(source, "absent")).toThrow("no entry point absent");
+  });
+});
+
+describe("specialise", () => {
+  test("replaces constants by their type and leaves the rest", () => {
+    const special = specialise(source, { TILE: 4, EPSILON: 0.5, SHIFT: 3 });
+    expect(special).toContain("const TILE: u32 = 4u;");
+    expect(special).toContain("const EPSILON: f32 = f32(0.5);");
+    expect(special).toContain("const SHIFT: i32 = 3;");
+    expect(special.length - source.length).toBe("f32(0.5)3".length - "1e-6-1".length);
+    expect(specialise(source, {})).toBe(source);
+  });
+
+  test("names a constant that is not declared", () => {
+    expect(() => specialise(source, { TILES: 4 })).toThrow("no constant TILES");
+  });
+});
