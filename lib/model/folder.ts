@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { type ModelConfig, parseModelConfig, tensorShapes, toHuggingFaceConfig } from "./config.ts";
 import { openSafetensors, requireTensors, type StoredTensor } from "./safetensors.ts";
+import { openShards } from "./shards.ts";
 
 /** An opened Hugging Face model. The weights stay on disk until they are read one by one. */
 export interface ModelFolder {
@@ -36,10 +37,10 @@ export async function openModel(
   find: (name: string) => Blob | null,
   { weights = true } = {},
 ): Promise<ModelFolder> {
-  const need = (name: string, instead = "") => {
+  const need = (name: string) => {
     const file = find(name);
     if (file) return file;
-    throw new UserError(`${source} has no ${name}${instead}; give a Hugging Face model folder`);
+    throw new UserError(`${source} has no ${name}; give a Hugging Face model folder`);
   };
   const config = parseModelConfig(await need("config.json").text(), `${source}/config.json`);
   need(TOKENIZER);
@@ -49,9 +50,16 @@ export async function openModel(
     if (file) files[name] = await file.text();
   }
   if (!weights) return { source, config, tensors: new Map(), files };
-  const sharded = find(`${WEIGHTS}.index.json`) ? " (sharded weights are not supported)" : "";
-  const tensors = await openSafetensors(need(WEIGHTS, sharded), `${source}/${WEIGHTS}`);
-  requireTensors(tensors, tensorShapes(config), `${source}/${WEIGHTS}`);
+  const whole = find(WEIGHTS);
+  const index = whole ? null : find(`${WEIGHTS}.index.json`);
+  const tensors = index
+    ? await openShards(await index.text(), find, source)
+    : await openSafetensors(need(WEIGHTS), `${source}/${WEIGHTS}`);
+  requireTensors(
+    tensors,
+    tensorShapes(config),
+    `${source}/${whole ? WEIGHTS : `${WEIGHTS}.index.json`}`,
+  );
   return { source, config, tensors, files };
 }
 

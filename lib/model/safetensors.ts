@@ -17,6 +17,7 @@ export interface TensorSource {
   data: () => Float32Array | Promise<Float32Array>;
 }
 
+/** Bytes of one element; a type that is not here is refused when its tensor is read. */
 const BYTES: Record<string, number> = {
   F64: 8,
   F32: 4,
@@ -30,15 +31,21 @@ const BYTES: Record<string, number> = {
   BOOL: 1,
 };
 
+/** The format's own limit: a longer header is no header, and is not read. */
+const LONGEST_HEADER = 100_000_000;
+
 /** Tensors that old files carry and that are computed, or tied, instead: never counted as superfluous. */
 const DERIVED = /rotary_emb\.inv_freq$|^lm_head\.weight$/;
+
+const isCounts = (values: unknown): values is number[] =>
+  Array.isArray(values) && values.every((n) => Number.isSafeInteger(n) && n >= 0);
 
 const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
 /**
  * Reads the header of a safetensors file: u64 length, JSON of name to {dtype, shape, data_offsets}, then the
- * bytes (https://huggingface.co/docs/safetensors). Every range is checked against the shape and against the
- * file's size, so a truncated or overwritten file is found here and not as odd weights.
+ * bytes (https://huggingface.co/docs/safetensors). The ranges must fit the shapes and lie end to end from the
+ * header to the end of the file, so a truncated or overwritten file is found here and not as odd weights.
  */
 export async function openSafetensors(
   file: Blob,
@@ -49,7 +56,9 @@ export async function openSafetensors(
   if (file.size < 8) throw corrupt(`${file.size} bytes hold no header`);
   const prefix = new DataView(await file.slice(0, 8).arrayBuffer());
   const headerEnd = 8 + Number(prefix.getBigUint64(0, true));
-  if (headerEnd > file.size) throw corrupt(`its header should end at byte ${headerEnd}`);
+  if (headerEnd > Math.min(file.size, LONGEST_HEADER)) {
+    throw corrupt(`its header should end at byte ${headerEnd}`);
+  }
   let header: Record<string, { dtype: string; shape: number[]; data_offsets: number[] }>;
   try {
     header = JSON.parse(await file.slice(8, headerEnd).text());
@@ -58,23 +67,29 @@ export async function openSafetensors(
   }
   if (typeof header !== "object" || header === null) throw corrupt("its header is not an object");
   const tensors = new Map<string, StoredTensor>();
-  let covered = 0;
+  const ranges: { name: string; begin: number; end: number }[] = [];
   for (const [name, info] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     const { dtype, shape, data_offsets: range } = info ?? {};
-    if (!Array.isArray(shape) || !Array.isArray(range)) throw corrupt(`no shape for ${name}`);
+    if (!isCounts(shape) || !isCounts(range)) throw corrupt(`no shape for ${name}`);
     const bytes = product(shape) * (BYTES[dtype] ?? Number.NaN);
     if (range[1] - range[0] !== bytes && dtype in BYTES) {
       throw corrupt(`${name} has ${range[1] - range[0]} bytes, its shape needs ${bytes}`);
     }
     const [begin, end] = [headerEnd + range[0], headerEnd + range[1]];
-    if (!(begin >= headerEnd && end >= begin)) throw corrupt(`the range of ${name} is impossible`);
+    if (!(end >= begin)) throw corrupt(`the range of ${name} is impossible`);
     if (end > file.size) throw corrupt(`${file.size} bytes of at least ${end}`);
-    covered += end - begin;
+    ranges.push({ name, begin, end });
     tensors.set(name, { dtype, shape, bytes: file.slice(begin, end), source });
   }
-  if (headerEnd + covered !== file.size) {
-    throw corrupt(`its tensors need ${headerEnd + covered} bytes, the file has ${file.size}`);
+  let covered = headerEnd;
+  for (const { name, begin, end } of ranges.sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin < covered) throw corrupt(`${name} overlaps another tensor`);
+    if (begin > covered) throw corrupt(`nothing lies before ${name}`);
+    covered = end;
+  }
+  if (covered !== file.size) {
+    throw corrupt(`its tensors need ${covered} bytes, the file has ${file.size}`);
   }
   return tensors;
 }
@@ -95,7 +110,9 @@ export async function readTensor(
   if (dtype === "F16") return new Float32Array(new Float16Array(buffer));
   if (dtype === "BF16") {
     // bfloat16 is the upper half of a float32
-    const wide = Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16);
+    const half = new Uint16Array(buffer);
+    const wide = new Uint32Array(half.length);
+    for (let i = 0; i < half.length; i++) wide[i] = half[i] << 16;
     return new Float32Array(wide.buffer);
   }
   throw new UserError(
