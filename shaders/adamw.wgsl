@@ -8,7 +8,7 @@
 //
 // `square` sums chunks of dw^2, `total` the chunks; `update` applies the above. A NaN or infinity
 // anywhere in dw sets summary.nonfinite, and then `update` leaves every parameter as it was.
-// Called by lib/model/optimizer.ts. Needs math.wgsl.
+// Called by `Ops.square*` and `Ops.adamw` in lib/model/ops.ts. Needs math.wgsl.
 
 struct Params {
   count: u32,            // elements in this range
@@ -18,6 +18,8 @@ struct Params {
   decay: f32,            // 1 - lr * weight_decay
   beta1: f32,
   beta2: f32,
+  rest1: f32,            // 1 - beta1 and
+  rest2: f32,            // 1 - beta2, which f32 would get wrong by 1e-5 for 0.999
   step_size: f32,        // lr / (1 - beta1^t)
   root_correction: f32,  // sqrt(1 - beta2^t)
   epsilon: f32,
@@ -69,8 +71,8 @@ fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   if (i >= params.count || summary.nonfinite == 1u) { return; }
   var g = dw[i];
   if (params.max_norm > 0.0) { g *= min(1.0, params.max_norm / (summary.norm + 1e-6)); }
-  let first = params.beta1 * m[i] + (1.0 - params.beta1) * g;
-  let second = params.beta2 * v[i] + (1.0 - params.beta2) * g * g;
+  let first = params.beta1 * m[i] + params.rest1 * g;
+  let second = params.beta2 * v[i] + params.rest2 * g * g;
   m[i] = first;
   v[i] = second;
   w[i] = w[i] * params.decay - params.step_size * first / (sqrt(second) / params.root_correction + params.epsilon);

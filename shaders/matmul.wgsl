@@ -1,10 +1,10 @@
 // The three products of a linear layer y = x W^T, W stored [N, K] as torch's nn.Linear stores it:
 //
 //   forward           y[T, N]  = x[T, K] W[N, K]^T              (forward_residual adds r[T, N])
-//   backward_input    dx[T, K] = dy[T, N] W[N, K]               (backward_input_add adds to dx)
+//   backward_input    dx[T, K] = dy[T, N] W[N, K]               (added to dx if `add` is 1)
 //   backward_weight   dW[N, K] += sum over t of dy[t, N]^T x[t, K]
 //
-// Called by lib/model/ops/matmul.ts, from every linear layer and from the LM head.
+// Called by `Ops.linear*` in lib/model/ops.ts, from every linear layer and from the LM head.
 //
 // K is a multiple of 4, and so is the row stride of y and dy (`y_stride`, which may exceed N when the
 // rows are a block of something wider); T and N are anything. One invocation owns a tile of 4 rows by
@@ -30,7 +30,6 @@ struct Params {
 @group(0) @binding(5) var<storage, read> dy: array<vec4f>;         // [T, y_stride]
 @group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;   // [T, K]
 @group(0) @binding(7) var<storage, read_write> dw: array<vec4f>;   // [N, K]
-
 
 struct Tile {
   left: array<vec4f, 4>,    // columns 0 to 3 of the tile's 4 rows

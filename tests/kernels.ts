@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { Gpu } from "../lib/gpu/device.ts";
 import { Ops } from "../lib/model/ops.ts";
 import type { KernelCase } from "../lib/oracle/cases/case.ts";
@@ -6,8 +6,15 @@ import { runCase } from "../lib/self-test.ts";
 
 const shared = globalThis as { testGpu?: Promise<Gpu> };
 
-/** The one device of all the tests in a process, on the adapter RLEXPLORE_GPU names. */
-export const testGpu = (): Promise<Gpu> => (shared.testGpu ??= Gpu.open());
+/**
+ * The one device of all the tests in a process, on the adapter RLEXPLORE_GPU names. Gives the file
+ * that calls it minutes for each test: software adapters share a few cores, and compile slowly.
+ */
+export function testGpu(): Promise<Gpu> {
+  setDefaultTimeout(300_000); // holds for one file only
+  shared.testGpu ??= Gpu.open();
+  return shared.testGpu;
+}
 
 /** Fails, naming the kernel and output, unless every output is as its oracle says. */
 export async function expectCase(gpu: Gpu, ops: Ops, kernelCase: KernelCase): Promise<void> {

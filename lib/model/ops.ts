@@ -374,13 +374,13 @@ export class Ops {
     chunkOffset: number,
     params: AdamwParams,
   ): void {
-    const all = { ...params, count, chunk_offset: chunkOffset, chunks: 0 };
+    const all = adamwParams(params, { count, chunk_offset: chunkOffset });
     this.run("adamw.square", tensors, all, [ceil(squareChunks(count), 64)]);
   }
 
   /** summary = (norm, 1 if anything was not finite) from all the partial sums. */
   squareTotal(tensors: { partial: Tensor; summary: Tensor }, chunks: number, params: AdamwParams) {
-    this.run("adamw.total", tensors, { ...params, count: 0, chunk_offset: 0, chunks }, [1]);
+    this.run("adamw.total", tensors, adamwParams(params, { chunks }), [1]);
   }
 
   adamw(
@@ -388,8 +388,7 @@ export class Ops {
     count: number,
     params: AdamwParams,
   ): void {
-    const all = { ...params, count, chunk_offset: 0, chunks: 0 };
-    this.run("adamw.update", tensors, all, [ceil(count, 64)]);
+    this.run("adamw.update", tensors, adamwParams(params, { count }), [ceil(count, 64)]);
   }
 
   private run(
@@ -454,6 +453,11 @@ function gatherParams(table: Matrix, block: MatrixBlock, count: number) {
 
 function gatherGroups(table: Matrix, count: number) {
   return [ceil((count * table.columns) / 4, 64)] as const;
+}
+
+function adamwParams(params: AdamwParams, range: Record<string, number>) {
+  const rest = { rest1: 1 - params.beta1, rest2: 1 - params.beta2 };
+  return { ...params, ...rest, count: 0, chunk_offset: 0, chunks: 0, ...range };
 }
 
 function logprobParams(at: LogitsBlock) {

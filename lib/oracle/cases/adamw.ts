@@ -18,21 +18,24 @@ export function adamwParams(settings: AdamwSettings, step: number, maxNorm: numb
   };
 }
 
-/** The third step of AdamW over several ranges, their gradients clipped by their common norm. */
-export function adamw(counts: readonly number[], maxNorm: number): KernelCase {
+/**
+ * Update number `step` of AdamW over several ranges, their gradients clipped by their common norm.
+ * The first starts with moments of 0.
+ */
+export function adamw(counts: readonly number[], maxNorm: number, step = 3): KernelCase {
   const random = new Random(9, ...counts);
-  const step = 3;
+  const momentScale = step > 1 ? 0.1 : 0;
   const settings = {
     learningRate: 0.02,
     beta1: 0.9,
-    beta2: 0.99,
+    beta2: 0.999,
     epsilon: 1e-6,
     weightDecay: 0.1,
   };
   const ranges = counts.map((count) => ({
     parameters: random.normal(count, 0.05),
-    first: random.normal(count, 0.1),
-    second: random.normal(count, 0.1).map((value) => Math.fround(value * value)),
+    first: random.normal(count, momentScale),
+    second: random.normal(count, momentScale).map((value) => Math.fround(value * value)),
     gradient: random.normal(count, 0.3),
   }));
   const total = globalNorm(ranges.map(({ gradient }) => gradient));
