@@ -100,9 +100,8 @@ export async function selfTest(gpu: Gpu): Promise<KernelCheck[]> {
   const worst = new Map<string, OutputCheck>();
   for (const kernelCase of smallCases(headDim)) {
     for (const result of await runCase(gpu, ops, kernelCase)) {
-      const { error, tolerance } = worst.get(result.kernel) ?? { error: 0, tolerance: 1 };
-      const isWorse = !(result.error / (result.tolerance || 1) < error / (tolerance || 1));
-      if (isWorse) worst.set(result.kernel, result);
+      const before = worst.get(result.kernel);
+      if (!before || badness(result) > badness(before)) worst.set(result.kernel, result);
     }
   }
   return [...worst.values()].map(({ kernel, error, tolerance, norm }) => ({
@@ -111,6 +110,12 @@ export async function selfTest(gpu: Gpu): Promise<KernelCheck[]> {
     tolerance: tolerance / (norm || 1),
     passed: error <= tolerance,
   }));
+}
+
+/** The error as a share of what is allowed. */
+function badness({ error, tolerance }: Comparison): number {
+  if (Number.isNaN(error)) return Infinity;
+  return error === 0 ? 0 : error / tolerance;
 }
 
 function smallCases(headDim: number): KernelCase[] {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import type { Commands } from "../../lib/gpu/commands.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { attention, rope, type SpanCase } from "../../lib/oracle/cases/attention.ts";
 import { rmsnorm, swiglu } from "../../lib/oracle/cases/layer.ts";
@@ -178,6 +179,16 @@ test("the self-test covers every entry point of the model's shaders, and passes"
   const results = await selfTest(gpu);
   expect(results.map(({ kernel }) => kernel).sort()).toEqual(entries.sort());
   expect(results.filter(({ passed }) => !passed)).toEqual([]);
+});
+
+test("the self-test says which kernel is wrong", async () => {
+  const commands: Commands = Object.create(gpu.commands);
+  commands.dispatch = (kernel, ...rest) => {
+    if (!kernel.label.startsWith("matmul.backward_input")) gpu.commands.dispatch(kernel, ...rest);
+  };
+  const results = await selfTest(Object.create(gpu, { commands: { value: commands } }));
+  const failed = results.filter(({ passed }) => !passed).map(({ kernel }) => kernel);
+  expect(failed).toEqual(["matmul.backward_input"]);
 });
 
 test("ln is within 2 units in the last place, near 1 as over the whole range", async () => {
