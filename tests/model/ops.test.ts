@@ -182,11 +182,16 @@ test("the self-test covers every entry point of the model's shaders, and passes"
 });
 
 test("the self-test says which kernel is wrong", async () => {
-  const commands: Commands = Object.create(gpu.commands);
-  commands.dispatch = (kernel, ...rest) => {
-    if (!kernel.label.startsWith("matmul.backward_input")) gpu.commands.dispatch(kernel, ...rest);
+  const { commands } = gpu;
+  const skipping = {
+    kernel: commands.kernel.bind(commands),
+    read: commands.read.bind(commands),
+    submit: commands.submit.bind(commands),
+    dispatch: ((kernel, ...rest) => {
+      if (!kernel.label.startsWith("matmul.backward_input")) commands.dispatch(kernel, ...rest);
+    }) as Commands["dispatch"],
   };
-  const results = await selfTest(Object.create(gpu, { commands: { value: commands } }));
+  const results = await selfTest(Object.create(gpu, { commands: { value: skipping } }));
   const failed = results.filter(({ passed }) => !passed).map(({ kernel }) => kernel);
   expect(failed).toEqual(["matmul.backward_input"]);
 });
