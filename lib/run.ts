@@ -42,6 +42,12 @@ export class RunFolder {
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw diskError(error, path);
         RunFolder.requireFree(outputDir);
+        // what exists is then not the folder but a file on the way to it
+        if (outputDir !== null) {
+          throw new UserError(
+            `${path} cannot be made: a file is in the way; choose another --output-dir`,
+          );
+        }
       }
     }
   }
