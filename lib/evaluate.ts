@@ -1,7 +1,7 @@
 import { readRows } from "./data/rows.ts";
 import { tallyOutcomes } from "./explore/counter.ts";
 import { distinctAtK, meanPassAtK } from "./explore/estimators.ts";
-import { formatPlan, openGpu, openNamedModel, Policy, tokenizerOf } from "./policy.ts";
+import { formatPlan, openGpu, openNamedModel, Policy, prompterOf } from "./policy.ts";
 import { type PassRow, Progress, passTable } from "./progress.ts";
 import {
   longestPrompt,
@@ -79,7 +79,8 @@ export async function evaluate(settings: EvalSettings): Promise<void> {
   const model = await openNamedModel(settings.model);
   const gpu = await openGpu(settings.gpu);
   progress.note(gpu.found.why);
-  const questions = prepareQuestions(tokenizerOf(model), rows, settings.data);
+  const prompter = prompterOf(model, settings, (text) => progress.note(text));
+  const questions = prepareQuestions(prompter, rows, settings.data);
   const { maxCompletionLength, samplingBatchSize, numSamples } = settings;
   requireContext(questions, maxCompletionLength, model.config.maxPositionEmbeddings);
   const sampling = {

@@ -101,6 +101,37 @@ export function texts(name: string, help: string, source: string): Flag<string[]
   return { default: [], value: name, help, source, parse };
 }
 
+/** The same flag, refused unless its value has `part` in it. */
+export function containing(part: string, flag: Flag<string>): Flag<string> {
+  const parse = (texts: string[]) => {
+    const value = flag.parse(texts);
+    if (!value.includes(part)) throw new Error(`must have ${part} in it, not "${value}"`);
+    return value;
+  };
+  return { ...flag, parse };
+}
+
+/** A JSON object. */
+export function object(
+  name: string,
+  help: string,
+  source: string,
+): Flag<Record<string, unknown> | null> {
+  const parse = (given: string) => {
+    let value: unknown;
+    try {
+      value = JSON.parse(given);
+    } catch {
+      // reported below, as for valid JSON that is no object
+    }
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      return value as Record<string, unknown>;
+    }
+    throw new Error(`must be a JSON object, such as {"a": true}, not "${given}"`);
+  };
+  return { default: null, value: name, help, source, parse: once(parse) };
+}
+
 /** One of a few names. */
 export function choice<const T extends string>(
   value: T,

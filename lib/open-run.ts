@@ -6,7 +6,7 @@ import type { Evaluation } from "./evaluate.ts";
 import { type Exploration, parseExploration, usesHistory } from "./explore/bonus.ts";
 import { Ledger } from "./ledger.ts";
 import type { ModelFolder } from "./model/folder.ts";
-import { formatPlan, openGpu, openNamedModel, Policy, tokenizerOf } from "./policy.ts";
+import { formatPlan, openGpu, openNamedModel, Policy, prompterOf } from "./policy.ts";
 import { Progress } from "./progress.ts";
 import { longestPrompt, prepareQuestions, type Question, requireContext } from "./rollout.ts";
 import { RunFolder } from "./run.ts";
@@ -51,9 +51,10 @@ export async function openRun(settings: TrainSettings): Promise<OpenRun> {
   const exploration = parseExploration(settings.explore, settings.exploreCoef, settings.b0);
   const base = await openNamedModel(settings.model);
   if (!settings.resume) RunFolder.requireFree(settings.outputDir);
-  const tokenizer = tokenizerOf(base);
-  const questions = prepareQuestions(tokenizer, rows, settings.data);
-  const heldOut = prepareQuestions(tokenizer, heldOutRows, settings.evalFile ?? "");
+  const notes: string[] = [];
+  const prompter = prompterOf(base, settings, (text) => notes.push(text));
+  const questions = prepareQuestions(prompter, rows, settings.data);
+  const heldOut = prepareQuestions(prompter, heldOutRows, settings.evalFile ?? "");
   const all = [...questions, ...heldOut];
   requireContext(all, settings.maxCompletionLength, base.config.maxPositionEmbeddings);
   requireMicroBatch(questions, settings);
@@ -61,6 +62,7 @@ export async function openRun(settings: TrainSettings): Promise<OpenRun> {
   const progress = new Progress({ total: settings.maxSteps, ...settings });
   const gpu = await openGpu(settings.gpu);
   progress.note(gpu.found.why);
+  for (const text of notes) progress.note(text);
   if (skipped > 0) progress.note(`left out ${skipped} rows; the first: ${firstProblem}`);
   warnOfFewVisits(questions.length, exploration, settings, progress);
 

@@ -2,9 +2,10 @@ import { freemem } from "node:os";
 import { UserError } from "./errors.ts";
 import { Gpu } from "./gpu/device.ts";
 import { type Allocator, MemoryPlanner, type Tensor } from "./gpu/memory.ts";
+import { Prompter, type PromptSettings } from "./model/chat.ts";
 import { Decoder } from "./model/decoder.ts";
 import { openEmbeddedModel } from "./model/embedded.ts";
-import { type ModelFolder, openModelFolder } from "./model/folder.ts";
+import { endTokens, type ModelFolder, openModelFolder } from "./model/folder.ts";
 import { Sampler, SamplerMemory, type SamplerSizes } from "./model/generate.ts";
 import { Learner, LearnerMemory } from "./model/learner.ts";
 import { type AdamwSettings, Optimizer, OptimizerMemory } from "./model/optimizer.ts";
@@ -21,6 +22,21 @@ export function openNamedModel(name: string, options: { weights?: boolean } = {}
 
 export function tokenizerOf(model: ModelFolder): Tokenizer {
   return new Tokenizer(model.files as TokenizerFiles, model.source);
+}
+
+/** Turns questions into prompts for the model. What it does with one that has no chat template is noted. */
+export function prompterOf(
+  model: ModelFolder,
+  settings: PromptSettings & { model: string },
+  note: (text: string) => void,
+): Prompter {
+  const prompter = new Prompter(model, tokenizerOf(model), settings);
+  if (!prompter.hasTemplate && settings.model !== EMBEDDED) {
+    note(
+      `${model.source} has no chat template: a prompt is ${JSON.stringify(prompter.text("..."))}`,
+    );
+  }
+  return prompter;
 }
 
 /** What a run will ask of the model; each part left out costs no memory. */
@@ -84,7 +100,7 @@ export class Policy {
     needs: PolicyNeeds,
   ) {
     this.tokenizer = tokenizerOf(model);
-    this.stopIds = new Set(this.tokenizer.stopIds(model.config.eosTokenIds));
+    this.stopIds = new Set(this.tokenizer.stopIds(endTokens(model)));
     this.weights = memory.weights;
     this.decoder = new Decoder(gpu, model.config, memory.ropeTable);
     this.samplerOrNone = memory.sampler && new Sampler(gpu, this.decoder, memory.sampler);

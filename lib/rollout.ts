@@ -1,9 +1,9 @@
 import { goldOutcome, judge } from "./data/outcome.ts";
 import type { Row } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
+import type { Prompter } from "./model/chat.ts";
 import type { Completion, GenerationSettings } from "./model/generate.ts";
 import type { SamplingOptions } from "./model/ops.ts";
-import type { Tokenizer } from "./model/tokenizer.ts";
 import type { Policy } from "./policy.ts";
 
 /** A question ready to be asked: as tokens, with its right answer in canonical form. */
@@ -36,7 +36,7 @@ export const PURPOSE = { train: 0, evaluate: 1, sample: 2 } as const;
 
 /** Reads every row's question and answer; `source` names the file in messages. */
 export function prepareQuestions(
-  tokenizer: Tokenizer,
+  prompter: Pick<Prompter, "encodePrompt">,
   rows: readonly Row[],
   source: string,
 ): Question[] {
@@ -44,7 +44,7 @@ export function prepareQuestions(
     const where = `${source}:${line}`;
     const gold = goldOutcome(answer);
     if (gold === null) throw new UserError(`${where}: the answer is empty; give every row one`);
-    return { text: question, prompt: tokenizer.encodePrompt(question, where), gold };
+    return { text: question, prompt: prompter.encodePrompt(question, where), gold };
   });
 }
 

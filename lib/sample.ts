@@ -1,14 +1,14 @@
-import { openGpu, openNamedModel, Policy, tokenizerOf } from "./policy.ts";
+import { openGpu, openNamedModel, Policy, prompterOf } from "./policy.ts";
 import { longestPrompt, PURPOSE, requireContext, rollout } from "./rollout.ts";
 import type { SampleSettings } from "./settings.ts";
 
 /** `rlexplore sample`: prints completions of questions, each with the outcome it was counted as. */
 export async function sample(settings: SampleSettings): Promise<void> {
   const model = await openNamedModel(settings.model);
-  const tokenizer = tokenizerOf(model);
+  const prompter = prompterOf(model, settings, (text) => console.error(text));
   const questions = settings.questions.map((text) => ({
     text,
-    prompt: tokenizer.encodePrompt(text, "the question"),
+    prompt: prompter.encodePrompt(text, "the question"),
     gold: "", // no answer is known here, so none is right
   }));
   const { maxCompletionLength, samplingBatchSize, numGenerations } = settings;

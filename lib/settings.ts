@@ -1,11 +1,13 @@
 import { strategies } from "./explore/bonus.ts";
 import {
   choice,
+  containing,
   type FlagGroups,
   type Flags,
   integer,
   number,
   numbers,
+  object,
   optional,
   type SettingsOf,
   text,
@@ -53,6 +55,28 @@ const gpu = optional(
     "the best",
   ),
 );
+
+/** How a question becomes the prompt: the same in `train`, `sft`, `sample` and `eval`. */
+const prompting = {
+  systemPrompt: optional(
+    text("", "text", "System message before the question.", "what the model's chat template does"),
+  ),
+  promptTemplate: containing(
+    "{question}",
+    text(
+      "{question}",
+      "text",
+      "The user's message; {question} stands for the question. It goes through the model's chat " +
+        "template; a model without one gets it as it is.",
+      OURS,
+    ),
+  ),
+  chatTemplateKwargs: object(
+    "json",
+    'Variables for the chat template, such as {"enable_thinking": false} for Qwen3.',
+    "none",
+  ),
+};
 
 const sampling = {
   maxCompletionLength: {
@@ -206,6 +230,7 @@ export const trainGroups = {
     },
     ...optimizer,
   },
+  Prompts: prompting,
   Sampling: sampling,
   Evaluation: {
     evalFile: optional(
@@ -236,6 +261,7 @@ export const sftGroups = {
     rowsPerStep: integer(32, { min: 1 }, "Rows learned from in a step.", OURS),
     seed,
   },
+  Prompts: prompting,
   Optimizer: {
     learningRate: number(2e-5, { min: 0 }, "Step size of AdamW.", TRL),
     ...optimizer,
@@ -250,6 +276,7 @@ export const sampleGroups = {
       ...integer(1, { min: 1 }, "Completions of each question.", OURS),
       short: "n",
     },
+    ...prompting,
     ...sampling,
     seed,
     gpu,
@@ -266,6 +293,7 @@ export const evalGroups = {
       integer(1, { min: 1 }, "The k of pass@k.", "powers of two, as in the paper"),
       [1, 2, 4, 8, 16, 32, 64],
     ),
+    ...prompting,
     ...sampling,
     seed,
     ...showing,

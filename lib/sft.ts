@@ -3,10 +3,10 @@ import { saveCheckpoint } from "./checkpoint.ts";
 import { drawQuestions, Random } from "./data/random.ts";
 import { readSftRows, type SftRow } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
+import type { Prompter } from "./model/chat.ts";
 import { PackedBatch } from "./model/packing.ts";
 import { learningRateAt } from "./model/schedule.ts";
-import type { Tokenizer } from "./model/tokenizer.ts";
-import { formatPlan, openGpu, openNamedModel, Policy } from "./policy.ts";
+import { formatPlan, openGpu, openNamedModel, Policy, prompterOf } from "./policy.ts";
 import { Progress } from "./progress.ts";
 import { RunFolder } from "./run.ts";
 import type { SftSettings } from "./settings.ts";
@@ -51,7 +51,8 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   const run = RunFolder.create(settings.outputDir, settings.data);
   run.writeConfig(runConfig(storedSettings({ ...settings, maxSteps }), gpu));
 
-  const examples = rows.map((row) => encodeExample(policy.tokenizer, row, settings));
+  const prompter = prompterOf(model, settings, (text) => progress.note(text));
+  const examples = rows.map((row) => encodeExample(prompter, row, settings));
   const batch = new PackedBatch(settings.microBatchTokens);
   const logprobs = new Float32Array(settings.microBatchTokens);
   const entropies = new Float32Array(settings.microBatchTokens);
@@ -119,9 +120,10 @@ function notFinite(step: number): string {
   return `step ${step}: the loss or its gradient is not a finite number; lower --learning-rate (the last checkpoint is untouched)`;
 }
 
-function encodeExample(tokenizer: Tokenizer, row: SftRow, settings: SftSettings): Example {
+function encodeExample(prompter: Prompter, row: SftRow, settings: SftSettings): Example {
   const where = `${settings.data}:${row.line}`;
-  const prompt = tokenizer.encodePrompt(row.prompt, where);
+  const { tokenizer } = prompter;
+  const prompt = prompter.encodePrompt(row.prompt, where);
   const completion = tokenizer.requireReadable(row.completion, where);
   if (tokenizer.eosId !== null) completion.push(tokenizer.eosId);
   const tokens = prompt.length + completion.length;

@@ -66,6 +66,32 @@ describe("defaults", () => {
   });
 });
 
+describe("prompts", () => {
+  const sample = (...args: string[]) => sampleSettings(["q", ...args]);
+  test("are described by the same flags in every command", () => {
+    const args = ["--system-prompt", "s", "--chat-template-kwargs", '{"enable_thinking": false}'];
+    const expected = {
+      systemPrompt: "s",
+      promptTemplate: "{question}",
+      chatTemplateKwargs: { enable_thinking: false },
+    };
+    expect(sample(...args)).toMatchObject(expected);
+    expect(trainSettings(["d", ...args], noRun)).toMatchObject(expected);
+    expect(sftSettings(["d", ...args])).toMatchObject(expected);
+    expect(evalSettings(["d", ...args])).toMatchObject(expected);
+  });
+  test("that would lose the question, or variables that are none, are refused", () => {
+    expect(() => sample("--prompt-template", "Q:")).toThrow(
+      '--prompt-template must have {question} in it, not "Q:"',
+    );
+    for (const text of ["enable_thinking=false", "[1]", "null", "7"]) {
+      expect(() => sample("--chat-template-kwargs", text)).toThrow(
+        /^--chat-template-kwargs must be a JSON object, such as/,
+      );
+    }
+  });
+});
+
 describe("values", () => {
   test("are read as typed, in either spelling, negative ones included in the check", () => {
     const s = train(

@@ -116,13 +116,30 @@ export class Tokenizer {
     return this.decode(ids, true).normalize("NFC") === text.normalize("NFC");
   }
 
-  /** A special token of `tokenizer_config.json`: its text, or an object that holds it. */
+  /** A special token of `tokenizer_config.json`. */
   #idOf(token: unknown): number | null {
-    const content =
-      typeof token === "object" ? (token as { content?: string } | null)?.content : token;
-    if (typeof content !== "string") return null;
-    return this.#tokenizer.token_to_id(content) ?? null;
+    const content = contentOf(token);
+    return content === null ? null : (this.#tokenizer.token_to_id(content) ?? null);
   }
+}
+
+/** The special tokens by their names, `bos_token` and so on, as chat templates know them. */
+export function specialTokens(files: Record<string, string>): Record<string, string> {
+  const tokens: Record<string, string> = {};
+  for (const name of ["special_tokens_map.json", "tokenizer_config.json"]) {
+    for (const [key, value] of Object.entries(parseJson(files[name] ?? "{}", name))) {
+      const content = key.endsWith("_token") ? contentOf(value) : null;
+      if (content !== null) tokens[key] = content;
+    }
+  }
+  return tokens;
+}
+
+/** A special token is its text, or an object that holds it. */
+function contentOf(token: unknown): string | null {
+  const content =
+    typeof token === "object" ? (token as { content?: unknown } | null)?.content : token;
+  return typeof content === "string" ? content : null;
 }
 
 /** A character has at most 4 bytes, so at most 4 tokens; beyond this a window holds broken text. */
