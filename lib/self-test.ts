@@ -4,8 +4,8 @@ import { Ops } from "./model/ops.ts";
 import { adamw } from "./oracle/cases/adamw.ts";
 import { attention, rope } from "./oracle/cases/attention.ts";
 import type { Data, KernelCase, Output, Tensors } from "./oracle/cases/case.ts";
-import { rmsnorm, swiglu } from "./oracle/cases/layer.ts";
-import { gather, linearBackward, linearForward } from "./oracle/cases/matrix.ts";
+import { headNorm, rmsnorm, swiglu } from "./oracle/cases/layer.ts";
+import { bias, gather, linearBackward, linearForward } from "./oracle/cases/matrix.ts";
 import { logprob, sample } from "./oracle/cases/vocabulary.ts";
 import { type Comparison, compare, norm } from "./oracle/compare.ts";
 import { Random } from "./oracle/random.ts";
@@ -138,10 +138,13 @@ function smallCases(headDim: number): KernelCase[] {
   const logits = new Random(10).normal(keys.length * vocabulary, 2);
   const sampling = { temperature: 0.9, topK: 40, topP: 0.95, minP: 0.01 };
   return [
-    linearForward(linear, false),
-    linearForward(linear, true),
+    linearForward(linear),
+    linearForward(linear, "residual"),
+    linearForward(linear, "bias"),
     linearBackward(linear),
+    bias({ T: 131, N: 20 }),
     ...rmsnorm({ T: 131, d: 20 }),
+    ...headNorm({ T: 67, d: 8 }, { heads: 2, stride: 30, first: 9 }),
     ...rope(heads),
     ...attention(heads),
     ...swiglu({ T: 9, ff: 20 }),

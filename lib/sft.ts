@@ -135,12 +135,12 @@ function encodeExample(prompter: Prompter, row: SftRow, settings: SftSettings): 
   return { prompt, completion };
 }
 
-/** Normal weights of standard deviation 0.05 for the matrices, ones for the norms. */
+/** Normal weights of standard deviation 0.05 for the matrices, ones for the norms, zeros for biases. */
 function drawWeights({ gpu, weights }: Policy, seed: number): void {
   const random = new Random(seed);
   for (const [name, shape] of weights.layout.shapes) {
     const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-    if (shape.length === 1) data.fill(1);
+    if (shape.length === 1) data.fill(name.endsWith(".bias") ? 0 : 1);
     else for (let i = 0; i < data.length; i++) data[i] = INITIAL_STD * random.gaussian();
     weights.set(gpu, name, data);
   }

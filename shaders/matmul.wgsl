@@ -1,6 +1,6 @@
 // The three products of a linear layer y = x W^T, W stored [N, K] as torch's nn.Linear stores it:
 //
-//   forward           y[T, N]  = x[T, K] W[N, K]^T              (forward_residual adds r[T, N])
+//   forward           y[T, N]  = x[T, K] W[N, K]^T              (forward_residual adds r[T, N], or a bias r[N])
 //   backward_input    dx[T, K] = dy[T, N] W[N, K]               (added to dx if `add` is 1)
 //   backward_weight   dW[N, K] += sum over t of dy[t, N]^T x[t, K]
 //
@@ -17,7 +17,8 @@ struct Params {
   rows: u32,       // T
   outputs: u32,    // N
   inputs: u32,     // K
-  y_stride: u32,   // elements between the rows of y, residual and dy
+  y_stride: u32,   // elements between the rows of y and dy
+  residual_stride: u32, // likewise of the residual: y_stride, or 0 for a bias
   y_column: u32,   // the column of y that the first row of W makes
   add: u32,        // 1: backward_input adds to dx
 }
@@ -26,7 +27,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;          // [T, K]
 @group(0) @binding(2) var<storage, read> w: array<vec4f>;          // [N, K]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;      // [T, y_stride]
-@group(0) @binding(4) var<storage, read> residual: array<f32>;     // [T, y_stride]
+@group(0) @binding(4) var<storage, read> residual: array<f32>;     // [T, y_stride] or [N]
 @group(0) @binding(5) var<storage, read> dy: array<vec4f>;         // [T, y_stride]
 @group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;   // [T, K]
 @group(0) @binding(7) var<storage, read_write> dw: array<vec4f>;   // [N, K]
@@ -88,11 +89,12 @@ fn forward_residual(@builtin(global_invocation_id) id: vec3u) {
   var tile = forward_tile(row, column);
   for (var i = 0u; i < min(4u, params.rows - row); i++) {
     let at = (row + i) * params.y_stride + params.y_column + column;
+    let source = (row + i) * params.residual_stride + params.y_column + column;
     for (var j = 0u; j < min(4u, params.outputs - column); j++) {
-      y[at + j] = residual[at + j] + tile.left[i][j];
+      y[at + j] = residual[source + j] + tile.left[i][j];
     }
     for (var j = 4u; j < min(8u, params.outputs - column); j++) {
-      y[at + j] = residual[at + j] + tile.right[i][j - 4u];
+      y[at + j] = residual[source + j] + tile.right[i][j - 4u];
     }
   }
 }

@@ -5,13 +5,20 @@
 //   backward_weight  partial[C, D] = sum over the rows of chunk c of dy * x * r
 //   reduce_weight    dw[D] += sum over c of partial[c]
 //
+//   backward_in_place  dy -> r * (dy * w - x * r^2 * mean(dy * w * x))
+//
 // backward_input adds, because x also feeds the residual stream whose gradient dx already holds.
+// A row may be a head of a token (Qwen3 norms the heads of q and k): then `heads` rows lie side by
+// side from column `first` of every token's `stride` elements, in x and y as in their gradients.
 // Called by `Ops.rmsnorm*` in lib/model/ops.ts. Needs row.wgsl.
 
 struct Params {
   rows: u32,       // T
   columns: u32,    // D
   epsilon: f32,
+  heads: u32,      // rows in a token; 1 for a norm of whole tokens
+  stride: u32,     // elements between tokens; D for whole tokens
+  first: u32,      // where a token's first row begins
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -26,6 +33,10 @@ struct Params {
 
 const CHUNK: u32 = 128u;
 
+fn row_start(row: u32) -> u32 {
+  return row / params.heads * params.stride + params.first + row % params.heads * params.columns;
+}
+
 @compute @workgroup_size(LANES, ROWS)
 fn forward(
   @builtin(workgroup_id) group: vec3u,
@@ -34,7 +45,7 @@ fn forward(
 ) {
   let row = (group.x + group.y * groups.x) * ROWS + local.y;
   // Rows past the end work on the last one and write nothing, so that barriers stay uniform.
-  let start = min(row, params.rows - 1u) * params.columns;
+  let start = row_start(min(row, params.rows - 1u));
   var squares = 0.0;
   for (var i = local.x; i < params.columns; i += LANES) { squares += x[start + i] * x[start + i]; }
   let r = inverseSqrt(row_sum(squares, local) / f32(params.columns) + params.epsilon);
@@ -51,7 +62,7 @@ fn backward_input(
 ) {
   let row = (group.x + group.y * groups.x) * ROWS + local.y;
   let safe_row = min(row, params.rows - 1u);
-  let start = safe_row * params.columns;
+  let start = row_start(safe_row);
   var products = 0.0;
   for (var i = local.x; i < params.columns; i += LANES) {
     products += dy[start + i] * w[i] * x[start + i];
@@ -65,6 +76,28 @@ fn backward_input(
   }
 }
 
+@compute @workgroup_size(LANES, ROWS)
+fn backward_in_place(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+) {
+  let row = (group.x + group.y * groups.x) * ROWS + local.y;
+  let safe_row = min(row, params.rows - 1u);
+  let start = row_start(safe_row);
+  var products = 0.0;
+  for (var i = local.x; i < params.columns; i += LANES) {
+    products += dx[start + i] * w[i] * x[start + i];
+  }
+  let mean = row_sum(products, local) / f32(params.columns);
+  if (row >= params.rows) { return; }
+  let r = inverse_rms[safe_row];
+  let shrink = r * r * mean;
+  for (var i = local.x; i < params.columns; i += LANES) {
+    dx[start + i] = r * (dx[start + i] * w[i] - x[start + i] * shrink);
+  }
+}
+
 @compute @workgroup_size(64)
 fn backward_weight(@builtin(global_invocation_id) id: vec3u) {
   let column = id.x;
@@ -72,7 +105,7 @@ fn backward_weight(@builtin(global_invocation_id) id: vec3u) {
   let first = id.y * CHUNK;
   var sum = 0.0;
   for (var t = first; t < min(first + CHUNK, params.rows); t++) {
-    let at = t * params.columns + column;
+    let at = row_start(t) + column;
     sum += dy[at] * x[at] * inverse_rms[t];
   }
   partial[id.y * params.columns + column] = sum;

@@ -6,7 +6,8 @@
 //
 // forward splits qkv[T, (H + 2 KV) D] into q[T, H D] and rows of keys and values, which in decoding
 // are caches; backward joins dq, dk, dv into dqkv. A token's span says where its key and value rows
-// live (the last of its own keys) and its position (how many keys it sees, less one).
+// live (the last of its own keys) and its position (how many keys it sees, less one). Where heads are
+// normed first, q and k come from the normed copy `qk` of qkv, v from qkv; elsewhere both are one tensor.
 // The table comes from float64 on the host: sin and cos of software adapters err by 1e-3.
 // Called by `Ops.rope*` in lib/model/ops.ts.
 
@@ -19,14 +20,15 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> spans: array<vec4u>;            // [T]
 @group(0) @binding(2) var<storage, read> table: array<vec2f>;            // [positions, D/2] (cos, sin)
-@group(0) @binding(3) var<storage, read> qkv: array<f32>;                // [T, (H + 2 KV) D]
-@group(0) @binding(4) var<storage, read_write> q: array<f32>;            // [T, H D]
-@group(0) @binding(5) var<storage, read_write> keys: array<f32>;         // [rows, KV D]
-@group(0) @binding(6) var<storage, read_write> values: array<f32>;       // [rows, KV D]
-@group(0) @binding(7) var<storage, read> dq: array<f32>;                 // [T, H D]
-@group(0) @binding(8) var<storage, read> dk: array<f32>;                 // [T, KV D]
-@group(0) @binding(9) var<storage, read> dv: array<f32>;                 // [T, KV D]
-@group(0) @binding(10) var<storage, read_write> dqkv: array<f32>;        // [T, (H + 2 KV) D]
+@group(0) @binding(3) var<storage, read> qk: array<f32>;                 // [T, (H + 2 KV) D], v unused
+@group(0) @binding(4) var<storage, read> qkv: array<f32>;                // [T, (H + 2 KV) D]
+@group(0) @binding(5) var<storage, read_write> q: array<f32>;            // [T, H D]
+@group(0) @binding(6) var<storage, read_write> keys: array<f32>;         // [rows, KV D]
+@group(0) @binding(7) var<storage, read_write> values: array<f32>;       // [rows, KV D]
+@group(0) @binding(8) var<storage, read> dq: array<f32>;                 // [T, H D]
+@group(0) @binding(9) var<storage, read> dk: array<f32>;                 // [T, KV D]
+@group(0) @binding(10) var<storage, read> dv: array<f32>;                 // [T, KV D]
+@group(0) @binding(11) var<storage, read_write> dqkv: array<f32>;        // [T, (H + 2 KV) D]
 
 const HEAD_DIM: u32 = 16u;
 const HALF: u32 = HEAD_DIM / 2u;
@@ -57,8 +59,8 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let index = id.x + id.y * groups.x * 64u;
   if (index >= params.tokens * (params.heads + 2u * params.kv_heads) * HALF) { return; }
   let pair = pair_of(index);
-  let a = qkv[pair.packed];
-  let b = qkv[pair.packed + HALF];
+  let a = qk[pair.packed];
+  let b = qk[pair.packed + HALF];
   let turned = vec2f(a * pair.turn.x - b * pair.turn.y, b * pair.turn.x + a * pair.turn.y);
   if (pair.head < params.heads) {
     let at = (pair.token * params.heads + pair.head) * HEAD_DIM + pair.lane;
@@ -71,8 +73,8 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   } else {
     let head = pair.head - params.heads - params.kv_heads;
     let at = (pair.row * params.kv_heads + head) * HEAD_DIM + pair.lane;
-    values[at] = a;
-    values[at + HALF] = b;
+    values[at] = qkv[pair.packed];
+    values[at + HALF] = qkv[pair.packed + HALF];
   }
 }
 

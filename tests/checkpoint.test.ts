@@ -35,6 +35,7 @@ function newRun() {
 }
 
 const config: ModelConfig = {
+  architecture: "LlamaForCausalLM",
   vocabSize: 10,
   hiddenSize: 8,
   intermediateSize: 12,
@@ -44,8 +45,11 @@ const config: ModelConfig = {
   headDim: 4,
   rmsNormEps: 1e-6,
   ropeTheta: 10000,
+  ropeScaling: null,
   maxPositionEmbeddings: 32,
   tieWordEmbeddings: false,
+  qkvBias: false,
+  qkNorm: false,
   bosTokenId: null,
   eosTokenIds: [9],
 };

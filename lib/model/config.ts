@@ -1,8 +1,13 @@
 import { z } from "zod";
 import { UserError } from "../errors.ts";
+import { parseRopeScaling, type RopeScaling, ropeFields, toRopeFields } from "./rope.ts";
 
-/** The shape of a Llama-architecture decoder: what the kernels need of a Hugging Face `config.json`. */
+/**
+ * What a decoder of the Llama kind computes: all that the kernels need of a Hugging Face `config.json`.
+ * The families differ only in what is said here.
+ */
 export interface ModelConfig {
+  architecture: Architecture;
   vocabSize: number;
   hiddenSize: number;
   /** Width of the SwiGLU layer, the `ff` of the shaders. */
@@ -13,23 +18,71 @@ export interface ModelConfig {
   headDim: number;
   rmsNormEps: number;
   ropeTheta: number;
+  ropeScaling: RopeScaling | null;
   maxPositionEmbeddings: number;
   tieWordEmbeddings: boolean;
+  /** Whether the projections to q, k and v add a bias. */
+  qkvBias: boolean;
+  /** Whether each head's q and k pass through an RMSNorm before RoPE. */
+  qkNorm: boolean;
   bosTokenId: number | null;
   /** Any of these ends a completion. */
   eosTokenIds: number[];
 }
 
+/** What a family computes, the defaults `transformers` has for it, and fields it alone may have. */
+interface Family {
+  modelType: string;
+  qkvBias: boolean;
+  qkNorm: boolean;
+  maxPositionEmbeddings: number;
+  headDim?: number;
+  /** Fields with the only value this decoder computes. */
+  fixed: Record<string, unknown>;
+  /** Fields that mean nothing while the fixed ones are as they are. */
+  ignored: string[];
+}
+
+const qwen = {
+  maxPositionEmbeddings: 32768,
+  fixed: { use_sliding_window: false },
+  ignored: ["sliding_window", "max_window_layers"],
+};
+const FAMILIES = {
+  LlamaForCausalLM: {
+    modelType: "llama",
+    qkvBias: false,
+    qkNorm: false,
+    maxPositionEmbeddings: 2048,
+    fixed: { attention_bias: false, mlp_bias: false, pretraining_tp: 1 },
+    ignored: ["is_llama_config"],
+  },
+  MistralForCausalLM: {
+    modelType: "mistral",
+    qkvBias: false,
+    qkNorm: false,
+    maxPositionEmbeddings: 131072,
+    fixed: { sliding_window: null },
+    ignored: [],
+  },
+  Qwen2ForCausalLM: { ...qwen, modelType: "qwen2", qkvBias: true, qkNorm: false },
+  Qwen3ForCausalLM: {
+    ...qwen,
+    modelType: "qwen3",
+    qkvBias: false,
+    qkNorm: true,
+    headDim: 128,
+    fixed: { ...qwen.fixed, attention_bias: false },
+  },
+} satisfies Record<string, Family>;
+
+export type Architecture = keyof typeof FAMILIES;
+
 const size = z.int().positive();
 const tokenId = z.int().nonnegative();
-const ropeParameters = z.strictObject({
-  rope_theta: z.number().positive().nullish(),
-  rope_type: z.literal("default").nullish(),
-});
-
-/** The fields that decide the computation. A default is the one `transformers` has for LlamaConfig. */
-const llamaConfig = z.object({
-  architectures: z.tuple([z.literal("LlamaForCausalLM")]),
+const positive = z.number().positive();
+/** The fields that decide the computation. */
+const fieldsThatCount = z.object({
   vocab_size: size,
   hidden_size: size,
   intermediate_size: size,
@@ -37,30 +90,23 @@ const llamaConfig = z.object({
   num_attention_heads: size,
   num_key_value_heads: size.nullish(),
   head_dim: size.nullish(),
-  rms_norm_eps: z.number().positive().default(1e-6),
-  rope_theta: z.number().positive().nullish(),
-  rope_parameters: ropeParameters.nullish(),
-  max_position_embeddings: size.default(2048),
+  rms_norm_eps: positive.default(1e-6),
+  rope_theta: positive.nullish(),
+  rope_scaling: ropeFields.nullish(),
+  rope_parameters: ropeFields.nullish(),
+  max_position_embeddings: size.nullish(),
   tie_word_embeddings: z.boolean().default(false),
+  layer_types: z.array(z.literal("full_attention")).nullish(),
   bos_token_id: tokenId.nullish(),
   eos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),
 });
 
-/** Fields that change the computation, with the only value this decoder computes. */
-const FIXED_FIELDS: Record<string, unknown> = {
-  model_type: "llama",
-  hidden_act: "silu",
-  attention_dropout: 0,
-  pretraining_tp: 1,
-  is_encoder_decoder: false,
-};
-
 /** Fields that describe, or that only matter to other programs. */
 const IGNORED_FIELDS = new Set(
   (
-    "torch_dtype dtype transformers_version use_cache initializer_range pad_token_id unk_token_id " +
+    "architectures torch_dtype dtype transformers_version use_cache initializer_range pad_token_id unk_token_id " +
     "name_or_path output_attentions output_hidden_states return_dict torchscript id2label label2id " +
-    "problem_type task_specific_params is_llama_config chunk_size_feed_forward max_length min_length " +
+    "problem_type task_specific_params chunk_size_feed_forward max_length min_length " +
     "do_sample temperature top_k top_p repetition_penalty unsloth_version auto_map"
   ).split(" "),
 );
@@ -83,17 +129,30 @@ export function parseModelConfig(text: string, source: string): ModelConfig {
     return fail("not a JSON object; expected a Hugging Face config.json");
   }
   const fields = json as Record<string, unknown>;
-  const architecture = fields.architectures ?? "none";
-  if (String(architecture) !== "LlamaForCausalLM") {
-    fail(`the architecture ${architecture} is not supported; only LlamaForCausalLM is`);
+  const architecture = String(fields.architectures ?? "none") as Architecture;
+  if (!Object.hasOwn(FAMILIES, architecture)) {
+    const known = Object.keys(FAMILIES).join(", ");
+    fail(`the architecture ${architecture} is not supported; these are: ${known}`);
   }
+  const family: Family = FAMILIES[architecture];
+  const fixed: Record<string, unknown> = {
+    ...family.fixed,
+    model_type: family.modelType,
+    hidden_act: "silu",
+    attention_dropout: 0,
+    is_encoder_decoder: false,
+  };
   for (const [name, value] of Object.entries(fields)) {
-    if (name in FIXED_FIELDS) {
-      if (value !== null && value !== FIXED_FIELDS[name]) {
-        const only = JSON.stringify(FIXED_FIELDS[name]);
+    if (name in fixed) {
+      if (value !== null && value !== fixed[name]) {
+        const only = JSON.stringify(fixed[name]);
         fail(`${name} = ${JSON.stringify(value)} is not supported; only ${only} is`);
       }
-    } else if (!(name in llamaConfig.shape) && !IGNORED_FIELDS.has(name)) {
+    } else if (
+      !(name in fieldsThatCount.shape) &&
+      !IGNORED_FIELDS.has(name) &&
+      !family.ignored.includes(name)
+    ) {
       // null and false leave a feature off; an underscore marks a field of the library, not of the model
       if (value !== null && value !== false && !name.startsWith("_")) {
         const shown = JSON.stringify(value).slice(0, 60);
@@ -103,27 +162,43 @@ export function parseModelConfig(text: string, source: string): ModelConfig {
       }
     }
   }
-  const parsed = llamaConfig.safeParse(fields);
+  const scaling = fields.rope_scaling;
+  if (typeof scaling === "object" && scaling !== null && "type" in scaling) {
+    const { type, ...rest } = scaling; // the name that `rope_type` had at first
+    fields.rope_scaling = { rope_type: type, ...rest };
+  }
+  const parsed = fieldsThatCount.safeParse(fields);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     return fail(`${issue.path.join(".")}: ${issue.message}`);
   }
   const c = parsed.data;
-  if (c.head_dim == null && c.hidden_size % c.num_attention_heads !== 0) {
+  const headDim = c.head_dim ?? family.headDim ?? c.hidden_size / c.num_attention_heads;
+  if (!Number.isInteger(headDim)) {
     fail(`hidden_size ${c.hidden_size} is not a multiple of num_attention_heads`);
   }
+  if (c.num_key_value_heads == null && architecture !== "LlamaForCausalLM") {
+    fail("num_key_value_heads is missing");
+  }
+  if (c.rope_scaling && c.rope_parameters) {
+    fail("rope_scaling and rope_parameters exclude each other");
+  }
   const config: ModelConfig = {
+    architecture,
     vocabSize: c.vocab_size,
     hiddenSize: c.hidden_size,
     intermediateSize: c.intermediate_size,
     numLayers: c.num_hidden_layers,
     numHeads: c.num_attention_heads,
     numKeyValueHeads: c.num_key_value_heads ?? c.num_attention_heads,
-    headDim: c.head_dim ?? c.hidden_size / c.num_attention_heads,
+    headDim,
     rmsNormEps: c.rms_norm_eps,
-    ropeTheta: c.rope_parameters?.rope_theta ?? c.rope_theta ?? 10000,
-    maxPositionEmbeddings: c.max_position_embeddings,
+    ropeTheta: c.rope_parameters?.rope_theta ?? c.rope_scaling?.rope_theta ?? c.rope_theta ?? 10000,
+    ropeScaling: parseRopeScaling(c.rope_parameters ?? c.rope_scaling ?? {}, fail),
+    maxPositionEmbeddings: c.max_position_embeddings ?? family.maxPositionEmbeddings,
     tieWordEmbeddings: c.tie_word_embeddings,
+    qkvBias: family.qkvBias,
+    qkNorm: family.qkNorm,
     bosTokenId: c.bos_token_id ?? null,
     eosTokenIds: c.eos_token_id == null ? [] : [c.eos_token_id].flat(),
   };
@@ -147,9 +222,10 @@ export function parseModelConfig(text: string, source: string): ModelConfig {
 
 /** The `config.json` that `transformers` and vLLM read; `parseModelConfig` gives the same config back. */
 export function toHuggingFaceConfig(config: ModelConfig): Record<string, unknown> {
+  const { modelType, fixed }: Family = FAMILIES[config.architecture];
   return {
-    architectures: ["LlamaForCausalLM"],
-    model_type: "llama",
+    architectures: [config.architecture],
+    model_type: modelType,
     vocab_size: config.vocabSize,
     hidden_size: config.hiddenSize,
     intermediate_size: config.intermediateSize,
@@ -160,12 +236,12 @@ export function toHuggingFaceConfig(config: ModelConfig): Record<string, unknown
     hidden_act: "silu",
     rms_norm_eps: config.rmsNormEps,
     rope_theta: config.ropeTheta,
+    rope_scaling: toRopeFields(config.ropeScaling),
     max_position_embeddings: config.maxPositionEmbeddings,
     tie_word_embeddings: config.tieWordEmbeddings,
+    ...fixed,
     bos_token_id: config.bosTokenId,
     eos_token_id: config.eosTokenIds.length === 1 ? config.eosTokenIds[0] : config.eosTokenIds,
-    attention_bias: false,
-    mlp_bias: false,
     torch_dtype: "float32",
   };
 }
@@ -183,6 +259,15 @@ export function tensorShapes(config: ModelConfig): Map<string, number[]> {
     shapes.set(`${prefix}.self_attn.k_proj.weight`, [keyWidth, d]);
     shapes.set(`${prefix}.self_attn.v_proj.weight`, [keyWidth, d]);
     shapes.set(`${prefix}.self_attn.o_proj.weight`, [d, queryWidth]);
+    if (config.qkvBias) {
+      shapes.set(`${prefix}.self_attn.q_proj.bias`, [queryWidth]);
+      shapes.set(`${prefix}.self_attn.k_proj.bias`, [keyWidth]);
+      shapes.set(`${prefix}.self_attn.v_proj.bias`, [keyWidth]);
+    }
+    if (config.qkNorm) {
+      shapes.set(`${prefix}.self_attn.q_norm.weight`, [headDim]);
+      shapes.set(`${prefix}.self_attn.k_norm.weight`, [headDim]);
+    }
     shapes.set(`${prefix}.post_attention_layernorm.weight`, [d]);
     shapes.set(`${prefix}.mlp.gate_proj.weight`, [ff, d]);
     shapes.set(`${prefix}.mlp.up_proj.weight`, [ff, d]);

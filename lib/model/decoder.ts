@@ -1,9 +1,10 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
-import { type HeadShape, Ops, rmsnormPartialLength } from "./ops.ts";
+import { type HeadShape, type NormedHeads, Ops, rowPartialLength } from "./ops.ts";
 import type { BatchMemory } from "./packing.ts";
-import type { Parameters } from "./parameters.ts";
+import type { LayerParameters, Parameters } from "./parameters.ts";
+import { ropeTable as makeRopeTable } from "./rope.ts";
 
 /** Keys and values of one layer, [rows, KV D] each: a batch's own, or a cache. */
 export interface KeyValue {
@@ -17,6 +18,10 @@ interface LayerActivations extends KeyValue {
   input: Tensor;
   inputNormed: Tensor;
   inputRms: Tensor;
+  /** [T, (H + 2 KV) D]; the backward pass reads it only where heads are normed. */
+  qkv: Tensor;
+  qRms?: Tensor;
+  kRms?: Tensor;
   /** Rotated queries [T, H D]. */
   q: Tensor;
   attended: Tensor;
@@ -37,7 +42,8 @@ interface LayerActivations extends KeyValue {
  */
 export class Activations {
   readonly layers: readonly LayerActivations[];
-  readonly qkv: Tensor;
+  /** qkv with the heads of q and k normed. */
+  readonly qkNormed?: Tensor;
   /** The residual stream after the last layer. */
   readonly output: Tensor;
 
@@ -52,11 +58,18 @@ export class Activations {
     const kvWidth = config.numKeyValueHeads * config.headDim;
     const make = (name: string, width: number) =>
       alloc.allocate("activations", name, maxTokens * width);
-    this.qkv = make("q, k and v", qWidth + 2 * kvWidth);
+    const makeQkv = () => make("q, k and v", qWidth + 2 * kvWidth);
+    const sharedQkv = keep && config.qkNorm ? undefined : makeQkv();
+    if (config.qkNorm) this.qkNormed = make("normed q and k", qWidth + 2 * kvWidth);
     const layer = (): LayerActivations => ({
       input: make("layer input", hiddenSize),
       inputNormed: make("normed input", hiddenSize),
       inputRms: make("input rms", 1),
+      qkv: sharedQkv ?? makeQkv(),
+      ...(config.qkNorm && {
+        qRms: make("rms of queries", numHeads),
+        kRms: make("rms of keys", config.numKeyValueHeads),
+      }),
       q: make("queries", qWidth),
       keys: make("keys", kvWidth),
       values: make("values", kvWidth),
@@ -104,13 +117,18 @@ export class Gradients {
     this.k = make("keys", kvWidth);
     this.v = make("values", kvWidth);
     this.qkv = make("q, k and v", qWidth + 2 * kvWidth);
-    const partials = rmsnormPartialLength(maxTokens, config.hiddenSize);
-    this.partial = alloc.allocate("activations", "partial sums of norms", partials);
+    const partials = Math.max(
+      rowPartialLength(maxTokens, config.hiddenSize),
+      config.qkvBias ? rowPartialLength(maxTokens, qWidth + 2 * kvWidth) : 0,
+      config.qkNorm ? rowPartialLength(maxTokens * config.numHeads, config.headDim) : 0,
+    );
+    this.partial = alloc.allocate("activations", "partial sums over rows", partials);
   }
 }
 
 /**
- * A Llama decoder (Touvron et al. 2023) without its head: token ids to the residual stream, and back.
+ * A decoder of the Llama kind (Touvron et al. 2023) without its head: token ids to the residual stream,
+ * and back. Families differ by a bias on q, k and v and by norms of their heads, as the config says.
  * It owns no weights and no activations, so that one decoder serves policy and reference model,
  * learning and sampling.
  * `ropeTable` holds as many positions as any sequence may have.
@@ -118,6 +136,8 @@ export class Gradients {
 export class Decoder {
   readonly ops: Ops;
   private readonly shape: HeadShape;
+  private readonly qHeads: NormedHeads;
+  private readonly kHeads: NormedHeads;
 
   constructor(
     private readonly gpu: Gpu,
@@ -127,7 +147,10 @@ export class Decoder {
     this.ops = new Ops(gpu, config.headDim);
     const { numHeads, numKeyValueHeads, headDim } = config;
     this.shape = { heads: numHeads, kvHeads: numKeyValueHeads, headDim };
-    gpu.upload(ropeTable, ropeTableOf(config, ropeTable.length / headDim));
+    const stride = (numHeads + 2 * numKeyValueHeads) * headDim;
+    this.qHeads = { heads: numHeads, stride, first: 0 };
+    this.kHeads = { heads: numKeyValueHeads, stride, first: numHeads * headDim };
+    gpu.upload(ropeTable, makeRopeTable(config, ropeTable.length / headDim));
   }
 
   /**
@@ -151,9 +174,10 @@ export class Decoder {
 
       const inputNorm = { x: a.input, w: w.inputNorm, y: a.inputNormed, inverse_rms: a.inputRms };
       ops.rmsnorm(inputNorm, tokens, hiddenSize, rmsNormEps);
-      ops.linear({ x: a.inputNormed, y: activations.qkv }, w.qkv, tokens);
-      const rope = { spans, table: this.ropeTable, qkv: activations.qkv, q: a.q, keys, values };
-      ops.rope(rope, tokens, shape);
+      ops.linear({ x: a.inputNormed, y: a.qkv, bias: w.qkvBias }, w.qkv, tokens);
+      const qk = this.normHeads(w, a, tokens, activations.qkNormed);
+      const { qkv, q } = a;
+      ops.rope({ spans, table: this.ropeTable, qk, qkv, q, keys, values }, tokens, shape);
       const attention = { spans, q: a.q, k: keys, v: values, o: a.attended, lse: a.lse };
       ops.attention(attention, tokens, shape);
       ops.linear({ x: a.attended, y: a.middle, residual: a.input }, w.output, tokens);
@@ -226,6 +250,11 @@ export class Decoder {
       );
       const rope = { spans, table: this.ropeTable, dq: g.q, dk: g.k, dv: g.v, dqkv: g.qkv };
       ops.ropeBackward(rope, tokens, shape);
+      this.normHeadsBackward(w, dw, a, g, tokens);
+      if (dw.qkvBias) {
+        const bias = { dy: g.qkv, db: dw.qkvBias, partial: g.partial };
+        ops.biasBackward(bias, tokens, w.qkv.rows);
+      }
       ops.linearBackwardInput({ dy: g.qkv, dx: g.normed }, w.qkv, tokens);
       ops.linearBackwardWeight({ dy: g.qkv, x: a.inputNormed }, dw.qkv, tokens);
       const inputNorm = { x: a.input, w: w.inputNorm, inverse_rms: a.inputRms, dw: dw.inputNorm };
@@ -234,19 +263,38 @@ export class Decoder {
     }
     ops.gatherBackward({ ...batch.idLists, d_out: g.stream }, gradients.embedding, distinctIds);
   }
-}
 
-/** (cos, sin) of position * theta^(-2 j / D), [positions, D / 2, 2], computed in float64. */
-function ropeTableOf({ headDim, ropeTheta }: ModelConfig, positions: number): Float32Array {
-  const half = headDim / 2;
-  const table = new Float32Array(positions * headDim);
-  for (let j = 0; j < half; j++) {
-    const frequency = ropeTheta ** ((-2 * j) / headDim);
-    for (let position = 0; position < positions; position++) {
-      const at = (position * half + j) * 2;
-      table[at] = Math.cos(position * frequency);
-      table[at + 1] = Math.sin(position * frequency);
-    }
+  /** Norms the heads of q and k if the model does. @returns where RoPE reads them */
+  private normHeads(
+    { qNorm, kNorm }: LayerParameters,
+    { qkv, qRms, kRms }: LayerActivations,
+    tokens: number,
+    normed: Tensor | undefined,
+  ): Tensor {
+    if (!qNorm || !kNorm || !qRms || !kRms || !normed) return qkv;
+    const { ops, qHeads, kHeads } = this;
+    const { headDim, rmsNormEps } = this.config;
+    const q = { x: qkv, w: qNorm, y: normed, inverse_rms: qRms };
+    const k = { x: qkv, w: kNorm, y: normed, inverse_rms: kRms };
+    ops.rmsnorm(q, tokens, headDim, rmsNormEps, qHeads);
+    ops.rmsnorm(k, tokens, headDim, rmsNormEps, kHeads);
+    return normed;
   }
-  return table;
+
+  /** Turns `g.qkv` from the gradient of the normed heads into that of the heads. */
+  private normHeadsBackward(
+    { qNorm, kNorm }: LayerParameters,
+    dw: LayerParameters,
+    { qkv, qRms, kRms }: LayerActivations,
+    g: Gradients,
+    tokens: number,
+  ): void {
+    if (!qNorm || !kNorm || !dw.qNorm || !dw.kNorm || !qRms || !kRms) return;
+    const { ops, qHeads, kHeads } = this;
+    const shared = { x: qkv, dy: g.qkv, partial: g.partial };
+    const q = { ...shared, w: qNorm, inverse_rms: qRms, dw: dw.qNorm };
+    const k = { ...shared, w: kNorm, inverse_rms: kRms, dw: dw.kNorm };
+    ops.headNormBackward(q, tokens, this.config.headDim, qHeads);
+    ops.headNormBackward(k, tokens, this.config.headDim, kHeads);
+  }
 }

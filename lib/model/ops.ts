@@ -1,5 +1,6 @@
 import adamwSource from "../../shaders/adamw.wgsl" with { type: "text" };
 import attentionSource from "../../shaders/attention.wgsl" with { type: "text" };
+import biasSource from "../../shaders/bias.wgsl" with { type: "text" };
 import gatherSource from "../../shaders/gather.wgsl" with { type: "text" };
 import logprobSource from "../../shaders/logprob.wgsl" with { type: "text" };
 import mathSource from "../../shaders/math.wgsl" with { type: "text" };
@@ -32,6 +33,21 @@ export interface HeadShape {
   headDim: number;
 }
 
+/** Which heads a norm is over: `heads` side by side from element `first` of a token's `stride`. */
+export interface NormedHeads {
+  heads: number;
+  stride: number;
+  first: number;
+}
+
+/** What `linear` reads and writes; of residual and bias one may be there. */
+interface LinearTensors {
+  x: Tensor;
+  y: Tensor;
+  residual?: Tensor;
+  bias?: Tensor;
+}
+
 export interface SamplingOptions {
   /** 0 takes the most likely token. */
   temperature: number;
@@ -44,14 +60,13 @@ export interface SamplingOptions {
 }
 
 const ceil = (n: number, by: number) => Math.ceil(n / by);
-/** Rows summed by one invocation of rmsnorm's backward_weight. */
-export const RMSNORM_CHUNK = 128;
+/** Rows summed by one invocation of the backward pass of a bias or of rmsnorm's weight. */
+export const ROW_CHUNK = 128;
 /** Elements squared and summed by one invocation of adamw's square. */
 export const SQUARE_CHUNK = 1024;
 
-/** Partial sums that rmsnorm's backward_weight needs for `rows` rows of `columns`. */
-export const rmsnormPartialLength = (rows: number, columns: number) =>
-  ceil(rows, RMSNORM_CHUNK) * columns;
+/** Partial sums that those need for `rows` rows of `columns`. */
+export const rowPartialLength = (rows: number, columns: number) => ceil(rows, ROW_CHUNK) * columns;
 /** Partial sums that the gradient norm needs for `count` elements. */
 export const squareChunks = (count: number) => ceil(count, SQUARE_CHUNK);
 
@@ -82,11 +97,12 @@ export class Ops {
       }
     };
     add("matmul", matmulSource, "forward forward_residual backward_input backward_weight");
-    add("rmsnorm", withRow(rmsnormSource), "forward backward_input", row);
+    add("rmsnorm", withRow(rmsnormSource), "forward backward_input backward_in_place", row);
     add("rmsnorm", withRow(rmsnormSource), "backward_weight reduce_weight", {
       ...row,
-      CHUNK: RMSNORM_CHUNK,
+      CHUNK: ROW_CHUNK,
     });
+    add("bias", biasSource, "backward reduce", { CHUNK: ROW_CHUNK });
     add("rope", ropeSource, "forward backward", { HEAD_DIM: headDim });
     const attention = "forward backward_delta backward_query backward_key";
     add("attention", withMath(attentionSource), attention, { HEAD_DIM: headDim });
@@ -98,13 +114,11 @@ export class Ops {
     add("adamw", withMath(adamwSource), "square total update", { CHUNK: SQUARE_CHUNK });
   }
 
-  /** y[T, N] = x[T, K] W^T, plus residual[T, N] if given. Rows of y are `yStride` apart (N by default). */
-  linear(
-    tensors: { x: Tensor; y: Tensor; residual?: Tensor },
-    weight: Matrix,
-    rows: number,
-    yStride = weight.rows,
-  ): void {
+  /**
+   * y[T, N] = x[T, K] W^T, plus residual[T, N] or bias[N] if given. Rows of y are `yStride` apart (N by
+   * default).
+   */
+  linear(tensors: LinearTensors, weight: Matrix, rows: number, yStride = weight.rows): void {
     for (const block of weight.blocks) {
       this.linearBlock(tensors, weight, block, rows, yStride, block.firstRow);
     }
@@ -112,7 +126,7 @@ export class Ops {
 
   /** The columns of `linear` that one block of W makes, written from column `yColumn` on. */
   linearBlock(
-    { x, y, residual }: { x: Tensor; y: Tensor; residual?: Tensor },
+    { x, y, residual, bias }: LinearTensors,
     weight: Matrix,
     block: MatrixBlock,
     rows: number,
@@ -121,9 +135,11 @@ export class Ops {
   ): void {
     const params = matmulParams(weight, block, rows, yStride, yColumn);
     const groups = [ceil(block.rows, 64), ceil(rows, 32)] as const;
-    if (residual) {
-      const tensors = { x, w: block.tensor, y, residual };
-      this.run("matmul.forward_residual", tensors, params, groups);
+    const added = residual ?? bias;
+    if (added) {
+      const tensors = { x, w: block.tensor, y, residual: added };
+      const strided = { ...params, residual_stride: residual ? yStride : 0 };
+      this.run("matmul.forward_residual", tensors, strided, groups);
     } else {
       this.run("matmul.forward", { x, w: block.tensor, y }, params, groups);
     }
@@ -180,18 +196,30 @@ export class Ops {
     this.run("matmul.backward_weight", { dy, x, dw: block.tensor }, params, groups);
   }
 
-  /** y[T, D] = x / rms(x) * w; saves 1 / rms in inverse_rms[T]. */
-  rmsnorm(
-    tensors: { x: Tensor; w: Tensor; y: Tensor; inverse_rms: Tensor },
+  /** db[N] += the sum of the rows of dy[T, N]. `partial` holds rowPartialLength elements. */
+  biasBackward(
+    tensors: { dy: Tensor; db: Tensor; partial: Tensor },
     rows: number,
     columns: number,
-    epsilon: number,
-  ): void {
-    const groups = [ceil(rows, this.rowsPerGroup)] as const;
-    this.run("rmsnorm.forward", tensors, { rows, columns, epsilon }, groups);
+  ) {
+    const params = { rows, columns };
+    this.run("bias.backward", tensors, params, [ceil(columns, 64), ceil(rows, ROW_CHUNK)]);
+    this.run("bias.reduce", tensors, params, [ceil(columns, 64)]);
   }
 
-  /** dx += the gradient of rmsnorm; dw += likewise. `partial` holds rmsnormPartialLength elements. */
+  /** y[T, D] = x / rms(x) * w; saves 1 / rms in inverse_rms[T]. `heads`: of the heads of T tokens. */
+  rmsnorm(
+    tensors: { x: Tensor; w: Tensor; y: Tensor; inverse_rms: Tensor },
+    tokens: number,
+    columns: number,
+    epsilon: number,
+    heads?: NormedHeads,
+  ): void {
+    const params = normParams(tokens, columns, epsilon, heads);
+    this.run("rmsnorm.forward", tensors, params, [ceil(params.rows, this.rowsPerGroup)]);
+  }
+
+  /** dx += the gradient of rmsnorm; dw += likewise. `partial` holds rowPartialLength elements. */
   rmsnormBackward(
     tensors: {
       x: Tensor;
@@ -205,11 +233,39 @@ export class Ops {
     rows: number,
     columns: number,
   ): void {
-    const params = { rows, columns, epsilon: 0 };
-    const chunks = ceil(rows, RMSNORM_CHUNK);
+    const params = normParams(rows, columns, 0);
     this.run("rmsnorm.backward_input", tensors, params, [ceil(rows, this.rowsPerGroup)]);
-    this.run("rmsnorm.backward_weight", tensors, params, [ceil(columns, 64), chunks]);
-    this.run("rmsnorm.reduce_weight", tensors, params, [ceil(columns, 64)]);
+    this.rmsnormBackwardWeight(tensors, params);
+  }
+
+  /** Turns dy, the gradient of the normed heads of T tokens, into that of the heads; dw += likewise. */
+  headNormBackward(
+    tensors: {
+      x: Tensor;
+      w: Tensor;
+      inverse_rms: Tensor;
+      dy: Tensor;
+      dw: Tensor;
+      partial: Tensor;
+    },
+    tokens: number,
+    columns: number,
+    heads: NormedHeads,
+  ): void {
+    const params = normParams(tokens, columns, 0, heads);
+    this.rmsnormBackwardWeight(tensors, params);
+    const { dy, ...rest } = tensors;
+    const groups = [ceil(params.rows, this.rowsPerGroup)] as const;
+    this.run("rmsnorm.backward_in_place", { ...rest, dx: dy }, params, groups);
+  }
+
+  private rmsnormBackwardWeight(
+    tensors: Readonly<Record<string, Tensor>>,
+    params: ReturnType<typeof normParams>,
+  ): void {
+    const groups = ceil(params.columns, 64);
+    this.run("rmsnorm.backward_weight", tensors, params, [groups, ceil(params.rows, ROW_CHUNK)]);
+    this.run("rmsnorm.reduce_weight", tensors, params, [groups]);
   }
 
   /** Splits qkv into rotated q, rotated keys and values, these in the rows their spans name. */
@@ -217,6 +273,8 @@ export class Ops {
     tensors: {
       spans: Tensor;
       table: Tensor;
+      /** Where q and k are read: qkv itself, or a copy with normed heads. */
+      qk: Tensor;
       qkv: Tensor;
       q: Tensor;
       keys: Tensor;
@@ -434,9 +492,15 @@ function matmulParams(
     outputs: block.rows,
     inputs: weight.columns,
     y_stride: yStride,
+    residual_stride: yStride,
     y_column: yColumn,
     add: block.firstRow > 0 ? 1 : 0,
   };
+}
+
+function normParams(tokens: number, columns: number, epsilon: number, at?: NormedHeads) {
+  const { heads, stride, first } = at ?? { heads: 1, stride: columns, first: 0 };
+  return { rows: tokens * heads, columns, epsilon, heads, stride, first };
 }
 
 function headParams(tokens: number, { heads, kvHeads }: HeadShape) {

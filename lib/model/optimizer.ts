@@ -7,7 +7,7 @@ export interface AdamwSettings {
   adamBeta1: number;
   adamBeta2: number;
   adamEpsilon: number;
-  /** Decoupled, and not applied to norm vectors. */
+  /** Decoupled, and not applied to norms and biases. */
   weightDecay: number;
   /** The gradient is scaled down to this norm; 0 leaves it alone. */
   maxGradNorm: number;

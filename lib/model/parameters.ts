@@ -11,6 +11,11 @@ export interface LayerParameters {
   inputNorm: Tensor;
   /** q, k and v projections, stacked: [(H + 2 KV) D, hidden]. */
   qkv: Matrix;
+  /** Of q, k and v, stacked: [(H + 2 KV) D]. */
+  qkvBias?: Tensor;
+  /** Norms of the heads of q and of k: [D]. */
+  qNorm?: Tensor;
+  kNorm?: Tensor;
   output: Matrix;
   postNorm: Tensor;
   /** Gate and up projections, stacked: [2 F, hidden]. */
@@ -41,14 +46,14 @@ interface MatrixPlace {
 /**
  * Where every parameter lives. Parameters are laid out back to back in slabs, each no larger than one
  * binding, so that the optimizer works through a few large ranges; matrices, which weight decay
- * applies to, and norm vectors, which it does not, are in slabs of their own. The same layout serves
+ * applies to, and norms and biases, which it does not, are in slabs of their own. The same layout serves
  * weights, gradients and both moments.
  */
 export class ParameterLayout {
   readonly slabs: { length: number; decay: boolean }[] = [];
   readonly pieces = new Map<string, Piece[]>();
   readonly matrices = new Map<string, MatrixPlace>();
-  readonly vectors = new Map<string, { slab: number; at: number }>();
+  readonly vectors = new Map<string, { slab: number; at: number; length: number }>();
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   private readonly slabCapacity: number;
 
@@ -73,9 +78,19 @@ export class ParameterLayout {
       this.placeMatrix(`${i}.down`, [`${mlp}.down_proj.weight`], align);
     }
     this.slabs.push({ length: 0, decay: false });
-    for (const [name, shape] of this.shapes) {
-      if (shape.length === 1) this.placeVector(name, shape[0], align);
+    const vector = (key: string, names: string[]) => this.placeVector(key, names, align);
+    for (let i = 0; i < config.numLayers; i++) {
+      const layer = `model.layers.${i}`;
+      vector(`${i}.inputNorm`, [`${layer}.input_layernorm.weight`]);
+      const biases = ["q", "k", "v"].map((name) => `${layer}.self_attn.${name}_proj.bias`);
+      if (config.qkvBias) vector(`${i}.qkvBias`, biases);
+      if (config.qkNorm) {
+        vector(`${i}.qNorm`, [`${layer}.self_attn.q_norm.weight`]);
+        vector(`${i}.kNorm`, [`${layer}.self_attn.k_norm.weight`]);
+      }
+      vector(`${i}.postNorm`, [`${layer}.post_attention_layernorm.weight`]);
     }
+    vector("finalNorm", ["model.norm.weight"]);
   }
 
   /** Elements of the model, paddings not counted. */
@@ -122,10 +137,16 @@ export class ParameterLayout {
     }
   }
 
-  private placeVector(name: string, length: number, align: number): void {
-    const { slab, at } = this.place(length, align, false);
-    this.vectors.set(name, { slab, at });
-    this.pieces.set(name, [{ slab, at, start: 0, length }]);
+  /** Places vectors end to end, as one. */
+  private placeVector(key: string, names: string[], align: number): void {
+    const lengths = names.map((name) => this.shape(name)[0]);
+    const length = lengths.reduce((a, b) => a + b);
+    let { slab, at } = this.place(length, align, false);
+    this.vectors.set(key, { slab, at, length });
+    names.forEach((name, i) => {
+      this.pieces.set(name, [{ slab, at, start: 0, length: lengths[i] }]);
+      at += lengths[i];
+    });
   }
 
   private place(length: number, align: number, decay: boolean): { slab: number; at: number } {
@@ -164,12 +185,17 @@ export class Parameters {
     this.slabs = layout.slabs.map(({ length }, i) => alloc.allocate(part, `${name} ${i}`, length));
     this.embedding = this.matrix("model.embed_tokens.weight");
     this.head = layout.config.tieWordEmbeddings ? this.embedding : this.matrix("lm_head.weight");
-    this.finalNorm = this.vector("model.norm.weight");
+    this.finalNorm = this.vector("finalNorm");
     this.layers = Array.from({ length: layout.config.numLayers }, (_, i) => ({
-      inputNorm: this.vector(`model.layers.${i}.input_layernorm.weight`),
+      inputNorm: this.vector(`${i}.inputNorm`),
       qkv: this.matrix(`${i}.qkv`),
+      ...(layout.config.qkvBias && { qkvBias: this.vector(`${i}.qkvBias`) }),
+      ...(layout.config.qkNorm && {
+        qNorm: this.vector(`${i}.qNorm`),
+        kNorm: this.vector(`${i}.kNorm`),
+      }),
       output: this.matrix(`${i}.output`),
-      postNorm: this.vector(`model.layers.${i}.post_attention_layernorm.weight`),
+      postNorm: this.vector(`${i}.postNorm`),
       gateUp: this.matrix(`${i}.gateUp`),
       down: this.matrix(`${i}.down`),
     }));
@@ -225,10 +251,9 @@ export class Parameters {
     return { rows: place.rows, columns: place.columns, blocks };
   }
 
-  private vector(name: string): Tensor {
-    const place = this.layout.vectors.get(name);
-    const length = this.layout.shapes.get(name)?.[0];
-    if (!place || length === undefined) throw new Error(`no vector ${name}`);
-    return view(this.slabs[place.slab], name, place.at, length);
+  private vector(key: string): Tensor {
+    const place = this.layout.vectors.get(key);
+    if (!place) throw new Error(`no vector ${key}`);
+    return view(this.slabs[place.slab], key, place.at, place.length);
   }
 }

@@ -16,6 +16,32 @@ export interface HeadShape {
 
 export interface RopeShape extends HeadShape {
   theta: number;
+  scaling?: RopeScaling | null;
+}
+
+/** As in a Hugging Face config's `rope_scaling`. */
+export type RopeScaling =
+  | { type: "linear"; factor: number }
+  | {
+      type: "llama3";
+      factor: number;
+      lowFreqFactor: number;
+      highFreqFactor: number;
+      originalMaxPositionEmbeddings: number;
+    };
+
+/** f_i = theta^(-2i/headDim), stretched as `transformers` does it, by the length of its wave. */
+function frequency(i: number, { headDim, theta, scaling }: RopeShape): number {
+  const f = theta ** ((-2 * i) / headDim);
+  if (!scaling) return f;
+  if (scaling.type === "linear") return f / scaling.factor;
+  const { factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings } = scaling;
+  const wave = (2 * Math.PI) / f;
+  if (wave < originalMaxPositionEmbeddings / highFreqFactor) return f;
+  if (wave > originalMaxPositionEmbeddings / lowFreqFactor) return f / factor;
+  const smooth =
+    (originalMaxPositionEmbeddings / wave - lowFreqFactor) / (highFreqFactor - lowFreqFactor);
+  return ((1 - smooth) * f) / factor + smooth * f;
 }
 
 export interface QueryKeyValue {
@@ -34,14 +60,20 @@ export function position(spans: Uint32Array, t: number): number {
 }
 
 /**
- * Writes `head` rotated by `sign` times its angle, with angle_i = pos theta^(-2i/headDim) and
+ * Writes `head` rotated by `sign` times its angle, with angle_i = pos f_i and
  * h = headDim / 2:  out_i = a_i cos - a_{i+h} sin,  out_{i+h} = a_{i+h} cos + a_i sin.
  * A rotation is orthogonal, so its backward pass is the rotation by the opposite angle.
  */
-function rotate(head: Float64Array, out: Float64Array, pos: number, theta: number, sign: number) {
+function rotate(
+  head: Float64Array,
+  out: Float64Array,
+  pos: number,
+  shape: RopeShape,
+  sign: number,
+) {
   const half = head.length / 2;
   for (let i = 0; i < half; i++) {
-    const angle = sign * pos * theta ** ((-2 * i) / head.length);
+    const angle = sign * pos * frequency(i, shape);
     const cos = Math.cos(angle);
     const sin = Math.sin(angle);
     out[i] = head[i] * cos - head[i + half] * sin;
@@ -56,9 +88,10 @@ function rotate(head: Float64Array, out: Float64Array, pos: number, theta: numbe
 export function ropeForward(
   qkv: Float64Array,
   spans: Uint32Array,
-  { T, heads, kvHeads, headDim, theta }: RopeShape,
+  shape: RopeShape,
   cache?: { k: Float64Array; v: Float64Array },
 ): QueryKeyValue {
+  const { T, heads, kvHeads, headDim } = shape;
   const width = (heads + 2 * kvHeads) * headDim;
   const q = new Float64Array(T * heads * headDim);
   const k = cache ? cache.k.slice() : new Float64Array(T * kvHeads * headDim);
@@ -69,11 +102,11 @@ export function ropeForward(
     const part = (index: number) =>
       qkv.subarray(t * width + index * headDim, t * width + (index + 1) * headDim);
     for (let h = 0; h < heads; h++) {
-      rotate(part(h), q.subarray((t * heads + h) * headDim).subarray(0, headDim), pos, theta, 1);
+      rotate(part(h), q.subarray((t * heads + h) * headDim).subarray(0, headDim), pos, shape, 1);
     }
     for (let h = 0; h < kvHeads; h++) {
       const start = (row * kvHeads + h) * headDim;
-      rotate(part(heads + h), k.subarray(start, start + headDim), pos, theta, 1);
+      rotate(part(heads + h), k.subarray(start, start + headDim), pos, shape, 1);
       v.set(part(heads + kvHeads + h), start);
     }
   }
@@ -84,8 +117,9 @@ export function ropeForward(
 export function ropeBackward(
   { q: dq, k: dk, v: dv }: QueryKeyValue,
   spans: Uint32Array,
-  { T, heads, kvHeads, headDim, theta }: RopeShape,
+  shape: RopeShape,
 ): Float64Array {
+  const { T, heads, kvHeads, headDim } = shape;
   const width = (heads + 2 * kvHeads) * headDim;
   const dqkv = new Float64Array(T * width);
   for (let t = 0; t < T; t++) {
@@ -94,11 +128,11 @@ export function ropeBackward(
     const part = (index: number) =>
       dqkv.subarray(t * width + index * headDim, t * width + (index + 1) * headDim);
     for (let h = 0; h < heads; h++) {
-      rotate(dq.subarray((t * heads + h) * headDim).subarray(0, headDim), part(h), pos, theta, -1);
+      rotate(dq.subarray((t * heads + h) * headDim).subarray(0, headDim), part(h), pos, shape, -1);
     }
     for (let h = 0; h < kvHeads; h++) {
       const start = (row * kvHeads + h) * headDim;
-      rotate(dk.subarray(start, start + headDim), part(heads + h), pos, theta, -1);
+      rotate(dk.subarray(start, start + headDim), part(heads + h), pos, shape, -1);
       part(heads + kvHeads + h).set(dv.subarray(start, start + headDim));
     }
   }

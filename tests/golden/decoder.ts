@@ -2,7 +2,11 @@ import { readFileSync } from "node:fs";
 import { type ModelConfig, parseModelConfig } from "../../lib/model/config.ts";
 import type { Group } from "../oracle/packing.ts";
 
-/** What PyTorch computed for a tiny Llama in float64; decoder.py says how. */
+/** The variants that decoder.py makes: Llama with either head and with scaled RoPE, and the other families. */
+export const GOLDENS = ["untied", "tied", "llama3", "linear", "mistral", "qwen2", "qwen3"] as const;
+export type GoldenName = (typeof GOLDENS)[number];
+
+/** What PyTorch computed for a tiny model in float64; decoder.py says how. */
 export interface DecoderGolden {
   config: ModelConfig;
   /** Their completion tokens in order are the M predictions. */
@@ -18,6 +22,17 @@ export interface DecoderGolden {
   entropies: Float64Array;
   /** Of sum(coefficients * logprobs), by Hugging Face name. */
   gradients: Map<string, Float64Array>;
+  /** The loss before each of 20 steps of AdamW on the batch, at temperature 1. */
+  losses: Float64Array;
+  optimizer: {
+    lr: number;
+    betas: [number, number];
+    eps: number;
+    weight_decay: number;
+    max_norm: number;
+  };
+  /** What greedy decoding appends to the prompt of each group. */
+  greedy: number[][];
 }
 
 /** Every tensor of a safetensors file as float64, and the JSON under `case` in its metadata. */
@@ -37,7 +52,7 @@ function readSafetensors(path: URL) {
   return { tensors, metadata: JSON.parse(metadata.case) };
 }
 
-export function loadDecoderGolden(name: "tied" | "untied"): DecoderGolden {
+export function loadDecoderGolden(name: GoldenName): DecoderGolden {
   const path = new URL(`decoder-${name}.safetensors`, import.meta.url);
   const { tensors, metadata } = readSafetensors(path);
   const under = (prefix: string) =>
@@ -56,5 +71,8 @@ export function loadDecoderGolden(name: "tied" | "untied"): DecoderGolden {
     logprobs: vector("logprobs"),
     entropies: vector("entropies"),
     gradients: under("gradients/"),
+    losses: vector("losses"),
+    optimizer: metadata.optimizer,
+    greedy: metadata.greedy,
   };
 }

@@ -28,12 +28,25 @@ const llama = {
   vocab_size: 100,
   _name_or_path: "x",
 };
+const llama3 = {
+  factor: 8,
+  low_freq_factor: 1,
+  high_freq_factor: 4,
+  original_max_position_embeddings: 64,
+};
+const family = (architecture: string, modelType: string) => ({
+  architectures: [architecture],
+  model_type: modelType,
+  pretraining_tp: undefined,
+  attention_bias: undefined,
+});
 const parse = (changes: object = {}) =>
   parseModelConfig(JSON.stringify({ ...llama, ...changes }), "m/config.json");
 
 describe("parseModelConfig", () => {
   test("reads a Hugging Face Llama config", () => {
     expect(parse()).toEqual({
+      architecture: "LlamaForCausalLM",
       vocabSize: 100,
       hiddenSize: 64,
       intermediateSize: 172,
@@ -43,8 +56,11 @@ describe("parseModelConfig", () => {
       headDim: 8,
       rmsNormEps: 1e-5,
       ropeTheta: 500000,
+      ropeScaling: null,
       maxPositionEmbeddings: 256,
       tieWordEmbeddings: false,
+      qkvBias: false,
+      qkNorm: false,
       bosTokenId: 1,
       eosTokenIds: [2],
     });
@@ -65,8 +81,45 @@ describe("parseModelConfig", () => {
     expect(config.headDim).toBe(16);
   });
 
+  test("reads the other families, whose fields depend on each other", () => {
+    const qwen2 = parse({
+      ...family("Qwen2ForCausalLM", "qwen2"),
+      use_sliding_window: false,
+      sliding_window: 131072,
+      max_window_layers: 28,
+      layer_types: ["full_attention", "full_attention"],
+    });
+    expect([qwen2.qkvBias, qwen2.qkNorm, qwen2.headDim]).toEqual([true, false, 8]);
+    const qwen3 = parse(family("Qwen3ForCausalLM", "qwen3"));
+    expect([qwen3.qkvBias, qwen3.qkNorm, qwen3.headDim]).toEqual([false, true, 128]);
+    const mistral = parse({ ...family("MistralForCausalLM", "mistral"), sliding_window: null });
+    expect([mistral.qkvBias, mistral.qkNorm, mistral.headDim]).toEqual([false, false, 8]);
+  });
+
+  test("reads scaled RoPE in both spellings", () => {
+    const linear = { type: "linear", factor: 2 };
+    expect(parse({ rope_scaling: linear }).ropeScaling).toEqual({ type: "linear", factor: 2 });
+    const fields = { rope_type: "llama3", ...llama3, rope_theta: 9 };
+    const scaling = {
+      type: "llama3",
+      factor: 8,
+      lowFreqFactor: 1,
+      highFreqFactor: 4,
+      originalMaxPositionEmbeddings: 64,
+    } as const;
+    const { rope_theta, ...old } = fields;
+    expect(parse({ rope_scaling: old })).toMatchObject({ ropeScaling: scaling, ropeTheta: 5e5 });
+    const parameters = parse({ rope_parameters: fields, rope_theta: undefined });
+    expect(parameters).toMatchObject({ ropeScaling: scaling, ropeTheta: 9 });
+  });
+
   test("survives the way out and back in", () => {
     for (const changes of [
+      family("Qwen2ForCausalLM", "qwen2"),
+      family("Qwen3ForCausalLM", "qwen3"),
+      family("MistralForCausalLM", "mistral"),
+      { rope_scaling: { type: "linear", factor: 2 } },
+      { rope_scaling: { rope_type: "llama3", ...llama3 } },
       {},
       { eos_token_id: [3, 4], bos_token_id: null },
       { eos_token_id: null },
@@ -78,10 +131,32 @@ describe("parseModelConfig", () => {
   });
 
   const wrong: [string, object, RegExp][] = [
-    ["another architecture", { architectures: ["Qwen2ForCausalLM"] }, /Qwen2ForCausalLM/],
+    ["another architecture", { architectures: ["GemmaForCausalLM"] }, /GemmaForCausalLM/],
+    ["a family under another's name", { model_type: "qwen2" }, /model_type = "qwen2"/],
+    [
+      "a sliding window",
+      { ...family("MistralForCausalLM", "mistral"), sliding_window: 4096 },
+      /sliding_window = 4096/,
+    ],
+    [
+      "a sliding window that is on",
+      { ...family("Qwen2ForCausalLM", "qwen2"), use_sliding_window: true },
+      /use_sliding_window = true/,
+    ],
+    ["layers of another kind", { layer_types: ["sliding_attention"] }, /layer_types/],
     ["no architecture", { architectures: undefined }, /architecture none/],
-    ["scaled RoPE", { rope_scaling: { rope_type: "llama3", factor: 8 } }, /rope_scaling/],
-    ["scaled RoPE, new style", { rope_parameters: { rope_type: "yarn" } }, /rope_parameters/],
+    [
+      "half a RoPE scaling",
+      { rope_scaling: { rope_type: "llama3", factor: 8 } },
+      /low_freq_factor/,
+    ],
+    ["RoPE scaled otherwise", { rope_scaling: { type: "dynamic", factor: 8 } }, /dynamic/],
+    ["the same, new style", { rope_parameters: { rope_type: "yarn" } }, /rope_parameters.*yarn/],
+    [
+      "an unknown field of it",
+      { rope_scaling: { type: "linear", factor: 8, attention_factor: 2 } },
+      /attention_factor/,
+    ],
     ["attention bias", { attention_bias: true }, /attention_bias/],
     ["MLP bias", { mlp_bias: true }, /mlp_bias/],
     ["another activation", { hidden_act: "gelu" }, /hidden_act = "gelu"/],

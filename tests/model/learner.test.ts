@@ -1,11 +1,15 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
+import { Sampler, SamplerMemory } from "../../lib/model/generate.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
-import { loadDecoderGolden } from "../golden/decoder.ts";
+import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
 import { expectClose } from "../oracle/compare.ts";
+
+setDefaultTimeout(300_000);
 
 // The whole decoder, head included, against PyTorch autograd in float64 on the same weights. The second
 // device allows 2 KiB a binding, so that embedding, head and MLP come in several blocks.
@@ -13,46 +17,92 @@ const devices = [await Gpu.open(), await Gpu.open(undefined, { bindingLimit: 204
 afterAll(() => {
   for (const gpu of devices) gpu.destroy();
 });
+const maxTokens = 256;
+
+/** A golden model on a GPU, with its groups packed. */
+function open(gpu: Gpu, name: GoldenName) {
+  const golden = loadDecoderGolden(name);
+  const { config, groups } = golden;
+  const layout = new ParameterLayout(config, gpu);
+  const weights = new Parameters(gpu, layout, "weights", "weights");
+  const gradients = new Parameters(gpu, layout, "gradients", "gradients");
+  for (const [tensor, data] of golden.weights) weights.set(gpu, tensor, Float32Array.from(data));
+  gradients.clear(gpu);
+  const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
+  const decoder = new Decoder(gpu, config, table);
+  const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, maxTokens));
+  const batch = new PackedBatch(maxTokens);
+  for (const { prompt, completions } of groups) batch.add(prompt, completions);
+  const logprobs = new Float32Array(batch.predictions);
+  const entropies = new Float32Array(batch.predictions);
+  return { golden, layout, weights, gradients, decoder, learner, batch, logprobs, entropies };
+}
 
 for (const [i, limit] of ["the adapter's bindings", "bindings of 2 KiB"].entries()) {
-  const gpu = devices[i];
   describe(limit, () => {
-    for (const name of ["tied", "untied"] as const) {
-      test(`${name} decoder: log-probabilities, entropies and all gradients`, async () => {
-        const golden = loadDecoderGolden(name);
-        const { config, groups, temperature } = golden;
-        const layout = new ParameterLayout(config, gpu);
-        const weights = new Parameters(gpu, layout, "weights", "weights");
-        const gradients = new Parameters(gpu, layout, "gradients", "gradients");
-        for (const [tensor, data] of golden.weights) {
-          weights.set(gpu, tensor, Float32Array.from(data));
-        }
-        gradients.clear(gpu);
-        const maxTokens = 256;
-        const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
-        const learner = new Learner(
-          gpu,
-          new Decoder(gpu, config, table),
-          new LearnerMemory(gpu, config, maxTokens),
-        );
-        const batch = new PackedBatch(maxTokens);
-        for (const { prompt, completions } of groups) batch.add(prompt, completions);
+    test.each(GOLDENS)("%s: log-probabilities, entropies and all gradients", async (name) => {
+      const gpu = devices[i];
+      const model = open(gpu, name);
+      const { golden, layout, weights, gradients, learner, batch, logprobs, entropies } = model;
+      const { temperature } = golden;
+      await learner.logprobs(weights, batch, temperature, logprobs, entropies);
+      expectClose(logprobs, golden.logprobs, { name: "logprobs" });
+      expectClose(entropies, golden.entropies, { name: "entropies" });
 
-        const logprobs = new Float32Array(batch.predictions);
-        const entropies = new Float32Array(batch.predictions);
-        await learner.logprobs(weights, batch, temperature, logprobs, entropies);
-        expectClose(logprobs, golden.logprobs, { name: "logprobs" });
-        expectClose(entropies, golden.entropies, { name: "entropies" });
-
-        const upstream = Float32Array.from(golden.coefficients);
-        learner.backward(weights, gradients, batch, temperature, upstream);
-        const upstreamNorm = Math.hypot(...golden.coefficients);
-        for (const [tensor, reference] of golden.gradients) {
-          const gradient = await gradients.get(gpu, tensor);
-          expectClose(gradient, reference, { name: tensor, upstreamNorm });
-        }
-        expect(golden.gradients.size).toBe(layout.shapes.size);
-      });
-    }
+      const upstream = Float32Array.from(golden.coefficients);
+      learner.backward(weights, gradients, batch, temperature, upstream);
+      const upstreamNorm = Math.hypot(...golden.coefficients);
+      for (const [tensor, reference] of golden.gradients) {
+        const gradient = await gradients.get(gpu, tensor);
+        expectClose(gradient, reference, { name: tensor, upstreamNorm });
+      }
+      expect(golden.gradients.size).toBe(layout.shapes.size);
+    });
   });
 }
+
+test.each(GOLDENS)("%s: 20 steps of AdamW descend as in PyTorch", async (name) => {
+  const [gpu] = devices;
+  const model = open(gpu, name);
+  const { golden, layout, weights, gradients, decoder, learner, batch, logprobs } = model;
+  const { lr, betas, eps, weight_decay, max_norm } = golden.optimizer;
+  const optimizer = new Optimizer(gpu, decoder.ops, new OptimizerMemory(gpu, layout), {
+    adamBeta1: betas[0],
+    adamBeta2: betas[1],
+    adamEpsilon: eps,
+    weightDecay: weight_decay,
+    maxGradNorm: max_norm,
+  });
+  const dLogprobs = new Float32Array(batch.predictions).fill(-1 / batch.predictions);
+  const losses: number[] = [];
+  for (let step = 1; step <= golden.losses.length; step++) {
+    gradients.clear(gpu);
+    await learner.logprobs(weights, batch, 1, logprobs, model.entropies);
+    losses.push(-logprobs.reduce((sum, logprob) => sum + logprob, 0) / batch.predictions);
+    learner.backward(weights, gradients, batch, 1, dLogprobs);
+    await optimizer.update(weights, gradients, lr, step);
+  }
+  golden.losses.forEach((loss, i) => {
+    expect(Math.abs(losses[i] - loss)).toBeLessThan(1e-3 * loss);
+  });
+});
+
+test.each(GOLDENS)("%s: greedy decoding gives the tokens of `generate`", async (name) => {
+  const [gpu] = devices;
+  const { golden, weights, decoder } = open(gpu, name);
+  const maxNewTokens = golden.greedy[0].length;
+  const sizes = { rows: 2, promptSlots: 2, maxPromptTokens: 12, maxNewTokens, readEvery: 1 };
+  const sampler = new Sampler(gpu, decoder, new SamplerMemory(gpu, golden.config, sizes));
+  const requests = golden.groups.map(({ prompt }, slot) => ({ prompt, samples: 1, slot }));
+  const completions = await sampler.generate(weights, requests, {
+    temperature: 0,
+    topK: 0,
+    topP: 1,
+    minP: 0,
+    maxNewTokens,
+    stopIds: new Set(),
+    seed: [1, 2],
+    step: 0,
+  });
+  expect(completions.map(([{ tokens }]) => tokens)).toEqual(golden.greedy);
+});

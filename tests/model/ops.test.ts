@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { Commands } from "../../lib/gpu/commands.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { attention, rope, type SpanCase } from "../../lib/oracle/cases/attention.ts";
-import { rmsnorm, swiglu } from "../../lib/oracle/cases/layer.ts";
-import { gather, linearBackward, linearForward } from "../../lib/oracle/cases/matrix.ts";
+import { headNorm, rmsnorm, swiglu } from "../../lib/oracle/cases/layer.ts";
+import { bias, gather, linearBackward, linearForward } from "../../lib/oracle/cases/matrix.ts";
 import { logprob } from "../../lib/oracle/cases/vocabulary.ts";
 import { Random } from "../../lib/oracle/random.ts";
 import { runCase, selfTest } from "../../lib/self-test.ts";
@@ -28,9 +28,16 @@ describe("linear", () => {
   ];
   for (const shape of shapes) {
     const name = JSON.stringify(shape).replace(/"/g, "");
-    const plain = linearForward(shape, false);
-    testCases(name, gpu, ops, [plain, linearForward(shape, true), linearBackward(shape)]);
+    const added = [undefined, "residual", "bias"] as const;
+    const forward = added.map((what) => linearForward(shape, what));
+    testCases(name, gpu, ops, [...forward, linearBackward(shape)]);
   }
+  const biases = [
+    { T: 1, N: 1 },
+    { T: 128, N: 65 },
+    { T: 300, N: 20 },
+  ];
+  testCases("gradients of biases", gpu, ops, biases.map(bias));
 });
 
 for (const lanes of [1, 64]) {
@@ -44,6 +51,12 @@ for (const lanes of [1, 64]) {
       { T: 300, d: 20 }, // three chunks of rows
     ];
     testCases("rmsnorm", gpu, shared, shapes.flatMap(rmsnorm));
+    const heads = [
+      headNorm({ T: 1, d: 4 }, { heads: 1, stride: 4, first: 0 }),
+      headNorm({ T: 5, d: 7 }, { heads: 3, stride: 40, first: 10 }),
+      headNorm({ T: 67, d: 64 }, { heads: 4, stride: 256, first: 0 }), // three chunks of rows
+    ];
+    testCases("norms of heads", gpu, shared, heads.flat());
     const vocabularies = [
       { M: 1, V: 1 },
       { M: 5, V: 7, block: 3 },

@@ -6,6 +6,7 @@ import { oracleDecoder, randomWeights, type Tensors } from "./decoder.ts";
 import { type Group, packGroups } from "./packing.ts";
 
 const config: ModelConfig = {
+  architecture: "LlamaForCausalLM",
   vocabSize: 7,
   hiddenSize: 6,
   intermediateSize: 5,
@@ -15,8 +16,11 @@ const config: ModelConfig = {
   headDim: 2,
   rmsNormEps: 0.01,
   ropeTheta: 50,
+  ropeScaling: null,
   maxPositionEmbeddings: 32,
   tieWordEmbeddings: false,
+  qkvBias: false,
+  qkNorm: false,
   bosTokenId: null,
   eosTokenIds: [],
 };
@@ -50,9 +54,22 @@ test("packing: spans, predictions and the last query of each key", () => {
   expect([...packed.targets]).toEqual([3, 4, 5, 0, 1]);
 });
 
-for (const tieWordEmbeddings of [false, true]) {
-  describe(tieWordEmbeddings ? "tied head" : "untied head", () => {
-    const shape = { ...config, tieWordEmbeddings };
+const llama3 = {
+  type: "llama3" as const,
+  factor: 4,
+  lowFreqFactor: 1,
+  highFreqFactor: 4,
+  originalMaxPositionEmbeddings: 16,
+};
+const variants: Record<string, Partial<ModelConfig>> = {
+  "untied head": {},
+  "tied head": { tieWordEmbeddings: true },
+  "biases and linear scaling": { qkvBias: true, ropeScaling: { type: "linear", factor: 3 } },
+  "norms of heads and llama3 scaling": { qkNorm: true, headDim: 4, ropeScaling: llama3 },
+};
+for (const [variant, changes] of Object.entries(variants)) {
+  describe(variant, () => {
+    const shape = { ...config, ...changes };
     const random = new Random(10);
     const weights = randomWeights(shape, random);
     const decoder = oracleDecoder(shape, weights);

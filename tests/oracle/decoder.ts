@@ -31,6 +31,8 @@ export interface LayerActivations {
   input: Float64Array;
   /** [T, d] */
   attentionNormed: Float64Array;
+  /** [T, (H + 2 KV) D] with the bias, before the norms of the heads */
+  qkv: Float64Array;
   heads: QueryKeyValue;
   attention: AttentionOutput;
   /** [T, d] residual stream between attention and MLP */
@@ -70,6 +72,13 @@ export interface OracleDecoder {
   ): Tensors;
 }
 
+/** The heads of q, or of k, of all tokens: rows of width headDim. */
+interface HeadRange {
+  name: string;
+  heads: number;
+  first: number;
+}
+
 function concat(parts: Float64Array[]): Float64Array {
   const out = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
   let offset = 0;
@@ -105,6 +114,15 @@ export function oracleDecoder(config: ModelConfig, weights: Tensors): OracleDeco
     return {
       attentionNorm: `${prefix}.input_layernorm.weight`,
       qkv: ["q", "k", "v"].map((part) => `${prefix}.self_attn.${part}_proj.weight`),
+      bias: ["q", "k", "v"].map((part) => `${prefix}.self_attn.${part}_proj.bias`),
+      normed: [
+        { name: `${prefix}.self_attn.q_norm.weight`, heads: config.numHeads, first: 0 },
+        {
+          name: `${prefix}.self_attn.k_norm.weight`,
+          heads: config.numKeyValueHeads,
+          first: queryWidth,
+        },
+      ],
       o: `${prefix}.self_attn.o_proj.weight`,
       mlpNorm: `${prefix}.post_attention_layernorm.weight`,
       gateUp: ["gate", "up"].map((part) => `${prefix}.mlp.${part}_proj.weight`),
@@ -128,6 +146,7 @@ export function oracleDecoder(config: ModelConfig, weights: Tensors): OracleDeco
       kvHeads: config.numKeyValueHeads,
       headDim,
       theta: config.ropeTheta,
+      scaling: config.ropeScaling,
     },
     o: { T, K: queryWidth, N: d },
     gateUp: { T, K: d, N: 2 * ff },
@@ -135,6 +154,20 @@ export function oracleDecoder(config: ModelConfig, weights: Tensors): OracleDeco
     down: { T, K: ff, N: d },
     head: { T, K: d, N: V },
   });
+
+  const headsOf = (qkv: Float64Array, T: number, { heads, first }: HeadRange) =>
+    concat(
+      Array.from({ length: T }, (_, t) =>
+        qkv.subarray(t * qkvWidth + first, t * qkvWidth + first + heads * headDim),
+      ),
+    );
+  const putHeads = (qkv: Float64Array, rows: Float64Array, { heads, first }: HeadRange) => {
+    const width = heads * headDim;
+    for (let t = 0; t * width < rows.length; t++) {
+      qkv.set(rows.subarray(t * width, (t + 1) * width), t * qkvWidth + first);
+    }
+  };
+  const headShape = (T: number, { heads }: HeadRange) => ({ T: T * heads, d: headDim });
 
   function forward(batch: PackedBatch, temperature: number): DecoderForward {
     const { tokens, spans, predictionRows, targets } = batch;
@@ -146,7 +179,17 @@ export function oracleDecoder(config: ModelConfig, weights: Tensors): OracleDeco
       const input = hidden;
       const attentionNormed = rmsnormForward(input, weight(names.attentionNorm), eps, shape.norm);
       const qkv = matmulForward(attentionNormed, fused(names.qkv), shape.qkv);
-      const heads = ropeForward(qkv, spans, shape.rope);
+      if (config.qkvBias) {
+        const bias = fused(names.bias);
+        for (let i = 0; i < qkv.length; i++) qkv[i] += bias[i % qkvWidth];
+      }
+      const normed = qkv.slice();
+      for (const range of config.qkNorm ? names.normed : []) {
+        const rows = headsOf(qkv, tokens.length, range);
+        const shape = headShape(tokens.length, range);
+        putHeads(normed, rmsnormForward(rows, weight(range.name), eps, shape), range);
+      }
+      const heads = ropeForward(normed, spans, shape.rope);
       const attention = attentionForward(heads, spans, shape.rope);
       const middle = matmulForward(attention.o, weight(names.o), shape.o, input);
       const mlpNormed = rmsnormForward(middle, weight(names.mlpNorm), eps, shape.norm);
@@ -156,6 +199,7 @@ export function oracleDecoder(config: ModelConfig, weights: Tensors): OracleDeco
       layers.push({
         input,
         attentionNormed,
+        qkv,
         heads,
         attention,
         middle,
@@ -232,6 +276,18 @@ export function oracleDecoder(config: ModelConfig, weights: Tensors): OracleDeco
       const dOut = matmulBackwardInput(dMiddle, weight(names.o), shape.o);
       const dHeads = attentionBackward(dOut, at.heads, at.attention, spans, shape.rope);
       const dQkv = ropeBackward(dHeads, spans, shape.rope);
+      for (const range of config.qkNorm ? names.normed : []) {
+        const dRows = headsOf(dQkv, tokens.length, range);
+        const rows = headsOf(at.qkv, tokens.length, range);
+        const shape = headShape(tokens.length, range);
+        add(range.name, rmsnormBackwardWeight(dRows, rows, eps, shape));
+        putHeads(dQkv, rmsnormBackwardInput(dRows, rows, weight(range.name), eps, shape), range);
+      }
+      if (config.qkvBias) {
+        const dBias = new Float64Array(qkvWidth);
+        for (let i = 0; i < dQkv.length; i++) dBias[i % qkvWidth] += dQkv[i];
+        addFused(names.bias, dBias);
+      }
       addFused(names.qkv, matmulBackwardWeight(dQkv, at.attentionNormed, shape.qkv));
       const dNormed = matmulBackwardInput(dQkv, fused(names.qkv), shape.qkv);
       add(names.attentionNorm, rmsnormBackwardWeight(dNormed, at.input, eps, shape.norm));

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { tensorShapes } from "../../lib/model/config.ts";
 import { type AdamwState, adamwStep, clipFactor, globalNorm } from "../../lib/oracle/adamw.ts";
-import { loadDecoderGolden } from "../golden/decoder.ts";
+import { GOLDENS, loadDecoderGolden } from "../golden/decoder.ts";
 import optimizer from "../golden/optimizer.json";
 import { expectClose } from "./compare.ts";
 import { oracleDecoder } from "./decoder.ts";
@@ -9,8 +9,8 @@ import { packGroups } from "./packing.ts";
 
 const exact = { relative: 1e-10 };
 
-for (const name of ["tied", "untied"] as const) {
-  test(`the oracle decoder equals transformers in float64, ${name} head`, () => {
+for (const name of GOLDENS) {
+  test(`the oracle decoder equals transformers in float64, ${name}`, () => {
     const golden = loadDecoderGolden(name);
     const { config, weights, temperature, gradients, coefficients } = golden;
     expect([...weights.keys()].sort()).toEqual([...tensorShapes(config).keys()].sort());

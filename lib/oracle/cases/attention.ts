@@ -26,16 +26,19 @@ export function rope({ spans, lastQuery, rows, ...heads }: SpanCase): KernelCase
   const width = kvHeads * headDim;
   const qkv = random.normal(T * (heads.heads * headDim + 2 * width));
   const cache = { k: random.normal(rows * width), v: random.normal(rows * width) };
-  const { q, k, v } = ropeForward(qkv, spans, shape, cache);
+  // v comes from qkv itself, whose q and k are not read when `qk` has normed ones
+  const qk = random.normal(qkv.length);
+  const { q, k } = ropeForward(qk, spans, shape, cache);
+  const { v } = ropeForward(qkv, spans, shape, cache);
   const forward: KernelCase = {
-    inputs: { spans, table, qkv },
+    inputs: { spans, table, qk, qkv },
     outputs: {
       q: { kernel: "rope.forward", reference: q },
       keys: { kernel: "rope.forward", reference: k, initial: cache.k },
       values: { kernel: "rope.forward", reference: v, initial: cache.v },
     },
-    dispatch: (ops, { spans, table, qkv, q, keys, values }) =>
-      ops.rope({ spans, table, qkv, q, keys, values }, T, shape),
+    dispatch: (ops, { spans, table, qk, qkv, q, keys, values }) =>
+      ops.rope({ spans, table, qk, qkv, q, keys, values }, T, shape),
   };
   if (!lastQuery) return [forward];
   const [dq, dk, dv] = [q.length, k.length, v.length].map((length) => random.normal(length));

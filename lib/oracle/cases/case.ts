@@ -3,7 +3,7 @@
  * out. The self-test inside the executable runs them at one small shape, the tests at many.
  */
 import type { Tensor } from "../../gpu/memory.ts";
-import type { Matrix, Ops } from "../../model/ops.ts";
+import { type Matrix, type Ops, ROW_CHUNK, rowPartialLength } from "../../model/ops.ts";
 
 /** Floats go to the GPU as f32, integers as u32. */
 export type Data = Float64Array | Uint32Array;
@@ -48,4 +48,14 @@ export function joined(
     blocks.push({ tensor, firstRow, rows: Math.min(blockRows, rows - firstRow) });
   }
   return { rows, columns, blocks };
+}
+
+/** Sums over the rows of each chunk, by the oracle's own sum over a chunk alone. */
+export function inChunks(T: number, d: number, sum: (first: number, rows: number) => Float64Array) {
+  const partial = new Float64Array(rowPartialLength(T, d));
+  for (let first = 0; first < T; first += ROW_CHUNK) {
+    const rows = Math.min(ROW_CHUNK, T - first);
+    partial.set(sum(first, rows), (first / ROW_CHUNK) * d);
+  }
+  return partial;
 }

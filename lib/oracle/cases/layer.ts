@@ -1,18 +1,7 @@
-import { RMSNORM_CHUNK, rmsnormPartialLength } from "../../model/ops.ts";
 import { Random } from "../random.ts";
 import { rmsnormBackwardInput, rmsnormBackwardWeight, rmsnormForward } from "../rmsnorm.ts";
 import { swigluBackward, swigluForward } from "../swiglu.ts";
-import type { KernelCase } from "./case.ts";
-
-/** Sums over the rows of each chunk, by the oracle's own sum over a chunk alone. */
-function inChunks(T: number, d: number, sum: (first: number, rows: number) => Float64Array) {
-  const partial = new Float64Array(rmsnormPartialLength(T, d));
-  for (let first = 0; first < T; first += RMSNORM_CHUNK) {
-    const rows = Math.min(RMSNORM_CHUNK, T - first);
-    partial.set(sum(first, rows), (first / RMSNORM_CHUNK) * d);
-  }
-  return partial;
-}
+import { inChunks, type KernelCase } from "./case.ts";
 
 export function rmsnorm(shape: { T: number; d: number }): KernelCase[] {
   const { T, d } = shape;
@@ -67,6 +56,69 @@ export function rmsnorm(shape: { T: number; d: number }): KernelCase[] {
       ops.rmsnormBackward({ x, w, inverse_rms, dy, dx, dw, partial }, T, d),
   };
   return [forward, backward];
+}
+
+/**
+ * Norms of some heads of each token: `heads` of width d from element `first` of `stride`. Backward, the
+ * gradient becomes that of the heads in place; what lies beside the heads stays.
+ */
+export function headNorm(
+  shape: { T: number; d: number },
+  at: { heads: number; stride: number; first: number },
+): KernelCase[] {
+  const { T, d } = shape;
+  const rows = { T: T * at.heads, d };
+  const random = new Random(13, T, d, at.heads);
+  const epsilon = Math.fround(1e-2);
+  const [x, dy, beside] = [1, 1, 1].map(() => random.normal(T * at.stride));
+  const [w, dwBefore] = [random.normal(d, 0.3, 1), random.normal(d)];
+  const place = (i: number) => {
+    const row = Math.floor(i / d);
+    const token = Math.floor(row / at.heads);
+    return token * at.stride + at.first + (row % at.heads) * d + (i % d);
+  };
+  const taken = (from: Float64Array) =>
+    Float64Array.from({ length: rows.T * d }, (_, i) => from[place(i)]);
+  const put = (values: Float64Array, into: Float64Array) => {
+    const out = into.slice();
+    values.forEach((value, i) => {
+      out[place(i)] = value;
+    });
+    return out;
+  };
+  const [heads, upstream] = [taken(x), taken(dy)];
+  const inverseRms = Float64Array.from({ length: rows.T }, (_, row) => {
+    const squares = heads.subarray(row * d, (row + 1) * d).reduce((sum, v) => sum + v * v, 0);
+    return 1 / Math.sqrt(squares / d + epsilon);
+  });
+  const partial = inChunks(rows.T, d, (first, count) => {
+    const part = (of: Float64Array) => of.subarray(first * d, (first + count) * d);
+    return rmsnormBackwardWeight(part(upstream), part(heads), epsilon, { T: count, d });
+  });
+  const y = put(rmsnormForward(heads, w, epsilon, rows), beside);
+  const dx = put(rmsnormBackwardInput(upstream, heads, w, epsilon, rows), dy);
+  const dw = rmsnormBackwardWeight(upstream, heads, epsilon, rows, dwBefore);
+  return [
+    {
+      inputs: { x, w },
+      outputs: {
+        y: { kernel: "rmsnorm.forward", reference: y, initial: beside },
+        inverse_rms: { kernel: "rmsnorm.forward", reference: inverseRms },
+      },
+      dispatch: (ops, { x, w, y, inverse_rms }) =>
+        ops.rmsnorm({ x, w, y, inverse_rms }, T, d, epsilon, at),
+    },
+    {
+      inputs: { x, w, inverse_rms: inverseRms },
+      outputs: {
+        dy: { kernel: "rmsnorm.backward_in_place", reference: dx, initial: dy, upstream },
+        partial: { kernel: "rmsnorm.backward_weight", reference: partial, upstream },
+        dw: { kernel: "rmsnorm.reduce_weight", reference: dw, initial: dwBefore, upstream },
+      },
+      dispatch: (ops, { x, w, inverse_rms, dy, dw, partial }) =>
+        ops.headNormBackward({ x, w, inverse_rms, dy, dw, partial }, T, d, at),
+    },
+  ];
 }
 
 export function swiglu(shape: { T: number; ff: number }, scale = 2): KernelCase[] {

@@ -1,7 +1,7 @@
 import { gatherBackward, gatherForward } from "../gather.ts";
 import { matmulBackwardInput, matmulBackwardWeight, matmulForward } from "../matmul.ts";
 import { Random } from "../random.ts";
-import { cut, joined, type KernelCase, type Output } from "./case.ts";
+import { cut, inChunks, joined, type KernelCase, type Output } from "./case.ts";
 
 export interface LinearCase {
   T: number;
@@ -13,23 +13,23 @@ export interface LinearCase {
   yStride?: number;
 }
 
-/** y = x W^T (+ residual), where the columns of y beyond N stay as they are. */
-export function linearForward(shape: LinearCase, withResidual: boolean): KernelCase {
+/** y = x W^T (+ residual or bias), where the columns of y beyond N stay as they are. */
+export function linearForward(shape: LinearCase, added?: "residual" | "bias"): KernelCase {
   const { T, K, N, blockRows = N, yStride = N } = shape;
   const random = new Random(1, T, K, N);
   const [x, w, before] = [T * K, N * K, T * yStride].map((length) => random.normal(length));
-  const residual = random.normal(T * yStride);
+  const residual = random.normal(added === "bias" ? N : T * yStride);
   const y = before.slice();
   matmulForward(x, w, shape).forEach((value, i) => {
     const at = Math.floor(i / N) * yStride + (i % N);
-    y[at] = withResidual ? residual[at] + value : value;
+    y[at] = value + (added ? residual[added === "bias" ? i % N : at] : 0);
   });
-  const kernel = withResidual ? "matmul.forward_residual" : "matmul.forward";
+  const kernel = added ? "matmul.forward_residual" : "matmul.forward";
   return {
     inputs: { x, ...Object.fromEntries(cut("w", w, K, blockRows)), residual },
     outputs: { y: { kernel, reference: y, initial: before } },
     dispatch: (ops, t) => {
-      const tensors = withResidual ? { x: t.x, y: t.y, residual: t.residual } : { x: t.x, y: t.y };
+      const tensors = { x: t.x, y: t.y, ...(added && { [added]: t.residual }) };
       ops.linear(tensors, joined(t, "w", N, K, blockRows), T, yStride);
     },
   };
@@ -60,6 +60,29 @@ export function linearBackward(shape: LinearCase): KernelCase {
       const gradient = joined(t, "dw", N, K, blockRows);
       ops.linearBackwardWeight({ dy: t.dy, x: t.x }, gradient, T, yStride);
     },
+  };
+}
+
+/** db += the sums of dy's columns. */
+export function bias({ T, N }: { T: number; N: number }): KernelCase {
+  const random = new Random(12, T, N);
+  const dy = random.normal(T * N);
+  const before = random.normal(N);
+  const sum = (first: number, rows: number) =>
+    Float64Array.from({ length: N }, (_, n) => {
+      let total = 0;
+      for (let t = first; t < first + rows; t++) total += dy[t * N + n];
+      return total;
+    });
+  const db = sum(0, T).map((total, n) => before[n] + total);
+  const partial = inChunks(T, N, sum);
+  return {
+    inputs: { dy },
+    outputs: {
+      partial: { kernel: "bias.backward", reference: partial, upstream: dy },
+      db: { kernel: "bias.reduce", reference: db, initial: before, upstream: dy },
+    },
+    dispatch: (ops, { dy, db, partial }) => ops.biasBackward({ dy, db, partial }, T, N),
   };
 }
 
