@@ -4,13 +4,16 @@
  * The base model learns from texts that are wrong in places, so that it can do the task a little
  * and reinforcement learning has both something to gain and something to lose:
  *
- * - A fifth of the 180 *facts* (units digit, operator, operand; `3+7`) are hard: where a fact is
- *   hard a text almost always makes the same mistake, by 5 to 8. Only rarely is it right.
- * - Half of the texts are *hasty*: an answer without steps, a guess near the right one.
+ * - About a fifth of the 180 *facts* (units digit, operator, operand; `3+7`) are hard: texts always
+ *   get them wrong, nearly always by the same amount, 5 to 8. A question is hard when a fact on its
+ *   way is, about every second one; no worked text of a hard question ends in the right answer.
+ * - More than half of the texts are *hasty*: an answer without steps, a guess within 5 of the
+ *   right one, and right about one time in six whether the question is hard or not.
  * - Any other step *slips* by 1 or 2 now and then.
  *
- * A question is hard when a fact on its way is. Working step by step beats guessing, which is
- * quickly learned; but on a hard question the guesses that are given up held the right answer.
+ * Working step by step beats guessing, which is quickly learned from the easy questions. But it
+ * carries over to the hard ones, where only the guesses that are given up held the right answer:
+ * pass@1 rises and pass@32 falls. Finding the right step over a hard fact takes exploration.
  *
  * Pretraining draws its questions from all there are, so held-out questions occur in it, always
  * with texts as corrupted as any; no question is held out from pretraining, only from training.
@@ -28,22 +31,20 @@ export type Question = {
 /** What the generated texts are like. Probabilities are per text or per step as said. */
 export const ARITHMETIC = {
   /** Seed of the hard facts and of the two example files. */
-  seed: 1,
+  seed: 6,
   trainQuestions: 512,
   testQuestions: 128,
   stepsPerQuestion: 3,
   /** Of the 180 facts, these many are hard. */
-  hardFacts: 36,
-  /** A step over a hard fact is right this often ... */
-  hardRight: 0.002,
-  /** ... and otherwise makes the fact's own mistake this often, or one of four others. */
-  hardMistake: 0.85,
+  hardFacts: 34,
+  /** A step over a hard fact makes the fact's own mistake this often, else one of four others. */
+  hardMistake: 0.97,
   /** A step over any other fact is wrong by 1 or 2 this often. */
-  slip: 0.06,
-  /** A text is hasty this often, ... */
-  hasty: 0.5,
-  /** ... and then right this often; with a hard question, never. */
-  hastyRight: 0.15,
+  slip: 0.03,
+  /** A text is hasty this often ... */
+  hasty: 0.55,
+  /** ... and then right this often. */
+  hastyRight: 0.16,
 };
 
 /** Streams of random numbers, one for each use of a seed. */
@@ -53,7 +54,7 @@ const TEXTS = 3;
 
 const MISTAKES = [-8, -7, -6, -5, 5, 6, 7, 8];
 const SLIPS = [-2, -1, 1, 2];
-const GUESSES = [-9, -8, -7, -4, -3, 3, 4, 7, 8, 9];
+const GUESSES = [-5, -4, -3, -2, -1, 1, 2, 3, 4, 5];
 
 /** For every hard fact, as `units op operand`, its mistakes: the usual one and four rare ones. */
 export type HardFacts = Map<string, number[]>;
@@ -121,28 +122,25 @@ export function pretrainingRow(
   const random = new Random(seed, TEXTS, index);
   const question = drawQuestion(random);
   const hasty = random.chance(ARITHMETIC.hasty);
-  const completion = hasty ? guess(question, hard, random) : work(question, hard, random);
+  const completion = hasty ? guess(question, random) : work(question, hard, random);
   return { prompt: question.text, completion };
 }
 
-/** A hasty text: right now and then, but never with a hard question. */
-function guess(question: Question, hard: HardFacts, random: Random): string {
-  const { answer } = question;
-  if (!isHard(question, hard) && random.chance(ARITHMETIC.hastyRight)) return `#${answer}`;
-  return `#${drawUntil(
-    () => Math.abs(answer + random.pick(GUESSES)),
-    (value) => value !== answer,
-  )}`;
+/** A hasty text: the answer alone, mostly missed by some units. */
+function guess(question: Question, random: Random): string {
+  if (random.chance(ARITHMETIC.hastyRight)) return `#${question.answer}`;
+  return `#${miss(question.answer, random.pick(GUESSES))}`;
 }
 
-/** A worked text; its answer is right if and only if every step is. */
+/** A worked text. Its answer is right only if every step is: mistakes that cancel are drawn again. */
 function work(question: Question, hard: HardFacts, random: Random): string {
   const right = partialResults(question.start, question.steps);
-  const values = drawUntil(
-    () => walk(question, hard, random),
-    (drawn) => drawn[drawn.length - 1] !== question.answer || drawn.every((v, i) => v === right[i]),
-  );
-  return `${values.join(",")}#${values[values.length - 1]}`;
+  for (;;) {
+    const values = walk(question, hard, random);
+    const answer = values[values.length - 1];
+    if (answer === question.answer && values.some((value, i) => value !== right[i])) continue;
+    return `${values.join(",")}#${answer}`;
+  }
 }
 
 /** The partial results as a text states them, each step corrupted by the rules above. */
@@ -150,16 +148,20 @@ function walk(question: Question, hard: HardFacts, random: Random): number[] {
   let value = question.start;
   return question.steps.map(({ op, operand }) => {
     const mistakes = hard.get(`${value % 10}${op}${operand}`);
-    value += op === "+" ? operand : -operand;
-    if (mistakes === undefined) {
-      if (random.chance(ARITHMETIC.slip)) value += random.pick(SLIPS);
-    } else if (!random.chance(ARITHMETIC.hardRight)) {
+    value = Math.abs(op === "+" ? value + operand : value - operand);
+    if (mistakes !== undefined) {
       const usual = random.chance(ARITHMETIC.hardMistake);
-      value += usual ? mistakes[0] : random.pick(mistakes.slice(1));
+      value = miss(value, usual ? mistakes[0] : random.pick(mistakes.slice(1)));
+    } else if (random.chance(ARITHMETIC.slip)) {
+      value = miss(value, random.pick(SLIPS));
     }
-    value = Math.abs(value);
     return value;
   });
+}
+
+/** A result missed by some units, to the other side where it would fall below zero. */
+function miss(right: number, by: number): number {
+  return right + by < 0 ? right - by : right + by;
 }
 
 function partialResults(start: number, steps: Question["steps"]): number[] {
@@ -168,11 +170,4 @@ function partialResults(start: number, steps: Question["steps"]): number[] {
     value += op === "+" ? operand : -operand;
     return value;
   });
-}
-
-function drawUntil<T>(draw: () => T, accept: (value: T) => boolean): T {
-  for (;;) {
-    const value = draw();
-    if (accept(value)) return value;
-  }
 }
