@@ -228,13 +228,14 @@ class Trainer {
   }
 
   private async evaluate(name: string): Promise<Evaluation> {
-    const { heldOut, settings, policy, progress } = this.run;
+    const { heldOut, settings, policy, progress, folder } = this.run;
     const samples = settings.evalSamples;
     const result = await measure(policy, heldOut, samples, powersOfTwo(samples), settings, (done) =>
       progress.activity(`evaluating ${name}: ${done} of ${heldOut.length} questions`),
     );
     const values = result.passAtK.map(([k, value]) => `pass@${k} ${value.toFixed(3)}`);
     progress.note(`${name}: ${values.join("  ")}  distinct ${result.distinct.toFixed(2)}`);
+    folder.appendMetrics({ step: this.step, evaluation: result });
     return result;
   }
 
