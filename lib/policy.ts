@@ -123,8 +123,7 @@ export class Policy {
     report: (plan: MemoryPlanner) => void = () => {},
   ): Promise<Policy> {
     const layout = new ParameterLayout(model.config, gpu);
-    // A look at the tokens costs a software adapter nothing, and a GPU an idle moment.
-    const readEvery = gpu.isSoftware ? 1 : 8;
+    const { readEvery } = gpu.variants;
     const plan = new MemoryPlanner(gpu.bindingLimit, gpu.bufferLimit, gpu.alignment);
     new PolicyMemory(plan, layout, needs, readEvery);
     requireRoom(plan, gpu);

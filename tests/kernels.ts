@@ -42,12 +42,12 @@ const ONE_DIMENSION =
  * 65,535 would, however small it is.
  */
 export function foldedOps(gpu: Gpu, headDim: number, lanes?: number): Ops {
-  const { commands, isSoftware } = gpu;
+  const { commands, variants } = gpu;
   const dispatch: typeof commands.dispatch = (kernel, tensors, params, groups) => {
     const folds = ONE_DIMENSION.test(kernel.label.split(" ")[0]);
     const folded = folds ? ([Math.ceil(groups[0] / 3), 3] as const) : groups;
     commands.dispatch(kernel, tensors, params, folded);
   };
   const kernel: typeof commands.kernel = (...given) => commands.kernel(...given);
-  return new Ops({ isSoftware, commands: { kernel, dispatch } } as unknown as Gpu, headDim, lanes);
+  return new Ops({ variants, commands: { kernel, dispatch } } as unknown as Gpu, headDim, lanes);
 }

@@ -8,6 +8,7 @@ import {
   makeTensor,
   type Tensor,
 } from "./memory.ts";
+import { chooseVariants, type Variants } from "./variants.ts";
 
 const WANTED_FEATURES: GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
 const USAGE =
@@ -20,6 +21,8 @@ export class Gpu implements Allocator {
   readonly bufferLimit: number;
   readonly alignment: number;
   readonly commands: Commands;
+  /** How kernels are compiled here. */
+  readonly variants: Variants;
   allocatedBytes = 0;
   private failure: string | undefined;
   private closed = false;
@@ -33,6 +36,7 @@ export class Gpu implements Allocator {
     this.bindingLimit = Math.min(bindingLimit, device.limits.maxStorageBufferBindingSize);
     this.bufferLimit = device.limits.maxBufferSize;
     this.alignment = device.limits.minStorageBufferOffsetAlignment;
+    this.variants = chooseVariants(found.name, this.isSoftware);
     this.commands = new Commands(this);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault(); // or Dawn prints it too

@@ -25,8 +25,8 @@ export interface ShaderInterface {
 }
 
 /**
- * Replaces `const NAME: u32 = 4u;`-style defaults of a shader. Register tiles and function-scope
- * arrays need literal sizes, which WGSL's `override` does not give.
+ * Replaces `const NAME: u32 = 4u;`-style defaults of a shader, and unrolls the loops marked so.
+ * Register tiles and function-scope arrays need literal sizes, which WGSL's `override` does not give.
  * @throws Error naming a constant that the source does not declare.
  */
 export function specialise(source: string, constants: Readonly<Record<string, number>>): string {
@@ -39,7 +39,54 @@ export function specialise(source: string, constants: Readonly<Record<string, nu
       match[1] === "u32" ? `${value}u` : match[1] === "f32" ? `f32(${value})` : `${value}`;
     text = text.replace(declaration, `const ${name}: ${match[1]} = ${literal};`);
   }
+  return unroll(text);
+}
+
+const UNROLL = "// unroll\n";
+
+/**
+ * Writes out the loops of the form `for (var i = 0u; i < COUNT; i++) { ... }` that follow a line
+ * `// unroll`, COUNT being a literal or a constant. A software adapter keeps arrays that a loop
+ * variable indexes in memory; written out, their elements are registers.
+ */
+function unroll(source: string): string {
+  let text = source;
+  for (let at = text.lastIndexOf(UNROLL); at >= 0; at = text.lastIndexOf(UNROLL)) {
+    const start = at + UNROLL.length;
+    const loop = /^\s*for \(var (\w+) = 0u; \1 < (\w+); \1\+\+\) (?=\{)/.exec(text.slice(start));
+    if (!loop) throw new Error(`no loop to unroll: ${text.slice(start).split("\n")[0].trim()}`);
+    const [head, variable, count] = loop;
+    const end = blockEnd(text, start + head.length);
+    const body = text.slice(start + head.length, end);
+    const name = new RegExp(`\\b${variable}\\b`, "g");
+    let written = "";
+    for (let i = 0; i < constantValue(source, count); i++) {
+      written += `${body.replace(name, `${i}u`)}\n`;
+    }
+    text = text.slice(0, at) + written + text.slice(end);
+  }
   return text;
+}
+
+/** The value of a literal, or of a constant that is one or a quotient of two such. */
+function constantValue(source: string, term: string): number {
+  if (/^\d+u?$/.test(term)) return Number.parseInt(term, 10);
+  const declared = new RegExp(`const ${term}: u32 = (\\w+)(?: / (\\w+))?;`).exec(source);
+  if (!declared) throw new Error(`${term} is no constant to unroll by`);
+  const [, whole, divisor = "1"] = declared;
+  return constantValue(source, whole) / constantValue(source, divisor);
+}
+
+/** Index after the block whose brace opens at `open`. */
+function blockEnd(code: string, open: number): number {
+  let depth = 0;
+  let end = open;
+  do {
+    if (code[end] === "{") depth++;
+    if (code[end] === "}") depth--;
+    end++;
+  } while (depth > 0 && end < code.length);
+  return end;
 }
 
 /** Reads the interface of one entry point out of WGSL source. */
@@ -67,15 +114,8 @@ export function reflect(source: string, entryPoint: string): ShaderInterface {
 function functionBodies(code: string): Map<string, string> {
   const bodies = new Map<string, string>();
   for (const match of code.matchAll(/\bfn\s+(\w+)\s*\(/g)) {
-    let depth = 0;
-    let end = code.indexOf("{", match.index);
-    const start = end;
-    do {
-      if (code[end] === "{") depth++;
-      if (code[end] === "}") depth--;
-      end++;
-    } while (depth > 0 && end < code.length);
-    bodies.set(match[1], code.slice(start, end));
+    const start = code.indexOf("{", match.index);
+    bodies.set(match[1], code.slice(start, blockEnd(code, start)));
   }
   return bodies;
 }

@@ -77,16 +77,19 @@ export const squareChunks = (count: number) => ceil(count, SQUARE_CHUNK);
 export class Ops {
   private readonly kernels: Record<string, Kernel> = {};
   private readonly rowsPerGroup: number;
+  /** Rows and columns of a product that one workgroup of a matmul makes. */
+  private readonly tileRows: number;
+  private readonly tileColumns: number;
 
-  /**
-   * `lanes` is how many invocations share a row of rmsnorm, logprob and sample: one on a software
-   * adapter, where barriers are dear, 64 on a GPU. It fixes the order of their sums.
-   */
+  /** `lanes` invocations share a row of rmsnorm, logprob and sample; see lib/gpu/variants.ts. */
   constructor(
     private readonly gpu: Gpu,
     headDim: number,
-    lanes = gpu.isSoftware ? 1 : 64,
+    lanes = gpu.variants.lanes,
   ) {
+    const { tile, tileGroup } = gpu.variants;
+    this.tileRows = tile[0] * tileGroup[0];
+    this.tileColumns = tile[1] * tileGroup[1];
     this.rowsPerGroup = lanes === 1 ? 16 : ceil(128, lanes);
     const row = { LANES: lanes, ROWS: this.rowsPerGroup };
     const withMath = (source: string) => `${mathSource}\n${source}`;
@@ -96,7 +99,12 @@ export class Ops {
         this.kernels[`${name}.${entry}`] = gpu.commands.kernel(name, source, entry, constants);
       }
     };
-    add("matmul", matmulSource, "forward forward_residual backward_input backward_weight");
+    add("matmul", matmulSource, "forward forward_residual backward_input backward_weight", {
+      TILE_ROWS: tile[0],
+      TILE_COLUMNS: tile[1],
+      GROUP_X: tileGroup[1],
+      GROUP_Y: tileGroup[0],
+    });
     add("rmsnorm", withRow(rmsnormSource), "forward backward_input backward_in_place", row);
     add("rmsnorm", withRow(rmsnormSource), "backward_weight reduce_weight", {
       ...row,
@@ -134,7 +142,7 @@ export class Ops {
     yColumn: number,
   ): void {
     const params = matmulParams(weight, block, rows, yStride, yColumn);
-    const groups = [ceil(block.rows, 64), ceil(rows, 32)] as const;
+    const groups = this.tiles(rows, block.rows);
     const added = residual ?? bias;
     if (added) {
       const tensors = { x, w: block.tensor, y, residual: added };
@@ -167,7 +175,7 @@ export class Ops {
     yColumn: number,
   ): void {
     const params = matmulParams(weight, block, rows, yStride, yColumn);
-    const groups = [ceil(weight.columns, 64), ceil(rows, 32)] as const;
+    const groups = this.tiles(rows, weight.columns);
     this.run("matmul.backward_input", { dy, w: block.tensor, dx }, params, groups);
   }
 
@@ -192,7 +200,7 @@ export class Ops {
     yColumn: number,
   ): void {
     const params = matmulParams(gradient, block, rows, yStride, yColumn);
-    const groups = [ceil(gradient.columns, 64), ceil(block.rows, 32)] as const;
+    const groups = this.tiles(block.rows, gradient.columns);
     this.run("matmul.backward_weight", { dy, x, dw: block.tensor }, params, groups);
   }
 
@@ -447,6 +455,11 @@ export class Ops {
     params: AdamwParams,
   ): void {
     this.run("adamw.update", tensors, adamwParams(params, { count }), [ceil(count, 64)]);
+  }
+
+  /** Workgroups of a matmul whose product is [rows, columns]. */
+  private tiles(rows: number, columns: number) {
+    return [ceil(columns, this.tileColumns), ceil(rows, this.tileRows)] as const;
   }
 
   private run(

@@ -84,4 +84,28 @@ describe("specialise", () => {
   test("names a constant that is not declared", () => {
     expect(() => specialise(source, { TILES: 4 })).toThrow("no constant TILES");
   });
+
+  test("unrolls the loops marked so, nested ones too", () => {
+    const looping = `const WIDTH: u32 = 8u;
+const VECTORS: u32 = WIDTH / 4u;
+fn f() {
+  // unroll
+  for (var i = 0u; i < VECTORS; i++) {
+    a[i] = ai;
+    // unroll
+    for (var j = 0u; j < 2u; j++) { b[i][j] = c; }
+  }
+  for (var i = 0u; i < VECTORS; i++) { d[i] = i; }
+}`;
+    const body = specialise(looping, { WIDTH: 12 }).replace(/\s+/g, "");
+    const copies = [0, 1, 2].map((i) => `{a[${i}u]=ai;{b[${i}u][0u]=c;}{b[${i}u][1u]=c;}}`);
+    expect(body).toContain(`fnf(){${copies.join("")}for(vari=0u;i<VECTORS;i++){d[i]=i;}}`);
+  });
+
+  test("refuses to unroll what it cannot", () => {
+    const marked = (loop: string) => `fn f() {\n  // unroll\n  ${loop}\n}`;
+    expect(() => specialise(marked("while (true) {}"), {})).toThrow("no loop to unroll: while");
+    const unknown = marked("for (var i = 0u; i < N; i++) {}");
+    expect(() => specialise(unknown, {})).toThrow("N is no constant");
+  });
 });

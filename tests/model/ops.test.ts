@@ -16,7 +16,7 @@ const gpu = await testGpu();
 const ops = new Ops(gpu, 16);
 
 describe("linear", () => {
-  // Tiles are 4 rows by 8 columns, workgroups 32 by 64.
+  // Workgroups make 32 rows by 64 columns, or 32 by 32 on SwiftShader.
   const shapes = [
     { T: 1, K: 4, N: 1 },
     { T: 5, K: 8, N: 3 },

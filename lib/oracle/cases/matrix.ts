@@ -15,7 +15,7 @@ export interface LinearCase {
 
 /** y = x W^T (+ residual or bias), where the columns of y beyond N stay as they are. */
 export function linearForward(shape: LinearCase, added?: "residual" | "bias"): KernelCase {
-  const { T, K, N, blockRows = N, yStride = N } = shape;
+  const { T, K, N, blockRows = N, yStride = Math.ceil(N / 4) * 4 } = shape;
   const random = new Random(1, T, K, N);
   const [x, w, before] = [T * K, N * K, T * yStride].map((length) => random.normal(length));
   const residual = random.normal(added === "bias" ? N : T * yStride);

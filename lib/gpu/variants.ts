@@ -1,0 +1,45 @@
+/**
+ * What depends on the kind of adapter, all of it. Nothing here may depend on how many rows are in
+ * flight: the order of every sum is a matter of shape and adapter.
+ */
+export interface Variants {
+  /** Rows and columns of the outputs that one invocation of a matmul owns, in registers. */
+  readonly tile: readonly [number, number];
+  /** Rows and columns of invocations in a matmul's workgroup. */
+  readonly tileGroup: readonly [number, number];
+  /** Invocations that share a row in rmsnorm, logprob and sample; fixes the order of their sums. */
+  readonly lanes: number;
+  /** Decoding steps between two looks at the drawn tokens. */
+  readonly readEvery: number;
+  readonly why: string;
+}
+
+const GPU_VARIANTS: Variants = {
+  tile: [4, 8],
+  tileGroup: [8, 8],
+  lanes: 64,
+  readEvery: 8,
+  why: "on a GPU lanes are many, and a look at the tokens leaves it idle",
+};
+
+const SOFTWARE_VARIANTS: Variants = {
+  ...GPU_VARIANTS,
+  lanes: 1,
+  readEvery: 1,
+  why: "on a CPU barriers are dear, and a look at the tokens costs nothing",
+};
+
+// Every lane of a load costs it several instructions: 16 x 16 halves the loads and is 1.8 times as
+// fast. LLVM's drivers gain nothing by it and compile it for seconds.
+const SWIFTSHADER_VARIANTS: Variants = {
+  ...SOFTWARE_VARIANTS,
+  tile: [16, 16],
+  tileGroup: [2, 2],
+  why: `${SOFTWARE_VARIANTS.why}; SwiftShader's loads are dear too`,
+};
+
+/** The variants for an adapter of this name. */
+export function chooseVariants(name: string, isSoftware: boolean): Variants {
+  if (name.startsWith("SwiftShader")) return SWIFTSHADER_VARIANTS;
+  return isSoftware ? SOFTWARE_VARIANTS : GPU_VARIANTS;
+}
