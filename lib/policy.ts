@@ -7,6 +7,7 @@ import { Decoder } from "./model/decoder.ts";
 import { openEmbeddedModel } from "./model/embedded.ts";
 import { endTokens, type ModelFolder, openModelFolder } from "./model/folder.ts";
 import { Sampler, SamplerMemory, type SamplerSizes } from "./model/generate.ts";
+import { openGgufModel } from "./model/gguf/open.ts";
 import { Learner, LearnerMemory } from "./model/learner.ts";
 import { type AdamwSettings, Optimizer, OptimizerMemory } from "./model/optimizer.ts";
 import { ParameterLayout, Parameters } from "./model/parameters.ts";
@@ -15,9 +16,14 @@ import { Tokenizer, type TokenizerFiles } from "./model/tokenizer.ts";
 import { modelPath } from "./run.ts";
 import { EMBEDDED } from "./settings.ts";
 
-/** Opens what `--model` names: the embedded model, a Hugging Face folder, or a run's newest checkpoint. */
+/**
+ * Opens what `--model` names: the embedded model, a GGUF file, a Hugging Face folder, or a run's newest
+ * checkpoint.
+ */
 export function openNamedModel(name: string, options: { weights?: boolean } = {}) {
-  return name === EMBEDDED ? openEmbeddedModel(options) : openModelFolder(modelPath(name), options);
+  if (name === EMBEDDED) return openEmbeddedModel(options);
+  if (name.endsWith(".gguf")) return openGgufModel(name, options);
+  return openModelFolder(modelPath(name), options);
 }
 
 export function tokenizerOf(model: ModelFolder): Tokenizer {

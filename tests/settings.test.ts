@@ -117,7 +117,7 @@ describe("values", () => {
     ["d --zzzzzzzzzz", /unknown flag --zzzzzzzzzz; see --help/],
     ["d -x", /unknown flag -x/],
     ["d --max-steps", /--max-steps needs a value: <n>/],
-    ["d --model --quiet", /--model needs a value: <folder>/],
+    ["d --model --quiet", /--model needs a value: <model>/],
     ["d --quiet=yes", /--quiet takes no value/],
     ["d --model=", /--model must not be empty/],
     ["d --max-steps 1 --max-steps 2", /--max-steps is given more than once/],

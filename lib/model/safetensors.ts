@@ -1,4 +1,6 @@
 import { UserError } from "../errors.ts";
+import { reorderRows } from "./gguf/names.ts";
+import { BLOCK_FORMATS, dequantize } from "./gguf/quantized.ts";
 
 /** One tensor of an opened file. Its bytes stay on disk until `readTensor`, so a file may exceed memory. */
 export interface StoredTensor {
@@ -8,6 +10,8 @@ export interface StoredTensor {
   bytes: Blob;
   /** The file's name, for messages. */
   source: string;
+  /** Heads whose rows GGUF interleaves; 0 or nothing for rows in Hugging Face's order. */
+  interleaved?: number;
 }
 
 /** One tensor to be written. `data` is asked for when its turn comes, so that one at a time is in memory. */
@@ -94,16 +98,25 @@ export async function openSafetensors(
   return tensors;
 }
 
-/** Reads one tensor as float32, row-major. F16 and BF16 are widened, which is exact. */
+/**
+ * Reads one tensor as float32, row-major, rows in Hugging Face's order. F16 and BF16 are widened, which is
+ * exact; GGUF's block formats are dequantised.
+ */
 export async function readTensor(
   tensors: Map<string, StoredTensor>,
   name: string,
 ): Promise<Float32Array<ArrayBuffer>> {
   const tensor = tensors.get(name);
   if (!tensor) throw new Error(`no tensor ${name}; requireTensors comes first`);
-  const { dtype, shape, bytes, source } = tensor;
-  const buffer = await bytes.arrayBuffer();
-  if (buffer.byteLength !== product(shape) * BYTES[dtype]) {
+  const values = widen(tensor, await tensor.bytes.arrayBuffer());
+  if (!tensor.interleaved) return values;
+  return reorderRows(values, tensor.shape[0], tensor.interleaved);
+}
+
+function widen(tensor: StoredTensor, buffer: ArrayBuffer): Float32Array<ArrayBuffer> {
+  const { dtype, shape, source } = tensor;
+  const { elements, bytes } = BLOCK_FORMATS[dtype] ?? { elements: 1, bytes: BYTES[dtype] };
+  if (buffer.byteLength !== (product(shape) / elements) * bytes) {
     throw new UserError(`${source} changed or was cut short while it was read`);
   }
   if (dtype === "F32") return new Float32Array(buffer);
@@ -115,6 +128,7 @@ export async function readTensor(
     for (let i = 0; i < half.length; i++) wide[i] = half[i] << 16;
     return new Float32Array(wide.buffer);
   }
+  if (dtype in BLOCK_FORMATS) return dequantize(buffer, BLOCK_FORMATS[dtype]);
   throw new UserError(
     `${source}: weights of type ${dtype} are not supported; use F32, F16 or BF16`,
   );

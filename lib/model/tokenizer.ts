@@ -28,7 +28,8 @@ export class Tokenizer {
       `${source}/tokenizer_config.json`,
     );
     try {
-      this.#tokenizer = new HuggingFaceTokenizer(json, config);
+      const pre_tokenizer = splitAllDigits(json.pre_tokenizer);
+      this.#tokenizer = new HuggingFaceTokenizer({ ...json, pre_tokenizer }, config);
     } catch (error) {
       throw new UserError(`${source}/tokenizer.json cannot be used: ${(error as Error).message}`);
     }
@@ -121,6 +122,21 @@ export class Tokenizer {
     const content = contentOf(token);
     return content === null ? null : (this.#tokenizer.token_to_id(content) ?? null);
   }
+}
+
+/**
+ * A pre-tokenizer in which every numeric character is a digit, as in the Python library: `Digits` of
+ * `@huggingface/tokenizers` knows 0 to 9 alone.
+ */
+function splitAllDigits(pre: unknown): unknown {
+  if (typeof pre !== "object" || pre === null) return pre;
+  const { type, pretokenizers, individual_digits } = pre as Record<string, unknown>;
+  if (Array.isArray(pretokenizers)) {
+    return { ...pre, pretokenizers: pretokenizers.map(splitAllDigits) };
+  }
+  if (type !== "Digits") return pre;
+  const Regex = individual_digits ? "\\p{N}" : "\\p{N}+";
+  return { type: "Split", pattern: { Regex }, behavior: "Isolated", invert: false };
 }
 
 /** The special tokens by their names, `bos_token` and so on, as chat templates know them. */

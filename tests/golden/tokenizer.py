@@ -23,6 +23,7 @@ TRAINING = [
     "If x = 12 and y = 345, then x + y = 357. The final answer is \\boxed{357}.",
     "Die Würde des Menschen ist unantastbar. Ça va très bien, merci. Привет, как дела?",
     "人工智能是计算机科学的一个分支。你好,世界!今天天气很好。",
+    "Take ½ of it, ² and ٣٤٥ and Ⅷ, then ½ of that, ² again, ٣ and ٤ and ٥.",
 ] * 20
 CORPUS = [
     "",

@@ -1,0 +1,122 @@
+/** The block formats of GGML, as float32: https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c */
+
+/** How a type stores its elements: in blocks of `elements`, each of `bytes`. */
+export interface BlockFormat {
+  elements: number;
+  bytes: number;
+  /** Reads the block at byte `from` of `data` into `out` at `at`. Exact up to float32 rounding. */
+  decode: (data: DataView, from: number, out: Float32Array, at: number) => void;
+}
+
+/** The scale and the minimum of sub-block j of a K block: 6 bits each, 8 pairs packed in 12 bytes. */
+function scaleAndMin(data: DataView, from: number, j: number): [scale: number, min: number] {
+  const byte = (i: number) => data.getUint8(from + i);
+  if (j < 4) return [byte(j) & 63, byte(j + 4) & 63];
+  return [
+    (byte(j + 4) & 15) | ((byte(j - 4) >> 6) << 4),
+    (byte(j + 4) >> 4) | ((byte(j) >> 6) << 4),
+  ];
+}
+
+export const BLOCK_FORMATS: Record<string, BlockFormat> = {
+  /** y = d q */
+  Q8_0: {
+    elements: 32,
+    bytes: 34,
+    decode(data, from, out, at) {
+      const d = data.getFloat16(from, true);
+      for (let i = 0; i < 32; i++) out[at + i] = d * data.getInt8(from + 2 + i);
+    },
+  },
+  /** y = d (q - 8); the low halves of the bytes come first */
+  Q4_0: {
+    elements: 32,
+    bytes: 18,
+    decode(data, from, out, at) {
+      const d = data.getFloat16(from, true);
+      for (let i = 0; i < 16; i++) {
+        const q = data.getUint8(from + 2 + i);
+        out[at + i] = d * ((q & 15) - 8);
+        out[at + 16 + i] = d * ((q >> 4) - 8);
+      }
+    },
+  },
+  /** y = d q + m */
+  Q4_1: {
+    elements: 32,
+    bytes: 20,
+    decode(data, from, out, at) {
+      const d = data.getFloat16(from, true);
+      const m = data.getFloat16(from + 2, true);
+      for (let i = 0; i < 16; i++) {
+        const q = data.getUint8(from + 4 + i);
+        out[at + i] = d * (q & 15) + m;
+        out[at + 16 + i] = d * (q >> 4) + m;
+      }
+    },
+  },
+  /** y = d (q - 16), the fifth bits apart. Files called Q4_K have it where rows are no multiple of 256. */
+  Q5_0: {
+    elements: 32,
+    bytes: 22,
+    decode(data, from, out, at) {
+      const d = data.getFloat16(from, true);
+      const high = data.getUint32(from + 2, true);
+      for (let i = 0; i < 16; i++) {
+        const q = data.getUint8(from + 6 + i);
+        out[at + i] = d * (((q & 15) | (((high >>> i) & 1) << 4)) - 16);
+        out[at + 16 + i] = d * (((q >> 4) | (((high >>> (i + 16)) & 1) << 4)) - 16);
+      }
+    },
+  },
+  /** y = d scale_j q - dmin min_j, for 8 sub-blocks of 32 */
+  Q4_K: {
+    elements: 256,
+    bytes: 144,
+    decode(data, from, out, at) {
+      const d = data.getFloat16(from, true);
+      const dmin = data.getFloat16(from + 2, true);
+      for (let pair = 0; pair < 4; pair++) {
+        const [scale1, min1] = scaleAndMin(data, from + 4, 2 * pair);
+        const [scale2, min2] = scaleAndMin(data, from + 4, 2 * pair + 1);
+        const target = at + 64 * pair;
+        for (let i = 0; i < 32; i++) {
+          const q = data.getUint8(from + 16 + 32 * pair + i);
+          out[target + i] = d * scale1 * (q & 15) - dmin * min1;
+          out[target + 32 + i] = d * scale2 * (q >> 4) - dmin * min2;
+        }
+      }
+    },
+  },
+  /** y = d scale_j (q - 32), for 16 sub-blocks of 16; the upper 2 of the 6 bits apart */
+  Q6_K: {
+    elements: 256,
+    bytes: 210,
+    decode(data, from, out, at) {
+      const d = data.getFloat16(from + 208, true);
+      for (let half = 0; half < 2; half++) {
+        const [low, high] = [from + 64 * half, from + 128 + 32 * half];
+        for (let i = 0; i < 32; i++) {
+          const upper = data.getUint8(high + i);
+          for (let quarter = 0; quarter < 4; quarter++) {
+            const byte = data.getUint8(low + i + 32 * (quarter & 1));
+            const q = (quarter < 2 ? byte & 15 : byte >> 4) | (((upper >> (2 * quarter)) & 3) << 4);
+            const scale = data.getInt8(from + 192 + 8 * half + 2 * quarter + (i >> 4));
+            out[at + 128 * half + 32 * quarter + i] = d * scale * (q - 32);
+          }
+        }
+      }
+    },
+  },
+};
+
+/** All of a tensor's blocks as float32. */
+export function dequantize(buffer: ArrayBuffer, format: BlockFormat): Float32Array<ArrayBuffer> {
+  const blocks = buffer.byteLength / format.bytes;
+  const out = new Float32Array(blocks * format.elements);
+  const data = new DataView(buffer);
+  for (let block = 0; block < blocks; block++) {
+    format.decode(data, block * format.bytes, out, block * format.elements);
+  }
+  return out;
+}
