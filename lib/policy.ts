@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { freemem } from "node:os";
 import { UserError } from "./errors.ts";
 import { Gpu } from "./gpu/device.ts";
@@ -8,6 +9,7 @@ import { openEmbeddedModel } from "./model/embedded.ts";
 import { endTokens, type ModelFolder, openModelFolder } from "./model/folder.ts";
 import { Sampler, SamplerMemory, type SamplerSizes } from "./model/generate.ts";
 import { openGgufModel } from "./model/gguf/open.ts";
+import { hubModel, isHubName } from "./model/hub.ts";
 import { Learner, LearnerMemory } from "./model/learner.ts";
 import { type AdamwSettings, Optimizer, OptimizerMemory } from "./model/optimizer.ts";
 import { ParameterLayout, Parameters } from "./model/parameters.ts";
@@ -17,13 +19,31 @@ import { modelPath } from "./run.ts";
 import { EMBEDDED } from "./settings.ts";
 
 /**
- * Opens what `--model` names: the embedded model, a GGUF file, a Hugging Face folder, or a run's newest
- * checkpoint.
+ * Opens what `--model` names: the embedded model, a GGUF file, a Hugging Face folder, a run's newest checkpoint,
+ * or, where there is no such folder, a model of the Hugging Face hub.
  */
-export function openNamedModel(name: string, options: { weights?: boolean } = {}) {
+export async function openNamedModel(
+  name: string,
+  options: { weights?: boolean } = {},
+): Promise<ModelFolder> {
   if (name === EMBEDDED) return openEmbeddedModel(options);
   if (name.endsWith(".gguf")) return openGgufModel(name, options);
+  if (!existsSync(name) && isHubName(name)) {
+    return {
+      ...(await openModelFolder(await hubModel(name, showDownload), options)),
+      source: name,
+    };
+  }
   return openModelFolder(modelPath(name), options);
+}
+
+/** On a terminal a line that counts up; elsewhere a line when a file is there. */
+function showDownload(file: string, done: number, total: number): void {
+  const end = done === total ? "\n" : "";
+  if (process.stderr.isTTY) {
+    const share = Math.floor((100 * done) / total);
+    process.stderr.write(`\rdownloading ${file}: ${share}% of ${formatBytes(total)} ${end}`);
+  } else if (end) process.stderr.write(`downloaded ${file}, ${formatBytes(total)}\n`);
 }
 
 export function tokenizerOf(model: ModelFolder): Tokenizer {

@@ -29,7 +29,7 @@ const embedded = { learningRate: 1e-4, maxCompletionLength: 24 };
 const model = text(
   EMBEDDED,
   "model",
-  "The model: a Hugging Face folder, a GGUF file, a run, or the embedded one, which reads sums such as 23+7-4+9=.",
+  "The model: a Hugging Face folder, org/name of the hub, a GGUF file, a run, or the embedded one, which reads sums such as 23+7-4+9=.",
   "small enough for a CPU",
 );
 const skipBad = toggle("Leave out lines of the data that cannot be used, and say how many.");

@@ -28,6 +28,9 @@ const TEXT_FILES = [
   "generation_config.json",
 ];
 
+/** Everything a model folder may have but the weights. */
+export const MODEL_FILES = ["config.json", ...TEXT_FILES];
+
 /**
  * Opens a model whose files `find` gives by name, null for one that is not there. With `weights` false
  * only shape and tokenizer are wanted, and `tensors` is empty.
