@@ -46,6 +46,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let scale = inverseSqrt(f32(HEAD_DIM));
   var query: array<vec4f, D4>;
   var sum: array<vec4f, D4>;
+  // unroll
   for (var i = 0u; i < D4; i++) { query[i] = q[index * D4 + i] * scale; }
   var largest = LOWEST;
   var total = 0.0;
@@ -56,14 +57,17 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     let row = select(span.z + s - prefix, span.x + s, s < prefix);
     let at = (row * params.kv_heads + kv_head) * D4;
     var score = 0.0;
+    // unroll
     for (var i = 0u; i < D4; i++) { score += dot(query[i], k[at + i]); }
     let raised = max(largest, score);
     let shrink = exp(largest - raised);
     let p = exp(score - raised);
     largest = raised;
     total = total * shrink + p;
+    // unroll
     for (var i = 0u; i < D4; i++) { sum[i] = sum[i] * shrink + p * v[at + i]; }
   }
+  // unroll
   for (var i = 0u; i < D4; i++) { o[index * D4 + i] = sum[i] / total; }
   lse[index] = largest + ln(total);
 }
@@ -86,6 +90,7 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   var query: array<vec4f, D4>;
   var upstream: array<vec4f, D4>;
   var sum: array<vec4f, D4>;
+  // unroll
   for (var i = 0u; i < D4; i++) {
     query[i] = q[index * D4 + i] * scale;
     upstream[i] = d_o[index * D4 + i];
@@ -100,13 +105,16 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
     let at = (row * params.kv_heads + kv_head) * D4;
     var score = 0.0;
     var dp = 0.0;
+    // unroll
     for (var i = 0u; i < D4; i++) {
       score += dot(query[i], k[at + i]);
       dp += dot(upstream[i], v[at + i]);
     }
     let ds = exp(score - log_total) * (dp - mean);
+    // unroll
     for (var i = 0u; i < D4; i++) { sum[i] += ds * k[at + i]; }
   }
+  // unroll
   for (var i = 0u; i < D4; i++) { dq[index * D4 + i] = sum[i] * scale; }
 }
 
@@ -122,28 +130,32 @@ fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   var value: array<vec4f, D4>;
   var key_sum: array<vec4f, D4>;
   var value_sum: array<vec4f, D4>;
+  // unroll
   for (var i = 0u; i < D4; i++) {
     key[i] = k[index * D4 + i] * scale;
     value[i] = v[index * D4 + i];
   }
-  for (var t = s; t < last_query[s]; t++) {
-    for (var h = first_head; h < first_head + heads_per_kv; h++) {
-      let row = t * params.heads + h;
-      let at = row * D4;
-      var score = 0.0;
-      var dp = 0.0;
-      for (var i = 0u; i < D4; i++) {
-        score += dot(key[i], q[at + i]);
-        dp += dot(value[i], d_o[at + i]);
-      }
-      let p = exp(score - lse[row]);
-      let ds = p * (dp - delta[row]);
-      for (var i = 0u; i < D4; i++) {
-        value_sum[i] += p * d_o[at + i];
-        key_sum[i] += ds * q[at + i];
-      }
+  // Queries, and for each the heads that share this key: one loop, since SwiftShader is slow in nested ones.
+  let end = last_query[s] * heads_per_kv;
+  for (var n = s * heads_per_kv; n < end; n++) {
+    let row = n / heads_per_kv * params.heads + first_head + n % heads_per_kv;
+    let at = row * D4;
+    var score = 0.0;
+    var dp = 0.0;
+    // unroll
+    for (var i = 0u; i < D4; i++) {
+      score += dot(key[i], q[at + i]);
+      dp += dot(value[i], d_o[at + i]);
+    }
+    let p = exp(score - lse[row]);
+    let ds = p * (dp - delta[row]);
+    // unroll
+    for (var i = 0u; i < D4; i++) {
+      value_sum[i] += p * d_o[at + i];
+      key_sum[i] += ds * q[at + i];
     }
   }
+  // unroll
   for (var i = 0u; i < D4; i++) {
     dk[index * D4 + i] = key_sum[i] * scale;
     dv[index * D4 + i] = value_sum[i];
