@@ -143,10 +143,10 @@ export const trainGroups = {
   },
   "Length of the run": {
     maxSteps: integer(
-      40,
+      160,
       { min: 1 },
       "Steps; in each, questions are drawn, answered and learned from.",
-      "minutes with the embedded model",
+      "five visits to each example, and a minute or two on a CPU",
     ),
     promptsPerStep: integer(16, { min: 1 }, "Questions drawn in a step.", OURS),
     numGenerations: integer(

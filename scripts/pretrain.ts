@@ -7,8 +7,8 @@ import { sftSettings } from "../lib/arguments.ts";
 import { hardFacts, pretrainingRow } from "../lib/data/arithmetic.ts";
 import { sft } from "../lib/sft.ts";
 
-const STEPS = 700;
-const ROWS_PER_STEP = 256;
+const STEPS = 2000;
+const ROWS_PER_STEP = 96;
 const SEED = 1;
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-pretrain-"));
