@@ -4,6 +4,14 @@ import type { RunConfig } from "./run.ts";
 
 export const VERSION = packageJson.version;
 
+/** Of the program, of what it runs on and with. */
+export const versions = () => ({
+  rlexplore: VERSION,
+  bun: Bun.version,
+  webgpu: packageJson.dependencies.webgpu,
+  platform: `${process.platform}-${process.arch}`,
+});
+
 /** What a run's `config.json` says of the program, the machine and the settings. */
 export function runConfig<Settings extends object>(
   settings: Settings,
@@ -11,12 +19,7 @@ export function runConfig<Settings extends object>(
 ): RunConfig<Settings> {
   return {
     settings,
-    versions: {
-      rlexplore: VERSION,
-      bun: Bun.version,
-      webgpu: packageJson.dependencies.webgpu,
-      platform: `${process.platform}-${process.arch}`,
-    },
+    versions: versions(),
     adapter: { name: found.name, driver: found.driver, kind: found.kind },
   };
 }

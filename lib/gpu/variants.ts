@@ -43,3 +43,12 @@ export function chooseVariants(name: string, isSoftware: boolean): Variants {
   if (name.startsWith("SwiftShader")) return SWIFTSHADER_VARIANTS;
   return isSoftware ? SOFTWARE_VARIANTS : GPU_VARIANTS;
 }
+
+/** What was chosen, in words. */
+export function describeVariants({ tile, tileGroup, lanes, readEvery }: Variants): string[] {
+  return [
+    `matmul: tiles of ${tile.join(" x ")} in registers, no barrier, ${tileGroup.join(" x ")} tiles a workgroup`,
+    `rmsnorm, logprob, sample: ${lanes === 1 ? "one invocation" : `${lanes} invocations`} a row`,
+    `sampling: tokens are read back ${readEvery === 1 ? "after every step" : `every ${readEvery} steps`}`,
+  ];
+}

@@ -1,0 +1,32 @@
+import type { Gpu } from "../gpu/device.ts";
+import { bestSeconds } from "../gpu/measure.ts";
+import type { Matrix, Ops } from "./ops.ts";
+
+/** The products of a linear layer, as shaders/matmul.wgsl has them. */
+export const PRODUCTS = ["forward", "backwardInput", "backwardWeight"] as const;
+export type Product = (typeof PRODUCTS)[number];
+
+/** Floating-point operations a second of one product of x[T, K] and W[N, K]; K and N are multiples of 4. */
+export async function matmulRate(
+  gpu: Gpu,
+  ops: Ops,
+  product: Product,
+  { T, K, N }: { T: number; K: number; N: number },
+): Promise<number> {
+  const make = (name: string, length: number) => gpu.allocate("buffers", name, length);
+  const [rows, wide, weights] = [make("x", T * K), make("y", T * N), make("w", N * K)];
+  const out = make("product", Math.max(T * K, T * N, N * K));
+  const matrix = (tensor: typeof weights): Matrix => ({
+    rows: N,
+    columns: K,
+    blocks: [{ tensor, firstRow: 0, rows: N }],
+  });
+  const record = {
+    forward: () => ops.linear({ x: rows, y: out }, matrix(weights), T),
+    backwardInput: () => ops.linearBackwardInput({ dy: wide, dx: out }, matrix(weights), T),
+    backwardWeight: () => ops.linearBackwardWeight({ dy: wide, x: rows }, matrix(out), T),
+  };
+  const seconds = await bestSeconds(gpu, out, record[product]);
+  for (const { buffer } of [rows, wide, weights, out]) buffer.destroy();
+  return (2 * T * K * N) / seconds;
+}
