@@ -140,7 +140,7 @@ describe("values", () => {
     ["d --eval-steps 5", /--eval-steps needs --eval-file/],
     ["d --eval-samples 5", /--eval-samples needs --eval-file/],
     ["d --save-best --eval-file e", /--save-best needs --eval-file and --eval-steps/],
-    ["d --warmup-steps 161", /--warmup-steps 161 must not exceed --max-steps 40/],
+    ["d --max-steps 40 --warmup-steps 41", /--warmup-steps 41 must not exceed --max-steps 40/],
     ["d --quiet --json", /exclude each other/],
     ["d --resume run --output-dir x", /--resume and --output-dir exclude each other/],
   ];
