@@ -66,8 +66,10 @@ export function trainSettings(
 /** Settings as a run stores them: paths absolute, so that it can be continued from another folder. */
 export function storedSettings<T extends object>(all: T): T {
   const paths = new Set(["data", "model", "outputDir", "evalFile"]);
+  const isPath = (key: string, value: unknown) =>
+    paths.has(key) || (key === "outcome" && /^(?!regex:).*[./\\]/.test(String(value)));
   const entries = Object.entries(all).map(([key, value]) => {
-    return [key, paths.has(key) ? absolute(value) : value];
+    return [key, isPath(key, value) ? absolute(value) : value];
   });
   return Object.fromEntries(entries);
 }

@@ -1,3 +1,4 @@
+import { openOutcome } from "./data/outcome.ts";
 import { readRows } from "./data/rows.ts";
 import { tallyOutcomes } from "./explore/counter.ts";
 import { distinctAtK, meanPassAtK } from "./explore/estimators.ts";
@@ -46,7 +47,7 @@ export async function measure(
     const some = questions.slice(first, first + QUESTIONS_AT_ONCE);
     const groups = await rollout(policy, some, samples, settings, PURPOSE.evaluate, 0, first);
     for (const { completions } of groups) {
-      const correct = completions.filter(({ reward }) => reward === 1).length;
+      const correct = completions.filter((completion) => completion.correct).length;
       results.push({ samples, correct });
       const counts = tallyOutcomes(completions.map(({ outcome }) => outcome));
       distinct += distinctAtK(counts, samples) / questions.length;
@@ -80,7 +81,8 @@ export async function evaluate(settings: EvalSettings): Promise<void> {
   const gpu = await openGpu(settings.gpu);
   progress.note(gpu.found.why);
   const prompter = prompterOf(model, settings, (text) => progress.note(text));
-  const questions = prepareQuestions(prompter, rows, settings.data);
+  const outcome = await openOutcome(settings.outcome);
+  const questions = prepareQuestions(prompter, rows, settings.data, outcome);
   const { maxCompletionLength, samplingBatchSize, numSamples } = settings;
   requireContext(questions, maxCompletionLength, model.config.maxPositionEmbeddings);
   const sampling = {

@@ -15,7 +15,7 @@ export function describeGroups(groups: readonly ScoredGroup[]) {
   );
   return {
     reward: mean((c) => c.reward),
-    passAt1: mean((c) => (c.reward === 1 ? 1 : 0)),
+    passAt1: mean((c) => (c.correct ? 1 : 0)),
     /** Mean over groups. */
     distinct: sum(distinct) / groups.length,
     /** Mean over tokens. */

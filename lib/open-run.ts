@@ -1,5 +1,6 @@
 import { storedSettings } from "./arguments.ts";
 import { latestCheckpoint } from "./checkpoint.ts";
+import { type Outcome, openOutcome } from "./data/outcome.ts";
 import { readRows } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
 import type { Evaluation } from "./evaluate.ts";
@@ -33,6 +34,7 @@ export interface OpenRun {
   ledger: Ledger;
   model: ModelFolder;
   policy: Policy;
+  outcome: Outcome;
   questions: Question[];
   heldOut: Question[];
   state: TrainerState;
@@ -53,8 +55,9 @@ export async function openRun(settings: TrainSettings): Promise<OpenRun> {
   if (!settings.resume) RunFolder.requireFree(settings.outputDir);
   const notes: string[] = [];
   const prompter = prompterOf(base, settings, (text) => notes.push(text));
-  const questions = prepareQuestions(prompter, rows, settings.data);
-  const heldOut = prepareQuestions(prompter, heldOutRows, settings.evalFile ?? "");
+  const outcome = await openOutcome(settings.outcome);
+  const questions = prepareQuestions(prompter, rows, settings.data, outcome);
+  const heldOut = prepareQuestions(prompter, heldOutRows, settings.evalFile ?? "", outcome);
   const all = [...questions, ...heldOut];
   requireContext(all, settings.maxCompletionLength, base.config.maxPositionEmbeddings);
   requireMicroBatch(questions, settings);
@@ -105,6 +108,7 @@ export async function openRun(settings: TrainSettings): Promise<OpenRun> {
     ledger,
     model: base,
     policy,
+    outcome,
     questions,
     heldOut,
     state,

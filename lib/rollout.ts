@@ -1,4 +1,4 @@
-import { goldOutcome, judge } from "./data/outcome.ts";
+import type { Completed, Judgement, Outcome } from "./data/outcome.ts";
 import type { Row } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
 import type { Prompter } from "./model/chat.ts";
@@ -11,6 +11,8 @@ export interface Question {
   text: string;
   prompt: number[];
   gold: string;
+  /** Tells the outcomes of completions of this question. */
+  judge: (completions: readonly Completed[]) => Promise<Judgement[]>;
 }
 
 /** A completion with what it says. */
@@ -18,6 +20,7 @@ export interface JudgedCompletion extends Completion {
   text: string;
   /** Canonical final answer; null when it states none, or was cut off. */
   outcome: string | null;
+  correct: boolean;
   reward: number;
   /** First token of the final answer; all of them when there is none. */
   answerStart: number;
@@ -39,12 +42,21 @@ export function prepareQuestions(
   prompter: Pick<Prompter, "encodePrompt">,
   rows: readonly Row[],
   source: string,
+  outcome: Outcome,
 ): Question[] {
-  return rows.map(({ question, answer, line }) => {
-    const where = `${source}:${line}`;
-    const gold = goldOutcome(answer);
-    if (gold === null) throw new UserError(`${where}: the answer is empty; give every row one`);
-    return { text: question, prompt: prompter.encodePrompt(question, where), gold };
+  return rows.map((row) => {
+    const where = `${source}:${row.line}`;
+    const gold = outcome.gold(row);
+    if (gold === null) {
+      const problem = row.answer.trim() === "" ? "is empty" : "is none that --outcome understands";
+      throw new UserError(`${where}: the answer ${problem}; give every row one`);
+    }
+    return {
+      text: row.question,
+      prompt: prompter.encodePrompt(row.question, where),
+      gold,
+      judge: (completions) => outcome.judge(completions, { row, gold }),
+    };
   });
 }
 
@@ -93,13 +105,12 @@ export async function rollout(
     seed: [settings.seed, purpose],
     step,
   });
-  return questions.map((question, i) => ({
-    question,
-    slot: firstSlot + i,
-    completions: completions[i].map((completion) =>
-      judgeCompletion(policy, completion, question.gold, settings.stop),
-    ),
-  }));
+  const groups: Group[] = [];
+  for (const [i, question] of questions.entries()) {
+    const judged = await judge(policy, question, completions[i], settings.stop);
+    groups.push({ question, slot: firstSlot + i, completions: judged });
+  }
+  return groups;
 }
 
 function generationSettings(
@@ -124,21 +135,27 @@ function generationSettings(
   };
 }
 
-function judgeCompletion(
+async function judge(
   { tokenizer }: Policy,
-  completion: Completion,
-  gold: string,
+  question: Question,
+  completions: readonly Completion[],
   stop: readonly string[],
-): JudgedCompletion {
-  const { text: whole, starts } = tokenizer.decodeTokens(completion.tokens);
-  const text = beforeStop(whole, stop);
-  const { outcome, reward, answerStart } = judge(text, gold, !completion.finished);
-  let firstToken = completion.tokens.length;
-  if (answerStart !== null) {
-    // The last token that begins at or before the answer does.
-    firstToken = starts.findLastIndex((start) => start <= answerStart);
-  }
-  return { ...completion, text, outcome, reward, answerStart: firstToken };
+): Promise<JudgedCompletion[]> {
+  const decoded = completions.map(({ tokens, finished }) => {
+    const { text, starts } = tokenizer.decodeTokens(tokens);
+    return { text: beforeStop(text, stop), starts, truncated: !finished };
+  });
+  const judgements = await question.judge(decoded);
+  return completions.map((completion, i) => {
+    const { outcome, correct, reward, answerStart } = judgements[i];
+    let firstToken = completion.tokens.length;
+    if (answerStart !== null) {
+      // The last token that begins at or before the answer does.
+      firstToken = decoded[i].starts.findLastIndex((start) => start <= answerStart);
+    }
+    const { text } = decoded[i];
+    return { ...completion, text, outcome, correct, reward, answerStart: firstToken };
+  });
 }
 
 function beforeStop(text: string, stop: readonly string[]): string {

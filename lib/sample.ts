@@ -1,15 +1,25 @@
+import { type Completed, openOutcome } from "./data/outcome.ts";
 import { openGpu, openNamedModel, Policy, prompterOf } from "./policy.ts";
 import { longestPrompt, PURPOSE, requireContext, rollout } from "./rollout.ts";
 import type { SampleSettings } from "./settings.ts";
+
+/** No answer is known here, so none is right. */
+const NO_GOLD = "";
 
 /** `rlexplore sample`: prints completions of questions, each with the outcome it was counted as. */
 export async function sample(settings: SampleSettings): Promise<void> {
   const model = await openNamedModel(settings.model);
   const prompter = prompterOf(model, settings, (text) => console.error(text));
+  const outcome = await openOutcome(settings.outcome);
   const questions = settings.questions.map((text) => ({
     text,
     prompt: prompter.encodePrompt(text, "the question"),
-    gold: "", // no answer is known here, so none is right
+    gold: NO_GOLD,
+    judge: (completions: readonly Completed[]) =>
+      outcome.judge(completions, {
+        row: { question: text, answer: NO_GOLD, line: 0 },
+        gold: NO_GOLD,
+      }),
   }));
   const { maxCompletionLength, samplingBatchSize, numGenerations } = settings;
   requireContext(questions, maxCompletionLength, model.config.maxPositionEmbeddings);

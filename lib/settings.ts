@@ -32,6 +32,16 @@ const model = text(
   "The model: a Hugging Face folder, org/name of the hub, a GGUF file, a run, or the embedded one, which reads sums such as 23+7-4+9=.",
   "small enough for a CPU",
 );
+const outcome = {
+  ...text(
+    "math",
+    "kind",
+    "How answers are found and compared: math, number, choice, exact, countdown, regex:<pattern>, " +
+      "or a file such as ./my-outcome.ts.",
+    OURS,
+  ),
+  embedded: "number",
+};
 const skipBad = toggle("Leave out lines of the data that cannot be used, and say how many.");
 const outputDir = optional(
   text("", "folder", "Where the run is written; it must not exist yet.", "runs/<data>-<n>"),
@@ -130,6 +140,7 @@ const saving = {
 export const trainGroups = {
   "Model and data": {
     model,
+    outcome,
     skipBad,
     outputDir,
     resume: optional(
@@ -272,6 +283,7 @@ export const sftGroups = {
 export const sampleGroups = {
   Options: {
     model,
+    outcome,
     numGenerations: {
       ...integer(1, { min: 1 }, "Completions of each question.", OURS),
       short: "n",
@@ -287,6 +299,7 @@ export const sampleGroups = {
 export const evalGroups = {
   Options: {
     model,
+    outcome,
     skipBad,
     numSamples: integer(64, { min: 1 }, "Completions of each question.", "for pass@64"),
     k: numbers(

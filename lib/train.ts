@@ -43,11 +43,12 @@ class Trainer {
   private readonly policyGradient: PolicyGradient;
 
   constructor(private readonly run: OpenRun) {
-    const { settings, ledger, policy } = run;
+    const { settings, ledger, policy, outcome: outcomes } = run;
     this.step = run.step;
     this.saved = run.step;
     for (const [question, outcome, count] of ledger.counts()) {
       this.counter.addCount(question, outcome, count);
+      if (outcome !== null) outcomes.remember(question, outcome);
     }
     this.solved = new Set(ledger.solvedQuestions());
     this.policyGradient = new PolicyGradient(policy, settings.microBatchTokens, {
@@ -80,7 +81,7 @@ class Trainer {
         question.text,
         completions.map(({ outcome }) => outcome),
       );
-      if (completions.some(({ reward }) => reward === 1)) this.solved.add(question.text);
+      if (completions.some(({ correct }) => correct)) this.solved.add(question.text);
     }
     ledger.append(step, groups.flatMap(rolloutsOf));
     this.step = step;
@@ -142,7 +143,8 @@ class Trainer {
     return groups.map((group, g) => {
       const outcomes = group.completions.map(({ outcome }) => outcome);
       const counts = this.counter.counts(group.question.text, outcomes);
-      const signal = explorationSignal(exploration, { outcomes, counts, rewards: rewards[g] });
+      const correct = group.completions.map((completion) => (completion.correct ? 1 : 0));
+      const signal = explorationSignal(exploration, { outcomes, counts, rewards: correct });
       return {
         ...group,
         advantages: advantages[g],

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { openOutcome } from "../lib/data/outcome.ts";
 import { Gpu } from "../lib/gpu/device.ts";
 import { openEmbeddedModel } from "../lib/model/embedded.ts";
 import { Policy } from "../lib/policy.ts";
@@ -13,7 +14,8 @@ const rows = [
   { question: "12+3-4+5=", answer: "16", line: 1 },
   { question: "20-1-1-1=", answer: "####17", line: 2 },
 ];
-const questions = prepareQuestions(policy.tokenizer, rows, "test.jsonl");
+const outcome = await openOutcome("number");
+const questions = prepareQuestions(policy.tokenizer, rows, "test.jsonl", outcome);
 const settings = {
   temperature: 1,
   topK: 0,
@@ -85,7 +87,8 @@ describe("questions that cannot be asked", () => {
 
   test("a text the tokenizer cannot spell, and an empty answer, name file and line", () => {
     const bad = [{ question: "1x2=", answer: "2", line: 7 }];
-    const prepare = (some: typeof rows) => prepareQuestions(policy.tokenizer, some, "d.jsonl");
+    const prepare = (some: typeof rows) =>
+      prepareQuestions(policy.tokenizer, some, "d.jsonl", outcome);
     expect(() => prepare(bad)).toThrow(/^d\.jsonl:7: .*cannot spell "x"; pass --model/);
     expect(() => prepare([{ ...rows[0], answer: " " }])).toThrow(/^d\.jsonl:1: .*answer is empty/);
   });

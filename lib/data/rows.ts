@@ -6,7 +6,13 @@ import { readFile } from "node:fs/promises";
 import { UserError } from "../errors.ts";
 
 /** A question for reinforcement learning, with the answer that earns the reward. */
-export type Row = { question: string; answer: string; line: number };
+export type Row = {
+  question: string;
+  answer: string;
+  line: number;
+  /** The row as it stands in the data, where outcomes need more than the answer. */
+  fields?: Record<string, unknown>;
+};
 
 /** A text for supervised training; the loss is on the completion. */
 export type SftRow = { prompt: string; completion: string; line: number };

@@ -10,7 +10,8 @@ import {
   type Question,
   toJsonLines,
 } from "../../lib/data/arithmetic.ts";
-import { judge } from "../../lib/data/outcome.ts";
+import { findAnswer } from "../../lib/data/outcome/extract.ts";
+import { numberKey } from "../../lib/data/outcome/number.ts";
 import { Random } from "../../lib/data/random.ts";
 import { parseRows } from "../../lib/data/rows.ts";
 
@@ -82,7 +83,7 @@ describe("the example files", () => {
 describe("the pretraining texts", () => {
   const rows = Array.from({ length: 20_000 }, (_, i) => pretrainingRow(3, i, hard));
   const isRight = (row: { prompt: string; completion: string }) =>
-    judge(row.completion, String(sumOf(row.prompt))).reward === 1;
+    numberKey(findAnswer(row.completion)?.text ?? "") === String(sumOf(row.prompt));
   const rate = (part: typeof rows) => part.filter(isRight).length / part.length;
   const hasty = rows.filter((row) => row.completion.startsWith("#"));
   const worked = rows.filter((row) => !row.completion.startsWith("#"));

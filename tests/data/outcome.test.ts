@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { canonical, findAnswer, goldOutcome, judge } from "../../lib/data/outcome.ts";
+import { findAnswer, findStated } from "../../lib/data/outcome/extract.ts";
+import { numberKey } from "../../lib/data/outcome/number.ts";
+import { type Completed, openOutcome } from "../../lib/data/outcome.ts";
 
 describe("where the answer stands", () => {
   test.each([
@@ -71,9 +73,9 @@ describe("canonical form", () => {
     ["paris", ["Paris.", " PARIS ", "$Paris$", "\\text{Paris}"]],
     ["x + 1", ["x  +\n1"]],
   ])("%p", (form, spellings) => {
-    expect(canonical(form)).toBe(form);
+    expect(numberKey(form)).toBe(form);
     for (const spelling of spellings)
-      expect([spelling, canonical(spelling)]).toEqual([spelling, form]);
+      expect([spelling, numberKey(spelling)]).toEqual([spelling, form]);
   });
 
   test("what is not one plain number stays text, and different answers stay different", () => {
@@ -89,49 +91,166 @@ describe("canonical form", () => {
       "\\frac{x}{2}",
       "1 2",
     ];
-    for (const text of texts) expect(canonical(text)).toBe(text);
-    expect(canonical("0.333")).not.toBe(canonical("1/3"));
-    expect(canonical("9007199254740993")).not.toBe(canonical("9007199254740992"));
+    for (const text of texts) expect(numberKey(text)).toBe(text);
+    expect(numberKey("0.333")).not.toBe(numberKey("1/3"));
+    expect(numberKey("9007199254740993")).not.toBe(numberKey("9007199254740992"));
   });
 
   test("nothing left is null", () => {
-    for (const text of ["", " ", ".", "$$", "\\text{}"]) expect(canonical(text)).toBeNull();
+    for (const text of ["", " ", ".", "$$", "\\text{}"]) expect(numberKey(text)).toBeNull();
   });
 });
 
+const row = (answer: string) => ({ question: "q", answer, line: 1 });
+const whole = (text: string): Completed => ({ text, truncated: false });
+
+/** Judges one text against a right answer, as `train` would. */
+async function judge(kind: string, text: string, answer: string, truncated = false) {
+  const outcome = await openOutcome(kind);
+  const gold = outcome.gold(row(answer));
+  if (gold === null) throw new Error("no right answer");
+  return (await outcome.judge([{ text, truncated }], { row: row(answer), gold }))[0];
+}
+
 describe("judging a completion", () => {
-  test("a right answer, whatever its spelling, and the place it stands", () => {
-    expect(judge("1,2#0.50", "1/2")).toEqual({
-      outcome: "1/2",
-      reward: 1,
-      answerStart: 4,
-      answerEnd: 8,
+  test("a right answer, whatever its spelling, and the place it stands", async () => {
+    const right = { outcome: "1/2", correct: true, reward: 1, answerStart: 4, answerEnd: 8 };
+    expect(await judge("number", "1,2#0.50", "1/2")).toEqual(right);
+    expect(await judge("math", "1,2#0.50", "\\frac12")).toEqual(right);
+  });
+
+  test("a wrong answer has an outcome and no reward", async () => {
+    expect(await judge("number", "#7", "8")).toMatchObject({
+      outcome: "7",
+      correct: false,
+      reward: 0,
     });
   });
 
-  test("a wrong answer has an outcome and no reward", () => {
-    expect(judge("#7", "8")).toMatchObject({ outcome: "7", reward: 0 });
+  test("no answer, or a completion that was cut off, has the outcome null", async () => {
+    const none = { outcome: null, correct: false, reward: 0, answerStart: null, answerEnd: null };
+    for (const kind of ["number", "math", "exact", "choice"]) {
+      expect(await judge(kind, "7", "A")).toEqual(none);
+      expect(await judge(kind, "\\boxed{A}", "A", true)).toEqual(none);
+    }
   });
 
-  test("no answer, or a completion that was cut off, has the outcome null", () => {
-    const none = {
-      outcome: null,
-      reward: 0,
-      answerStart: null,
-      answerEnd: null,
-    } as const;
-    expect(judge("7", "7")).toEqual(none);
-    expect(judge("#7", "7", true)).toEqual(none);
-  });
-
-  test("the right answer may come as a worked solution", () => {
-    expect(goldOutcome("9*8=72 #### 72")).toBe("72");
-    expect(goldOutcome(" 72.0 ")).toBe("72");
-    expect(goldOutcome(" ")).toBeNull();
+  test("the right answer may come as a worked solution", async () => {
+    const number = await openOutcome("number");
+    expect(number.gold(row("9*8=72 #### 72"))).toBe("72");
+    expect(number.gold(row(" 72.0 "))).toBe("72");
+    expect(number.gold(row(" "))).toBeNull();
   });
 });
 
-test("hostile text is judged in linear time", () => {
+describe("mathematical answers", () => {
+  test("one that is found equal takes the key that is there", async () => {
+    const math = await openOutcome("math");
+    const asked = { row: row("\\frac{1}{2}"), gold: "1/2" };
+    const texts = [
+      "\\boxed{\\sin 30^\\circ}",
+      "\\boxed{\\cos(\\pi/5)}",
+      "\\boxed{\\frac{1+\\sqrt5}{4}}",
+    ];
+    const judged = await math.judge(texts.map(whole), asked);
+    expect(judged.map(({ outcome, correct }) => [outcome, correct])).toEqual([
+      ["1/2", true],
+      ["cos(1/5*pi)", false],
+      ["cos(1/5*pi)", false],
+    ]);
+  });
+
+  test("one counted before a run was resumed is joined too", async () => {
+    const math = await openOutcome("math");
+    math.remember("q", "cos(1/5*pi)");
+    const [{ outcome }] = await math.judge([whole("\\boxed{\\frac{1+\\sqrt5}{4}}")], {
+      row: row("2"),
+      gold: "2",
+    });
+    expect(outcome).toBe("cos(1/5*pi)");
+  });
+
+  test("a heading is no answer", () => {
+    expect(findStated("# Solution")).toBeNull();
+    expect(findStated("30,35#35")?.text).toBe("35");
+  });
+
+  test("what an algebra library would compute for ever has no outcome, and soon", async () => {
+    const began = performance.now();
+    for (const text of [
+      "9^9^9^9",
+      "9^{9^{9^{9}}}",
+      "(1+x)^{99999}",
+      "((x+y+z+1)^{12})^{12}",
+      "\\binom{9999999}{333333}",
+    ]) {
+      const { outcome } = await judge("math", `\\boxed{${text}}`, "1");
+      if (text.startsWith("9")) expect(outcome).toBeNull();
+    }
+    expect(performance.now() - began).toBeLessThan(2000);
+  });
+});
+
+test.each([
+  ["choice", "The answer is (B).", "B", true],
+  ["choice", "\\boxed{\\text{C) 12}}", "C", true],
+  ["choice", "\\boxed{D}", "C", false],
+  ["exact", "the answer is: New  York", "new york", true],
+  ["regex:=> (\\w+)", "first => 3, then => four", "=> four", true],
+])("%s: %p against %p", async (kind, text, answer, correct) => {
+  expect((await judge(kind, text, answer)).correct).toBe(correct);
+});
+
+test("options spelled out are their letters", async () => {
+  const choice = await openOutcome("choice");
+  const asked = (fields?: Record<string, unknown>, question = "q") => ({
+    row: { question, answer: "B", line: 1, fields },
+    gold: "B",
+  });
+  const inQuestion = asked(undefined, "Which? (A) \\(\\frac12\\) (B) a dog (C) 7");
+  const listed = asked({ choices: ["a cat", "a dog"] });
+  for (const one of [inQuestion, listed]) {
+    const [named] = await choice.judge([whole("the answer is a dog.")], one);
+    expect([named.outcome, named.correct]).toEqual(["B", true]);
+  }
+  const [half] = await choice.judge([whole("\\boxed{0.5}")], inQuestion);
+  expect(half.outcome).toBe("A");
+});
+
+test("countdown: any expression that uses each number once and hits the target", async () => {
+  const countdown = await openOutcome("countdown");
+  const task = { question: "q", answer: "24", line: 1, fields: { nums: [2, 3, 4], target: 24 } };
+  const texts = [
+    "2*3*4",
+    "4*(3*2)",
+    "(2+4)*3",
+    "2*3*4*1",
+    "4*3*2=24",
+    "\\frac{4}{2}*3",
+    "24",
+    "x",
+    "4/(2-2)",
+  ];
+  const judged = await countdown.judge(
+    texts.map((text) => whole(`<answer>${text}</answer>`)),
+    { row: task, gold: "24" },
+  );
+  expect(judged.map(({ correct }) => correct)).toEqual([
+    true,
+    true,
+    false,
+    false,
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
+  expect(judged[0].outcome).toBe(judged[1].outcome);
+  expect(judged.slice(-2).map(({ outcome }) => outcome)).toEqual([null, null]);
+});
+
+test("hostile text is judged in linear time", async () => {
   const n = 200_000;
   const texts = [
     "\\boxed{".repeat(n / 7),
@@ -150,13 +269,22 @@ test("hostile text is judged in linear time", () => {
     `#${"1".repeat(990)}/${"3".repeat(9)}`,
     `#${"0".repeat(990)}x`,
     `#${"\\left".repeat(150)}`,
+    `\\boxed{${"(".repeat(400)}1${")".repeat(400)}}`,
+    `\\boxed{${"\\sqrt{".repeat(150)}2${"}".repeat(150)}}`,
+    `\\boxed{${"(a+b+c+d)".repeat(100)}}`,
+    `\\boxed{\\sqrt{${"9".repeat(900)}}}`,
+    `\\boxed{1e9999}`,
+    `\\boxed{${"x^".repeat(400)}2}`,
+    `\\boxed{${"cm ".repeat(300)}}`,
+    `\\boxed{1 ${"apple ".repeat(150)}!}`,
+    `\\boxed{${"\\frac1".repeat(160)}}`,
   ];
-  for (const text of texts) {
-    const start = performance.now();
-    judge(text, "1");
-    expect([text.slice(0, 12), performance.now() - start < 1000]).toEqual([
-      text.slice(0, 12),
-      true,
-    ]);
+  for (const kind of ["number", "math", "choice", "exact"]) {
+    for (const text of texts) {
+      const start = performance.now();
+      await judge(kind, text, "A");
+      const quick = performance.now() - start < 1000;
+      expect([kind, text.slice(0, 24), quick]).toEqual([kind, text.slice(0, 24), true]);
+    }
   }
 });

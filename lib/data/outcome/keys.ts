@@ -1,0 +1,276 @@
+/** From the tree of an answer to its key: one text for all spellings of one value. */
+
+import { evaluate } from "./evaluate.ts";
+import { type Node, NotMath, node, number } from "./parse.ts";
+import { factors, isInteger, negated, ONE, power, type Rational, ZERO } from "./rational.ts";
+import {
+  add,
+  asRational,
+  atom,
+  constant,
+  divide,
+  multiply,
+  print,
+  raise,
+  raiseSymbolic,
+  type Sum,
+  scale,
+  withoutContent,
+} from "./sum.ts";
+
+const MINUS: Rational = [-1n, 1n];
+const INFINITY = "oo";
+
+/** The key of a whole answer. Throws NotMath, TooMuch, or a RangeError for a division by zero. */
+export function keyOf(answer: Node): string {
+  switch (answer.op) {
+    case "list": {
+      // x < 1 or x > 3 is a union of intervals
+      const areas = answer.args.every(({ op }) => op === "relation" || op === "chain");
+      const keys = answer.args.map(keyOf);
+      const isUnion = areas && answer.name === "or" && keys.every((key) => /^[[(]/.test(key));
+      return isUnion ? union(keys) : collection(answer.args);
+    }
+    case "set":
+      return collection(answer.args);
+    case "tuple":
+      return `(${answer.args.map(keyOf).join(",")})`;
+    case "interval": {
+      const [open, close] = answer.name;
+      return `${open}${answer.args.map(keyOf).join(",")}${close}`;
+    }
+    case "union":
+      return union(answer.args.map(keyOf));
+    case "matrix":
+      return `[${answer.args.map((row) => `[${rowOf(row).map(keyOf).join(",")}]`).join(",")}]`;
+    case "relation":
+      return relation(answer.args, answer.name);
+    case "chain":
+      return chain(answer.args, answer.name.split(" "));
+    default:
+      return isTwo(answer) ? collection([answer]) : print(algebra(answer));
+  }
+}
+
+const union = (keys: string[]) => [...new Set(keys)].sort().join(" \\cup ");
+
+const rowOf = (row: Node) => (row.op === "tuple" ? row.args : [row]);
+
+/** Solutions in any order, each once. */
+function collection(items: readonly Node[]): string {
+  const keys = items.flatMap((item) => {
+    if (item.op === "relation" && item.name === "=" && isTwo(item.args[1])) {
+      return [0, 1].map((side) => keyOf(oneOf(item, side)));
+    }
+    return isTwo(item) ? [0, 1].map((side) => keyOf(oneOf(item, side))) : [keyOf(item)];
+  });
+  return `\\{${[...new Set(keys)].sort().join(",")}\\}`;
+}
+
+/** Is there a plus-minus in the expression? */
+const isTwo = (value: Node): boolean =>
+  value.op === "plusminus" || ("args" in value && value.op !== "set" && value.args.some(isTwo));
+
+/** The expression with plus for every plus-minus, or with minus. */
+function oneOf(value: Node, side: number): Node {
+  if (!("args" in value)) return value;
+  const args = value.args.map((arg) => oneOf(arg, side));
+  if (value.op !== "plusminus") return { ...value, args };
+  return side === 0 ? args[0] : node("multiply", [number(-1n), args[0]]);
+}
+
+const TURNED: Record<string, string> = { "<": ">", ">": "<", "<=": ">=", ">=": "<=" };
+
+/** x = 3 is 3; x < 3 is an interval; other relations are brought to one side and scaled. */
+function relation([left, right]: Node[], sign: string): string {
+  if (sign !== "=" && (isTwo(left) || isTwo(right))) throw new NotMath("a sign");
+  if (sign === "=" && isApplication(left)) return keyOf(right);
+  if (sign === "=" && (left.op === "symbol" || isNamedPoint(left)) && !hasSymbols(right)) {
+    return keyOf(right);
+  }
+  if (right.op === "symbol" && isNumber(left)) return relation([right, left], TURNED[sign] ?? sign);
+  if (left.op === "symbol" && isNumber(right) && TURNED[sign]) return halfLine(sign, keyOf(right));
+  if (isTwo(right)) return collection([node("relation", [left, right], sign)]);
+  const difference = add(algebra(left), scale(algebra(right), MINUS));
+  if (difference.size === 0) return `0 ${sign} 0`;
+  const [content, rest] = withoutContent(difference, true);
+  const turned = content[0] < 0n ? (TURNED[sign] ?? sign) : sign;
+  const root = rootOf(rest);
+  if (root !== null && turned === "=") return root;
+  if (root !== null && TURNED[turned]) return halfLine(turned, root);
+  return `${print(rest)} ${turned} 0`;
+}
+
+/** The x for which a*x + b is 0, with a > 0 and numbers a and b; null for other sums. */
+function rootOf(sum: Sum): string | null {
+  const terms = [...sum.values()].filter(({ factors: list }) => list.length > 0);
+  if (terms.length !== 1 || terms[0].factors.length !== 1) return null;
+  const [{ coef, factors: list }] = terms;
+  const [{ atom: symbol, exp }] = list;
+  if (!/^[a-zA-Z]+(?:_\w|_\{\w+\})?$/.test(symbol.key) || CONSTANTS.has(symbol.key)) return null;
+  if (exp[0] !== 1n || !isInteger(exp)) return null;
+  return print(scale(constant(sum.get("")?.coef ?? ZERO), negated(power(coef, -1n))));
+}
+
+const halfLine = (sign: string, bound: string) =>
+  ({
+    "<": `(-oo,${bound})`,
+    "<=": `(-oo,${bound}]`,
+    ">": `(${bound},oo)`,
+    ">=": `[${bound},oo)`,
+  })[sign] as string;
+
+/** a < x <= b is an interval; anything longer is no answer we know; a = b = c is its last part. */
+function chain(parts: Node[], signs: string[]): string {
+  if (signs.every((sign) => sign === "=")) return relation(parts.slice(-2), "=");
+  const [a, x, b] = parts;
+  if (parts.length !== 3 || x.op !== "symbol" || !isNumber(a) || !isNumber(b))
+    throw new NotMath("a chain");
+  if (/^<=? <=?$/.test(signs.join(" "))) {
+    return `${signs[0] === "<" ? "(" : "["}${keyOf(a)},${keyOf(b)}${signs[1] === "<" ? ")" : "]"}`;
+  }
+  if (!/^>=? >=?$/.test(signs.join(" "))) throw new NotMath("a chain");
+  return chain([b, x, a], [TURNED[signs[1]], TURNED[signs[0]]]);
+}
+
+/** f(x), as on the left of f(x) = ... */
+function isApplication(value: Node): boolean {
+  if (value.op !== "multiply" || value.args.length !== 2) return false;
+  const [f, x] = value.args;
+  return (
+    f.op === "symbol" &&
+    /^[fghpPyQ](?:_.+)?$/.test(f.name) &&
+    (x.op === "symbol" || x.op === "number")
+  );
+}
+
+/** (x, y), as on the left of (x, y) = (1, 2) */
+const isNamedPoint = (value: Node) =>
+  value.op === "tuple" && value.args.every((arg) => arg.op === "symbol");
+
+const CONSTANTS = new Set(["pi", "e", "i", INFINITY]);
+export function hasSymbols(value: Node): boolean {
+  if (value.op === "symbol") return !CONSTANTS.has(value.name);
+  return "args" in value && value.args.some(hasSymbols);
+}
+const isNumber = (value: Node) => !hasSymbols(value) && value.op !== "text";
+
+const TRIGONOMETRIC = /^(?:sin|cos|tan|cot|sec|csc)$/;
+
+/** The sum that an expression is equal to. */
+function algebra(value: Node, inAngle = false): Sum {
+  const of = (part: Node) => algebra(part, inAngle);
+  switch (value.op) {
+    case "number":
+      return constant(value.value);
+    case "symbol":
+      return atom(value.name);
+    case "add":
+      return add(...value.args.map(of));
+    case "multiply": {
+      const [a, b] = value.args;
+      if (b.op === "power" && b.args[1].op === "number" && b.args[1].value[0] === -1n) {
+        return divide(of(a), of(b.args[0]));
+      }
+      return multiply(of(a), of(b));
+    }
+    case "power":
+      return powerOf(of(value.args[0]), of(value.args[1]));
+    case "call":
+      return call(value.name, value.args, inAngle);
+    default:
+      throw new NotMath(`a ${value.op} within an expression`);
+  }
+}
+
+function powerOf(base: Sum, exponent: Sum): Sum {
+  const exp = asRational(exponent);
+  return exp ? raise(base, exp) : raiseSymbolic(base, exponent);
+}
+
+function call(name: string, args: readonly Node[], inAngle: boolean): Sum {
+  const isAngle = TRIGONOMETRIC.test(name);
+  if (name === "degrees") {
+    const value = algebra(args[0], inAngle);
+    return inAngle ? multiply(value, scale(atom("pi"), [1n, 180n])) : value;
+  }
+  if (args[0]?.op === "matrix") throw new NotMath(name);
+  const values = args.map((arg) => algebra(arg, isAngle));
+  const [x, y] = values;
+  const numbers = values.map(asRational);
+  if (name === "sqrt" && values.length === 1) return raise(x, [1n, 2n]);
+  if (name === "exp" && values.length === 1) return powerOf(atom("e"), x);
+  if (name === "ln" && values.length === 1) return logarithm("ln", x);
+  if (name === "log")
+    return y ? divide(logarithm("ln", x), logarithm("ln", y)) : logarithm("log", x);
+  if (name === "abs" && values.length === 1) return absolute(x, args[0]);
+  if (numbers.every((n) => n !== null && isInteger(n) && n[0] >= 0n)) {
+    const [n, k] = numbers.map((value) => Number((value as Rational)[0]));
+    if (name === "factorial" && n <= 500) return constant([product(1, n), 1n]);
+    if (name === "binom" && n <= 500 && k <= n) {
+      return constant([product(n - k + 1, n) / product(1, k), 1n]);
+    }
+  }
+  if ((name === "floor" || name === "ceil") && numbers[0]) {
+    const [p, q] = name === "floor" ? numbers[0] : negated(numbers[0]);
+    const down = p >= 0n ? p / q : -((-p + q - 1n) / q);
+    return constant([name === "floor" ? down : -down, 1n]);
+  }
+  const [inner, sign] = isAngle || name.startsWith("arc") ? parity(name, x) : [x, ONE];
+  const printed = [inner, ...values.slice(1)].map(print).join(",");
+  return scale(atom(`${name}(${printed})`), sign);
+}
+
+/** sin(-x) = -sin(x) and cos(-x) = cos(x): the argument's first coefficient is made positive. */
+function parity(name: string, x: Sum): [Sum, Rational] {
+  if (x.size === 0 || !print(x).startsWith("-")) return [x, ONE];
+  if (name === "arccos") return [x, ONE];
+  return [scale(x, MINUS), name === "cos" || name === "sec" ? ONE : MINUS];
+}
+
+/** Logarithms of fractions in those of primes, of powers of e as the exponent. */
+function logarithm(name: string, x: Sum): Sum {
+  const value = asRational(x);
+  if (value && value[0] <= 0n) throw new RangeError("a logarithm of no positive number");
+  const [term] = x.size === 1 ? x.values() : [];
+  const simple =
+    term && term.coef[0] > 0n && term.factors.every(({ atom }) => /^(?:\d+|e)$/.test(atom.key));
+  if (!simple) return atom(`${name}(${print(x)})`);
+  const parts: Sum[] = [];
+  for (const [n, sign] of [
+    [term.coef[0], 1n],
+    [term.coef[1], -1n],
+  ]) {
+    for (const [prime, times] of factors(n)) {
+      parts.push(scale(atom(`${name}(${prime})`), [sign * BigInt(times), 1n]));
+    }
+  }
+  for (const {
+    atom: { key },
+    exp,
+  } of term.factors) {
+    if (key === "e" && name === "ln") parts.push(constant(exp));
+    else parts.push(scale(atom(`${name}(${key})`), exp));
+  }
+  return add(...parts);
+}
+
+function absolute(x: Sum, source: Node): Sum {
+  const value = asRational(x);
+  if (value) return constant(value[0] < 0n ? negated(value) : value);
+  if (!hasSymbols(source)) {
+    const number = evaluate(source, 0);
+    if (number && Math.abs(number.im) < 1e-12 && Math.abs(number.re) > 1e-9) {
+      return number.re < 0 ? scale(x, MINUS) : x;
+    }
+  }
+  const [content, rest] = withoutContent(x, true);
+  const positive = content[0] < 0n ? negated(content) : content;
+  return scale(atom(`abs(${print(rest)})`), positive);
+}
+
+function product(from: number, to: number): bigint {
+  let result = 1n;
+  for (let n = from; n <= to; n++) result *= BigInt(n);
+  return result;
+}

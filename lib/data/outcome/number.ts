@@ -1,0 +1,50 @@
+/** Plain numbers: decimals, fractions and percentages of any size, exactly. */
+import { plainLatex, unwrap, withoutUnits } from "./clean.ts";
+import { format, rational } from "./rational.ts";
+
+/** An answer longer than this is no answer, and its digits are never given to BigInt. */
+export const MAX_ANSWER = 1000;
+
+/**
+ * The key of an answer that should be a number: an exact reduced fraction ("1/2", "-7"), units dropped;
+ * other text is freed of what does not change its meaning (case, white space, a final stop). Null when
+ * nothing is left or the answer is longer than 1,000 characters.
+ */
+export function numberKey(answer: string): string | null {
+  if (answer.length > MAX_ANSWER) return null;
+  const text = unwrap(answer);
+  const plain = plainNumber(text);
+  if (plain !== null) return plain;
+  const clean = unwrap(plainLatex(text));
+  const number = plainNumber(clean) ?? plainNumber(withoutUnits(clean));
+  return number ?? (clean.replace(/\s+/g, " ").toLowerCase() || null);
+}
+
+const DIGITS = String.raw`(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+`;
+const NUMBER = new RegExp(String.raw`^([+-]?)\s*\\?\$?\s*(${DIGITS})\s*(\\?%)?$`);
+const FRACTION = new RegExp(
+  String.raw`^([+-]?)\s*(?:([+-]?(?:${DIGITS}))\s*/\s*([+-]?(?:${DIGITS}))|` +
+    String.raw`\\[dt]?frac\s*(?:\{\s*([+-]?(?:${DIGITS}))\s*\}|(\d))\s*(?:\{\s*([+-]?(?:${DIGITS}))\s*\}|(\d)))$`,
+);
+
+/** "p" or "p/q" in lowest terms for a decimal, fraction or percentage; null for anything else. */
+export function plainNumber(text: string): string | null {
+  const number = NUMBER.exec(text);
+  if (number !== null) {
+    const [p, q] = decimal(`${number[1]}${number[2]}`);
+    return format(rational(p, number[3] ? q * 100n : q));
+  }
+  const fraction = FRACTION.exec(text);
+  if (fraction === null) return null;
+  const [a, b] = decimal((fraction[2] ?? fraction[4] ?? fraction[5]) as string);
+  const [c, d] = decimal((fraction[3] ?? fraction[6] ?? fraction[7]) as string);
+  const p = a * d;
+  return c === 0n ? null : format(rational(fraction[1] === "-" ? -p : p, b * c));
+}
+
+/** Numerator and denominator of digits with an optional sign, thousands commas and a point. */
+function decimal(text: string): [bigint, bigint] {
+  const [whole = "", part = ""] = text.replaceAll(",", "").replace(/^[+-]/, "").split(".");
+  const p = BigInt(whole + part);
+  return [text.startsWith("-") ? -p : p, 10n ** BigInt(part.length)];
+}

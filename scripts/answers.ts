@@ -1,0 +1,60 @@
+// Judges the table of answer pairs, tests/data/answer-pairs.jsonl, and lists every failure:
+//   node scripts/bun.js scripts/answers.ts [judgements.jsonl of another judge]
+// The other judge is math-verify, run by scripts/math-verify.py.
+import { openOutcome } from "../lib/data/outcome.ts";
+
+export interface Pair {
+  kind: string;
+  gold: string;
+  answer: string;
+  equal: boolean;
+}
+
+export async function readPairs(): Promise<Pair[]> {
+  const file = Bun.file(new URL("../tests/data/answer-pairs.jsonl", import.meta.url));
+  const lines = (await file.text()).trim().split("\n");
+  return lines.flatMap((line) => {
+    const { kind, gold, equal, different } = JSON.parse(line);
+    return [
+      ...equal.map((answer: string) => ({ kind, gold, answer, equal: true })),
+      ...different.map((answer: string) => ({ kind, gold, answer, equal: false })),
+    ];
+  });
+}
+
+/** Whether an answer in a box earns the reward of a row. */
+export async function isRight(gold: string, answer: string): Promise<boolean> {
+  const math = await openOutcome("math");
+  const row = { question: "q", answer: gold, line: 1 };
+  const right = math.gold(row);
+  if (right === null) return false;
+  const text = answer.includes("\\boxed") ? answer : `\\boxed{${answer}}`;
+  return (await math.judge([{ text, truncated: false }], { row, gold: right }))[0].correct;
+}
+
+if (import.meta.main) {
+  const pairs = await readPairs();
+  const other = process.argv[2] ? (await Bun.file(process.argv[2]).text()).trim().split("\n") : [];
+  const ours = { right: 0, wronglyEqual: 0, wronglyDifferent: 0, found: 0, theirs: 0, agree: 0 };
+  for (const [i, { kind, gold, answer, equal }] of pairs.entries()) {
+    const said = await isRight(gold, answer);
+    const theirs = other.length > 0 ? JSON.parse(other[i]) === true : said;
+    if (said === equal) ours.right++;
+    if (said && equal) ours.found++;
+    if (said && !equal) ours.wronglyEqual++;
+    if (!said && equal) ours.wronglyDifferent++;
+    if (theirs === equal) ours.theirs++;
+    if (theirs === said) ours.agree++;
+    const verdict = said === equal ? "" : said ? "wrongly equal" : "wrongly different";
+    if (verdict) console.log(`${verdict}  ${kind}: ${gold}  |  ${answer}`);
+    if (theirs !== said)
+      console.log(`math-verify says ${theirs}, we ${said}  ${kind}: ${gold}  |  ${answer}`);
+  }
+  const same = pairs.filter(({ equal }) => equal).length;
+  console.log(`${pairs.length} pairs, ${same} equal: ${ours.right} judged right`);
+  console.log(
+    `precision ${(ours.found / (ours.found + ours.wronglyEqual)).toFixed(4)}, recall ${(ours.found / same).toFixed(4)}`,
+  );
+  if (other.length > 0)
+    console.log(`math-verify: ${ours.theirs} judged right; agreement ${ours.agree}`);
+}

@@ -1,0 +1,77 @@
+import { describe, expect, test } from "bun:test";
+import { KnownOutcomes } from "../../lib/data/outcome/known.ts";
+import { mathKey } from "../../lib/data/outcome/math.ts";
+import { Random } from "../../lib/data/random.ts";
+import { isRight, readPairs } from "../../scripts/answers.ts";
+import { hostileAnswer, polynomial, retypeset } from "../answers.ts";
+
+test("the table of answer pairs: none wrongly equal, at most 1 % wrongly different", async () => {
+  const pairs = await readPairs();
+  expect(pairs.length).toBeGreaterThanOrEqual(400);
+  const failures: Record<string, string[]> = { wronglyEqual: [], wronglyDifferent: [] };
+  for (const { kind, gold, answer, equal } of pairs) {
+    if ((await isRight(gold, answer)) === equal) continue;
+    failures[equal ? "wronglyDifferent" : "wronglyEqual"].push(`${kind}: ${gold} | ${answer}`);
+  }
+  expect(failures.wronglyEqual).toEqual([]);
+  const same = pairs.filter(({ equal }) => equal).length;
+  if (failures.wronglyDifferent.length > same / 100) expect(failures.wronglyDifferent).toEqual([]);
+});
+
+describe("properties", () => {
+  test("the key of a key is itself", async () => {
+    for (const { gold, answer } of await readPairs()) {
+      for (const text of [gold, answer]) {
+        const key = mathKey(text);
+        if (key !== null) expect([text, mathKey(key)]).toEqual([text, key]);
+      }
+    }
+  });
+
+  test("equality is symmetric", async () => {
+    for (const { gold, answer } of await readPairs()) {
+      const [a, b] = [mathKey(gold), mathKey(answer)];
+      if (a === null || b === null || a === b) continue;
+      const [one, other] = [new KnownOutcomes(), new KnownOutcomes()];
+      one.remember("q", a);
+      other.remember("q", b);
+      expect([gold, answer, (await one.join("q", b)) === a]).toEqual([
+        gold,
+        answer,
+        (await other.join("q", a)) === b,
+      ]);
+    }
+  });
+
+  test("white space and LaTeX spacing never matter", async () => {
+    for (const { gold } of await readPairs()) {
+      if (/[a-zA-Z]{3}|\d\s+\d/.test(gold.replace(/\\[a-zA-Z]+/g, ""))) continue;
+      const loose = gold.replace(/([-+=<>&]|(?<=\d),(?=\d$))/g, " $1 ").replace(/^|$/g, "  ");
+      const thin = gold.replace(/([+=])/g, "\\,$1\\;");
+      expect([gold, mathKey(loose), mathKey(thin)]).toEqual([gold, mathKey(gold), mathKey(gold)]);
+    }
+  });
+
+  test("expanded, reordered and re-typeset expressions share a key; perturbed ones do not", () => {
+    const random = new Random(5);
+    for (let i = 0; i < 400; i++) {
+      const [factored, expanded, perturbed] = polynomial(random);
+      const key = mathKey(factored);
+      expect([factored, mathKey(expanded)]).toEqual([factored, key]);
+      expect(mathKey(retypeset(random, expanded))).toBe(key);
+      expect([perturbed, mathKey(perturbed) === key]).toEqual([perturbed, false]);
+    }
+  });
+});
+
+test("random bytes and mutated answers: no throw, no hang, keys of keys stay", async () => {
+  const random = new Random(6);
+  const seeds = (await readPairs()).map(({ gold }) => gold);
+  for (let i = 0; i < 10_000; i++) {
+    const text = hostileAnswer(random, seeds);
+    const began = performance.now();
+    const key = mathKey(text);
+    if (key !== null) expect([text, mathKey(key)]).toEqual([text, key]);
+    if (performance.now() - began > 500) expect(text).toBe("judged within half a second");
+  }
+});
