@@ -2,6 +2,7 @@
 /** The command line: each command is one call. What a command does is told in the file it imports. */
 import {
   evalSettings,
+  exportSettings,
   gpuSettings,
   sampleSettings,
   sftSettings,
@@ -12,6 +13,7 @@ import { describeFlags, type FlagGroups, nearest } from "./lib/flags.ts";
 import { RunFolder } from "./lib/run.ts";
 import {
   evalGroups,
+  exportGroups,
   gpuGroups,
   sampleGroups,
   sftGroups,
@@ -68,6 +70,16 @@ const commands: Record<string, Command> = {
       const settings = evalSettings(args);
       const { evaluate } = await import("./lib/evaluate.ts");
       await evaluate(settings);
+    },
+  },
+  export: {
+    usage: "export <model>",
+    summary: "Write a model as a GGUF file, for llama.cpp and Ollama.",
+    flags: exportGroups,
+    async run(args) {
+      const settings = exportSettings(args);
+      const { exportModel } = await import("./lib/export.ts");
+      await exportModel(settings);
     },
   },
   gpu: {

@@ -154,6 +154,15 @@ export function evalSettings(args: string[]): settings.EvalSettings {
   return s;
 }
 
+export function exportSettings(args: string[]): settings.ExportSettings {
+  const { flags, given, positionals } = parseFlags(settings.exportGroups, args);
+  const [model, extra] = positionals;
+  if (!model) fail("export needs a model: rlexplore export runs/data-1 --gguf model.gguf");
+  if (extra !== undefined) fail(`export takes one model; "${extra}" is one too many`);
+  if (!given.gguf) fail("export needs --gguf <file>, the file to write");
+  return { ...complete(flags, given), model } as settings.ExportSettings;
+}
+
 export function gpuSettings(args: string[]): settings.GpuSettings {
   const { flags, given, positionals } = parseFlags(settings.gpuGroups, args);
   if (positionals.length > 0) fail(`gpu takes no argument: did you mean --gpu ${positionals[0]}?`);

@@ -314,6 +314,18 @@ export const evalGroups = {
   },
 } satisfies FlagGroups;
 
+export const exportGroups = {
+  Options: {
+    gguf: text("", "file", "The GGUF file to write; it must not exist yet.", "none: it is needed"),
+    type: choice(
+      "f16",
+      ["f16", "q8_0"],
+      "Of the matrices; vectors stay in float32. q8_0 takes half the space.",
+      "nearest to what was trained",
+    ),
+  },
+} satisfies FlagGroups;
+
 export const gpuGroups = { Options: { gpu } } satisfies FlagGroups;
 
 type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (
@@ -334,4 +346,5 @@ export type SftSettings = SettingsIn<typeof sftGroups> & { data: string };
 export type SampleSettings = SettingsIn<typeof sampleGroups> & { questions: string[] };
 /** `k` is ascending and at most `numSamples`. */
 export type EvalSettings = SettingsIn<typeof evalGroups> & { data: string };
+export type ExportSettings = SettingsIn<typeof exportGroups> & { model: string };
 export type GpuSettings = SettingsIn<typeof gpuGroups>;

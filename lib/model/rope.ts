@@ -65,6 +65,16 @@ export interface RopeConfig {
   ropeScaling: RopeScaling | null;
 }
 
+/** A frequency of RoPE after scaling. */
+export function scaleFrequency(frequency: number, scaling: RopeScaling | null): number {
+  if (scaling === null) return frequency;
+  if (scaling.type === "linear") return frequency / scaling.factor;
+  const { factor, lowFreqFactor: low, highFreqFactor: high } = scaling;
+  const turns = (scaling.originalMaxPositionEmbeddings * frequency) / (2 * Math.PI);
+  const kept = Math.min(1, Math.max(0, (turns - low) / (high - low)));
+  return frequency * ((1 - kept) / factor + kept);
+}
+
 /**
  * (cos, sin) of position * f_j for the D / 2 pairs j of a head, [positions, D / 2, 2], in float64, with
  *
@@ -74,18 +84,11 @@ export interface RopeConfig {
  *   n = L f_j / (2 pi):  f_j ((1 - s) / factor + s)  with  s = (n - low) / (high - low).
  */
 export function ropeTable(config: RopeConfig, positions: number): Float32Array {
-  const { headDim, ropeTheta, ropeScaling: scaling } = config;
+  const { headDim, ropeTheta, ropeScaling } = config;
   const half = headDim / 2;
   const table = new Float32Array(positions * headDim);
   for (let j = 0; j < half; j++) {
-    let frequency = ropeTheta ** ((-2 * j) / headDim);
-    if (scaling?.type === "linear") frequency /= scaling.factor;
-    if (scaling?.type === "llama3") {
-      const { factor, lowFreqFactor: low, highFreqFactor: high } = scaling;
-      const turns = (scaling.originalMaxPositionEmbeddings * frequency) / (2 * Math.PI);
-      const kept = Math.min(1, Math.max(0, (turns - low) / (high - low)));
-      frequency *= (1 - kept) / factor + kept;
-    }
+    const frequency = scaleFrequency(ropeTheta ** ((-2 * j) / headDim), ropeScaling);
     for (let position = 0; position < positions; position++) {
       const at = (position * half + j) * 2;
       table[at] = Math.cos(position * frequency);

@@ -1,4 +1,5 @@
 import { UserError } from "../../errors.ts";
+import { type RopeConfig, type RopeScaling, scaleFrequency, toRopeFields } from "../rope.ts";
 import type { GgufFile, MetadataValue } from "./format.ts";
 
 /** GGUF's names of architectures, and Hugging Face's. Mistral's models are "llama" in GGUF. */
@@ -104,32 +105,31 @@ function shortest(value: number): number {
   return value;
 }
 
-/** Factors by which Llama 3 models stretch RoPE; the other three numbers are the same in all of them. */
+/** Factors by which Llama 3 models stretch RoPE; the other numbers are the same in all of them. */
 const LLAMA3_FACTORS = [8, 32];
 
-/**
- * The `rope_scaling` of Llama 3 that gives these divisors of the frequencies, or null. The file stores only
- * what the formula gives: wavelengths beyond L are divided by `factor`, those under L/4 by 1, those between
- * by 1 / ((1 - s)/factor + s) with s = (L/wavelength - 1) / 3, where L = 8192 is the original context.
- */
-function llama3Scaling(factors: Float32Array, theta: number, headDim: number): object | null {
-  const original = 8192;
+/** The scaling of Llama 3 that gives these divisors of the frequencies, all the file stores of it; or null. */
+function llama3Scaling(factors: Float32Array, ropeTheta: number, headDim: number) {
   for (const factor of LLAMA3_FACTORS) {
-    const fits = factors.every((found, i) => {
-      const wavelength = 2 * Math.PI * theta ** ((2 * i) / headDim);
-      const smooth = Math.min(1, Math.max(0, (original / wavelength - 1) / 3));
-      const expected = 1 / ((1 - smooth) / factor + smooth);
-      return Math.abs(found - expected) < 1e-4 * expected;
-    });
-    if (fits && factors.length === headDim / 2) {
-      return {
-        rope_type: "llama3",
-        factor,
-        low_freq_factor: 1,
-        high_freq_factor: 4,
-        original_max_position_embeddings: original,
-      };
-    }
+    const ropeScaling: RopeScaling = {
+      type: "llama3",
+      factor,
+      lowFreqFactor: 1,
+      highFreqFactor: 4,
+      originalMaxPositionEmbeddings: 8192,
+    };
+    const expected = ropeFactors({ headDim, ropeTheta, ropeScaling });
+    const fits = expected?.every((value, i) => Math.abs(factors[i] - value) < 1e-4 * value);
+    if (fits && factors.length === headDim / 2) return toRopeFields(ropeScaling);
   }
   return null;
+}
+
+/** What the scaling of Llama 3 divides each frequency by, [D / 2]: `rope_freqs.weight`. Null for others. */
+export function ropeFactors({ headDim, ropeTheta, ropeScaling }: RopeConfig): Float32Array | null {
+  if (ropeScaling?.type !== "llama3") return null;
+  return Float32Array.from({ length: headDim / 2 }, (_, j) => {
+    const frequency = ropeTheta ** ((-2 * j) / headDim);
+    return frequency / scaleFrequency(frequency, ropeScaling);
+  });
 }

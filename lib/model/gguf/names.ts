@@ -20,6 +20,9 @@ const LAYER: Record<string, string> = {
 const LAYER_BACK = Object.fromEntries(Object.entries(LAYER).map(([a, b]) => [b, a]));
 const OUTER_BACK = Object.fromEntries(Object.entries(OUTER).map(([a, b]) => [b, a]));
 
+/** The tensor that holds the scaling of Llama 3's RoPE. */
+export const ROPE_FACTORS = "rope_freqs.weight";
+
 export function toGgufName(name: string): string {
   const [, layer, part, kind] = /^model\.layers\.(\d+)\.(.+)\.(weight|bias)$/.exec(name) ?? [];
   const found = part ? LAYER[part] && `blk.${layer}.${LAYER[part]}.${kind}` : OUTER[name];

@@ -5,10 +5,8 @@ import type { ModelFolder } from "../folder.ts";
 import { readTensor, requireTensors, type StoredTensor } from "../safetensors.ts";
 import { configOf } from "./config.ts";
 import { openGgufFile } from "./format.ts";
-import { fromGgufName, interleavedHeads } from "./names.ts";
+import { fromGgufName, interleavedHeads, ROPE_FACTORS } from "./names.ts";
 import { tokenizerFilesOf } from "./tokenizer.ts";
-
-const ROPE_FACTORS = "rope_freqs.weight";
 
 /** Opens a GGUF file as the Hugging Face model it was made from: names, order of rows, config, tokenizer. */
 export async function openGgufModel(path: string, { weights = true } = {}): Promise<ModelFolder> {
