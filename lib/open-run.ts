@@ -49,7 +49,9 @@ export interface OpenRun {
  */
 export async function openRun(settings: TrainSettings): Promise<OpenRun> {
   const { rows, skipped, firstProblem } = await readRows(settings.data, settings);
-  const heldOutRows = settings.evalFile ? (await readRows(settings.evalFile, settings)).rows : [];
+  const heldOutRows = settings.evalFile
+    ? (await readRows(settings.evalFile, { ...settings, limit: null })).rows
+    : [];
   const exploration = parseExploration(settings.explore, settings.exploreCoef, settings.b0);
   const base = await openNamedModel(settings.model);
   if (!settings.resume) RunFolder.requireFree(settings.outputDir);

@@ -42,6 +42,20 @@ const outcome = {
   ),
   embedded: "number",
 };
+const dataFields = {
+  questionField: optional(
+    text(
+      "",
+      "name",
+      "Field of the question; a.b is b within a.",
+      "question, prompt, problem or messages",
+    ),
+  ),
+  answerField: optional(
+    text("", "name", "Field of the answer.", "answer, solution, ground_truth or target"),
+  ),
+  limit: optional(integer(1, { min: 1 }, "Take this many rows, from the beginning.", "all")),
+};
 const skipBad = toggle("Leave out lines of the data that cannot be used, and say how many.");
 const outputDir = optional(
   text("", "folder", "Where the run is written; it must not exist yet.", "runs/<data>-<n>"),
@@ -141,6 +155,7 @@ export const trainGroups = {
   "Model and data": {
     model,
     outcome,
+    ...dataFields,
     skipBad,
     outputDir,
     resume: optional(
@@ -300,6 +315,7 @@ export const evalGroups = {
   Options: {
     model,
     outcome,
+    ...dataFields,
     skipBad,
     numSamples: integer(64, { min: 1 }, "Completions of each question.", "for pass@64"),
     k: numbers(

@@ -1,9 +1,10 @@
 /**
- * Reading questions and texts from JSON lines: one JSON object on every line, UTF-8.
- * A file that cannot be used is a `UserError` that names the place and the fix.
+ * Reading questions and texts. A file that cannot be used is a `UserError` that names the place and
+ * the fix.
  */
-import { readFile } from "node:fs/promises";
 import { UserError } from "../errors.ts";
+import { answerOf, type FieldNames, type Fields, isFields, questionOf, text } from "./fields.ts";
+import { type Entry, jsonEntries, readEntries } from "./formats.ts";
 
 /** A question for reinforcement learning, with the answer that earns the reward. */
 export type Row = {
@@ -17,9 +18,11 @@ export type Row = {
 /** A text for supervised training; the loss is on the completion. */
 export type SftRow = { prompt: string; completion: string; line: number };
 
-export type ReadOptions = {
+export type ReadOptions = FieldNames & {
   /** Leave out lines that cannot be used, and count them, instead of stopping at the first. */
   skipBad?: boolean;
+  /** Take no more rows than this, from the beginning. */
+  limit?: number | null;
 };
 
 /** `skipped`: how many bad lines were left out; `firstProblem`: what was wrong with the first. */
@@ -29,58 +32,61 @@ export type Rows<T> = {
   firstProblem: string | null;
 };
 
-/** Reads question-answer rows. Also takes `prompt`, `problem`, `solution` and `target` as names. */
+/** Reads question-answer rows of any format and layout there is help for (docs/data.md). */
 export async function readRows(path: string, options: ReadOptions = {}): Promise<Rows<Row>> {
-  return parseRows(await readText(path, "questions"), path, options);
+  return toRows(await readEntries(path, "questions"), path, options);
 }
 
 /** Reads prompt-completion rows for `sft`. */
 export async function readSftRows(path: string, options: ReadOptions = {}): Promise<Rows<SftRow>> {
-  return parseSftRows(await readText(path, "texts"), path, options);
+  return toSftRows(await readEntries(path, "texts"), path, options);
 }
 
-/** As `readRows`, from a text already in memory; `name` stands for the file in messages. */
-export function parseRows(text: string, name: string, options: ReadOptions = {}): Rows<Row> {
-  return parseLines(
-    text,
-    name,
-    options,
-    '{"question": "...", "answer": "..."}',
-    (object, line) => ({
-      question: field(object, ["question", "prompt", "problem"]),
-      answer: field(object, ["answer", "solution", "target"]),
-      line,
-    }),
-  );
+/** As `readRows`, from JSON already in memory; `name` stands for the file in messages. */
+export function parseRows(json: string, name: string, options: ReadOptions = {}): Rows<Row> {
+  return toRows(jsonEntries(json), name, options);
 }
 
-/** As `readSftRows`, from a text already in memory. */
-export function parseSftRows(text: string, name: string, options: ReadOptions = {}): Rows<SftRow> {
+/** As `readSftRows`, from JSON already in memory. */
+export function parseSftRows(json: string, name: string, options: ReadOptions = {}): Rows<SftRow> {
+  return toSftRows(jsonEntries(json), name, options);
+}
+
+function toRows(entries: Entry[], name: string, options: ReadOptions): Rows<Row> {
+  const shape = '{"question": "...", "answer": "..."}';
+  return checked(entries, name, options, shape, (fields, line) => ({
+    question: questionOf(fields, options),
+    answer: answerOf(fields, options),
+    line,
+    fields,
+  }));
+}
+
+function toSftRows(entries: Entry[], name: string, options: ReadOptions): Rows<SftRow> {
   const shape = '{"prompt": "...", "completion": "..."}';
-  return parseLines(text, name, options, shape, (object, line) => ({
-    prompt: field(object, ["prompt"]),
-    completion: field(object, ["completion"]),
+  return checked(entries, name, options, shape, (fields, line) => ({
+    prompt: text(fields, ["prompt"]),
+    completion: text(fields, ["completion"]),
     line,
   }));
 }
 
-type JsonObject = Record<string, unknown>;
-
-function parseLines<T>(
-  text: string,
+function checked<T>(
+  entries: Entry[],
   name: string,
   options: ReadOptions,
   shape: string,
-  toRow: (object: JsonObject, line: number) => T,
+  toRow: (fields: Fields, line: number) => T,
 ): Rows<T> {
   const result: Rows<T> = { rows: [], skipped: 0, firstProblem: null };
-  text.split("\n").forEach((raw, index) => {
-    const content = (index === 0 ? raw.replace(/^\uFEFF/, "") : raw).trim();
-    if (content === "") return;
+  for (const entry of entries) {
+    if (result.rows.length === (options.limit ?? Infinity)) break;
     try {
-      result.rows.push(toRow(parseObject(content), index + 1));
+      if ("problem" in entry) throw new Error(entry.problem);
+      if (!isFields(entry.value)) throw new Error("not a JSON object");
+      result.rows.push(toRow(entry.value, entry.line));
     } catch (error) {
-      const problem = `${name}:${index + 1}: ${(error as Error).message}`;
+      const problem = `${name}:${entry.line}: ${(error as Error).message}`;
       if (!options.skipBad) {
         throw new UserError(
           `${problem}; every line must be ${shape} (--skip-bad leaves out others)`,
@@ -89,56 +95,10 @@ function parseLines<T>(
       result.skipped++;
       result.firstProblem ??= problem;
     }
-  });
+  }
   if (result.rows.length === 0) {
     const why = result.skipped ? `no usable line (${result.firstProblem})` : "the file is empty";
     throw new UserError(`${name}: ${why}; it needs lines such as ${shape}`);
   }
   return result;
-}
-
-function parseObject(content: string): JsonObject {
-  let value: unknown;
-  try {
-    value = JSON.parse(content);
-  } catch {
-    throw new Error("not JSON");
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Error("not a JSON object");
-  }
-  return value as JsonObject;
-}
-
-/** The first of the named fields that is there, as text; numbers are taken as they are written. */
-function field(object: JsonObject, names: string[]): string {
-  const name = names.find((n) => object[n] !== undefined && object[n] !== null);
-  if (name === undefined) throw new Error(`no "${names[0]}"`);
-  const value = object[name];
-  if (typeof value !== "string" && typeof value !== "number") {
-    throw new Error(`"${name}" is not text or a number`);
-  }
-  if (String(value).trim() === "") throw new Error(`"${name}" is empty`);
-  return String(value);
-}
-
-async function readText(path: string, what: string): Promise<string> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT") {
-      throw new UserError(`${path}: no such file; give the path of a JSONL file of ${what}`);
-    }
-    if (code === "EISDIR") {
-      throw new UserError(`${path} is a folder; give the path of a JSONL file of ${what} in it`);
-    }
-    throw new UserError(`${path} cannot be read (${code}); check its permissions`);
-  }
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new UserError(`${path} is not UTF-8 text; convert it, or give a JSONL file`);
-  }
 }
