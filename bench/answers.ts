@@ -1,5 +1,6 @@
 // How fast answers are judged, and a long fuzz of what judges them:
 //   node scripts/bun.js bench/answers.ts [texts to fuzz, a million by default]
+import { findStated } from "../lib/data/outcome/extract.ts";
 import { mathKey } from "../lib/data/outcome/math.ts";
 import { openOutcome } from "../lib/data/outcome.ts";
 import { Random } from "../lib/data/random.ts";
@@ -54,7 +55,7 @@ for (let i = 0; i < texts; i++) {
   const answer = hostileAnswer(random, golds);
   const began = performance.now();
   try {
-    const key = mathKey(answer);
+    const key = mathKey(findStated(`\\boxed{${answer}}`)?.text ?? answer);
     if (key !== null && mathKey(key) !== key) {
       if (changed++ < 10) console.log(`not its own key: ${JSON.stringify(answer)}: ${key}`);
     }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { findStated } from "../../lib/data/outcome/extract.ts";
 import { KnownOutcomes } from "../../lib/data/outcome/known.ts";
 import { mathKey } from "../../lib/data/outcome/math.ts";
 import { Random } from "../../lib/data/random.ts";
@@ -70,6 +71,10 @@ test("random bytes and mutated answers: no throw, no hang, keys of keys stay", a
   for (let i = 0; i < 10_000; i++) {
     const text = hostileAnswer(random, seeds);
     const began = performance.now();
+    for (const whole of [text, `\\boxed{${text}}`, `The answer is ${text}`]) {
+      const stated = findStated(whole);
+      if (stated) expect(whole.slice(stated.start, stated.end)).toBe(stated.text);
+    }
     const key = mathKey(text);
     if (key !== null) expect([text, mathKey(key)]).toEqual([text, key]);
     if (performance.now() - began > 500) expect(text).toBe("judged within half a second");
