@@ -4,6 +4,7 @@ import {
   evalSettings,
   exportSettings,
   gpuSettings,
+  mergeSettings,
   sampleSettings,
   sftSettings,
   trainSettings,
@@ -15,6 +16,7 @@ import {
   evalGroups,
   exportGroups,
   gpuGroups,
+  mergeGroups,
   sampleGroups,
   sftGroups,
   type TrainSettings,
@@ -80,6 +82,16 @@ const commands: Record<string, Command> = {
       const settings = exportSettings(args);
       const { exportModel } = await import("./lib/export.ts");
       await exportModel(settings);
+    },
+  },
+  merge: {
+    usage: "merge <run>",
+    summary: "Fold a LoRA run's adapter into its base: a full model in a new folder.",
+    flags: mergeGroups,
+    async run(args) {
+      const settings = mergeSettings(args);
+      const { merge } = await import("./lib/merge.ts");
+      await merge(settings);
     },
   },
   gpu: {

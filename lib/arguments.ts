@@ -10,11 +10,12 @@ const fail = (message: string): never => {
   throw new UserError(message);
 };
 
-/** Fills in the defaults, some of which depend on the model. */
+/** Fills in the defaults, some of which depend on the model and on LoRA. */
 function complete(flags: Flags, given: Record<string, unknown>): Record<string, unknown> {
   const model = given.model ?? flags.model?.default;
-  const defaults = Object.entries(flags).map(([key, { default: value, embedded }]) => {
-    return [key, embedded !== undefined && model === EMBEDDED ? embedded : value];
+  const defaults = Object.entries(flags).map(([key, { default: value, embedded, lora }]) => {
+    if (embedded !== undefined && model === EMBEDDED) return [key, embedded];
+    return [key, lora !== undefined && given.loraRank ? lora : value];
   });
   return { ...Object.fromEntries(defaults), ...given };
 }
@@ -29,7 +30,7 @@ function oneFile(positionals: string[], command: string): string {
 /** What may differ when a run is continued: nothing that its past depended on. */
 const CHANGEABLE = new Set(
   (
-    "resume maxSteps microBatchTokens samplingBatchSize evalFile evalSteps evalSamples saveSteps saveTotalLimit " +
+    "resume maxSteps microBatchTokens gradientCheckpointing samplingBatchSize evalFile evalSteps evalSamples saveSteps saveTotalLimit " +
     "saveBest logCompletions quiet json gpu"
   ).split(" "),
 );
@@ -104,8 +105,16 @@ function checkTrain(s: settings.TrainSettings, given: Record<string, unknown>) {
   if (s.saveBest && s.evalSteps === 0) fail("--save-best needs --eval-file and --eval-steps");
   if (s.quiet && s.logCompletions) fail("--quiet and --log-completions exclude each other");
   checkSchedule(s);
+  checkLora(s, given);
   checkDisplay(s);
   return s;
+}
+
+function checkLora({ loraRank }: { loraRank: number }, given: Record<string, unknown>) {
+  if (loraRank % 4 !== 0) fail(`--lora-rank ${loraRank} must be a multiple of 4`);
+  if (loraRank === 0 && (given.loraAlpha ?? given.loraTargets) !== undefined) {
+    fail("--lora-alpha and --lora-targets need --lora-rank, such as --lora-rank 16");
+  }
 }
 
 function checkSchedule(s: { warmupSteps: number; maxSteps: number | null }) {
@@ -126,6 +135,10 @@ export function sftSettings(args: string[]): settings.SftSettings {
   } as settings.SftSettings;
   if (given.numTrainEpochs && given.maxSteps) {
     fail("--num-train-epochs and --max-steps exclude each other");
+  }
+  checkLora(s, given);
+  if (s.fromScratch && s.loraRank > 0) {
+    fail("--from-scratch and --lora-rank exclude each other: there is no base to adapt");
   }
   checkSchedule(s);
   checkDisplay(s);
@@ -161,6 +174,15 @@ export function exportSettings(args: string[]): settings.ExportSettings {
   if (extra !== undefined) fail(`export takes one model; "${extra}" is one too many`);
   if (!given.gguf) fail("export needs --gguf <file>, the file to write");
   return { ...complete(flags, given), model } as settings.ExportSettings;
+}
+
+export function mergeSettings(args: string[]): settings.MergeSettings {
+  const { flags, given, positionals } = parseFlags(settings.mergeGroups, args);
+  const [model, extra] = positionals;
+  if (!model || extra !== undefined || !given.outputDir) {
+    fail("merge needs a run and a new folder: rlexplore merge runs/x --output-dir merged");
+  }
+  return { ...complete(flags, given), model } as settings.MergeSettings;
 }
 
 export function gpuSettings(args: string[]): settings.GpuSettings {

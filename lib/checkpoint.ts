@@ -2,7 +2,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } 
 import { join } from "node:path";
 import { UserError } from "./errors.ts";
 import { diskError, type FileCheck, isIntact, writeDurably } from "./files.ts";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapterConfigText, isAdapter } from "./model/adapter.ts";
 import { type ModelFolder, modelTexts, openModelFolder, WEIGHTS } from "./model/folder.ts";
+import type { LoraConfig } from "./model/lora.ts";
 import {
   encodeSafetensors,
   openSafetensors,
@@ -16,6 +18,8 @@ const STATE = "trainer_state.json";
 /** What a checkpoint is made of. */
 export interface CheckpointContents<State> {
   model: Pick<ModelFolder, "config" | "files">;
+  /** With LoRA the adapter alone is written, in PEFT's format: for `base`, a model's path. */
+  adapter?: { lora: LoraConfig; base: string };
   weights: readonly TensorSource[];
   /** The moments of AdamW. */
   optimizer: readonly TensorSource[];
@@ -23,9 +27,10 @@ export interface CheckpointContents<State> {
   state: State;
 }
 
-/** A checkpoint read back: a model folder with the optimizer's tensors and the trainer's state. */
-export interface Checkpoint<State> extends ModelFolder {
+/** A checkpoint read back: the tensors that were trained, the optimizer's, and the trainer's state. */
+export interface Checkpoint<State> {
   step: number;
+  tensors: Map<string, StoredTensor>;
   optimizer: Map<string, StoredTensor>;
   state: State;
 }
@@ -33,14 +38,14 @@ export interface Checkpoint<State> extends ModelFolder {
 export const checkpointPath = (run: string, step: number) => join(run, `checkpoint-${step}`);
 
 /**
- * Writes `checkpoint-<step>`: an ordinary Hugging Face model folder, with the optimizer and the trainer's
- * state beside. It is written under another name and renamed when it is whole, so that a run that is
+ * Writes `checkpoint-<step>`: an ordinary Hugging Face model folder (or PEFT's, with an adapter), with the
+ * optimizer and the trainer's state beside. It is written under another name and renamed when it is whole, so that a run that is
  * killed, or a disk that fills up, never leaves half a checkpoint or costs an older one.
  */
 export async function saveCheckpoint<State extends object>(
   run: string,
   step: number,
-  { model, weights, optimizer, state }: CheckpointContents<State>,
+  { model, adapter, weights, optimizer, state }: CheckpointContents<State>,
 ): Promise<string> {
   const path = checkpointPath(run, step);
   const partial = `${path}.partial`;
@@ -52,8 +57,11 @@ export async function saveCheckpoint<State extends object>(
   try {
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial);
-    for (const [name, text] of Object.entries(modelTexts(model))) await write(name, encode(text));
-    await write(WEIGHTS, encodeSafetensors(weights));
+    const texts = adapter
+      ? { ...model.files, [ADAPTER_CONFIG]: adapterConfigText(adapter.lora, adapter.base) }
+      : modelTexts(model);
+    for (const [name, text] of Object.entries(texts)) await write(name, encode(text));
+    await write(adapter ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights));
     await write(OPTIMIZER, encodeSafetensors(optimizer));
     const last = JSON.stringify({ step, state, files }, null, 2);
     await writeDurably(join(partial, STATE), encode(`${last}\n`));
@@ -94,7 +102,8 @@ export async function latestCheckpoint<State>(run: string): Promise<Checkpoint<S
   let stored: { state: State; files: Record<string, FileCheck> };
   try {
     stored = JSON.parse(readFileSync(join(path, STATE), "utf8"));
-    if (!stored.files[WEIGHTS] || !stored.files[OPTIMIZER]) throw damaged(STATE);
+    if (!(stored.files[WEIGHTS] ?? stored.files[ADAPTER_WEIGHTS]) || !stored.files[OPTIMIZER])
+      throw damaged(STATE);
   } catch {
     throw damaged(STATE);
   }
@@ -102,9 +111,11 @@ export async function latestCheckpoint<State>(run: string): Promise<Checkpoint<S
     const found = existsSync(join(path, name)) && (await isIntact(join(path, name), check));
     if (!found) throw damaged(name);
   }
-  const model = await openModelFolder(path);
-  const optimizer = await openSafetensors(Bun.file(join(path, OPTIMIZER)), join(path, OPTIMIZER));
-  return { ...model, step, optimizer, state: stored.state };
+  const open = (name: string) => openSafetensors(Bun.file(join(path, name)), join(path, name));
+  const tensors = isAdapter(path)
+    ? await open(ADAPTER_WEIGHTS)
+    : (await openModelFolder(path)).tensors;
+  return { step, tensors, optimizer: await open(OPTIMIZER), state: stored.state };
 }
 
 /**

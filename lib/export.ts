@@ -9,7 +9,7 @@ import { ggufArchitecture, metadataOf } from "./model/gguf/describe.ts";
 import { interleavedHeads, ROPE_FACTORS, reorderRows, toGgufName } from "./model/gguf/names.ts";
 import { encodeGguf, type GgufTensorSource } from "./model/gguf/write.ts";
 import { readTensor } from "./model/safetensors.ts";
-import { formatBytes, openNamedModel } from "./policy.ts";
+import { formatBytes, openNamedModel, requireWhole } from "./policy.ts";
 import type { ExportSettings } from "./settings.ts";
 
 /** llama.cpp's numbers of what a file mostly consists of. */
@@ -20,6 +20,7 @@ export async function exportModel(settings: ExportSettings): Promise<void> {
   const { gguf: path, type } = settings;
   if (existsSync(path)) throw new UserError(`${path} already exists; choose another --gguf`);
   const model = await openNamedModel(settings.model);
+  requireWhole(settings.model, model);
   const name = basename(settings.model);
   const partial = `${path}.partial`;
   try {

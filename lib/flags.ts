@@ -6,6 +6,8 @@ export interface Flag<T> {
   default: T;
   /** The default with the embedded model, where it differs. */
   embedded?: T;
+  /** The default when LoRA is trained, where it differs. */
+  lora?: T;
   /** What the value is called in the help; a switch has none. */
   value?: string;
   /** A single letter that stands for the flag. */
@@ -147,6 +149,17 @@ export function choice<const T extends string>(
   return { default: value, value: choices.join("|"), help, source, parse: once(parse) };
 }
 
+/** Several of a few names, joined by commas. */
+export function choices<const T extends string>(
+  all: readonly T[],
+  help: string,
+  source: string,
+): Flag<readonly T[]> {
+  const one = choice(all[0], all, help, source);
+  const parse = (given: string) => given.split(",").map((name) => one.parse([name.trim()]));
+  return { default: all, value: "name,...", help, source, parse: once(parse) };
+}
+
 /** The same flag, null unless given. */
 export function optional<T>(flag: Flag<T>): Flag<T | null> {
   return { ...flag, default: null };
@@ -259,12 +272,13 @@ export function describeFlags(groups: FlagGroups): string {
     .join("\n\n");
 }
 
-function defaultsOf({ default: value, embedded, source }: Flag<unknown>): string[] {
+function defaultsOf({ default: value, embedded, lora, source }: Flag<unknown>): string[] {
   if (!source) return [];
   if (value === null || (Array.isArray(value) && value.length === 0))
     return [`Default: ${source}.`];
   const other = embedded === undefined ? "" : `; ${shown(embedded)} for the embedded model`;
-  return [`Default ${shown(value)} (${source})${other}.`];
+  const adapted = lora === undefined ? "" : `; ${shown(lora)} with LoRA`;
+  return [`Default ${shown(value)} (${source})${adapted}${other}.`];
 }
 
 function shown(value: unknown): string {

@@ -106,8 +106,8 @@ export class PolicyGradient {
     policy.gradients.clear(policy.gpu);
     for (const some of this.microBatches(items)) await this.accumulate(some, normalizer, sums);
     if (!Number.isFinite(sums.loss)) return { ...sums, gradNorm: null };
-    const { weights, gradients, optimizer } = policy;
-    const gradNorm = await optimizer.update(weights, gradients, learningRate, updateNumber);
+    const { trained, gradients, optimizer } = policy;
+    const gradNorm = await optimizer.update(trained, gradients, learningRate, updateNumber);
     return { ...sums, gradNorm };
   }
 

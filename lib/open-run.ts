@@ -7,11 +7,11 @@ import type { Evaluation } from "./evaluate.ts";
 import { type Exploration, parseExploration, usesHistory } from "./explore/bonus.ts";
 import { Ledger } from "./ledger.ts";
 import type { ModelFolder } from "./model/folder.ts";
-import { formatPlan, openGpu, openNamedModel, Policy, prompterOf } from "./policy.ts";
+import { formatPlan, openGpu, openNamedModel, Policy, prompterOf, requireWhole } from "./policy.ts";
 import { Progress } from "./progress.ts";
 import { longestPrompt, prepareQuestions, type Question, requireContext } from "./rollout.ts";
 import { RunFolder } from "./run.ts";
-import type { TrainSettings } from "./settings.ts";
+import { loraOf, type TrainSettings } from "./settings.ts";
 import { runConfig } from "./versions.ts";
 
 /** What a resumed run needs beside weights, moments and ledger. */
@@ -54,6 +54,7 @@ export async function openRun(settings: TrainSettings): Promise<OpenRun> {
     : [];
   const exploration = parseExploration(settings.explore, settings.exploreCoef, settings.b0);
   const base = await openNamedModel(settings.model);
+  requireWhole(settings.model, base);
   if (!settings.resume) RunFolder.requireFree(settings.outputDir);
   const notes: string[] = [];
   const prompter = prompterOf(base, settings, (text) => notes.push(text));
@@ -75,6 +76,9 @@ export async function openRun(settings: TrainSettings): Promise<OpenRun> {
     microBatchTokens: settings.microBatchTokens,
     optimizer: settings,
     reference: settings.beta > 0,
+    gradientCheckpointing: settings.gradientCheckpointing,
+    lora: loraOf(settings),
+    seed: settings.seed,
   };
   const sampling = {
     rows: settings.samplingBatchSize,
@@ -85,7 +89,6 @@ export async function openRun(settings: TrainSettings): Promise<OpenRun> {
   const policy = await Policy.open(gpu, base, { learning, sampling }, (plan) =>
     progress.note(formatPlan(plan)),
   );
-  if (policy.reference) policy.reference.copyFrom(gpu, policy.weights);
 
   const folder = settings.resume
     ? RunFolder.open(settings.resume)
@@ -98,7 +101,7 @@ export async function openRun(settings: TrainSettings): Promise<OpenRun> {
 
   folder.writeConfig(runConfig(storedSettings(settings), gpu));
   if (checkpoint) {
-    await policy.load(policy.weights, checkpoint.tensors);
+    await policy.load(policy.trained, checkpoint.tensors);
     await policy.loadMoments(checkpoint.optimizer);
     progress.note(`resumed after step ${step}`);
   }

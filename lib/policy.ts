@@ -1,8 +1,11 @@
 import { existsSync } from "node:fs";
 import { freemem } from "node:os";
+import { resolve } from "node:path";
+import { Random } from "./data/random.ts";
 import { UserError } from "./errors.ts";
 import { Gpu } from "./gpu/device.ts";
 import { type Allocator, MemoryPlanner, type Tensor } from "./gpu/memory.ts";
+import { type AdaptedModel, isAdapter, openAdapter, readAdapterConfig } from "./model/adapter.ts";
 import { Prompter, type PromptSettings } from "./model/chat.ts";
 import { Decoder } from "./model/decoder.ts";
 import { openEmbeddedModel } from "./model/embedded.ts";
@@ -11,21 +14,24 @@ import { Sampler, SamplerMemory, type SamplerSizes } from "./model/generate.ts";
 import { openGgufModel } from "./model/gguf/open.ts";
 import { hubModel, isHubName } from "./model/hub.ts";
 import { Learner, LearnerMemory } from "./model/learner.ts";
+import { AdapterLayout, Adapters, initialAdapter, type LoraConfig } from "./model/lora.ts";
 import { type AdamwSettings, Optimizer, OptimizerMemory } from "./model/optimizer.ts";
-import { ParameterLayout, Parameters } from "./model/parameters.ts";
+import { ParameterLayout, Parameters, type Weights } from "./model/parameters.ts";
 import { readTensor, type StoredTensor, type TensorSource } from "./model/safetensors.ts";
+import type { Slabs } from "./model/slabs.ts";
 import { Tokenizer, type TokenizerFiles } from "./model/tokenizer.ts";
 import { modelPath } from "./run.ts";
 import { EMBEDDED } from "./settings.ts";
 
 /**
  * Opens what `--model` names: the embedded model, a GGUF file, a Hugging Face folder, a run's newest checkpoint,
- * or, where there is no such folder, a model of the Hugging Face hub.
+ * or, where there is no such folder, a model of the Hugging Face hub. A folder with a LoRA adapter opens
+ * as its base model and the adapter.
  */
 export async function openNamedModel(
   name: string,
   options: { weights?: boolean } = {},
-): Promise<ModelFolder> {
+): Promise<AdaptedModel> {
   if (name === EMBEDDED) return openEmbeddedModel(options);
   if (name.endsWith(".gguf")) return openGgufModel(name, options);
   if (!existsSync(name) && isHubName(name)) {
@@ -34,7 +40,14 @@ export async function openNamedModel(
       source: name,
     };
   }
-  return openModelFolder(modelPath(name), options);
+  const path = modelPath(name);
+  if (!isAdapter(path)) return openModelFolder(path, options);
+  const { lora, base } = readAdapterConfig(path);
+  const model = await openNamedModel(base, options);
+  if (model.adapter) {
+    throw new UserError(`${path} adapts ${base}, an adapter itself; merge that: rlexplore merge`);
+  }
+  return { ...model, adapter: await openAdapter(path, model.config, lora) };
 }
 
 /** On a terminal a line that counts up; elsewhere a line when a file is there. */
@@ -44,6 +57,14 @@ function showDownload(file: string, done: number, total: number): void {
     const share = Math.floor((100 * done) / total);
     process.stderr.write(`\rdownloading ${file}: ${share}% of ${formatBytes(total)} ${end}`);
   } else if (end) process.stderr.write(`downloaded ${file}, ${formatBytes(total)}\n`);
+}
+
+/** Refuses a model that is an adapter where the model itself is to be trained. */
+export function requireWhole(name: string, model: AdaptedModel): void {
+  if (!model.adapter) return;
+  throw new UserError(
+    `${name} is an adapter; make it a model first: rlexplore merge ${name} --output-dir merged`,
+  );
 }
 
 export function tokenizerOf(model: ModelFolder): Tokenizer {
@@ -71,37 +92,60 @@ export interface PolicyNeeds {
     /** Completions of a question: rows that share a prompt. */
     samplesPerPrompt: number;
   };
-  learning?: { microBatchTokens: number; optimizer: AdamwSettings; reference: boolean };
+  learning?: {
+    microBatchTokens: number;
+    optimizer: AdamwSettings;
+    /** Whether the model as it was at the start is needed beside the one that is trained. */
+    reference: boolean;
+    gradientCheckpointing?: boolean;
+    /** Adapters to train instead of the model, drawn from `seed`; null trains the model. */
+    lora?: LoraConfig | null;
+    seed?: number;
+  };
 }
 
 /** Everything a policy allocates. Made twice: by a planner to count, by the GPU to have. */
 class PolicyMemory {
   readonly weights: Parameters;
+  readonly adapters?: Adapters;
   readonly ropeTable: Tensor;
   readonly reference?: Parameters;
-  readonly gradients?: Parameters;
+  readonly gradients?: Parameters | Adapters;
   readonly optimizer?: OptimizerMemory;
   readonly learner?: LearnerMemory;
   readonly sampler?: SamplerMemory;
 
-  constructor(alloc: Allocator, layout: ParameterLayout, needs: PolicyNeeds, readEvery: number) {
+  constructor(
+    alloc: Allocator,
+    layout: ParameterLayout,
+    needs: PolicyNeeds,
+    readEvery: number,
+    lora: LoraConfig | null,
+  ) {
     const { config } = layout;
     const { sampling, learning } = needs;
+    const adapted = lora && new AdapterLayout(config, lora, alloc);
+    const loraRank = lora?.rank ?? 0;
     this.weights = new Parameters(alloc, layout, "weights", "weights");
+    if (adapted) this.adapters = new Adapters(alloc, adapted, "weights", "adapters");
     let positions = config.maxPositionEmbeddings;
     if (learning) {
-      if (learning.reference) {
+      if (learning.reference && !adapted) {
         this.reference = new Parameters(alloc, layout, "weights", "reference weights");
       }
-      this.gradients = new Parameters(alloc, layout, "gradients", "gradients");
-      this.optimizer = new OptimizerMemory(alloc, layout);
-      this.learner = new LearnerMemory(alloc, config, learning.microBatchTokens);
+      this.gradients = adapted
+        ? new Adapters(alloc, adapted, "gradients", "gradients")
+        : new Parameters(alloc, layout, "gradients", "gradients");
+      this.optimizer = new OptimizerMemory(alloc, adapted ?? layout);
+      const { microBatchTokens, gradientCheckpointing } = learning;
+      const options = { gradientCheckpointing, loraRank };
+      this.learner = new LearnerMemory(alloc, config, microBatchTokens, options);
     }
     if (sampling) {
       const { rows, samplesPerPrompt, maxPromptTokens, maxNewTokens } = sampling;
       // One more than full groups need, so that a straggler does not keep the next group waiting.
       const promptSlots = Math.ceil(rows / Math.min(samplesPerPrompt, rows)) + 1;
-      const sizes = { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery };
+      const sizes = { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery, loraRank };
       this.sampler = new SamplerMemory(alloc, config, sizes);
       positions = Math.max(positions, maxPromptTokens + maxNewTokens + readEvery);
     }
@@ -113,7 +157,10 @@ class PolicyMemory {
 export class Policy {
   readonly tokenizer: Tokenizer;
   readonly stopIds: ReadonlySet<number>;
-  readonly weights: Parameters;
+  /** What passes through the model read: its parameters, with the adapters if there are any. */
+  readonly weights: Weights;
+  /** What the optimizer moves and checkpoints hold: the adapters, or else all parameters. */
+  readonly trained: Slabs;
   private readonly decoder: Decoder;
   private readonly samplerOrNone: Sampler | undefined;
   private readonly learnerOrNone: Learner | undefined;
@@ -123,11 +170,15 @@ export class Policy {
     readonly gpu: Gpu,
     readonly model: ModelFolder,
     private readonly memory: PolicyMemory,
-    needs: PolicyNeeds,
+    private readonly needs: PolicyNeeds,
   ) {
     this.tokenizer = tokenizerOf(model);
     this.stopIds = new Set(this.tokenizer.stopIds(endTokens(model)));
-    this.weights = memory.weights;
+    const { weights, adapters } = memory;
+    const { embedding, head, finalNorm, layers } = weights;
+    const adapted = adapters && { adapters: adapters.adapters };
+    this.weights = { embedding, head, finalNorm, layers, ...adapted };
+    this.trained = adapters ?? weights;
     this.decoder = new Decoder(gpu, model.config, memory.ropeTable);
     this.samplerOrNone = memory.sampler && new Sampler(gpu, this.decoder, memory.sampler);
     this.learnerOrNone = memory.learner && new Learner(gpu, this.decoder, memory.learner);
@@ -144,19 +195,25 @@ export class Policy {
    */
   static async open(
     gpu: Gpu,
-    model: ModelFolder,
+    model: AdaptedModel,
     needs: PolicyNeeds,
     report: (plan: MemoryPlanner) => void = () => {},
   ): Promise<Policy> {
     const layout = new ParameterLayout(model.config, gpu);
     const { readEvery } = gpu.variants;
     const plan = new MemoryPlanner(gpu.bindingLimit, gpu.bufferLimit, gpu.alignment);
-    new PolicyMemory(plan, layout, needs, readEvery);
+    const lora = needs.learning?.lora ?? model.adapter?.lora ?? null;
+    new PolicyMemory(plan, layout, needs, readEvery, lora);
     requireRoom(plan, gpu);
     report(plan);
-    const memory = new PolicyMemory(gpu, layout, needs, readEvery);
+    const memory = new PolicyMemory(gpu, layout, needs, readEvery, lora);
     const policy = new Policy(gpu, model, memory, needs);
     if (model.tensors.size > 0) await policy.load(memory.weights, model.tensors);
+    memory.reference?.copyFrom(gpu, memory.weights);
+    if (memory.adapters) {
+      if (model.adapter) await policy.load(memory.adapters, model.adapter.tensors);
+      else drawAdapters(gpu, memory.adapters, needs.learning?.seed ?? 0);
+    }
     await policy.settle();
     return policy;
   }
@@ -170,28 +227,39 @@ export class Policy {
   get optimizer(): Optimizer {
     return required(this.optimizerOrNone);
   }
-  get gradients(): Parameters {
+  get gradients(): Parameters | Adapters {
     return required(this.memory.gradients);
   }
-  /** The weights training started from, if the run has a KL penalty. */
-  get reference(): Parameters | undefined {
-    return this.memory.reference;
+  /**
+   * The weights training started from, if the run has a KL penalty. With LoRA that is the model without
+   * its adapters, which costs no memory.
+   */
+  get reference(): Weights | undefined {
+    if (!this.needs.learning?.reference) return undefined;
+    return this.memory.reference ?? this.memory.weights;
+  }
+
+  /** What a checkpoint says of the adapters that are trained; nothing in full fine-tuning. */
+  get adapter(): { lora: LoraConfig; base: string } | undefined {
+    const lora = this.needs.learning?.lora;
+    if (!lora) return undefined;
+    const { source } = this.model;
+    return {
+      lora,
+      base: existsSync(source) ? resolve(source) : isHubName(source) ? source : EMBEDDED,
+    };
   }
 
   /** Loads stored tensors into a set of parameters, one at a time. */
-  async load(
-    parameters: Parameters,
-    tensors: Map<string, StoredTensor>,
-    prefix = "",
-  ): Promise<void> {
+  async load(parameters: Slabs, tensors: Map<string, StoredTensor>, prefix = ""): Promise<void> {
     for (const name of parameters.layout.shapes.keys()) {
       parameters.set(this.gpu, name, await readTensor(tensors, prefix + name));
     }
   }
 
-  /** The weights, read back one tensor at a time, to be written to a file. */
+  /** What is trained, read back one tensor at a time, to be written to a file. */
   weightSources(): TensorSource[] {
-    return this.sources(this.weights, "");
+    return this.sources(this.trained, "");
   }
 
   /** Both moments of AdamW, likewise; `loadMoments` reads them back. */
@@ -210,12 +278,23 @@ export class Policy {
     await this.gpu.read(this.weights.finalNorm, new Float32Array(1));
   }
 
-  private sources(parameters: Parameters, prefix: string): TensorSource[] {
+  private sources(parameters: Slabs, prefix: string): TensorSource[] {
     return Array.from(parameters.layout.shapes, ([name, shape]) => ({
       name: prefix + name,
       shape,
       data: () => parameters.get(this.gpu, name),
     }));
+  }
+}
+
+function drawAdapters(gpu: Gpu, adapters: Adapters, seed: number): void {
+  const random = new Random(seed);
+  for (const [name, shape] of adapters.layout.shapes) {
+    adapters.set(
+      gpu,
+      name,
+      initialAdapter(name, shape, () => random.float()),
+    );
   }
 }
 

@@ -5,7 +5,7 @@ import { adamw } from "./oracle/cases/adamw.ts";
 import { attention, rope } from "./oracle/cases/attention.ts";
 import type { Data, KernelCase, Output, Tensors } from "./oracle/cases/case.ts";
 import { headNorm, rmsnorm, swiglu } from "./oracle/cases/layer.ts";
-import { bias, gather, linearBackward, linearForward } from "./oracle/cases/matrix.ts";
+import { bias, gather, linearAdd, linearBackward, linearForward } from "./oracle/cases/matrix.ts";
 import { logprob, sample } from "./oracle/cases/vocabulary.ts";
 import { type Comparison, compare, norm } from "./oracle/compare.ts";
 import { Random } from "./oracle/random.ts";
@@ -141,6 +141,7 @@ function smallCases(headDim: number): KernelCase[] {
     linearForward(linear),
     linearForward(linear, "residual"),
     linearForward(linear, "bias"),
+    linearAdd({ T: 37, K: 8, N: 44 }, 60, 12),
     linearBackward(linear),
     bias({ T: 131, N: 20 }),
     ...rmsnorm({ T: 131, d: 20 }),

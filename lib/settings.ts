@@ -1,6 +1,7 @@
 import { strategies } from "./explore/bonus.ts";
 import {
   choice,
+  choices,
   containing,
   type FlagGroups,
   type Flags,
@@ -14,6 +15,7 @@ import {
   texts,
   toggle,
 } from "./flags.ts";
+import { LORA_TARGETS, type LoraConfig } from "./model/lora.ts";
 
 /** The name of the model inside the executable. */
 export const EMBEDDED = "embedded";
@@ -144,6 +146,21 @@ const optimizer = {
     "Tokens learned from at once: bounds the memory of activations, changes results by rounding only.",
     OURS,
   ),
+  gradientCheckpointing: toggle(
+    "Keep only what enters each layer and compute the rest again on the way back: less memory, more time, the same bits.",
+  ),
+};
+
+/** For `train` and `sft`. */
+const lora = {
+  loraRank: integer(
+    0,
+    { min: 0, max: 1024 },
+    "Train low-rank adapters of this rank and leave the model itself alone; 0 trains the model.",
+    OURS,
+  ),
+  loraAlpha: number(32, { above: 0 }, "Adapters are scaled by this over their rank.", TRL),
+  loraTargets: choices(LORA_TARGETS, "The projections that get adapters.", "all of them"),
 };
 
 const saving = {
@@ -253,9 +270,11 @@ export const trainGroups = {
     learningRate: {
       ...number(1e-6, { min: 0 }, "Step size of AdamW.", "TRL, for full fine-tuning"),
       embedded: embedded.learningRate,
+      lora: 1e-5,
     },
     ...optimizer,
   },
+  LoRA: lora,
   Prompts: prompting,
   Sampling: sampling,
   Evaluation: {
@@ -292,6 +311,7 @@ export const sftGroups = {
     learningRate: number(2e-5, { min: 0 }, "Step size of AdamW.", TRL),
     ...optimizer,
   },
+  LoRA: lora,
   "Saving and showing": { ...saving, ...showing, gpu },
 } satisfies FlagGroups;
 
@@ -342,6 +362,12 @@ export const exportGroups = {
   },
 } satisfies FlagGroups;
 
+export const mergeGroups = {
+  Options: {
+    outputDir: text("", "folder", "Where the merged model is written; it must not exist yet.", ""),
+  },
+} satisfies FlagGroups;
+
 export const gpuGroups = { Options: { gpu } } satisfies FlagGroups;
 
 type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (
@@ -363,4 +389,10 @@ export type SampleSettings = SettingsIn<typeof sampleGroups> & { questions: stri
 /** `k` is ascending and at most `numSamples`. */
 export type EvalSettings = SettingsIn<typeof evalGroups> & { data: string };
 export type ExportSettings = SettingsIn<typeof exportGroups> & { model: string };
+/** `model` is the run or the folder with the adapter. */
+export type MergeSettings = SettingsIn<typeof mergeGroups> & { model: string };
 export type GpuSettings = SettingsIn<typeof gpuGroups>;
+
+/** The adapters that the flags describe, null for full fine-tuning. */
+export const loraOf = (s: Pick<SftSettings, keyof typeof lora>): LoraConfig | null =>
+  s.loraRank > 0 ? { rank: s.loraRank, alpha: s.loraAlpha, targets: s.loraTargets } : null;

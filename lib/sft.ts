@@ -6,10 +6,10 @@ import { UserError } from "./errors.ts";
 import type { Prompter } from "./model/chat.ts";
 import { PackedBatch } from "./model/packing.ts";
 import { learningRateAt } from "./model/schedule.ts";
-import { formatPlan, openGpu, openNamedModel, Policy, prompterOf } from "./policy.ts";
+import { formatPlan, openGpu, openNamedModel, Policy, prompterOf, requireWhole } from "./policy.ts";
 import { Progress } from "./progress.ts";
 import { RunFolder } from "./run.ts";
-import type { SftSettings } from "./settings.ts";
+import { loraOf, type SftSettings } from "./settings.ts";
 import { runConfig } from "./versions.ts";
 
 /** A row as tokens. The completion ends with the end-of-text token. */
@@ -37,12 +37,16 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
 
   RunFolder.requireFree(settings.outputDir);
   const model = await openNamedModel(settings.model, { weights: !settings.fromScratch });
+  requireWhole(settings.model, model);
   const gpu = await openGpu(settings.gpu);
   progress.note(gpu.found.why);
   const learning = {
     microBatchTokens: settings.microBatchTokens,
     optimizer: settings,
     reference: false,
+    gradientCheckpointing: settings.gradientCheckpointing,
+    lora: loraOf(settings),
+    seed: settings.seed,
   };
   const policy = await Policy.open(gpu, model, { learning }, (plan) =>
     progress.note(formatPlan(plan)),
@@ -57,11 +61,12 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   const logprobs = new Float32Array(settings.microBatchTokens);
   const entropies = new Float32Array(settings.microBatchTokens);
   const dLogprobs = new Float32Array(settings.microBatchTokens);
-  const { weights, gradients, learner, optimizer } = policy;
+  const { weights, trained, gradients, learner, optimizer } = policy;
 
   const save = (step: number) =>
     saveCheckpoint(run.path, step, {
       model,
+      adapter: policy.adapter,
       weights: policy.weightSources(),
       optimizer: policy.momentSources(),
       state: {},
@@ -101,7 +106,7 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
       schedule: settings.lrSchedulerType,
     });
     step++;
-    const gradNorm = await optimizer.update(weights, gradients, rate, step);
+    const gradNorm = await optimizer.update(trained, gradients, rate, step);
     if (gradNorm === null || !Number.isFinite(loss)) throw new UserError(notFinite(step));
     const seconds = (performance.now() - began) / 1000;
     const metrics = { loss, entropy, gradNorm, learningTokensPerSecond: targets / seconds };
@@ -136,7 +141,7 @@ function encodeExample(prompter: Prompter, row: SftRow, settings: SftSettings): 
 }
 
 /** Normal weights of standard deviation 0.05 for the matrices, ones for the norms, zeros for biases. */
-function drawWeights({ gpu, weights }: Policy, seed: number): void {
+function drawWeights({ gpu, trained: weights }: Policy, seed: number): void {
   const random = new Random(seed);
   for (const [name, shape] of weights.layout.shapes) {
     const data = new Float32Array(shape.reduce((a, b) => a * b, 1));

@@ -245,6 +245,7 @@ class Trainer {
     const { policy, model, state, settings, folder } = this.run;
     const path = await saveCheckpoint(folder.path, this.step, {
       model,
+      adapter: policy.adapter,
       weights: policy.weightSources(),
       optimizer: policy.momentSources(),
       state,

@@ -1,6 +1,7 @@
 // The three products of a linear layer y = x W^T, W stored [N, K] as torch's nn.Linear stores it:
 //
 //   forward           y[T, N]  = x[T, K] W[N, K]^T              (forward_residual adds r[T, N], or a bias r[N])
+//   forward_add       y[T, N] += the same                       (LoRA, on top of the frozen product)
 //   backward_input    dx[T, K] = dy[T, N] W[N, K]               (added to dx if `add` is 1)
 //   backward_weight   dW[N, K] += sum over t of dy[t, N]^T x[t, K]
 //
@@ -21,6 +22,7 @@ struct Params {
   y_column: u32,          // the column of y that the first row of W makes
   residual_stride: u32,   // elements between the rows of residual: 0 for a bias
   add: u32,               // 1: backward_input adds to dx
+  scale: f32,             // of the product, in forward and backward_input
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -92,7 +94,25 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   // unroll
   for (var i = 0u; i < TILE_ROWS; i++) {
     // unroll
-    for (var j = 0u; j < C; j++) { store(row + i, column + 4u * j, tile[i / 4u * C + j][i % 4u]); }
+    for (var j = 0u; j < C; j++) {
+      store(row + i, column + 4u * j, params.scale * tile[i / 4u * C + j][i % 4u]);
+    }
+  }
+}
+
+@compute @workgroup_size(GROUP_X, GROUP_Y)
+fn forward_add(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.y * TILE_ROWS;
+  let column = id.x * TILE_COLUMNS;
+  if (row >= params.rows || column >= params.outputs) { return; }
+  var tile = forward_tile(row, column);
+  // unroll
+  for (var i = 0u; i < TILE_ROWS; i++) {
+    let before = (min(row + i, params.rows - 1u) * params.y_stride + params.y_column + column) / 4u;
+    // unroll
+    for (var j = 0u; j < C; j++) {
+      store(row + i, column + 4u * j, y[before + j] + tile[i / 4u * C + j][i % 4u]);
+    }
   }
 }
 
@@ -163,7 +183,7 @@ fn backward_input(@builtin(global_invocation_id) id: vec3u) {
       for (var j = 0u; j < C; j++) {
         if (column + j < k4) {
           let before = select(vec4f(), dx[at + j], params.add == 1u);
-          dx[at + j] = before + sum[i / 4u * C + j][i % 4u];
+          dx[at + j] = before + params.scale * sum[i / 4u * C + j][i % 4u];
         }
       }
     }

@@ -59,7 +59,7 @@ describe("defaults", () => {
       }
     }
     expect(help.replace(/\s+/g, " ")).toContain(
-      "Default 1e-6 (TRL, for full fine-tuning); 1e-4 for the embedded model.",
+      "Default 1e-6 (TRL, for full fine-tuning); 1e-5 with LoRA; 1e-4 for the embedded model.",
     );
     expect(help).toContain("Exploration:\n");
     for (const line of help.split("\n")) expect(line.length).toBeLessThanOrEqual(100);

@@ -1,10 +1,20 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
-import { type HeadShape, type NormedHeads, Ops, rowPartialLength } from "./ops.ts";
+import { adaptersBackward, addAdapters, type LayerAdapters } from "./lora.ts";
+import {
+  type HeadShape,
+  type LinearTensors,
+  type NormedHeads,
+  Ops,
+  rowPartialLength,
+} from "./ops.ts";
 import type { BatchMemory } from "./packing.ts";
-import type { LayerParameters, Parameters } from "./parameters.ts";
+import type { LayerParameters, WeightGradients, Weights } from "./parameters.ts";
 import { ropeTable as makeRopeTable } from "./rope.ts";
+
+/** The matrices of a layer; q, k and v are stacked, and so are gate and up. */
+type MatrixName = keyof LayerAdapters;
 
 /** Keys and values of one layer, [rows, KV D] each: a batch's own, or a cache. */
 export interface KeyValue {
@@ -37,13 +47,18 @@ interface LayerActivations extends KeyValue {
 }
 
 /**
- * Memory for the forward pass over up to `maxTokens` packed tokens. With `keep`, every layer has its
- * own, which the backward pass reads; without, all layers share one.
+ * What a forward pass keeps for the backward pass: of every layer everything, or only what enters it,
+ * from which the backward pass computes the rest anew (gradient checkpointing), or nothing.
  */
+export type Keep = "everything" | "inputs" | "nothing";
+
+/** Memory for the forward pass over up to `maxTokens` packed tokens. What is not kept, layers share. */
 export class Activations {
   readonly layers: readonly LayerActivations[];
   /** qkv with the heads of q and k normed. */
   readonly qkNormed?: Tensor;
+  /** x A^T of one adapter [T, rank]. */
+  readonly low?: Tensor;
   /** The residual stream after the last layer. */
   readonly output: Tensor;
 
@@ -51,7 +66,8 @@ export class Activations {
     alloc: Allocator,
     config: ModelConfig,
     readonly maxTokens: number,
-    readonly keep: boolean,
+    readonly keep: Keep,
+    loraRank = 0,
   ) {
     const { hiddenSize, intermediateSize, numLayers, numHeads } = config;
     const qWidth = numHeads * config.headDim;
@@ -59,10 +75,12 @@ export class Activations {
     const make = (name: string, width: number) =>
       alloc.allocate("activations", name, maxTokens * width);
     const makeQkv = () => make("q, k and v", qWidth + 2 * kvWidth);
-    const sharedQkv = keep && config.qkNorm ? undefined : makeQkv();
+    const sharedQkv = config.qkNorm ? undefined : makeQkv();
     if (config.qkNorm) this.qkNormed = make("normed q and k", qWidth + 2 * kvWidth);
+    if (loraRank > 0) this.low = make("low-rank product", loraRank);
+    const makeInput = () => make("layer input", hiddenSize);
     const layer = (): LayerActivations => ({
-      input: make("layer input", hiddenSize),
+      input: makeInput(),
       inputNormed: make("normed input", hiddenSize),
       inputRms: make("input rms", 1),
       qkv: sharedQkv ?? makeQkv(),
@@ -81,9 +99,12 @@ export class Activations {
       gateUp: make("gate and up", 2 * intermediateSize),
       gated: make("gated", intermediateSize),
     });
-    const shared = keep ? undefined : layer();
-    this.layers = Array.from({ length: numLayers }, () => shared ?? layer());
-    this.output = shared ? shared.input : make("output", hiddenSize);
+    const first = layer();
+    this.layers = Array.from({ length: numLayers }, (_, i) => {
+      if (i === 0 || keep === "nothing") return first;
+      return keep === "everything" ? layer() : { ...first, input: makeInput() };
+    });
+    this.output = keep === "nothing" ? first.input : make("output", hiddenSize);
   }
 }
 
@@ -101,8 +122,10 @@ export class Gradients {
   readonly v: Tensor;
   readonly qkv: Tensor;
   readonly partial: Tensor;
+  /** Gradient of the low-rank product of one adapter [T, rank]. */
+  readonly low?: Tensor;
 
-  constructor(alloc: Allocator, config: ModelConfig, maxTokens: number) {
+  constructor(alloc: Allocator, config: ModelConfig, maxTokens: number, loraRank = 0) {
     const qWidth = config.numHeads * config.headDim;
     const kvWidth = config.numKeyValueHeads * config.headDim;
     const make = (name: string, width: number) =>
@@ -117,6 +140,7 @@ export class Gradients {
     this.k = make("keys", kvWidth);
     this.v = make("values", kvWidth);
     this.qkv = make("q, k and v", qWidth + 2 * kvWidth);
+    if (loraRank > 0) this.low = make("low-rank product", loraRank);
     const partials = Math.max(
       rowPartialLength(maxTokens, config.hiddenSize),
       config.qkvBias ? rowPartialLength(maxTokens, qWidth + 2 * kvWidth) : 0,
@@ -158,53 +182,64 @@ export class Decoder {
    * go to `cache` if given, else to the activations.
    */
   forward(
-    weights: Parameters,
+    weights: Weights,
     { ids, spans }: { ids: Tensor; spans: Tensor },
     tokens: number,
     activations: Activations,
     cache?: readonly KeyValue[],
   ): void {
-    const { ops, shape } = this;
-    const { hiddenSize, intermediateSize, rmsNormEps, numLayers } = this.config;
-    ops.gather({ index: ids, out: activations.layers[0].input }, weights.embedding, tokens);
-    for (let i = 0; i < numLayers; i++) {
-      const w = weights.layers[i];
-      const a = activations.layers[i];
-      const { keys, values } = cache?.[i] ?? a;
-
-      const inputNorm = { x: a.input, w: w.inputNorm, y: a.inputNormed, inverse_rms: a.inputRms };
-      ops.rmsnorm(inputNorm, tokens, hiddenSize, rmsNormEps);
-      ops.linear({ x: a.inputNormed, y: a.qkv, bias: w.qkvBias }, w.qkv, tokens);
-      const qk = this.normHeads(w, a, tokens, activations.qkNormed);
-      const { qkv, q } = a;
-      ops.rope({ spans, table: this.ropeTable, qk, qkv, q, keys, values }, tokens, shape);
-      const attention = { spans, q: a.q, k: keys, v: values, o: a.attended, lse: a.lse };
-      ops.attention(attention, tokens, shape);
-      ops.linear({ x: a.attended, y: a.middle, residual: a.input }, w.output, tokens);
-
-      const middleNorm = {
-        x: a.middle,
-        w: w.postNorm,
-        y: a.middleNormed,
-        inverse_rms: a.middleRms,
-      };
-      ops.rmsnorm(middleNorm, tokens, hiddenSize, rmsNormEps);
-      ops.linear({ x: a.middleNormed, y: a.gateUp }, w.gateUp, tokens);
-      ops.swiglu({ gate_up: a.gateUp, a: a.gated }, tokens, intermediateSize);
-      const next = i + 1 < numLayers ? activations.layers[i + 1].input : activations.output;
-      ops.linear({ x: a.gated, y: next, residual: a.middle }, w.down, tokens);
-      if (activations.keep) this.gpu.commands.submit();
+    const { layers, output, keep } = activations;
+    this.ops.gather({ index: ids, out: layers[0].input }, weights.embedding, tokens);
+    for (const [i, a] of layers.entries()) {
+      this.layer(weights, i, spans, tokens, activations, cache?.[i] ?? a);
+      const y = layers[i + 1]?.input ?? output;
+      const { gated: x, middle: residual } = a;
+      this.linear(weights, i, "down", { x, y, residual, low: activations.low }, tokens);
+      if (keep !== "nothing") this.gpu.commands.submit();
     }
+  }
+
+  /** One layer, all but its last product: from `input` to `gated`. */
+  private layer(
+    weights: Weights,
+    i: number,
+    spans: Tensor,
+    tokens: number,
+    activations: Activations,
+    { keys, values }: KeyValue,
+  ): void {
+    const { ops, shape } = this;
+    const { hiddenSize, intermediateSize, rmsNormEps } = this.config;
+    const w = weights.layers[i];
+    const a = activations.layers[i];
+    const { low } = activations;
+
+    const inputNorm = { x: a.input, w: w.inputNorm, y: a.inputNormed, inverse_rms: a.inputRms };
+    ops.rmsnorm(inputNorm, tokens, hiddenSize, rmsNormEps);
+    const project = { x: a.inputNormed, y: a.qkv, bias: w.qkvBias, low };
+    this.linear(weights, i, "qkv", project, tokens);
+    const qk = this.normHeads(w, a, tokens, activations.qkNormed);
+    const { qkv, q } = a;
+    ops.rope({ spans, table: this.ropeTable, qk, qkv, q, keys, values }, tokens, shape);
+    const attention = { spans, q: a.q, k: keys, v: values, o: a.attended, lse: a.lse };
+    ops.attention(attention, tokens, shape);
+    const output = { x: a.attended, y: a.middle, residual: a.input, low };
+    this.linear(weights, i, "output", output, tokens);
+
+    const postNorm = { x: a.middle, w: w.postNorm, y: a.middleNormed, inverse_rms: a.middleRms };
+    ops.rmsnorm(postNorm, tokens, hiddenSize, rmsNormEps);
+    this.linear(weights, i, "gateUp", { x: a.middleNormed, y: a.gateUp, low }, tokens);
+    ops.swiglu({ gate_up: a.gateUp, a: a.gated }, tokens, intermediateSize);
   }
 
   /**
    * The way back: from the gradient of the residual stream after the last layer, which the caller
-   * has put into `g.stream`, adds every parameter's gradient to `gradients`. Reads the activations
-   * of the forward pass over the same batch.
+   * has put into `g.stream`, adds the gradients of what `gradients` has. Reads the activations of the
+   * forward pass over the same batch, and computes anew what was not kept.
    */
   backward(
-    weights: Parameters,
-    gradients: Parameters,
+    weights: Weights,
+    gradients: WeightGradients,
     batch: BatchMemory,
     { tokens, distinctIds }: { tokens: number; distinctIds: number },
     activations: Activations,
@@ -213,23 +248,24 @@ export class Decoder {
     const { ops, shape } = this;
     const { hiddenSize, intermediateSize, numLayers } = this.config;
     const { spans, lastQuery } = batch;
+    const { low } = activations;
     for (let i = numLayers - 1; i >= 0; i--) {
       const w = weights.layers[i];
-      const dw = gradients.layers[i];
+      const dw = gradients.layers?.[i];
       const a = activations.layers[i];
+      if (activations.keep === "inputs") this.layer(weights, i, spans, tokens, activations, a);
+      const back = (name: MatrixName, x: Tensor, dy: Tensor, dx: Tensor) =>
+        this.linearBackward(weights, gradients, i, name, { x, dy, dx, low, dLow: g.low }, tokens);
 
-      ops.linearBackwardInput({ dy: g.stream, dx: g.gated }, w.down, tokens);
-      ops.linearBackwardWeight({ dy: g.stream, x: a.gated }, dw.down, tokens);
+      back("down", a.gated, g.stream, g.gated);
       const swiglu = { gate_up: a.gateUp, da: g.gated, d_gate_up: g.gateUp };
       ops.swigluBackward(swiglu, tokens, intermediateSize);
-      ops.linearBackwardInput({ dy: g.gateUp, dx: g.normed }, w.gateUp, tokens);
-      ops.linearBackwardWeight({ dy: g.gateUp, x: a.middleNormed }, dw.gateUp, tokens);
-      const postNorm = { x: a.middle, w: w.postNorm, inverse_rms: a.middleRms, dw: dw.postNorm };
+      back("gateUp", a.middleNormed, g.gateUp, g.normed);
+      const postNorm = { x: a.middle, w: w.postNorm, inverse_rms: a.middleRms, dw: dw?.postNorm };
       const normed = { dy: g.normed, dx: g.stream, partial: g.partial };
       ops.rmsnormBackward({ ...postNorm, ...normed }, tokens, hiddenSize);
 
-      ops.linearBackwardInput({ dy: g.stream, dx: g.attended }, w.output, tokens);
-      ops.linearBackwardWeight({ dy: g.stream, x: a.attended }, dw.output, tokens);
+      back("output", a.attended, g.stream, g.attended);
       ops.attentionBackward(
         {
           spans,
@@ -251,17 +287,52 @@ export class Decoder {
       const rope = { spans, table: this.ropeTable, dq: g.q, dk: g.k, dv: g.v, dqkv: g.qkv };
       ops.ropeBackward(rope, tokens, shape);
       this.normHeadsBackward(w, dw, a, g, tokens);
-      if (dw.qkvBias) {
+      if (dw?.qkvBias) {
         const bias = { dy: g.qkv, db: dw.qkvBias, partial: g.partial };
         ops.biasBackward(bias, tokens, w.qkv.rows);
       }
-      ops.linearBackwardInput({ dy: g.qkv, dx: g.normed }, w.qkv, tokens);
-      ops.linearBackwardWeight({ dy: g.qkv, x: a.inputNormed }, dw.qkv, tokens);
-      const inputNorm = { x: a.input, w: w.inputNorm, inverse_rms: a.inputRms, dw: dw.inputNorm };
+      back("qkv", a.inputNormed, g.qkv, g.normed);
+      const inputNorm = { x: a.input, w: w.inputNorm, inverse_rms: a.inputRms, dw: dw?.inputNorm };
       ops.rmsnormBackward({ ...inputNorm, ...normed }, tokens, hiddenSize);
       this.gpu.commands.submit();
     }
-    ops.gatherBackward({ ...batch.idLists, d_out: g.stream }, gradients.embedding, distinctIds);
+    if (gradients.embedding) {
+      ops.gatherBackward({ ...batch.idLists, d_out: g.stream }, gradients.embedding, distinctIds);
+    }
+  }
+
+  /** y = x W^T with one of the layer's matrices, and what its adapters add. */
+  private linear(
+    weights: Weights,
+    i: number,
+    name: MatrixName,
+    { low, ...tensors }: LinearTensors & { low?: Tensor },
+    tokens: number,
+  ): void {
+    const matrix = weights.layers[i][name];
+    this.ops.linear(tensors, matrix, tokens);
+    if (!weights.adapters || !low) return;
+    const { x, y } = tensors;
+    addAdapters(this.ops, weights.adapters[i][name], { x, y, low }, tokens, matrix.rows);
+  }
+
+  /** dx, and the gradients of the matrix or of its adapters. */
+  private linearBackward(
+    weights: Weights,
+    gradients: WeightGradients,
+    i: number,
+    name: MatrixName,
+    tensors: { x: Tensor; dy: Tensor; dx: Tensor; low?: Tensor; dLow?: Tensor },
+    tokens: number,
+  ): void {
+    const matrix = weights.layers[i][name];
+    const { x, dy, dx, low, dLow } = tensors;
+    this.ops.linearBackwardInput({ dy, dx }, matrix, tokens);
+    const gradient = gradients.layers?.[i][name];
+    if (gradient) this.ops.linearBackwardWeight({ dy, x }, gradient, tokens);
+    if (!weights.adapters || !gradients.adapters || !low || !dLow) return;
+    const adapters = [weights.adapters[i][name], gradients.adapters[i][name]] as const;
+    adaptersBackward(this.ops, ...adapters, { x, low, dLow, dy, dx }, tokens, matrix.rows);
   }
 
   /** Norms the heads of q and k if the model does. @returns where RoPE reads them */
@@ -284,16 +355,16 @@ export class Decoder {
   /** Turns `g.qkv` from the gradient of the normed heads into that of the heads. */
   private normHeadsBackward(
     { qNorm, kNorm }: LayerParameters,
-    dw: LayerParameters,
+    dw: LayerParameters | undefined,
     { qkv, qRms, kRms }: LayerActivations,
     g: Gradients,
     tokens: number,
   ): void {
-    if (!qNorm || !kNorm || !dw.qNorm || !dw.kNorm || !qRms || !kRms) return;
+    if (!qNorm || !kNorm || !qRms || !kRms) return;
     const { ops, qHeads, kHeads } = this;
     const shared = { x: qkv, dy: g.qkv, partial: g.partial };
-    const q = { ...shared, w: qNorm, inverse_rms: qRms, dw: dw.qNorm };
-    const k = { ...shared, w: kNorm, inverse_rms: kRms, dw: dw.kNorm };
+    const q = { ...shared, w: qNorm, inverse_rms: qRms, dw: dw?.qNorm };
+    const k = { ...shared, w: kNorm, inverse_rms: kRms, dw: dw?.kNorm };
     ops.headNormBackward(q, tokens, this.config.headDim, qHeads);
     ops.headNormBackward(k, tokens, this.config.headDim, kHeads);
   }

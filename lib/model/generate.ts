@@ -4,7 +4,7 @@ import type { ModelConfig } from "./config.ts";
 import { Activations, type Decoder, type KeyValue } from "./decoder.ts";
 import { Head, HeadMemory, logitsStride } from "./head.ts";
 import type { SamplingOptions } from "./ops.ts";
-import type { Parameters } from "./parameters.ts";
+import type { Weights } from "./parameters.ts";
 import { threefry2x32 } from "./threefry.ts";
 
 /** A prompt to be completed several times. */
@@ -46,6 +46,8 @@ export interface SamplerSizes {
   maxNewTokens: number;
   /** Decoding steps between two looks at the drawn tokens. */
   readEvery: number;
+  /** Of the adapters that are sampled with, 0 without any. */
+  loraRank?: number;
 }
 
 /** Caches and state of a sampler. */
@@ -69,10 +71,10 @@ export class SamplerMemory {
     config: ModelConfig,
     readonly sizes: SamplerSizes,
   ) {
-    const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery } = sizes;
+    const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery, loraRank } = sizes;
     // New prompts, and beside them the last tokens of prompts whose completions are still arriving.
     this.maxTokens = Math.max(rows, maxPromptTokens) + rows;
-    this.activations = new Activations(alloc, config, this.maxTokens, false);
+    this.activations = new Activations(alloc, config, this.maxTokens, "nothing", loraRank);
     this.head = new HeadMemory(alloc, config, rows);
     const cacheRows = promptSlots * maxPromptTokens + rows * (maxNewTokens + readEvery);
     const width = config.numKeyValueHeads * config.headDim;
@@ -161,7 +163,7 @@ export class Sampler {
    * @returns completions[request][sample]
    */
   async generate(
-    weights: Parameters,
+    weights: Weights,
     requests: readonly GenerationRequest[],
     settings: GenerationSettings,
   ): Promise<Completion[][]> {
@@ -211,7 +213,7 @@ export class Sampler {
 
   /** Computes the prompts that are new to the cache and draws the admitted rows' first tokens. */
   private async firstTokens(
-    weights: Parameters,
+    weights: Weights,
     fresh: readonly CachedPrompt[],
     admitted: Row[],
     settings: GenerationSettings,
@@ -249,7 +251,7 @@ export class Sampler {
   }
 
   /** A few decoding steps for all rows, and then a look at what they drew. */
-  private async decode(weights: Parameters, settings: GenerationSettings): Promise<void> {
+  private async decode(weights: Weights, settings: GenerationSettings): Promise<void> {
     const { memory, rows } = this;
     rows.forEach((row, i) => {
       this.indices[i] = i;
@@ -270,12 +272,7 @@ export class Sampler {
   }
 
   /** From hidden states to drawn tokens and their log-probabilities, for the first `count` rows. */
-  private draw(
-    weights: Parameters,
-    count: number,
-    step: number,
-    settings: GenerationSettings,
-  ): void {
+  private draw(weights: Weights, count: number, step: number, settings: GenerationSettings): void {
     const { memory, head, gpu } = this;
     const { vocabSize } = this.decoder.config;
     const { token, logprob, entropy } = memory.drawn[step];

@@ -1,7 +1,7 @@
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
 import type { LogitsBlock, Matrix, MatrixBlock, Ops } from "./ops.ts";
-import { type Parameters, VOCABULARY_BLOCK } from "./parameters.ts";
+import { VOCABULARY_BLOCK, type WeightGradients, type Weights } from "./parameters.ts";
 
 /** Tensors of the LM head for up to `maxRows` predictions. */
 export class HeadMemory {
@@ -63,7 +63,7 @@ export class Head {
   ) {}
 
   /** Gathers rows of the residual stream and norms them. */
-  enter(weights: Parameters, hidden: Tensor, index: Tensor, rows: number, m: HeadMemory): void {
+  enter(weights: Weights, hidden: Tensor, index: Tensor, rows: number, m: HeadMemory): void {
     const { hiddenSize, rmsNormEps } = this.config;
     this.ops.gather({ index, out: m.gathered }, asTable(hidden, hiddenSize), rows);
     const norm = {
@@ -76,14 +76,14 @@ export class Head {
   }
 
   /** logits[rows, logitsStride] over the whole vocabulary, from the rows that entered. */
-  logits(weights: Parameters, rows: number, logits: Tensor, m: HeadMemory): void {
+  logits(weights: Weights, rows: number, logits: Tensor, m: HeadMemory): void {
     const stride = logitsStride(this.config.vocabSize);
     this.ops.linear({ x: m.normed, y: logits }, weights.head, rows, stride);
   }
 
   /** Log-probabilities and entropies from logits over the whole vocabulary. */
   logprobsOf(
-    weights: Parameters,
+    weights: Weights,
     logits: Tensor,
     targets: Tensor,
     rows: number,
@@ -99,7 +99,7 @@ export class Head {
 
   /** Log-probabilities and entropies of the rows that entered, block by block. */
   logprobs(
-    weights: Parameters,
+    weights: Weights,
     targets: Tensor,
     rows: number,
     temperature: number,
@@ -116,11 +116,11 @@ export class Head {
 
   /**
    * From `g.logprob` to `g.gathered`, the gradient of the rows that were gathered; adds the head's and
-   * the final norm's own gradients to `gradients`. Logits are computed anew, block by block.
+   * the final norm's own gradients to `gradients`, if wanted. Logits are computed anew, block by block.
    */
   backward(
-    weights: Parameters,
-    gradients: Parameters,
+    weights: Weights,
+    gradients: WeightGradients,
     targets: Tensor,
     rows: number,
     temperature: number,
@@ -139,6 +139,7 @@ export class Head {
       const input = { dy: g.logits, dx: g.normed };
       ops.linearBackwardInputBlock(input, weights.head, block, rows, stride, 0);
       const weight = { dy: g.logits, x: m.normed };
+      if (!gradients.head) return;
       const target = gradients.head.blocks[i];
       ops.linearBackwardWeightBlock(weight, gradients.head, target, rows, stride, 0);
     });

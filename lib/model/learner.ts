@@ -4,7 +4,7 @@ import type { ModelConfig } from "./config.ts";
 import { Activations, type Decoder, Gradients } from "./decoder.ts";
 import { asTable, Head, HeadGradients, HeadMemory } from "./head.ts";
 import { BatchMemory, BatchUploader, type PackedBatch } from "./packing.ts";
-import type { Parameters } from "./parameters.ts";
+import type { WeightGradients, Weights } from "./parameters.ts";
 
 /** Everything the forward and backward pass over a micro-batch of up to `maxTokens` need. */
 export class LearnerMemory {
@@ -18,9 +18,11 @@ export class LearnerMemory {
     alloc: Allocator,
     config: ModelConfig,
     readonly maxTokens: number,
+    { gradientCheckpointing = false, loraRank = 0 } = {},
   ) {
-    this.activations = new Activations(alloc, config, maxTokens, true);
-    this.gradients = new Gradients(alloc, config, maxTokens);
+    const keep = gradientCheckpointing ? "inputs" : "everything";
+    this.activations = new Activations(alloc, config, maxTokens, keep, loraRank);
+    this.gradients = new Gradients(alloc, config, maxTokens, loraRank);
     this.head = new HeadMemory(alloc, config, maxTokens);
     this.headGradients = new HeadGradients(alloc, config, maxTokens);
     this.batch = new BatchMemory(alloc, maxTokens, config.vocabSize);
@@ -50,7 +52,7 @@ export class Learner {
 
   /** Writes log-probability and entropy of each of the batch's predictions, M of them. */
   async logprobs(
-    weights: Parameters,
+    weights: Weights,
     batch: PackedBatch,
     temperature: number,
     logprobs: Float32Array,
@@ -73,8 +75,8 @@ export class Learner {
    * with the same weights, whose activations it reads.
    */
   backward(
-    weights: Parameters,
-    gradients: Parameters,
+    weights: Weights,
+    gradients: WeightGradients,
     batch: PackedBatch,
     temperature: number,
     dLogprobs: Float32Array,

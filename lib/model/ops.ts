@@ -40,12 +40,26 @@ export interface NormedHeads {
   first: number;
 }
 
-/** What `linear` reads and writes; of residual and bias one may be there. */
-interface LinearTensors {
+/** What `linear` reads and writes; at most one of the options may be there. */
+export interface LinearTensors {
   x: Tensor;
   y: Tensor;
   residual?: Tensor;
   bias?: Tensor;
+  /** y = scale x W^T. */
+  scale?: number;
+  /** y += x W^T. */
+  add?: boolean;
+}
+
+/** What `linearBackwardInput` reads and writes. */
+interface LinearGradients {
+  dy: Tensor;
+  dx: Tensor;
+  /** dx = scale dy W. */
+  scale?: number;
+  /** dx += dy W. */
+  add?: boolean;
 }
 
 export interface SamplingOptions {
@@ -99,12 +113,17 @@ export class Ops {
         this.kernels[`${name}.${entry}`] = gpu.commands.kernel(name, source, entry, constants);
       }
     };
-    add("matmul", matmulSource, "forward forward_residual backward_input backward_weight", {
-      TILE_ROWS: tile[0],
-      TILE_COLUMNS: tile[1],
-      GROUP_X: tileGroup[1],
-      GROUP_Y: tileGroup[0],
-    });
+    add(
+      "matmul",
+      matmulSource,
+      "forward forward_add forward_residual backward_input backward_weight",
+      {
+        TILE_ROWS: tile[0],
+        TILE_COLUMNS: tile[1],
+        GROUP_X: tileGroup[1],
+        GROUP_Y: tileGroup[0],
+      },
+    );
     add("rmsnorm", withRow(rmsnormSource), "forward backward_input backward_in_place", row);
     add("rmsnorm", withRow(rmsnormSource), "backward_weight reduce_weight", {
       ...row,
@@ -123,8 +142,8 @@ export class Ops {
   }
 
   /**
-   * y[T, N] = x[T, K] W^T, plus residual[T, N] or bias[N] if given. Rows of y are `yStride` apart (N by
-   * default).
+   * y[T, N] = x[T, K] W^T, or that with an option of `LinearTensors`. Rows of y are `yStride` apart (N
+   * by default).
    */
   linear(tensors: LinearTensors, weight: Matrix, rows: number, yStride = weight.rows): void {
     for (const block of weight.blocks) {
@@ -134,7 +153,7 @@ export class Ops {
 
   /** The columns of `linear` that one block of W makes, written from column `yColumn` on. */
   linearBlock(
-    { x, y, residual, bias }: LinearTensors,
+    { x, y, residual, bias, scale = 1, add = false }: LinearTensors,
     weight: Matrix,
     block: MatrixBlock,
     rows: number,
@@ -149,13 +168,14 @@ export class Ops {
       const strided = { ...params, residual_stride: residual ? yStride : 0 };
       this.run("matmul.forward_residual", tensors, strided, groups);
     } else {
-      this.run("matmul.forward", { x, w: block.tensor, y }, params, groups);
+      const entry = add ? "matmul.forward_add" : "matmul.forward";
+      this.run(entry, { x, w: block.tensor, y }, { ...params, scale }, groups);
     }
   }
 
-  /** dx[T, K] = dy[T, N] W. */
+  /** dx[T, K] = dy[T, N] W, or that with an option of `LinearGradients`. */
   linearBackwardInput(
-    tensors: { dy: Tensor; dx: Tensor },
+    tensors: LinearGradients,
     weight: Matrix,
     rows: number,
     yStride = weight.rows,
@@ -167,7 +187,7 @@ export class Ops {
 
   /** What one block of W contributes to dx; every block but the first adds. */
   linearBackwardInputBlock(
-    { dy, dx }: { dy: Tensor; dx: Tensor },
+    { dy, dx, scale = 1, add = false }: LinearGradients,
     weight: Matrix,
     block: MatrixBlock,
     rows: number,
@@ -176,7 +196,13 @@ export class Ops {
   ): void {
     const params = matmulParams(weight, block, rows, yStride, yColumn);
     const groups = this.tiles(rows, weight.columns);
-    this.run("matmul.backward_input", { dy, w: block.tensor, dx }, params, groups);
+    const options = { scale, add: add ? 1 : params.add };
+    this.run(
+      "matmul.backward_input",
+      { dy, w: block.tensor, dx },
+      { ...params, ...options },
+      groups,
+    );
   }
 
   /** dW += dy[T, N]^T x[T, K]. `gradient` has the blocks of the weight. */
@@ -227,7 +253,7 @@ export class Ops {
     this.run("rmsnorm.forward", tensors, params, [ceil(params.rows, this.rowsPerGroup)]);
   }
 
-  /** dx += the gradient of rmsnorm; dw += likewise. `partial` holds rowPartialLength elements. */
+  /** dx += the gradient of rmsnorm; dw, if given, += likewise. `partial` holds rowPartialLength elements. */
   rmsnormBackward(
     tensors: {
       x: Tensor;
@@ -235,25 +261,26 @@ export class Ops {
       inverse_rms: Tensor;
       dy: Tensor;
       dx: Tensor;
-      dw: Tensor;
+      dw?: Tensor;
       partial: Tensor;
     },
     rows: number,
     columns: number,
   ): void {
+    const { dw, ...rest } = tensors;
     const params = normParams(rows, columns, 0);
-    this.run("rmsnorm.backward_input", tensors, params, [ceil(rows, this.rowsPerGroup)]);
-    this.rmsnormBackwardWeight(tensors, params);
+    this.run("rmsnorm.backward_input", rest, params, [ceil(rows, this.rowsPerGroup)]);
+    if (dw) this.rmsnormBackwardWeight({ ...rest, dw }, params);
   }
 
-  /** Turns dy, the gradient of the normed heads of T tokens, into that of the heads; dw += likewise. */
+  /** Turns dy, the gradient of the normed heads of T tokens, into that of the heads; dw as above. */
   headNormBackward(
     tensors: {
       x: Tensor;
       w: Tensor;
       inverse_rms: Tensor;
       dy: Tensor;
-      dw: Tensor;
+      dw?: Tensor;
       partial: Tensor;
     },
     tokens: number,
@@ -261,8 +288,8 @@ export class Ops {
     heads: NormedHeads,
   ): void {
     const params = normParams(tokens, columns, 0, heads);
-    this.rmsnormBackwardWeight(tensors, params);
-    const { dy, ...rest } = tensors;
+    const { dy, dw, ...rest } = tensors;
+    if (dw) this.rmsnormBackwardWeight({ ...rest, dy, dw }, params);
     const groups = [ceil(params.rows, this.rowsPerGroup)] as const;
     this.run("rmsnorm.backward_in_place", { ...rest, dx: dy }, params, groups);
   }
@@ -508,6 +535,7 @@ function matmulParams(
     residual_stride: yStride,
     y_column: yColumn,
     add: block.firstRow > 0 ? 1 : 0,
+    scale: 1,
   };
 }
 

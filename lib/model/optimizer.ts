@@ -1,7 +1,7 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import { type AdamwParams, type Ops, squareChunks } from "./ops.ts";
-import { type ParameterLayout, Parameters } from "./parameters.ts";
+import { type SlabLayout, Slabs } from "./slabs.ts";
 
 export interface AdamwSettings {
   adamBeta1: number;
@@ -15,15 +15,15 @@ export interface AdamwSettings {
 
 /** AdamW's moments, and scratch for the gradient norm. */
 export class OptimizerMemory {
-  readonly first: Parameters;
-  readonly second: Parameters;
+  readonly first: Slabs;
+  readonly second: Slabs;
   readonly partial: Tensor;
   readonly summary: Tensor;
   readonly chunks: number;
 
-  constructor(alloc: Allocator, layout: ParameterLayout) {
-    this.first = new Parameters(alloc, layout, "optimizer", "first moment");
-    this.second = new Parameters(alloc, layout, "optimizer", "second moment");
+  constructor(alloc: Allocator, layout: SlabLayout) {
+    this.first = new Slabs(alloc, layout, "optimizer", "first moment");
+    this.second = new Slabs(alloc, layout, "optimizer", "second moment");
     this.chunks = layout.slabs.reduce((sum, slab) => sum + squareChunks(slab.length), 0);
     this.partial = alloc.allocate(
       "optimizer",
@@ -52,8 +52,8 @@ export class Optimizer {
    *   case nothing was changed
    */
   async update(
-    weights: Parameters,
-    gradients: Parameters,
+    weights: Slabs,
+    gradients: Slabs,
     learningRate: number,
     step: number,
   ): Promise<number | null> {

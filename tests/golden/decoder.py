@@ -137,7 +137,7 @@ def make_float64(model):
 
 def train(model):
     """The loss before each of 20 steps; matrices decay, norms and biases do not."""
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         dict(params=[p for p in parameters if p.dim() > 1]),
         dict(params=[p for p in parameters if p.dim() == 1], weight_decay=0.0),
@@ -196,6 +196,7 @@ def make(name, seed):
     print(path.name, path.stat().st_size, "bytes, losses", round(losses[0], 3), "to", round(losses[-1], 3))
 
 
-torch.set_num_threads(1)
-for i, name in enumerate(VARIANTS):
-    make(name, 20251122 + i)
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for i, name in enumerate(VARIANTS):
+        make(name, 20251122 + i)

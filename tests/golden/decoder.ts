@@ -52,9 +52,15 @@ function readSafetensors(path: URL) {
   return { tensors, metadata: JSON.parse(metadata.case) };
 }
 
-export function loadDecoderGolden(name: GoldenName): DecoderGolden {
-  const path = new URL(`decoder-${name}.safetensors`, import.meta.url);
-  const { tensors, metadata } = readSafetensors(path);
+/** PEFT's LoRA on top of a golden model; lora.py says how. Weights and gradients are the adapters'. */
+export function loadLoraGolden(name: "qwen2" | "linear") {
+  const { tensors, metadata } = readSafetensors(
+    new URL(`lora-${name}.safetensors`, import.meta.url),
+  );
+  return { ...results(tensors), adapterConfig: metadata.adapter_config as Record<string, unknown> };
+}
+
+const results = (tensors: Map<string, Float64Array>) => {
   const under = (prefix: string) =>
     new Map(
       Array.from(tensors)
@@ -63,15 +69,23 @@ export function loadDecoderGolden(name: GoldenName): DecoderGolden {
     );
   const vector = (key: string) => tensors.get(key) as Float64Array;
   return {
-    config: parseModelConfig(JSON.stringify(metadata.config), path.pathname),
-    groups: metadata.groups,
-    temperature: metadata.temperature,
     weights: under("weights/"),
     coefficients: vector("coefficients"),
     logprobs: vector("logprobs"),
     entropies: vector("entropies"),
     gradients: under("gradients/"),
     losses: vector("losses"),
+  };
+};
+
+export function loadDecoderGolden(name: GoldenName): DecoderGolden {
+  const path = new URL(`decoder-${name}.safetensors`, import.meta.url);
+  const { tensors, metadata } = readSafetensors(path);
+  return {
+    ...results(tensors),
+    config: parseModelConfig(JSON.stringify(metadata.config), path.pathname),
+    groups: metadata.groups,
+    temperature: metadata.temperature,
     optimizer: metadata.optimizer,
     greedy: metadata.greedy,
   };

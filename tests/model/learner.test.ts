@@ -38,6 +38,28 @@ function open(gpu: Gpu, name: GoldenName) {
   return { golden, layout, weights, gradients, decoder, learner, batch, logprobs, entropies };
 }
 
+test.each(["tied", "qwen2", "qwen3"] as const)(
+  "%s: gradient checkpointing gives the same bits",
+  async (name) => {
+    const [gpu] = devices;
+    const model = open(gpu, name);
+    const { golden, layout, weights, gradients, decoder, batch, logprobs, entropies } = model;
+    const { temperature, config } = golden;
+    const upstream = Float32Array.from(golden.coefficients);
+    const memory = new LearnerMemory(gpu, config, maxTokens, { gradientCheckpointing: true });
+    const results: unknown[] = [];
+    for (const learner of [model.learner, new Learner(gpu, decoder, memory)]) {
+      gradients.clear(gpu);
+      await learner.logprobs(weights, batch, temperature, logprobs, entropies);
+      learner.backward(weights, gradients, batch, temperature, upstream);
+      const all: unknown[] = [logprobs.slice()];
+      for (const tensor of layout.shapes.keys()) all.push(await gradients.get(gpu, tensor));
+      results.push(all);
+    }
+    expect(results[1]).toEqual(results[0]);
+  },
+);
+
 for (const [i, limit] of ["the adapter's bindings", "bindings of 2 KiB"].entries()) {
   describe(limit, () => {
     test.each(GOLDENS)("%s: log-probabilities, entropies and all gradients", async (name) => {

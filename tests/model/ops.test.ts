@@ -4,7 +4,13 @@ import type { Commands } from "../../lib/gpu/commands.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { attention, rope, type SpanCase } from "../../lib/oracle/cases/attention.ts";
 import { headNorm, rmsnorm, swiglu } from "../../lib/oracle/cases/layer.ts";
-import { bias, gather, linearBackward, linearForward } from "../../lib/oracle/cases/matrix.ts";
+import {
+  bias,
+  gather,
+  linearAdd,
+  linearBackward,
+  linearForward,
+} from "../../lib/oracle/cases/matrix.ts";
 import { logprob } from "../../lib/oracle/cases/vocabulary.ts";
 import { Random } from "../../lib/oracle/random.ts";
 import { runCase, selfTest } from "../../lib/self-test.ts";
@@ -32,6 +38,11 @@ describe("linear", () => {
     const forward = added.map((what) => linearForward(shape, what));
     testCases(name, gpu, ops, [...forward, linearBackward(shape)]);
   }
+  const added = [
+    linearAdd({ T: 1, K: 4, N: 4 }, 4, 0),
+    linearAdd({ T: 35, K: 16, N: 72 }, 200, 64),
+  ];
+  testCases("linear, scaled and added", gpu, ops, added);
   const biases = [
     { T: 1, N: 1 },
     { T: 128, N: 65 },

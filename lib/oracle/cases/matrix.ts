@@ -13,6 +13,40 @@ export interface LinearCase {
   yStride?: number;
 }
 
+/** y += x W^T as LoRA adds it, from column `yColumn` of wider rows, and y = scale x W^T. */
+export function linearAdd({ T, K, N }: LinearCase, yStride: number, yColumn: number): KernelCase {
+  const random = new Random(14, T, K, N);
+  const [x, w, before, upstream] = [T * K, N * K, T * yStride, T * N].map((n) => random.normal(n));
+  const scale = 1.5;
+  const product = matmulForward(x, w, { T, K, N });
+  const y = before.slice();
+  product.forEach((value, i) => {
+    y[Math.floor(i / N) * yStride + yColumn + (i % N)] += value;
+  });
+  const dxBefore = random.normal(T * K);
+  const dx = matmulBackwardInput(upstream, w, { T, K, N });
+  return {
+    inputs: { x, w0: w, dy: upstream },
+    outputs: {
+      y: { kernel: "matmul.forward_add", reference: y, initial: before },
+      scaled: { kernel: "matmul.forward", reference: product.map((value) => scale * value) },
+      dx: {
+        kernel: "matmul.backward_input",
+        reference: dx.map((value, i) => dxBefore[i] + scale * value),
+        initial: dxBefore,
+        upstream,
+      },
+    },
+    dispatch: (ops, t) => {
+      const matrix = joined(t, "w", N, K, N);
+      const [block] = matrix.blocks;
+      ops.linearBlock({ x: t.x, y: t.y, add: true }, matrix, block, T, yStride, yColumn);
+      ops.linear({ x: t.x, y: t.scaled, scale }, matrix, T);
+      ops.linearBackwardInput({ dy: t.dy, dx: t.dx, scale, add: true }, matrix, T);
+    },
+  };
+}
+
 /** y = x W^T (+ residual or bias), where the columns of y beyond N stay as they are. */
 export function linearForward(shape: LinearCase, added?: "residual" | "bias"): KernelCase {
   const { T, K, N, blockRows = N, yStride = Math.ceil(N / 4) * 4 } = shape;

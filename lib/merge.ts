@@ -1,0 +1,68 @@
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "./errors.ts";
+import { diskError, writeDurably } from "./files.ts";
+import { tensorShapes } from "./model/config.ts";
+import { modelTexts, WEIGHTS } from "./model/folder.ts";
+import { adapterOf, type LoraConfig } from "./model/lora.ts";
+import {
+  encodeSafetensors,
+  readTensor,
+  type StoredTensor,
+  type TensorSource,
+} from "./model/safetensors.ts";
+import { openNamedModel } from "./policy.ts";
+import type { MergeSettings } from "./settings.ts";
+
+/** `rlexplore merge`: a LoRA run, or a folder with an adapter, as a model that needs no adapter. */
+export async function merge({ model: name, outputDir }: MergeSettings): Promise<void> {
+  if (existsSync(outputDir))
+    throw new UserError(`${outputDir} is there already; name a new folder`);
+  const model = await openNamedModel(name);
+  const { adapter } = model;
+  if (!adapter) throw new UserError(`${name} is a whole model already: there is nothing to merge`);
+  const sources = Array.from(tensorShapes(model.config), ([tensor, shape]): TensorSource => {
+    const data = () => mergedTensor(model.tensors, adapter.tensors, adapter.lora, tensor);
+    return { name: tensor, shape, data };
+  });
+  const partial = `${outputDir}.partial`;
+  try {
+    rmSync(partial, { recursive: true, force: true });
+    mkdirSync(partial, { recursive: true });
+    for (const [file, text] of Object.entries(modelTexts(model))) {
+      await writeDurably(join(partial, file), [new TextEncoder().encode(text)]);
+    }
+    await writeDurably(join(partial, WEIGHTS), encodeSafetensors(sources));
+    renameSync(partial, outputDir);
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    throw diskError(error, outputDir);
+  }
+  console.log(`the merged model is in ${outputDir}`);
+}
+
+/** W + alpha / rank B A of one tensor, summed in float64; the tensor itself if it is not adapted. */
+export async function mergedTensor(
+  base: Map<string, StoredTensor>,
+  adapters: Map<string, StoredTensor>,
+  { rank, alpha }: LoraConfig,
+  name: string,
+): Promise<Float32Array> {
+  const w = await readTensor(base, name);
+  const names = adapterOf(name);
+  if (!adapters.has(names.a)) return w;
+  const a = await readTensor(adapters, names.a);
+  const b = await readTensor(adapters, names.b);
+  const columns = a.length / rank;
+  const row = new Float64Array(columns);
+  for (let start = 0, at = 0; start < w.length; start += columns, at += rank) {
+    row.fill(0);
+    for (let r = 0; r < rank; r++) {
+      const factor = (alpha / rank) * b[at + r];
+      const first = r * columns;
+      for (let i = 0; i < columns; i++) row[i] += factor * a[first + i];
+    }
+    for (let i = 0; i < columns; i++) w[start + i] += row[i];
+  }
+  return w;
+}
