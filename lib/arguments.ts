@@ -96,7 +96,7 @@ function checkTrain(s: settings.TrainSettings, given: Record<string, unknown>) {
     const updates = `--steps-per-generation ${s.stepsPerGeneration}`;
     fail(`${updates} must divide --prompts-per-step ${s.promptsPerStep}`);
   }
-  if (s.microBatchTokens <= s.maxCompletionLength) {
+  if (s.maxCompletionLength !== null && s.microBatchTokens <= s.maxCompletionLength) {
     const tokens = `--micro-batch-tokens ${s.microBatchTokens}`;
     fail(`${tokens} must exceed --max-completion-length ${s.maxCompletionLength}`);
   }
@@ -148,6 +148,7 @@ export function sftSettings(args: string[]): settings.SftSettings {
 export function sampleSettings(args: string[]): settings.SampleSettings {
   const { flags, given, positionals } = parseFlags(settings.sampleGroups, args);
   if (positionals.length === 0) fail('sample needs a question: rlexplore sample "23+7-4+9="');
+  if (positionals.some((question) => question.trim() === "")) fail("a question must not be empty");
   return { ...complete(flags, given), questions: positionals } as settings.SampleSettings;
 }
 

@@ -1,16 +1,16 @@
 import { openOutcome } from "./data/outcome.ts";
-import { readRows } from "./data/rows.ts";
+import { readRows, usableRows } from "./data/rows.ts";
 import { tallyOutcomes } from "./explore/counter.ts";
 import { distinctAtK, meanPassAtK } from "./explore/estimators.ts";
 import { formatPlan, openGpu, openNamedModel, Policy, prompterOf } from "./policy.ts";
 import { type PassRow, Progress, passTable } from "./progress.ts";
 import {
+  fitContext,
   longestPrompt,
   PURPOSE,
   prepareQuestions,
   type Question,
   type RolloutSettings,
-  requireContext,
   rollout,
 } from "./rollout.ts";
 import type { EvalSettings } from "./settings.ts";
@@ -73,27 +73,26 @@ export const passRow = (name: string, { passAtK, distinct }: Evaluation): PassRo
 });
 
 /** `rlexplore eval`: pass@k and distinct answers of a model on a file of questions. */
-export async function evaluate(settings: EvalSettings): Promise<void> {
-  const { rows, skipped, firstProblem } = await readRows(settings.data, settings);
-  const progress = new Progress({ total: rows.length, ...settings });
-  if (skipped > 0) progress.note(`left out ${skipped} rows; the first: ${firstProblem}`);
-  const model = await openNamedModel(settings.model);
-  const gpu = await openGpu(settings.gpu);
-  progress.note(gpu.found.why);
-  const prompter = prompterOf(model, settings, (text) => progress.note(text));
-  const outcome = await openOutcome(settings.outcome);
-  const questions = prepareQuestions(prompter, rows, settings.data, outcome);
+export async function evaluate(given: EvalSettings): Promise<void> {
+  const data = await readRows(given.data, given);
+  const progress = new Progress({ total: data.rows.length, ...given });
+  const note = (text: string) => progress.note(text);
+  const rows = usableRows(data, note);
+  const model = await openNamedModel(given.model);
+  const gpu = await openGpu(given.gpu);
+  note(gpu.found.why);
+  const prompter = prompterOf(model, given, note);
+  const outcome = await openOutcome(given.outcome);
+  const questions = prepareQuestions(prompter, rows, given.data, outcome);
+  const settings = fitContext(given, questions, model.config.maxPositionEmbeddings);
   const { maxCompletionLength, samplingBatchSize, numSamples } = settings;
-  requireContext(questions, maxCompletionLength, model.config.maxPositionEmbeddings);
   const sampling = {
     rows: samplingBatchSize,
     samplesPerPrompt: numSamples,
     maxPromptTokens: longestPrompt(questions),
     maxNewTokens: maxCompletionLength,
   };
-  const policy = await Policy.open(gpu, model, { sampling }, (plan) =>
-    progress.note(formatPlan(plan)),
-  );
+  const policy = await Policy.open(gpu, model, { sampling }, (plan) => note(formatPlan(plan)));
   const result = await measure(policy, questions, numSamples, settings.k, settings, (done) =>
     progress.activity(`${done} of ${questions.length} questions`),
   );

@@ -1,7 +1,7 @@
 import { storedSettings } from "./arguments.ts";
 import { latestCheckpoint } from "./checkpoint.ts";
 import { type Outcome, openOutcome } from "./data/outcome.ts";
-import { readRows } from "./data/rows.ts";
+import { readRows, usableRows } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { type Exploration, parseExploration, usesHistory } from "./explore/bonus.ts";
@@ -9,7 +9,13 @@ import { Ledger } from "./ledger.ts";
 import type { ModelFolder } from "./model/folder.ts";
 import { formatPlan, openGpu, openNamedModel, Policy, prompterOf, requireWhole } from "./policy.ts";
 import { Progress } from "./progress.ts";
-import { longestPrompt, prepareQuestions, type Question, requireContext } from "./rollout.ts";
+import {
+  fitContext,
+  longestPrompt,
+  prepareQuestions,
+  type Question,
+  type RolloutSettings,
+} from "./rollout.ts";
 import { RunFolder } from "./run.ts";
 import { loraOf, type TrainSettings } from "./settings.ts";
 import { runConfig } from "./versions.ts";
@@ -28,7 +34,7 @@ export interface TrainerState {
 
 /** Everything a training run works with. */
 export interface OpenRun {
-  settings: TrainSettings;
+  settings: TrainSettings & RolloutSettings;
   exploration: Exploration;
   folder: RunFolder;
   ledger: Ledger;
@@ -47,29 +53,29 @@ export interface OpenRun {
  * Reads the data, opens model and GPU, and takes up a run where its last checkpoint left it. What is
  * wrong with data or settings is found before anything is written or allocated.
  */
-export async function openRun(settings: TrainSettings): Promise<OpenRun> {
-  const { rows, skipped, firstProblem } = await readRows(settings.data, settings);
-  const heldOutRows = settings.evalFile
-    ? (await readRows(settings.evalFile, { ...settings, limit: null })).rows
-    : [];
-  const exploration = parseExploration(settings.explore, settings.exploreCoef, settings.b0);
-  const base = await openNamedModel(settings.model);
-  requireWhole(settings.model, base);
-  if (!settings.resume) RunFolder.requireFree(settings.outputDir);
+export async function openRun(given: TrainSettings): Promise<OpenRun> {
   const notes: string[] = [];
-  const prompter = prompterOf(base, settings, (text) => notes.push(text));
-  const outcome = await openOutcome(settings.outcome);
-  const questions = prepareQuestions(prompter, rows, settings.data, outcome);
-  const heldOut = prepareQuestions(prompter, heldOutRows, settings.evalFile ?? "", outcome);
+  const note = (text: string) => notes.push(text);
+  const rows = usableRows(await readRows(given.data, given), note);
+  const heldOutRows = given.evalFile
+    ? usableRows(await readRows(given.evalFile, { ...given, limit: null }), note)
+    : [];
+  const exploration = parseExploration(given.explore, given.exploreCoef, given.b0);
+  const base = await openNamedModel(given.model);
+  requireWhole(given.model, base);
+  if (!given.resume) RunFolder.requireFree(given.outputDir);
+  const prompter = prompterOf(base, given, note);
+  const outcome = await openOutcome(given.outcome);
+  const questions = prepareQuestions(prompter, rows, given.data, outcome);
+  const heldOut = prepareQuestions(prompter, heldOutRows, given.evalFile ?? "", outcome);
   const all = [...questions, ...heldOut];
-  requireContext(all, settings.maxCompletionLength, base.config.maxPositionEmbeddings);
+  const settings = fitContext(given, all, base.config.maxPositionEmbeddings);
   requireMicroBatch(questions, settings);
 
   const progress = new Progress({ total: settings.maxSteps, ...settings });
   const gpu = await openGpu(settings.gpu);
   progress.note(gpu.found.why);
   for (const text of notes) progress.note(text);
-  if (skipped > 0) progress.note(`left out ${skipped} rows; the first: ${firstProblem}`);
   warnOfFewVisits(questions.length, exploration, settings, progress);
 
   const learning = {
@@ -123,7 +129,7 @@ export async function openRun(settings: TrainSettings): Promise<OpenRun> {
 }
 
 /** A question and one completion of it must fit one micro-batch. */
-function requireMicroBatch(questions: readonly Question[], settings: TrainSettings): void {
+function requireMicroBatch(questions: readonly Question[], settings: OpenRun["settings"]): void {
   const needed = longestPrompt(questions) + settings.maxCompletionLength;
   if (needed > settings.microBatchTokens) {
     throw new UserError(

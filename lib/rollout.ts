@@ -65,19 +65,27 @@ export function longestPrompt(questions: readonly Question[]): number {
   return questions.reduce((longest, { prompt }) => Math.max(longest, prompt.length), 1);
 }
 
-/** Refuses questions that leave no room for a completion in the model's context. */
-export function requireContext(
+/**
+ * Settles the most tokens a completion may have: as many as were asked for, else 256 or half of the
+ * model's context if that is less.
+ * @throws UserError for a question that leaves no room for such a completion in the context
+ */
+export function fitContext<S extends { maxCompletionLength: number | null }>(
+  settings: S,
   questions: readonly Question[],
-  maxCompletionLength: number,
   context: number,
-): void {
+): S & { maxCompletionLength: number } {
+  const maxCompletionLength = settings.maxCompletionLength ?? Math.min(256, context >> 1);
+  const room = context - maxCompletionLength;
   for (const { text, prompt } of questions) {
-    if (prompt.length + maxCompletionLength > context) {
+    if (prompt.length > room) {
+      const start = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
       throw new UserError(
-        `the prompt "${text.slice(0, 40)}" has ${prompt.length} tokens and the model's context is ${context}; shorten it or lower --max-completion-length ${maxCompletionLength}`,
+        `the prompt ${start} has ${prompt.length} tokens, and --max-completion-length ${maxCompletionLength} leaves ${Math.max(0, room)} of the model's context of ${context}; shorten it${prompt.length < context ? " or lower that" : ""}`,
       );
     }
   }
+  return { ...settings, maxCompletionLength };
 }
 
 export interface RolloutSettings extends SamplingOptions {

@@ -1,17 +1,17 @@
 import { type Completed, openOutcome } from "./data/outcome.ts";
 import { openGpu, openNamedModel, Policy, prompterOf } from "./policy.ts";
-import { longestPrompt, PURPOSE, requireContext, rollout } from "./rollout.ts";
+import { fitContext, longestPrompt, PURPOSE, rollout } from "./rollout.ts";
 import type { SampleSettings } from "./settings.ts";
 
 /** No answer is known here, so none is right. */
 const NO_GOLD = "";
 
 /** `rlexplore sample`: prints completions of questions, each with the outcome it was counted as. */
-export async function sample(settings: SampleSettings): Promise<void> {
-  const model = await openNamedModel(settings.model);
-  const prompter = prompterOf(model, settings, (text) => console.error(text));
-  const outcome = await openOutcome(settings.outcome);
-  const questions = settings.questions.map((text) => ({
+export async function sample(given: SampleSettings): Promise<void> {
+  const model = await openNamedModel(given.model);
+  const prompter = prompterOf(model, given, (text) => console.error(text));
+  const outcome = await openOutcome(given.outcome);
+  const questions = given.questions.map((text) => ({
     text,
     prompt: prompter.encodePrompt(text, "the question"),
     gold: NO_GOLD,
@@ -21,8 +21,8 @@ export async function sample(settings: SampleSettings): Promise<void> {
         gold: NO_GOLD,
       }),
   }));
+  const settings = fitContext(given, questions, model.config.maxPositionEmbeddings);
   const { maxCompletionLength, samplingBatchSize, numGenerations } = settings;
-  requireContext(questions, maxCompletionLength, model.config.maxPositionEmbeddings);
   const gpu = await openGpu(settings.gpu);
   const sampling = {
     rows: Math.min(samplingBatchSize, questions.length * numGenerations),
@@ -35,17 +35,18 @@ export async function sample(settings: SampleSettings): Promise<void> {
   for (const { question, completions } of groups) {
     if (settings.json) {
       for (const { text, outcome, finished } of completions) {
-        console.log(
-          JSON.stringify({ question: question.text, completion: text, outcome, finished }),
-        );
+        print(JSON.stringify({ question: question.text, completion: text, outcome, finished }));
       }
       continue;
     }
-    console.log(question.text);
+    print(question.text);
     for (const { text, outcome, finished } of completions) {
       const shown = outcome ?? (finished ? "no answer" : "cut off");
-      console.log(`  ${text}  -> ${shown}`);
+      print(`  ${text}  -> ${shown}`);
     }
   }
   gpu.destroy();
 }
+
+// console.log would not tell that the output could not be written
+const print = (line: string) => process.stdout.write(`${line}\n`);

@@ -25,9 +25,6 @@ const TRL = "TRL";
 const OURS = "our choice";
 const fraction = { min: 0, below: 1 };
 
-/** Defaults for the embedded model, tuned for minutes on a CPU. */
-const embedded = { learningRate: 1e-4, maxCompletionLength: 24 };
-
 const model = text(
   EMBEDDED,
   "model",
@@ -105,10 +102,14 @@ const prompting = {
 };
 
 const sampling = {
-  maxCompletionLength: {
-    ...integer(256, { min: 1 }, "Most tokens in a completion; one cut off has no answer.", TRL),
-    embedded: embedded.maxCompletionLength,
-  },
+  maxCompletionLength: optional(
+    integer(
+      1,
+      { min: 1 },
+      "Most tokens in a completion; one cut off has no answer.",
+      "256 (TRL), or half the model's context if that is less",
+    ),
+  ),
   temperature: number(1, { above: 0 }, "Logits are divided by this before sampling.", TRL),
   topP: number(1, { above: 0, max: 1 }, "Sample from the likeliest tokens with this total.", TRL),
   topK: integer(0, { min: 0 }, "Sample from this many likeliest tokens; 0 is all.", TRL),
@@ -269,7 +270,7 @@ export const trainGroups = {
   Optimizer: {
     learningRate: {
       ...number(1e-6, { min: 0 }, "Step size of AdamW.", "TRL, for full fine-tuning"),
-      embedded: embedded.learningRate,
+      embedded: 1e-4,
       lora: 1e-5,
     },
     ...optimizer,

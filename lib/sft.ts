@@ -1,7 +1,7 @@
 import { storedSettings } from "./arguments.ts";
 import { saveCheckpoint } from "./checkpoint.ts";
 import { drawQuestions, Random } from "./data/random.ts";
-import { readSftRows, type SftRow } from "./data/rows.ts";
+import { readSftRows, type SftRow, usableRows } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
 import type { Prompter } from "./model/chat.ts";
 import { PackedBatch } from "./model/packing.ts";
@@ -29,11 +29,11 @@ const INITIAL_STD = 0.05;
  * @returns the folder of the finished model
  */
 export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<string> {
-  const { rows, skipped, firstProblem } = await readSftRows(settings.data, settings);
-  const rowsPerEpoch = rows.length / settings.rowsPerStep;
+  const data = await readSftRows(settings.data, settings);
+  const rowsPerEpoch = data.rows.length / settings.rowsPerStep;
   const maxSteps = settings.maxSteps ?? Math.ceil(settings.numTrainEpochs * rowsPerEpoch);
   const progress = new Progress({ total: maxSteps, ...settings });
-  if (skipped > 0) progress.note(`left out ${skipped} rows; the first: ${firstProblem}`);
+  const rows = usableRows(data, (text) => progress.note(text));
 
   RunFolder.requireFree(settings.outputDir);
   const model = await openNamedModel(settings.model, { weights: !settings.fromScratch });
@@ -73,6 +73,7 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     });
 
   let step = 0;
+  progress.start();
   while (step < maxSteps && !signal?.aborted) {
     const first = step * settings.rowsPerStep;
     const drawn = drawQuestions(settings.seed, first, settings.rowsPerStep, examples.length);

@@ -3,7 +3,7 @@ import { openOutcome } from "../lib/data/outcome.ts";
 import { Gpu } from "../lib/gpu/device.ts";
 import { openEmbeddedModel } from "../lib/model/embedded.ts";
 import { Policy } from "../lib/policy.ts";
-import { PURPOSE, prepareQuestions, requireContext, rollout } from "../lib/rollout.ts";
+import { fitContext, PURPOSE, prepareQuestions, rollout } from "../lib/rollout.ts";
 
 const gpu = await Gpu.open();
 afterAll(() => gpu.destroy());
@@ -81,8 +81,11 @@ describe("a rollout", () => {
 
 describe("questions that cannot be asked", () => {
   test("a prompt that leaves no room for a completion", () => {
-    expect(() => requireContext(questions, 20, 25)).toThrow(/has 9 tokens .* context is 25/);
-    requireContext(questions, 16, 25);
+    const fit = (maxCompletionLength: number | null, context: number) =>
+      fitContext({ maxCompletionLength }, questions, context).maxCompletionLength;
+    expect(() => fit(20, 25)).toThrow(/has 9 tokens, .*leaves 5 .*; shorten it or lower that$/);
+    expect(() => fit(1, 8)).toThrow(/shorten it$/);
+    expect([fit(16, 25), fit(null, 64), fit(null, 4096)]).toEqual([16, 32, 256]);
   });
 
   test("a text the tokenizer cannot spell, and an empty answer, name file and line", () => {

@@ -38,7 +38,6 @@ describe("defaults", () => {
     });
     const large = train("data.jsonl --model llama");
     expect(large.learningRate).toBe(1e-6);
-    expect(large.maxCompletionLength).toBe(256);
     expect(train("d --model llama --learning-rate 3e-5").learningRate).toBe(3e-5);
   });
 
@@ -136,7 +135,10 @@ describe("values", () => {
     ["d --explore batch --b0 0.3", /--b0 is the baseline of ucb-con/],
     ["d --explore none --explore-coef 1", /--explore none has no use/],
     ["d --steps-per-generation 3", /--steps-per-generation 3 must divide --prompts-per-step 16/],
-    ["d --micro-batch-tokens 24", /--micro-batch-tokens 24 must exceed --max-completion-length 24/],
+    [
+      "d --micro-batch-tokens 24 --max-completion-length 30",
+      /--micro-batch-tokens 24 must exceed --max-completion-length 30/,
+    ],
     ["d --eval-steps 5", /--eval-steps needs --eval-file/],
     ["d --eval-samples 5", /--eval-samples needs --eval-file/],
     ["d --save-best --eval-file e", /--save-best needs --eval-file and --eval-steps/],

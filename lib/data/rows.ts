@@ -32,6 +32,16 @@ export type Rows<T> = {
   firstProblem: string | null;
 };
 
+/** The rows alone; how many lines were left out, if any, is noted. */
+export function usableRows<T>(
+  { rows, skipped, firstProblem }: Rows<T>,
+  note: (text: string) => void,
+): T[] {
+  const lines = skipped === 1 ? "line" : "lines";
+  if (skipped > 0) note(`left out ${skipped} ${lines}; the first: ${firstProblem}`);
+  return rows;
+}
+
 /** Reads question-answer rows of any format and layout there is help for (docs/data.md). */
 export async function readRows(path: string, options: ReadOptions = {}): Promise<Rows<Row>> {
   return toRows(await readEntries(path, "questions"), path, options);
