@@ -61,8 +61,6 @@ export function duration(seconds: number): string {
 export interface ProgressOptions {
   /** Steps of the whole run. */
   total: number;
-  /** Steps done before, by the run that is continued. */
-  done?: number;
   quiet: boolean;
   json: boolean;
   /** Where the text goes; standard output unless a test listens. */
@@ -82,8 +80,8 @@ export class Progress {
   private readonly output: NonNullable<ProgressOptions["output"]>;
   private readonly now: () => number;
   private readonly live: boolean;
-  /** When steps ended, the last few; the first is when the run began. */
-  private readonly times: number[];
+  /** When the last few steps ended; the first is when they began. */
+  private times: number[];
   private block: string[] = [];
   private status = "";
   /** Lines of the block on the screen now. */
@@ -107,6 +105,11 @@ export class Progress {
     if (!this.live) return;
     this.status = text;
     this.print();
+  }
+
+  /** The first step begins: the time left does not count what came before. */
+  start() {
+    this.times = [this.now()];
   }
 
   /** A step has ended. `step` counts from 1. */

@@ -24,7 +24,11 @@ export async function train(settings: TrainSettings, signal?: AbortSignal): Prom
   const run = await openRun(settings);
   try {
     const trainer = new Trainer(run);
+    signal?.addEventListener("abort", () =>
+      run.progress.note("stopping after this step or evaluation; Ctrl-C again stops at once"),
+    );
     await trainer.evaluateBase();
+    run.progress.start();
     while (trainer.step < settings.maxSteps && !signal?.aborted) await trainer.trainStep();
     await trainer.finish(signal?.aborted ?? false);
   } finally {
@@ -262,7 +266,9 @@ class Trainer {
     if (interrupted && this.step < settings.maxSteps) {
       await this.save();
       progress.end();
-      progress.note(
+      progress.result(
+        "stopped",
+        { step: this.step, run: folder.path },
         `stopped after step ${this.step}; go on with: rlexplore train --resume ${folder.path}`,
       );
       return;
