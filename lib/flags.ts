@@ -190,7 +190,9 @@ export function nearest(typed: string, names: readonly string[]): string | null 
   if (names.includes(SYNONYMS[typed])) return SYNONYMS[typed];
   const distances = names.map((name) => editDistance(typed, name));
   const best = distances.indexOf(Math.min(...distances));
-  return distances[best] <= Math.max(2, typed.length / 3) ? names[best] : null;
+  // a letter or two are near to every short name
+  const near = typed.length > 2 && distances[best] <= Math.max(2, typed.length / 3);
+  return near ? names[best] : null;
 }
 
 /** Levenshtein's distance, a swap of neighbours counting as one edit. */

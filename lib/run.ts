@@ -56,7 +56,7 @@ export class RunFolder {
   static requireFree(outputDir: string | null) {
     if (outputDir === null || !existsSync(outputDir)) return;
     throw new UserError(
-      `${outputDir} already exists; go on with it by --resume ${outputDir}, or choose another --output-dir`,
+      `${outputDir} already exists; choose another --output-dir, or go on with that run: rlexplore train --resume ${outputDir}`,
     );
   }
 

@@ -31,7 +31,7 @@ describe("RunFolder.create", () => {
     writeFileSync("mine/file", "kept");
     expect(() => RunFolder.create("mine", "d")).toThrow(UserError);
     expect(() => RunFolder.create("mine", "d")).toThrow(
-      /mine already exists; .*--resume mine, or choose another --output-dir/,
+      /mine already exists; choose another --output-dir, or .*--resume mine$/,
     );
     expect(readFileSync("mine/file", "utf8")).toBe("kept");
   });
