@@ -155,9 +155,11 @@ async function main([name, ...args]: string[]): Promise<void> {
   await command.run(args);
 }
 
-// a reader that leaves, as in `rlexplore train ... | head`, must not cost the run
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+// a reader that leaves, as in `rlexplore train ... | head`, or a full disk must not cost the run
+process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+  if (code === "EPIPE" || process.exitCode === 2) return;
+  process.exitCode = 2;
+  console.error(`rlexplore: the output cannot be written (${code}); is the disk full?`);
 });
 
 try {
