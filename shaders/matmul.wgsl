@@ -75,7 +75,7 @@ fn forward_tile(row: u32, column: u32) -> Tile {
 }
 
 fn store(row: u32, column: u32, value: vec4f) {
-  if (row < params.rows && column < params.outputs) {
+  if (column < params.outputs) {
     let at = (row * params.y_stride + params.y_column + column) / 4u;
     if (column + 4u <= params.outputs) {
       y[at] = value;
@@ -91,9 +91,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   let column = id.x * TILE_COLUMNS;
   if (row >= params.rows || column >= params.outputs) { return; }
   var tile = forward_tile(row, column);
-  // unroll
-  for (var i = 0u; i < TILE_ROWS; i++) {
-    // unroll
+  for (var i = 0u; i < min(TILE_ROWS, params.rows - row); i++) {
     for (var j = 0u; j < C; j++) {
       store(row + i, column + 4u * j, params.scale * tile[i / 4u * C + j][i % 4u]);
     }
@@ -106,10 +104,8 @@ fn forward_add(@builtin(global_invocation_id) id: vec3u) {
   let column = id.x * TILE_COLUMNS;
   if (row >= params.rows || column >= params.outputs) { return; }
   var tile = forward_tile(row, column);
-  // unroll
-  for (var i = 0u; i < TILE_ROWS; i++) {
-    let before = (min(row + i, params.rows - 1u) * params.y_stride + params.y_column + column) / 4u;
-    // unroll
+  for (var i = 0u; i < min(TILE_ROWS, params.rows - row); i++) {
+    let before = ((row + i) * params.y_stride + params.y_column + column) / 4u;
     for (var j = 0u; j < C; j++) {
       store(row + i, column + 4u * j, y[before + j] + tile[i / 4u * C + j][i % 4u]);
     }
@@ -122,10 +118,8 @@ fn forward_residual(@builtin(global_invocation_id) id: vec3u) {
   let column = id.x * TILE_COLUMNS;
   if (row >= params.rows || column >= params.outputs) { return; }
   var tile = forward_tile(row, column);
-  // unroll
-  for (var i = 0u; i < TILE_ROWS; i++) {
-    let added = (min(row + i, params.rows - 1u) * params.residual_stride + params.y_column + column) / 4u;
-    // unroll
+  for (var i = 0u; i < min(TILE_ROWS, params.rows - row); i++) {
+    let added = ((row + i) * params.residual_stride + params.y_column + column) / 4u;
     for (var j = 0u; j < C; j++) {
       store(row + i, column + 4u * j, residual[added + j] + tile[i / 4u * C + j][i % 4u]);
     }
@@ -175,17 +169,12 @@ fn backward_input(@builtin(global_invocation_id) id: vec3u) {
       }
     }
   }
-  // unroll
-  for (var i = 0u; i < TILE_ROWS; i++) {
-    if (row + i < params.rows) {
-      let at = (row + i) * k4 + column;
-      // unroll
-      for (var j = 0u; j < C; j++) {
-        if (column + j < k4) {
-          let before = select(vec4f(), dx[at + j], params.add == 1u);
-          dx[at + j] = before + params.scale * sum[i / 4u * C + j][i % 4u];
-        }
-      }
+  var tile = sum;
+  for (var i = 0u; i < min(TILE_ROWS, params.rows - row); i++) {
+    let at = (row + i) * k4 + column;
+    for (var j = 0u; j < min(C, k4 - column); j++) {
+      let before = select(vec4f(), dx[at + j], params.add == 1u);
+      dx[at + j] = before + params.scale * tile[i / 4u * C + j][i % 4u];
     }
   }
 }
@@ -233,14 +222,9 @@ fn backward_weight(@builtin(global_invocation_id) id: vec3u) {
       }
     }
   }
-  // unroll
-  for (var i = 0u; i < TILE_ROWS; i++) {
-    if (row + i < params.outputs) {
-      let at = (row + i) * k4 + column;
-      // unroll
-      for (var j = 0u; j < C; j++) {
-        if (column + j < k4) { dw[at + j] += sum[i / 4u * C + j][i % 4u]; }
-      }
-    }
+  var tile = sum;
+  for (var i = 0u; i < min(TILE_ROWS, params.outputs - row); i++) {
+    let at = (row + i) * k4 + column;
+    for (var j = 0u; j < min(C, k4 - column); j++) { dw[at + j] += tile[i / 4u * C + j][i % 4u]; }
   }
 }

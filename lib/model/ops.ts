@@ -90,6 +90,8 @@ export const squareChunks = (count: number) => ceil(count, SQUARE_CHUNK);
  */
 export class Ops {
   private readonly kernels: Record<string, Kernel> = {};
+  /** A kernel is compiled when it is first needed: sampling waits for no backward pass. */
+  private readonly compile: Record<string, () => Kernel> = {};
   private readonly rowsPerGroup: number;
   /** Rows and columns of a product that one workgroup of a matmul makes. */
   private readonly tileRows: number;
@@ -110,7 +112,8 @@ export class Ops {
     const withRow = (source: string) => `${rowSource}\n${withMath(source)}`;
     const add = (name: string, source: string, entries: string, constants = {}) => {
       for (const entry of entries.split(" ")) {
-        this.kernels[`${name}.${entry}`] = gpu.commands.kernel(name, source, entry, constants);
+        this.compile[`${name}.${entry}`] = () =>
+          gpu.commands.kernel(name, source, entry, constants);
       }
     };
     add(
@@ -135,8 +138,7 @@ export class Ops {
     add("attention", withMath(attentionSource), attention, { HEAD_DIM: headDim });
     add("swiglu", swigluSource, "forward backward");
     add("gather", gatherSource, "forward backward");
-    add("logprob", withRow(logprobSource), "forward", row);
-    add("logprob", withRow(logprobSource), "backward", row);
+    add("logprob", withRow(logprobSource), "forward backward", row);
     add("sample", withRow(sampleSource), "forward", row);
     add("adamw", withMath(adamwSource), "square total update", { CHUNK: SQUARE_CHUNK });
   }
@@ -495,6 +497,7 @@ export class Ops {
     params: Readonly<Record<string, number>>,
     groups: readonly [number, number?, number?],
   ): void {
+    this.kernels[name] ??= this.compile[name]();
     this.gpu.commands.dispatch(this.kernels[name], tensors, params, groups);
   }
 }
