@@ -1,0 +1,133 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const root = resolve(import.meta.dir, "../..");
+
+export interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** The executable alone in an empty folder, on a machine where nothing of it is unpacked yet. */
+export class Program {
+  private constructor(readonly folder: string) {}
+
+  /** Builds it, as `npm run build` does. */
+  static async build(): Promise<Program> {
+    const folder = mkdtempSync(join(tmpdir(), "rlexplore-executable-"));
+    const command = ["node", "scripts/bun.js", "scripts/build.ts", `--outfile=${folder}/rlexplore`];
+    const build = Bun.spawn(command, { cwd: root, stdout: "pipe", stderr: "inherit" });
+    if ((await build.exited) !== 0) throw new Error("the executable could not be built");
+    for (const name of ["home", "cache"]) mkdirSync(join(folder, name));
+    return new Program(folder);
+  }
+
+  remove() {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  path(...names: string[]): string {
+    return join(this.folder, ...names);
+  }
+
+  /** Writes a file of JSON lines, or of any text, and gives its name. */
+  write(name: string, content: string | readonly object[]): string {
+    const text = typeof content === "string" ? content : content.map(toLine).join("");
+    writeFileSync(this.path(name), text);
+    return name;
+  }
+
+  /** Starts it with these arguments, given one by one or as a text with spaces between. */
+  start(args: string | readonly string[], { env = {}, within = [] }: StartOptions = {}) {
+    const all = typeof args === "string" ? args.split(" ") : args;
+    return Bun.spawn([...within, this.path("rlexplore"), ...all], {
+      cwd: this.folder,
+      stdout: "pipe",
+      stderr: "pipe",
+      env: {
+        ...process.env,
+        HOME: this.path("home"),
+        XDG_CACHE_HOME: this.path("cache"),
+        RLEXPLORE_DEBUG: "",
+        ...env,
+      },
+    });
+  }
+
+  /** Runs it to its end. */
+  run(args: string | readonly string[], options?: StartOptions): Promise<Outcome> {
+    return finish(this.start(args, options));
+  }
+
+  /** Runs it, and fails unless it succeeds; gives what it printed. */
+  async succeed(args: string | readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(args);
+    if (code !== 0) throw new Error(`exit code ${code}: ${stderr}`);
+    return stdout;
+  }
+
+  read(...names: string[]): Buffer {
+    return readFileSync(this.path(...names));
+  }
+
+  /** The objects of a file of JSON lines. */
+  lines(...names: string[]) {
+    return parseLines(this.read(...names).toString());
+  }
+
+  /** The lines of `metrics.jsonl` that are about a step. */
+  steps(run: string) {
+    return this.lines(run, "metrics.jsonl").filter(
+      ({ reward, loss }) => (reward ?? loss) !== undefined,
+    );
+  }
+
+  /** Waits until a run that goes on has written the metrics of this step. */
+  async reached(run: string, step: number): Promise<void> {
+    for (;;) {
+      try {
+        if (this.steps(run).some((line) => line.step >= step)) return;
+      } catch {
+        // not there yet, or half written
+      }
+      await Bun.sleep(2);
+    }
+  }
+}
+
+interface StartOptions {
+  env?: Record<string, string>;
+  /** A command that is given the executable and its arguments to run. */
+  within?: readonly string[];
+}
+
+/** Waits for the end of a program. */
+export async function finish(running: ReturnType<Program["start"]>): Promise<Outcome> {
+  const [stdout, stderr] = await Promise.all([
+    new Response(running.stdout).text(),
+    new Response(running.stderr).text(),
+  ]);
+  return { code: await running.exited, stdout, stderr };
+}
+
+const toLine = (row: object) => `${JSON.stringify(row)}\n`;
+
+// biome-ignore lint/suspicious/noExplicitAny: what the program wrote, whatever it is
+export function parseLines(text: string): any[] {
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+}
+
+/** Questions the embedded model can read, with their answers. */
+export const QUESTIONS = [
+  ["10+1-1+1=", "11"],
+  ["11+2+1+1=", "15"],
+  ["12-1-1-1=", "9"],
+  ["13+1+1-2=", "13"],
+  ["14-2-1+3=", "14"],
+  ["15+1+2+1=", "19"],
+].map(([question, answer]) => ({ question, answer }));
