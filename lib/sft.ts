@@ -38,6 +38,9 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   RunFolder.requireFree(settings.outputDir);
   const model = await openNamedModel(settings.model, { weights: !settings.fromScratch });
   requireWhole(settings.model, model);
+  const prompter = prompterOf(model, settings, (text) => progress.note(text));
+  const context = model.config.maxPositionEmbeddings;
+  const examples = rows.map((row) => encodeExample(prompter, row, settings, context));
   const gpu = await openGpu(settings.gpu);
   progress.note(gpu.found.why);
   const learning = {
@@ -55,8 +58,6 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   const run = RunFolder.create(settings.outputDir, settings.data);
   run.writeConfig(runConfig(storedSettings({ ...settings, maxSteps }), gpu));
 
-  const prompter = prompterOf(model, settings, (text) => progress.note(text));
-  const examples = rows.map((row) => encodeExample(prompter, row, settings));
   const batch = new PackedBatch(settings.microBatchTokens);
   const logprobs = new Float32Array(settings.microBatchTokens);
   const entropies = new Float32Array(settings.microBatchTokens);
@@ -73,6 +74,9 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     });
 
   let step = 0;
+  signal?.addEventListener("abort", () =>
+    progress.note("stopping after this step; Ctrl-C again stops at once"),
+  );
   progress.start();
   while (step < maxSteps && !signal?.aborted) {
     const first = step * settings.rowsPerStep;
@@ -126,7 +130,12 @@ function notFinite(step: number): string {
   return `step ${step}: the loss or its gradient is not a finite number; lower --learning-rate (the last checkpoint is untouched)`;
 }
 
-function encodeExample(prompter: Prompter, row: SftRow, settings: SftSettings): Example {
+function encodeExample(
+  prompter: Prompter,
+  row: SftRow,
+  settings: SftSettings,
+  context: number,
+): Example {
   const where = `${settings.data}:${row.line}`;
   const { tokenizer } = prompter;
   const prompt = prompter.encodePrompt(row.prompt, where);
@@ -136,6 +145,11 @@ function encodeExample(prompter: Prompter, row: SftRow, settings: SftSettings): 
   if (tokens > settings.microBatchTokens) {
     throw new UserError(
       `${where}: ${tokens} tokens exceed --micro-batch-tokens ${settings.microBatchTokens}; raise it or shorten the row`,
+    );
+  }
+  if (tokens > context) {
+    throw new UserError(
+      `${where}: ${tokens} tokens exceed the model's context of ${context}; shorten the row`,
     );
   }
   return { prompt, completion };
