@@ -183,6 +183,8 @@ describe("mathematical answers", () => {
       "(1+x)^{99999}",
       "((x+y+z+1)^{12})^{12}",
       "\\binom{9999999}{333333}",
+      "\\infty<\\pi",
+      "e\\le\\pi<i",
     ]) {
       const { outcome } = await judge("math", `\\boxed{${text}}`, "1");
       if (text.startsWith("9")) expect(outcome).toBeNull();

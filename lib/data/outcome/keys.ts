@@ -88,8 +88,8 @@ function relation([left, right]: Node[], sign: string): string {
   if (sign === "=" && (left.op === "symbol" || isNamedPoint(left)) && !hasSymbols(right)) {
     return keyOf(right);
   }
-  if (right.op === "symbol" && isNumber(left)) return relation([right, left], TURNED[sign] ?? sign);
-  if (left.op === "symbol" && isNumber(right) && TURNED[sign]) return halfLine(sign, keyOf(right));
+  if (isVariable(right) && isNumber(left)) return relation([right, left], TURNED[sign] ?? sign);
+  if (isVariable(left) && isNumber(right) && TURNED[sign]) return halfLine(sign, keyOf(right));
   if (isTwo(right)) return collection([node("relation", [left, right], sign)]);
   const difference = add(algebra(left), scale(algebra(right), MINUS));
   if (difference.size === 0) return `0 ${sign} 0`;
@@ -124,7 +124,7 @@ const halfLine = (sign: string, bound: string) =>
 function chain(parts: Node[], signs: string[]): string {
   if (signs.every((sign) => sign === "=")) return relation(parts.slice(-2), "=");
   const [a, x, b] = parts;
-  if (parts.length !== 3 || x.op !== "symbol" || !isNumber(a) || !isNumber(b))
+  if (parts.length !== 3 || !isVariable(x) || !isNumber(a) || !isNumber(b))
     throw new NotMath("a chain");
   if (/^<=? <=?$/.test(signs.join(" "))) {
     return `${signs[0] === "<" ? "(" : "["}${keyOf(a)},${keyOf(b)}${signs[1] === "<" ? ")" : "]"}`;
@@ -153,6 +153,7 @@ export function hasSymbols(value: Node): boolean {
   if (value.op === "symbol") return !CONSTANTS.has(value.name);
   return "args" in value && value.args.some(hasSymbols);
 }
+const isVariable = (value: Node) => value.op === "symbol" && hasSymbols(value);
 const isNumber = (value: Node) => !hasSymbols(value) && value.op !== "text";
 
 const TRIGONOMETRIC = /^(?:sin|cos|tan|cot|sec|csc)$/;
