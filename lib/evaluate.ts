@@ -44,6 +44,7 @@ export async function measure(
   let distinct = 0;
   let distinctAt8 = 0;
   for (let first = 0; first < questions.length; first += QUESTIONS_AT_ONCE) {
+    onProgress(first);
     const some = questions.slice(first, first + QUESTIONS_AT_ONCE);
     const groups = await rollout(policy, some, samples, settings, PURPOSE.evaluate, 0, first);
     for (const { completions } of groups) {
@@ -53,7 +54,6 @@ export async function measure(
       distinct += distinctAtK(counts, samples) / questions.length;
       distinctAt8 += distinctAtK(counts, Math.min(8, samples)) / questions.length;
     }
-    onProgress(first + some.length);
   }
   const passAtK = ks.map((k): [number, number] => [k, meanPassAtK(results, k)]);
   return { questions: questions.length, samples, passAtK, distinct, distinctAt8 };

@@ -41,14 +41,25 @@ function rate(tokensPerSecond: number): string {
   return `${value} tokens/s`;
 }
 
-/** The metrics as text, one string for each line of the display. */
-function describe(metrics: StepMetrics): string[] {
+/** The metrics as text, in lines of the display. */
+function describe(metrics: StepMetrics, width: number): string[] {
   const lines: string[][] = [[], [], []];
   for (const [key, [label, form, line]] of Object.entries(FIELDS)) {
     const value = metrics[key as keyof StepMetrics];
     if (typeof value === "number") lines[line].push(`${label} ${form(value)}`);
   }
-  return lines.filter((line) => line.length > 0).map((line) => line.join("  "));
+  return lines.filter((fields) => fields.length > 0).flatMap((line) => fill(line, "  ", width));
+}
+
+/** Puts pieces into lines of at most this width; none is cut. */
+function fill(pieces: readonly string[], between: string, width: number): string[] {
+  const lines = [pieces[0]];
+  for (const piece of pieces.slice(1)) {
+    const longer = `${lines[lines.length - 1]}${between}${piece}`;
+    if (longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(piece);
+  }
+  return lines;
 }
 
 export function duration(seconds: number): string {
@@ -97,6 +108,7 @@ export class Progress {
   /** One line of news: the adapter, a warning, a checkpoint. It stays above the block. */
   note(text: string) {
     if (this.options.json) this.print(JSON.stringify({ type: "note", text }));
+    else if (this.live) this.print(this.wrapped(text));
     else if (!this.options.quiet) this.print(text);
   }
 
@@ -126,11 +138,14 @@ export class Progress {
     }
     if (quiet) return;
     const left = step < total ? `  ETA ${duration(eta)}` : "";
-    const lines = describe(metrics);
-    if (!this.live) return this.print([`step ${step}/${total}`, ...lines].join("  ") + left);
-    const filled = Math.round((30 * step) / total);
-    const bar = "█".repeat(filled) + "░".repeat(30 - filled);
-    this.block = [`step ${step}/${total}  ${bar}${left}`, ...lines];
+    const head = `step ${step}/${total}`;
+    if (!this.live) {
+      return this.print([head, ...describe(metrics, Number.POSITIVE_INFINITY)].join("  ") + left);
+    }
+    const length = Math.max(0, Math.min(30, this.width - head.length - 2 - left.length));
+    const filled = Math.round((length * step) / total);
+    const bar = "█".repeat(filled) + "░".repeat(length - filled);
+    this.block = [`${head}  ${bar}${left}`, ...describe(metrics, this.width)];
     this.print();
   }
 
@@ -147,13 +162,25 @@ export class Progress {
     this.block = [];
   }
 
+  /** Columns to write in: a line that fills the terminal would wrap. */
+  private get width(): number {
+    return (this.output.columns || 80) - 1;
+  }
+
+  private wrapped(text: string): string {
+    return text
+      .split("\n")
+      .flatMap((line) => fill(line.split(" "), " ", this.width))
+      .join("\n");
+  }
+
   /** Prints lines above the block and draws the block again under them. */
   private print(text?: string) {
-    const columns = this.output.columns ?? 80;
     const block = this.live ? [...this.block, this.status].filter(Boolean) : [];
-    // a line longer than the terminal would wrap, and the block would be higher than counted
-    const lines = block.map((line) => `${line.slice(0, columns - 1)}\n`);
-    const erase = this.drawn > 0 ? `\x1b[${this.drawn}A\x1b[J` : "";
+    // the terminal may have become narrower: the block must not be higher than counted
+    const lines = block.map((line) => `${line.slice(0, this.width)}\n`);
+    // Ctrl-C leaves the cursor behind an echoed ^C
+    const erase = this.drawn > 0 ? `\r\x1b[${this.drawn}A\x1b[J` : "";
     this.output.write(`${erase}${text === undefined ? "" : `${text}\n`}${lines.join("")}`);
     this.drawn = lines.length;
   }

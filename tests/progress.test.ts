@@ -16,25 +16,26 @@ const metrics: StepMetrics = {
 function listen(options: { quiet?: boolean; json?: boolean; isTTY?: boolean; columns?: number }) {
   let time = 0;
   const written: string[] = [];
+  const output = { ...options, write: (text: string) => written.push(text) };
   const progress = new Progress({
     total: 40,
     quiet: false,
     json: false,
     ...options,
-    output: { ...options, write: (text) => written.push(text) },
+    output,
     now: () => time,
   });
   const pass = (seconds: number) => {
     time += seconds * 1000;
   };
-  return { progress, written, pass };
+  return { progress, written, output, pass };
 }
 
 /** What a terminal shows after these writes: just the two control sequences the display uses. */
 function screen(writes: string[]): string[] {
   const lines = [""];
   // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal control sequences
-  for (const [piece, up] of writes.join("").matchAll(/\x1b\[(\d+)A\x1b\[J|[^\x1b]+/g)) {
+  for (const [piece, up] of writes.join("").matchAll(/\r\x1b\[(\d+)A\x1b\[J|[^\r]+/g)) {
     if (up) lines.splice(lines.length - 1 - Number(up), Number(up));
     else {
       const [first, ...rest] = piece.split("\n");
@@ -83,12 +84,34 @@ describe("Progress", () => {
     ]);
   });
 
-  test("a narrow terminal: no line wraps, so the block stays in place", () => {
-    const { progress, written } = listen({ isTTY: true, columns: 20 });
+  test("a narrow terminal: nothing is cut and no line wraps, so the block stays in place", () => {
+    const { progress, written, pass } = listen({ isTTY: true, columns: 34 });
+    progress.start();
+    progress.note("memory 84 MiB: weights 598 KiB, gradients 598 KiB");
+    pass(1);
     progress.step(1, metrics);
-    progress.step(2, metrics);
+    pass(1);
+    progress.step(20, metrics);
+    expect(screen(written)).toEqual([
+      "memory 84 MiB: weights 598 KiB,",
+      "gradients 598 KiB",
+      "step 20/40  ██████░░░░░░  ETA 20s",
+      "reward 0.313  pass@1 0.313",
+      "distinct 4.13  solved 37.5%",
+      "entropy 0.412  grad norm 0.831",
+      "sampling 5.2k tokens/s",
+      "learning 912 tokens/s",
+      "",
+    ]);
+  });
+
+  test("a terminal made narrower cuts the lines of the block", () => {
+    const { progress, written, output } = listen({ isTTY: true, columns: 80 });
+    progress.step(1, metrics);
+    output.columns = 20;
+    progress.activity("sampling");
     const shown = screen(written);
-    expect(shown.length).toBe(5);
+    expect(shown.length).toBe(6);
     for (const line of shown) expect(line.length).toBeLessThan(20);
   });
 
