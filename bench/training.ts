@@ -141,8 +141,10 @@ export async function stepSection(gpu: string | undefined): Promise<Section> {
 
 /** Whether a long run slows down: 320 short steps, compared around step 30 and step 300. */
 export async function longRunSection(gpu: string | undefined): Promise<Section> {
+  // A model that learns writes longer completions, and its steps take longer for that reason.
+  const still = ["--learning-rate", "0", "--explore", "none"];
   const short = ["--prompts-per-step", "4", "--num-generations", "4", "--save-steps", "1000"];
-  const { times } = await timedTraining(320, [...short, ...adapter(gpu)]);
+  const { times } = await timedTraining(320, [...still, ...short, ...adapter(gpu)]);
   const around = (step: number): Figure => ({
     name: `median of steps ${step - 15} to ${step + 15}`,
     value: 1000 * median(times.slice(step - 16, step + 15).map(({ whole }) => whole)),
