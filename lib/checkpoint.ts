@@ -74,14 +74,11 @@ export async function saveCheckpoint<State extends object>(
   return path;
 }
 
-/** The steps of the run's complete checkpoints, ascending. */
+/** The steps of the run's checkpoints, ascending. */
 export function checkpointSteps(run: string): number[] {
   try {
     const steps = readdirSync(run).flatMap((name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? []);
-    return steps
-      .map(Number)
-      .filter((step) => existsSync(join(checkpointPath(run, step), STATE)))
-      .sort((a, b) => a - b);
+    return steps.map(Number).sort((a, b) => a - b);
   } catch (error) {
     throw diskError(error, run);
   }

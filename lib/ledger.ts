@@ -107,6 +107,14 @@ export class Ledger {
     });
   }
 
+  /** The last step that has rollouts, 0 when none has. */
+  lastStep(): number {
+    return this.guard(() => {
+      const [[last]] = this.database.query("SELECT MAX(step) FROM rollouts").values();
+      return Number(last);
+    });
+  }
+
   /** Removes the rows of steps after `step`, which a resumed run will write again. */
   removeAfter(step: number) {
     this.guard(() => this.database.query("DELETE FROM rollouts WHERE step > ?").run(step));

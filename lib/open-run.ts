@@ -16,7 +16,7 @@ import {
   type Question,
   type RolloutSettings,
 } from "./rollout.ts";
-import { RunFolder } from "./run.ts";
+import { modelPath, RunFolder } from "./run.ts";
 import { loraOf, type TrainSettings } from "./settings.ts";
 import { runConfig } from "./versions.ts";
 
@@ -102,10 +102,22 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   const ledger = new Ledger(folder.ledgerPath);
   const checkpoint = settings.resume ? await latestCheckpoint<TrainerState>(folder.path) : null;
   const step = checkpoint?.step ?? 0;
+  if (step > settings.maxSteps) {
+    throw new UserError(
+      `${folder.path} has done ${step} steps already: raise --max-steps ${settings.maxSteps}`,
+    );
+  }
+  if (step > ledger.lastStep()) {
+    throw new UserError(
+      `${folder.ledgerPath} has lost the rollouts of step ${step}, and with them the counts; restore it from a copy or start another run`,
+    );
+  }
   ledger.removeAfter(step);
   folder.removeMetricsAfter(step);
 
-  folder.writeConfig(runConfig(storedSettings(settings), gpu));
+  // a run that is the model here may go on, and its newest checkpoint be another one
+  const stored = storedSettings({ ...settings, model: modelPath(settings.model) });
+  folder.writeConfig(runConfig(stored, gpu));
   if (checkpoint) {
     await policy.load(policy.trained, checkpoint.tensors);
     await policy.loadMoments(checkpoint.optimizer);

@@ -1,4 +1,4 @@
-import { pruneCheckpoints, saveCheckpoint } from "./checkpoint.ts";
+import { checkpointPath, pruneCheckpoints, saveCheckpoint } from "./checkpoint.ts";
 import { drawQuestions } from "./data/random.ts";
 import { UserError } from "./errors.ts";
 import { type Evaluation, measure, passRow, powersOfTwo } from "./evaluate.ts";
@@ -245,8 +245,10 @@ class Trainer {
     return result;
   }
 
+  /** Writes a checkpoint, unless this step has one. */
   private async save(): Promise<string> {
     const { policy, model, state, settings, folder } = this.run;
+    if (this.saved === this.step) return checkpointPath(folder.path, this.step);
     const path = await saveCheckpoint(folder.path, this.step, {
       model,
       adapter: policy.adapter,

@@ -113,7 +113,6 @@ describe("a checkpoint", () => {
     expect(await latestCheckpoint(run)).toBe(null);
     await save(run, 9);
     await save(run, 10);
-    mkdirSync(join(run, "checkpoint-11"));
     mkdirSync(join(run, "checkpoint-12.partial"));
     mkdirSync(join(run, "checkpoint-old"));
     expect(checkpointSteps(run)).toEqual([9, 10]);
@@ -150,6 +149,7 @@ describe("a damaged checkpoint names its file and the way on", () => {
   const damages: [string, (path: string) => void][] = [
     ["model.safetensors", (path) => truncateSync(join(path, "model.safetensors"), 500)],
     ["optimizer.safetensors", (path) => rmSync(join(path, "optimizer.safetensors"))],
+    ["trainer_state.json", (path) => rmSync(join(path, "trainer_state.json"))],
     ["trainer_state.json", (path) => truncateSync(join(path, "trainer_state.json"), 30)],
     ["trainer_state.json", (path) => writeFileSync(join(path, "trainer_state.json"), "{}")],
     [

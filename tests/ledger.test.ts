@@ -54,8 +54,11 @@ describe("Ledger", () => {
 
   test("removes what came after a checkpoint, so that nothing is counted twice", () => {
     const ledger = new Ledger(newPath());
+    expect(ledger.lastStep()).toBe(0);
     for (const step of [1, 2, 3]) ledger.append(step, group("q", ["4", "5"]));
+    expect(ledger.lastStep()).toBe(3);
     ledger.removeAfter(1);
+    expect(ledger.lastStep()).toBe(1);
     expect(ledger.counts()).toEqual([
       ["q", "4", 1],
       ["q", "5", 1],

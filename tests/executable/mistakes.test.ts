@@ -91,6 +91,7 @@ describe("one line, exit code 2, and nothing written", () => {
     ],
     ["train --resume nowhere", "nowhere: no such run; check --resume"],
     ["train --resume no-model", "no-model is not a run: it has no config.json; check --resume"],
+    ["train --resume run --max-steps 1", "run has done 2 steps already: raise --max-steps 1"],
     ["train --resume run --seed 1", /^--seed cannot change when a run is continued \(it was 42\)/],
     ["eval data.jsonl --k 128", "--k 128 needs --num-samples 128 or more, not 64"],
   ];
@@ -154,6 +155,18 @@ describe("nothing lost", () => {
       program.read(run, "checkpoint-2", "model.safetensors"),
     );
     expect(a.equals(b)).toBe(true);
+  });
+
+  test("a run without its ledger is not continued with wrong counts", async () => {
+    cpSync(program.path("run"), program.path("uncounted"), { recursive: true });
+    for (const name of readdirSync(program.path("uncounted"))) {
+      if (name.startsWith("ledger")) rmSync(program.path("uncounted", name));
+    }
+    await expectMistake(
+      "train --resume uncounted --max-steps 3",
+      /^uncounted\/ledger\.sqlite has lost the rollouts of step 2, .*; restore it from a copy or /,
+    );
+    expect(program.steps("uncounted").length).toBe(2);
   });
 
   test.skipIf(!existsSync("/dev/full"))("an output that cannot be written", async () => {
