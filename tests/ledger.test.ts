@@ -128,13 +128,17 @@ describe("Ledger", () => {
   test("has one writer, and is free again when that one is killed", async () => {
     const path = newPath();
     const script = `import { Ledger } from "./lib/ledger.ts";
-      new Ledger(process.argv[1]); console.log("open"); setInterval(() => {}, 1000);`;
+      globalThis.held = new Ledger(process.argv[1]); // or it is collected, and its lock with it
+      console.log("open"); setInterval(() => {}, 1000);`;
     const other = Bun.spawn([process.execPath, "-e", script, path], { stdout: "pipe" });
-    await other.stdout.getReader().read();
-    expect(() => new Ledger(path)).toThrow(UserError);
-    expect(() => new Ledger(path)).toThrow(/in use: another rlexplore writes this run/);
-    other.kill("SIGKILL");
-    await other.exited;
+    try {
+      await other.stdout.getReader().read();
+      expect(() => new Ledger(path)).toThrow(UserError);
+      expect(() => new Ledger(path)).toThrow(/in use: another rlexplore writes this run/);
+    } finally {
+      other.kill("SIGKILL");
+      await other.exited;
+    }
     new Ledger(path).close();
   });
 
