@@ -1,7 +1,7 @@
 // How fast answers are judged, and a long fuzz of what judges them:
 //   node scripts/bun.js bench/answers.ts [texts to fuzz, a million by default]
 import { findStated } from "../lib/data/outcome/extract.ts";
-import { mathKey } from "../lib/data/outcome/math.ts";
+import { mathKey } from "../lib/data/outcome/math/canonical.ts";
 import { openOutcome } from "../lib/data/outcome.ts";
 import { Random } from "../lib/data/random.ts";
 import { readPairs } from "../scripts/answers.ts";

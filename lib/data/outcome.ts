@@ -7,9 +7,9 @@ import { UserError } from "../errors.ts";
 import { choiceLetter, optionsOf } from "./outcome/choice.ts";
 import { countdownAnswer } from "./outcome/countdown.ts";
 import { findAnswer, findStated, type Span } from "./outcome/extract.ts";
-import { KnownOutcomes } from "./outcome/known.ts";
-import { mathKey, readings, sharesReading, textKey } from "./outcome/math.ts";
-import { numberKey } from "./outcome/number.ts";
+import { mathKey, readings, sharesReading, textKey } from "./outcome/math/canonical.ts";
+import { KnownOutcomes } from "./outcome/math/known.ts";
+import { numberKey } from "./outcome/math/number.ts";
 import { userOutcome } from "./outcome/user.ts";
 import type { Row } from "./rows.ts";
 

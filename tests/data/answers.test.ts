@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { findStated } from "../../lib/data/outcome/extract.ts";
-import { KnownOutcomes } from "../../lib/data/outcome/known.ts";
-import { mathKey } from "../../lib/data/outcome/math.ts";
+import { mathKey } from "../../lib/data/outcome/math/canonical.ts";
+import { KnownOutcomes } from "../../lib/data/outcome/math/known.ts";
 import { Random } from "../../lib/data/random.ts";
 import { isRight, readPairs } from "../../scripts/answers.ts";
 import { hostileAnswer, polynomial, retypeset } from "../answers.ts";

@@ -11,7 +11,7 @@ import {
   toJsonLines,
 } from "../../lib/data/arithmetic.ts";
 import { findAnswer } from "../../lib/data/outcome/extract.ts";
-import { numberKey } from "../../lib/data/outcome/number.ts";
+import { numberKey } from "../../lib/data/outcome/math/number.ts";
 import { Random } from "../../lib/data/random.ts";
 import { parseRows } from "../../lib/data/rows.ts";
 

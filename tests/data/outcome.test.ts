@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { findAnswer, findStated } from "../../lib/data/outcome/extract.ts";
-import { numberKey } from "../../lib/data/outcome/number.ts";
+import { numberKey } from "../../lib/data/outcome/math/number.ts";
 import { type Completed, openOutcome } from "../../lib/data/outcome.ts";
 
 describe("where the answer stands", () => {

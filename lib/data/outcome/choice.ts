@@ -1,6 +1,6 @@
 /** Multiple choice: a letter, or an option spelled out. */
 import type { Row } from "../rows.ts";
-import { mathKey } from "./math.ts";
+import { mathKey } from "./math/canonical.ts";
 
 /** The options of a row by letter: from its `choices` or `options`, or as "(A) ... (B) ..." in the question. */
 export function optionsOf(row: Row): Map<string, string> {

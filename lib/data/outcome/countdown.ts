@@ -1,9 +1,10 @@
 /** Countdown: reach a target with numbers, each used exactly once, and + - * /. */
 import { UserError } from "../../errors.ts";
 import type { Row } from "../rows.ts";
-import { plainLatex, unwrap } from "./clean.ts";
-import { type Node, NotMath, parse } from "./parse.ts";
-import { isInteger, plus, power, type Rational, TooMuch, times } from "./rational.ts";
+import { plainLatex, unwrap } from "./math/clean.ts";
+import { parse } from "./math/parse.ts";
+import { isInteger, plus, power, type Rational, TooMuch, times } from "./math/rational.ts";
+import { type Node, NotMath } from "./math/tree.ts";
 
 /** The numbers and the target of a row: `nums` or `numbers`, and `target`, at its top or in `metadata`. */
 export function countdownTask(row: Row): { numbers: number[]; target: number } {

@@ -1,22 +1,20 @@
 /** From the tree of an answer to its key: one text for all spellings of one value. */
 
 import { evaluate } from "./evaluate.ts";
-import { type Node, NotMath, node, number } from "./parse.ts";
+import { divide, raise, raiseSymbolic } from "./powers.ts";
 import { factors, isInteger, negated, ONE, power, type Rational, ZERO } from "./rational.ts";
 import {
   add,
   asRational,
   atom,
   constant,
-  divide,
   multiply,
   print,
-  raise,
-  raiseSymbolic,
   type Sum,
   scale,
   withoutContent,
 } from "./sum.ts";
+import { type Node, NotMath, node, number } from "./tree.ts";
 
 const MINUS: Rational = [-1n, 1n];
 const INFINITY = "oo";

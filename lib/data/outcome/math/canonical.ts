@@ -2,9 +2,10 @@
 import { plainLatex, unwrap, withoutUnits } from "./clean.ts";
 import { keyOf } from "./keys.ts";
 import { MAX_ANSWER, plainNumber } from "./number.ts";
-import { type Node, NotMath, parse } from "./parse.ts";
+import { parse } from "./parse.ts";
 import { TooMuch } from "./rational.ts";
 import { refuel } from "./sum.ts";
+import { type Node, NotMath } from "./tree.ts";
 
 const LETTER = /^(?:\(([A-Z])\)|([A-Z])[.):]?|\[([A-Z])\])$/;
 const WORDS =

@@ -1,6 +1,6 @@
+import { mathTree } from "./canonical.ts";
 import { areEqual } from "./checker.ts";
 import { mayBeEqual, takeApart, type Value } from "./compare.ts";
-import { mathTree } from "./math.ts";
 
 const PLAIN = /^-?\d+(?:\/\d+)?$/;
 

@@ -1,5 +1,5 @@
 /** An expression in the notation of the algebra library. */
-import type { Node } from "./parse.ts";
+import type { Node } from "./tree.ts";
 
 export type MathJson = string | { num: string } | MathJson[];
 

@@ -7,8 +7,10 @@ const LIMIT = 2000;
 
 /** In the executable all source lies at the root of one bundle. */
 const inSource = import.meta.url.endsWith("/checker.ts");
-const WORKER = new URL(inSource ? "./worker.ts" : "./lib/data/outcome/worker.ts", import.meta.url)
-  .href;
+const WORKER = new URL(
+  inSource ? "./worker.ts" : "./lib/data/outcome/math/worker.ts",
+  import.meta.url,
+).href;
 
 let worker: Promise<Worker> | null = null;
 let queue: Promise<unknown> = Promise.resolve();

@@ -1,6 +1,6 @@
 /** Whether two answers with different keys might still be equal, judged by their values. */
 import { type Complex, evaluate } from "./evaluate.ts";
-import type { Node } from "./parse.ts";
+import type { Node } from "./tree.ts";
 
 /** An answer taken apart: how it is built, and the expressions in it with their values at some points. */
 export interface Value {

@@ -2,8 +2,9 @@
  * The value of an expression as a complex double, its symbols taken at fixed points. Keys whose values
  * differ are different; those that agree are worth an exact look.
  */
-import type { Node } from "./parse.ts";
+
 import { toNumber } from "./rational.ts";
+import type { Node } from "./tree.ts";
 
 export interface Complex {
   re: number;

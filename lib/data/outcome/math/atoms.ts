@@ -1,42 +1,12 @@
 /**
- * From the text of an answer, LaTeX or plain, to a tree. Everything it does not understand is an error,
- * and such an answer is then compared as text: nothing is guessed. The keys printed by `sum.ts` are
- * plain text that it reads too.
+ * The smallest parts of an expression: numbers, names with their subscripts, brackets, functions and
+ * what they apply to, fractions, matrices.
  */
-import { type Rational, rational, TooMuch } from "./rational.ts";
-import { readNumber, type Token, tokenize } from "./tokens.ts";
+import { Cursor } from "./cursor.ts";
+import { readNumber, type Token } from "./tokens.ts";
+import { minusOne, type Node, NotMath, negative, node, quotient, symbol } from "./tree.ts";
 
-export type Node =
-  | { op: "number"; value: Rational }
-  | { op: "symbol"; name: string }
-  | { op: "text"; text: string }
-  /** `call`: name is the function; `relation`: name is the sign; `interval`: name is both brackets. */
-  | { op: Operation; name: string; args: Node[] };
-type Operation =
-  | "add"
-  | "multiply"
-  | "power"
-  | "call"
-  | "plusminus"
-  | "relation"
-  | "chain"
-  | "list"
-  | "set"
-  | "tuple"
-  | "interval"
-  | "union"
-  | "matrix";
-
-export class NotMath extends Error {}
-
-export const node = (op: Operation, args: Node[], name = ""): Node => ({ op, name, args });
-export const number = (p: bigint, q = 1n): Node => ({ op: "number", value: rational(p, q) });
-const symbol = (name: string): Node => ({ op: "symbol", name });
-const minusOne = number(-1n);
-const negative = (a: Node) => node("multiply", [minusOne, a]);
-const quotient = (a: Node, b: Node) => node("multiply", [a, node("power", [b, minusOne])]);
-
-const FUNCTIONS = new Set(
+export const FUNCTIONS = new Set(
   (
     "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh exp ln log sqrt abs floor ceil " +
     "gcd lcm max min binom factorial overline re im arg det"
@@ -48,24 +18,6 @@ const NAMES = new Set(
     "sigma tau phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega hbar ell oo"
   ).split(" "),
 );
-const RELATIONS: Record<string, string> = {
-  "=": "=",
-  "<": "<",
-  ">": ">",
-  "\\lt": "<",
-  "\\gt": ">",
-  "\\le": "<=",
-  "\\leq": "<=",
-  "\\leqslant": "<=",
-  "<=": "<=",
-  "\\ge": ">=",
-  "\\geq": ">=",
-  "\\geqslant": ">=",
-  ">=": ">=",
-  "\\ne": "!=",
-  "\\neq": "!=",
-  "!=": "!=",
-};
 const CLOSING: Record<string, string> = {
   "(": ")",
   "[": "]",
@@ -73,174 +25,16 @@ const CLOSING: Record<string, string> = {
   "\\langle": "\\rangle",
 };
 
-const MAX_DEPTH = 40;
-
-/** Reads an answer that `clean` has freed of markup. Throws NotMath or TooMuch. */
-export function parse(text: string): Node {
-  return new Parser(tokenize(text)).answer();
-}
-
-class Parser {
-  private at = 0;
-  private depth = 0;
-
-  constructor(private readonly tokens: Token[]) {}
-
-  /** A whole answer: one thing, or several separated by commas, semicolons, "and" or "or". */
-  answer(): Node {
-    const items = this.items();
-    if (this.peek().kind !== "end") this.fail();
-    const separator = this.tokens.some(({ text }) => /^\s*or\s*$/.test(text)) ? "or" : ",";
-    return items.length === 1 ? items[0] : node("list", items, separator);
-  }
-
-  private items(): Node[] {
-    const items = [this.union()];
-    while (this.isSeparator()) {
-      this.at++;
-      // "1, 2, and 3"
-      while (this.isSeparator()) this.at++;
-      items.push(this.union());
-    }
-    return items;
-  }
-
-  private isSeparator(): boolean {
-    const { kind, text } = this.peek();
-    if (kind === "text" || kind === "letters") return /^\s*(and|or)\s*$/.test(text);
-    return (kind === "sign" && /^[,;]$/.test(text)) || text === "\\lor" || text === "\\vee";
-  }
-
-  private union(): Node {
-    const parts = [this.relation()];
-    while (this.take("\\cup") || this.take("\u222a")) parts.push(this.relation());
-    return parts.length === 1 ? parts[0] : node("union", parts);
-  }
-
-  private relation(): Node {
-    const sides = [this.sum()];
-    const signs: string[] = [];
-    while (RELATIONS[this.peek().text]) {
-      signs.push(RELATIONS[this.next().text]);
-      sides.push(this.sum());
-    }
-    if (this.take("\\in") || this.take("\u2208")) {
-      if (signs.length > 0 || sides[0].op !== "symbol") this.fail();
-      return this.union();
-    }
-    if (signs.length === 0) return sides[0];
-    return node(signs.length === 1 ? "relation" : "chain", sides, signs.join(" "));
-  }
-
-  private sum(): Node {
-    this.deeper();
-    const terms: Node[] = [];
-    for (let first = true; first || /^(?:[-+\u00b1]|\\pm)$/.test(this.peek().text); first = false) {
-      if (this.take("\\pm") || this.take("\u00b1")) {
-        terms.push(node("plusminus", [this.product()]));
-        continue;
-      }
-      const minus = this.take("-");
-      if (!minus) this.take("+");
-      const term = this.product();
-      terms.push(minus ? negative(term) : term);
-    }
-    this.depth--;
-    return join(terms);
-  }
-
-  private product(): Node {
-    let value = this.signed();
-    for (;;) {
-      if (this.take("*") || this.take("\\cdot") || this.take("\\times") || this.take("\u00d7")) {
-        value = node("multiply", [value, this.signed()]);
-      } else if (this.take("/") || this.take("\\div") || this.take("\u00f7")) {
-        value = quotient(value, this.signed());
-      } else if (this.startsFactor()) {
-        value = this.besides(value);
-      } else return value;
-    }
-  }
-
-  /** Two factors side by side are a product, except 1\frac{1}{2} and 1 1/2, which are mixed numbers. */
-  private besides(value: Node): Node {
-    const before = this.tokens[this.at - 1];
-    const whole = value.op === "number" && before.kind === "number" && /^\d+$/.test(before.text);
-    const { kind, text } = this.peek();
-    if (whole && text === "\\frac") {
-      const fraction = this.primary();
-      if (isProperFraction(fraction)) return this.suffixed(node("add", [value, fraction]));
-      return node("multiply", [value, this.suffixed(fraction)]);
-    }
-    if (kind === "number" && (before.kind === "number" || before.text === "}")) {
-      const [, slash, bottom] = this.tokens.slice(this.at);
-      if (!whole || slash?.text !== "/" || bottom?.kind !== "number") this.fail();
-      const top = this.primary();
-      this.at++;
-      return this.suffixed(node("add", [value, quotient(top, this.primary())]));
-    }
-    return node("multiply", [value, this.postfix()]);
-  }
-
-  private signed(): Node {
-    if (this.take("-")) return negative(this.signed());
-    if (this.take("+")) return this.signed();
-    return this.postfix();
-  }
-
-  private startsFactor(): boolean {
-    const { kind, text } = this.peek();
-    if (kind === "number") return true;
-    if (kind === "letters") return !this.isSeparator();
-    if (kind === "command") {
-      return (
-        !RELATIONS[text] &&
-        !/^\\(?:cup|in|pm|lor|vee|rangle|\}|\\|%|end|right|r?ceil|r?floor|rvert|\|)$/.test(text)
-      );
-    }
-    return (
-      kind === "sign" && (text === "(" || text === "{" || /[\u221a\u03c0\u221e\u2220]/.test(text))
-    );
-  }
-
-  /** A factor with what stands behind it: powers, factorials, degrees, percent. */
-  private postfix(): Node {
-    return this.suffixed(this.primary());
-  }
-
-  private suffixed(bare: Node): Node {
-    let value = bare;
-    for (;;) {
-      if (this.take("^")) {
-        if (this.isDegree()) value = node("call", [value], "degrees");
-        else value = node("power", [value, this.exponent()]);
-      } else if (this.take("\u00b0") || this.take("\\degree")) {
-        value = node("call", [value], "degrees");
-      } else if (this.take("!")) value = node("call", [value], "factorial");
-      else if (this.take("\\%") || this.take("%")) value = quotient(value, number(100n));
-      else return value;
-    }
-  }
-
-  /** a^b^c is a^(b^c) where it stands without braces. */
-  private exponent(): Node {
-    this.deeper();
-    let value = this.argument();
-    if (this.take("^")) value = node("power", [value, this.exponent()]);
-    this.depth--;
-    return value;
-  }
-
-  private isDegree(): boolean {
-    if (this.take("\\circ")) return true;
-    const [open, circle, close] = this.tokens.slice(this.at, this.at + 3);
-    if (open?.text !== "{" || circle?.text !== "\\circ" || close?.text !== "}") return false;
-    this.at += 3;
-    return true;
-  }
+export abstract class Atoms extends Cursor {
+  /** What stands between separators. */
+  protected abstract items(): Node[];
+  protected abstract sum(): Node;
+  /** A factor with its powers, and whether another one follows. */
+  protected abstract postfix(): Node;
+  protected abstract startsFactor(): boolean;
 
   /** What a command applies to: a group in braces, or one digit, letter or command as TeX has it. */
-  private argument(): Node {
+  protected argument(): Node {
     if (this.peek().text === "{") return this.group("{", "}");
     if (this.take("-")) return negative(this.argument());
     const token = this.peek();
@@ -258,7 +52,7 @@ class Parser {
     return this.primary();
   }
 
-  private group(open: string, close: string): Node {
+  protected group(open: string, close: string): Node {
     this.expect(open);
     this.deeper();
     const value = this.sum();
@@ -267,7 +61,7 @@ class Parser {
     return value;
   }
 
-  private primary(): Node {
+  protected primary(): Node {
     this.deeper();
     const value = this.atom();
     this.depth--;
@@ -337,10 +131,6 @@ class Parser {
     if (text.length > 3 && (text.length > 6 || /[aeiouy]/.test(text))) throw new NotMath(text);
     if (text.length > 1) this.splice(text.slice(1));
     return this.subscripted(symbol(text[0]), text[0]);
-  }
-
-  private splice(rest: string): void {
-    this.tokens.splice(this.at, 0, { kind: "letters", text: rest });
   }
 
   /** Subscripts belong to the name: x_1, k_B, and 1011_2 for a number in another base. */
@@ -470,49 +260,10 @@ class Parser {
     this.expect("}");
     return text;
   }
-
-  private peek(ahead = 0): Token {
-    return this.tokens[this.at + ahead] ?? { kind: "end", text: "" };
-  }
-
-  private next(): Token {
-    const token = this.peek();
-    if (token.kind === "end") this.fail();
-    this.at++;
-    return token;
-  }
-
-  private take(text: string): boolean {
-    const token = this.peek();
-    if (token.text !== text || token.kind === "text") return false;
-    this.at++;
-    return true;
-  }
-
-  private expect(text: string): void {
-    if (!this.take(text)) this.fail();
-  }
-
-  private deeper(): void {
-    if (++this.depth > MAX_DEPTH) throw new TooMuch("deep nesting");
-  }
-
-  private fail(): never {
-    throw new NotMath(`at "${this.peek().text}"`);
-  }
 }
-
-const join = (terms: Node[]): Node => (terms.length === 1 ? terms[0] : node("add", [...terms]));
 
 const isMinusOne = ({ args }: { args: Node[] }) =>
   args.every((arg) => arg.op === "number" && arg.value[0] ** 2n === 1n && arg.value[1] === 1n);
-
-function isProperFraction(value: Node): boolean {
-  if (value.op !== "multiply") return false;
-  const [top, power] = value.args;
-  if (power.op !== "power") return false;
-  return top.op === "number" && power.args[0].op === "number";
-}
 
 function matrixRow(matrix: Node): Node[] {
   return matrix.op === "matrix" && matrix.args[0].op === "tuple" ? matrix.args[0].args : [];
