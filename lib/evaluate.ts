@@ -2,7 +2,9 @@ import { openOutcome } from "./data/outcome.ts";
 import { readRows, usableRows } from "./data/rows.ts";
 import { tallyOutcomes } from "./explore/counter.ts";
 import { distinctAtK, meanPassAtK } from "./explore/estimators.ts";
-import { formatPlan, openGpu, openNamedModel, Policy, prompterOf } from "./policy.ts";
+import { formatPlan } from "./memory-plan.ts";
+import { openNamedModel, prompterOf } from "./named-model.ts";
+import { openGpu, Policy } from "./policy.ts";
 import { type PassRow, Progress, passTable } from "./progress.ts";
 import {
   fitContext,

@@ -2,6 +2,7 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { basename } from "node:path";
 import { UserError } from "./errors.ts";
 import { diskError, writeDurably } from "./files.ts";
+import { formatBytes } from "./memory-plan.ts";
 import { tensorShapes } from "./model/config.ts";
 import type { ModelFolder } from "./model/folder.ts";
 import { ropeFactors } from "./model/gguf/config.ts";
@@ -9,7 +10,7 @@ import { ggufArchitecture, metadataOf } from "./model/gguf/describe.ts";
 import { interleavedHeads, ROPE_FACTORS, reorderRows, toGgufName } from "./model/gguf/names.ts";
 import { encodeGguf, type GgufTensorSource } from "./model/gguf/write.ts";
 import { readTensor } from "./model/safetensors.ts";
-import { formatBytes, openNamedModel, requireWhole } from "./policy.ts";
+import { openNamedModel, requireWhole } from "./named-model.ts";
 import type { ExportSettings } from "./settings.ts";
 
 /** llama.cpp's numbers of what a file mostly consists of. */

@@ -11,7 +11,7 @@ import {
   type StoredTensor,
   type TensorSource,
 } from "./model/safetensors.ts";
-import { openNamedModel } from "./policy.ts";
+import { openNamedModel } from "./named-model.ts";
 import type { MergeSettings } from "./settings.ts";
 
 /** `rlexplore merge`: a LoRA run, or a folder with an adapter, as a model that needs no adapter. */

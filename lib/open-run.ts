@@ -6,8 +6,10 @@ import { UserError } from "./errors.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { type Exploration, parseExploration, usesHistory } from "./explore/bonus.ts";
 import { Ledger } from "./ledger.ts";
+import { formatPlan } from "./memory-plan.ts";
 import type { ModelFolder } from "./model/folder.ts";
-import { formatPlan, openGpu, openNamedModel, Policy, prompterOf, requireWhole } from "./policy.ts";
+import { openNamedModel, prompterOf, requireWhole } from "./named-model.ts";
+import { openGpu, Policy } from "./policy.ts";
 import { Progress } from "./progress.ts";
 import {
   fitContext,

@@ -1,157 +1,23 @@
 import { existsSync } from "node:fs";
-import { freemem } from "node:os";
 import { resolve } from "node:path";
 import { Random } from "./data/random.ts";
-import { UserError } from "./errors.ts";
 import { Gpu } from "./gpu/device.ts";
-import { type Allocator, MemoryPlanner, type Tensor } from "./gpu/memory.ts";
-import { type AdaptedModel, isAdapter, openAdapter, readAdapterConfig } from "./model/adapter.ts";
-import { Prompter, type PromptSettings } from "./model/chat.ts";
+import { MemoryPlanner } from "./gpu/memory.ts";
+import { PolicyMemory, type PolicyNeeds, requireRoom } from "./memory-plan.ts";
+import type { AdaptedModel } from "./model/adapter.ts";
 import { Decoder } from "./model/decoder.ts";
-import { openEmbeddedModel } from "./model/embedded.ts";
-import { endTokens, type ModelFolder, openModelFolder } from "./model/folder.ts";
-import { Sampler, SamplerMemory, type SamplerSizes } from "./model/generate.ts";
-import { openGgufModel } from "./model/gguf/open.ts";
-import { hubModel, isHubName } from "./model/hub.ts";
-import { Learner, LearnerMemory } from "./model/learner.ts";
-import { AdapterLayout, Adapters, initialAdapter, type LoraConfig } from "./model/lora.ts";
-import { type AdamwSettings, Optimizer, OptimizerMemory } from "./model/optimizer.ts";
-import { ParameterLayout, Parameters, type Weights } from "./model/parameters.ts";
+import { endTokens, type ModelFolder } from "./model/folder.ts";
+import { Sampler } from "./model/generate.ts";
+import { isHubName } from "./model/hub.ts";
+import { Learner } from "./model/learner.ts";
+import { type Adapters, initialAdapter, type LoraConfig } from "./model/lora.ts";
+import { Optimizer } from "./model/optimizer.ts";
+import { ParameterLayout, type Parameters, type Weights } from "./model/parameters.ts";
 import { readTensor, type StoredTensor, type TensorSource } from "./model/safetensors.ts";
 import type { Slabs } from "./model/slabs.ts";
-import { Tokenizer, type TokenizerFiles } from "./model/tokenizer.ts";
-import { modelPath } from "./run.ts";
+import type { Tokenizer } from "./model/tokenizer.ts";
+import { tokenizerOf } from "./named-model.ts";
 import { EMBEDDED } from "./settings.ts";
-
-/**
- * Opens what `--model` names: the embedded model, a GGUF file, a Hugging Face folder, a run's newest checkpoint,
- * or, where there is no such folder, a model of the Hugging Face hub. A folder with a LoRA adapter opens
- * as its base model and the adapter.
- */
-export async function openNamedModel(
-  name: string,
-  options: { weights?: boolean } = {},
-): Promise<AdaptedModel> {
-  if (name === EMBEDDED) return openEmbeddedModel(options);
-  if (name.endsWith(".gguf")) return openGgufModel(name, options);
-  if (!existsSync(name) && isHubName(name)) {
-    return {
-      ...(await openModelFolder(await hubModel(name, showDownload), options)),
-      source: name,
-    };
-  }
-  const path = modelPath(name);
-  if (!isAdapter(path)) return openModelFolder(path, options);
-  const { lora, base } = readAdapterConfig(path);
-  const model = await openNamedModel(base, options);
-  if (model.adapter) {
-    throw new UserError(`${path} adapts ${base}, an adapter itself; merge that: rlexplore merge`);
-  }
-  return { ...model, adapter: await openAdapter(path, model.config, lora) };
-}
-
-/** On a terminal a line that counts up; elsewhere a line when a file is there. */
-function showDownload(file: string, done: number, total: number): void {
-  const end = done === total ? "\n" : "";
-  if (process.stderr.isTTY) {
-    const share = Math.floor((100 * done) / total);
-    process.stderr.write(`\rdownloading ${file}: ${share}% of ${formatBytes(total)} ${end}`);
-  } else if (end) process.stderr.write(`downloaded ${file}, ${formatBytes(total)}\n`);
-}
-
-/** Refuses a model that is an adapter where the model itself is to be trained. */
-export function requireWhole(name: string, model: AdaptedModel): void {
-  if (!model.adapter) return;
-  throw new UserError(
-    `${name} is an adapter; make it a model first: rlexplore merge ${name} --output-dir merged`,
-  );
-}
-
-export function tokenizerOf(model: ModelFolder): Tokenizer {
-  return new Tokenizer(model.files as TokenizerFiles, model.source);
-}
-
-/** Turns questions into prompts for the model. What it does with one that has no chat template is noted. */
-export function prompterOf(
-  model: ModelFolder,
-  settings: PromptSettings & { model: string },
-  note: (text: string) => void,
-): Prompter {
-  const prompter = new Prompter(model, tokenizerOf(model), settings);
-  if (!prompter.hasTemplate && settings.model !== EMBEDDED) {
-    note(
-      `${model.source} has no chat template: a prompt is ${JSON.stringify(prompter.text("..."))}`,
-    );
-  }
-  return prompter;
-}
-
-/** What a run will ask of the model; each part left out costs no memory. */
-export interface PolicyNeeds {
-  sampling?: Omit<SamplerSizes, "promptSlots" | "readEvery"> & {
-    /** Completions of a question: rows that share a prompt. */
-    samplesPerPrompt: number;
-  };
-  learning?: {
-    microBatchTokens: number;
-    optimizer: AdamwSettings;
-    /** Whether the model as it was at the start is needed beside the one that is trained. */
-    reference: boolean;
-    gradientCheckpointing?: boolean;
-    /** Adapters to train instead of the model, drawn from `seed`; null trains the model. */
-    lora?: LoraConfig | null;
-    seed?: number;
-  };
-}
-
-/** Everything a policy allocates. Made twice: by a planner to count, by the GPU to have. */
-class PolicyMemory {
-  readonly weights: Parameters;
-  readonly adapters?: Adapters;
-  readonly ropeTable: Tensor;
-  readonly reference?: Parameters;
-  readonly gradients?: Parameters | Adapters;
-  readonly optimizer?: OptimizerMemory;
-  readonly learner?: LearnerMemory;
-  readonly sampler?: SamplerMemory;
-
-  constructor(
-    alloc: Allocator,
-    layout: ParameterLayout,
-    needs: PolicyNeeds,
-    readEvery: number,
-    lora: LoraConfig | null,
-  ) {
-    const { config } = layout;
-    const { sampling, learning } = needs;
-    const adapted = lora && new AdapterLayout(config, lora, alloc);
-    const loraRank = lora?.rank ?? 0;
-    this.weights = new Parameters(alloc, layout, "weights", "weights");
-    if (adapted) this.adapters = new Adapters(alloc, adapted, "weights", "adapters");
-    let positions = config.maxPositionEmbeddings;
-    if (learning) {
-      if (learning.reference && !adapted) {
-        this.reference = new Parameters(alloc, layout, "weights", "reference weights");
-      }
-      this.gradients = adapted
-        ? new Adapters(alloc, adapted, "gradients", "gradients")
-        : new Parameters(alloc, layout, "gradients", "gradients");
-      this.optimizer = new OptimizerMemory(alloc, adapted ?? layout);
-      const { microBatchTokens, gradientCheckpointing } = learning;
-      const options = { gradientCheckpointing, loraRank };
-      this.learner = new LearnerMemory(alloc, config, microBatchTokens, options);
-    }
-    if (sampling) {
-      const { rows, samplesPerPrompt, maxPromptTokens, maxNewTokens } = sampling;
-      // One more than full groups need, so that a straggler does not keep the next group waiting.
-      const promptSlots = Math.ceil(rows / Math.min(samplesPerPrompt, rows)) + 1;
-      const sizes = { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery, loraRank };
-      this.sampler = new SamplerMemory(alloc, config, sizes);
-      positions = Math.max(positions, maxPromptTokens + maxNewTokens + readEvery);
-    }
-    this.ropeTable = alloc.allocate("buffers", "RoPE table", positions * config.headDim);
-  }
-}
 
 /** A language model on the GPU, with what a run needs to sample from it and to train it. */
 export class Policy {
@@ -301,42 +167,6 @@ function drawAdapters(gpu: Gpu, adapters: Adapters, seed: number): void {
 function required<T>(part: T | undefined): T {
   if (part === undefined) throw new Error("the policy was opened without this part");
   return part;
-}
-
-const ADVICE: Record<string, string> = {
-  activations: "lower --micro-batch-tokens or --sampling-batch-size",
-  "KV cache": "lower --sampling-batch-size or --max-completion-length",
-  buffers: "lower --sampling-batch-size",
-};
-
-/** Refuses a plan that the adapter cannot hold. WebGPU tells no GPU's free memory; a CPU's is known. */
-function requireRoom(plan: MemoryPlanner, gpu: Gpu): void {
-  const { name, part, bytes } = plan.largest;
-  const limit = Math.min(gpu.bindingLimit, gpu.bufferLimit);
-  if (bytes > limit) {
-    throw new UserError(
-      `the ${part} need ${formatBytes(bytes)} in one piece (${name}), this adapter allows ${formatBytes(limit)}; ${ADVICE[part] ?? "choose a smaller --model"}`,
-    );
-  }
-  if (gpu.isSoftware && plan.total > freemem()) {
-    const [largest] = [...plan.bytes].sort((a, b) => b[1] - a[1])[0];
-    throw new UserError(
-      `this run needs ${formatBytes(plan.total)}, ${formatBytes(freemem())} are free; ${ADVICE[largest] ?? "choose a smaller --model"}`,
-    );
-  }
-}
-
-export function formatBytes(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  const units = ["KiB", "MiB", "GiB"];
-  const power = Math.min(units.length, Math.floor(Math.log2(bytes) / 10));
-  return `${(bytes / 1024 ** power).toFixed(bytes < 1024 ** 2 ? 0 : 1)} ${units[power - 1]}`;
-}
-
-/** "weights 0.6 MiB, gradients 0.6 MiB, ...": the memory a run will take, by part. */
-export function formatPlan(plan: MemoryPlanner): string {
-  const parts = Array.from(plan.bytes, ([part, bytes]) => `${part} ${formatBytes(bytes)}`);
-  return `memory ${formatBytes(plan.total)}: ${parts.join(", ")}`;
 }
 
 /** Opens the GPU that `--gpu` names. */

@@ -1,5 +1,6 @@
 import { type Completed, openOutcome } from "./data/outcome.ts";
-import { openGpu, openNamedModel, Policy, prompterOf } from "./policy.ts";
+import { openNamedModel, prompterOf } from "./named-model.ts";
+import { openGpu, Policy } from "./policy.ts";
 import { fitContext, longestPrompt, PURPOSE, rollout } from "./rollout.ts";
 import type { SampleSettings } from "./settings.ts";
 

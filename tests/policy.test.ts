@@ -1,8 +1,9 @@
 import { afterAll, expect, test } from "bun:test";
 import { Gpu } from "../lib/gpu/device.ts";
 import { MEMORY_PARTS, type MemoryPlanner } from "../lib/gpu/memory.ts";
+import { formatBytes } from "../lib/memory-plan.ts";
 import { openEmbeddedModel } from "../lib/model/embedded.ts";
-import { formatBytes, Policy } from "../lib/policy.ts";
+import { Policy } from "../lib/policy.ts";
 
 const gpu = await Gpu.open();
 afterAll(() => gpu.destroy());

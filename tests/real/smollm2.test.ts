@@ -3,7 +3,8 @@ import { Decoder } from "../../lib/model/decoder.ts";
 import { openGgufModel } from "../../lib/model/gguf/open.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
-import { openGpu, Policy, prompterOf, tokenizerOf } from "../../lib/policy.ts";
+import { prompterOf, tokenizerOf } from "../../lib/named-model.ts";
+import { openGpu, Policy } from "../../lib/policy.ts";
 import corpus from "../golden/tokenizer.json";
 import golden from "./smollm2.json";
 

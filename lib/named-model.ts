@@ -1,0 +1,75 @@
+import { existsSync } from "node:fs";
+import { UserError } from "./errors.ts";
+import { formatBytes } from "./memory-plan.ts";
+import { type AdaptedModel, isAdapter, openAdapter, readAdapterConfig } from "./model/adapter.ts";
+import { Prompter, type PromptSettings } from "./model/chat.ts";
+import { openEmbeddedModel } from "./model/embedded.ts";
+import { type ModelFolder, openModelFolder } from "./model/folder.ts";
+import { openGgufModel } from "./model/gguf/open.ts";
+import { hubModel, isHubName } from "./model/hub.ts";
+import { Tokenizer, type TokenizerFiles } from "./model/tokenizer.ts";
+import { modelPath } from "./run.ts";
+import { EMBEDDED } from "./settings.ts";
+
+/**
+ * Opens what `--model` names: the embedded model, a GGUF file, a Hugging Face folder, a run's newest checkpoint,
+ * or, where there is no such folder, a model of the Hugging Face hub. A folder with a LoRA adapter opens
+ * as its base model and the adapter.
+ */
+export async function openNamedModel(
+  name: string,
+  options: { weights?: boolean } = {},
+): Promise<AdaptedModel> {
+  if (name === EMBEDDED) return openEmbeddedModel(options);
+  if (name.endsWith(".gguf")) return openGgufModel(name, options);
+  if (!existsSync(name) && isHubName(name)) {
+    return {
+      ...(await openModelFolder(await hubModel(name, showDownload), options)),
+      source: name,
+    };
+  }
+  const path = modelPath(name);
+  if (!isAdapter(path)) return openModelFolder(path, options);
+  const { lora, base } = readAdapterConfig(path);
+  const model = await openNamedModel(base, options);
+  if (model.adapter) {
+    throw new UserError(`${path} adapts ${base}, an adapter itself; merge that: rlexplore merge`);
+  }
+  return { ...model, adapter: await openAdapter(path, model.config, lora) };
+}
+
+/** On a terminal a line that counts up; elsewhere a line when a file is there. */
+function showDownload(file: string, done: number, total: number): void {
+  const end = done === total ? "\n" : "";
+  if (process.stderr.isTTY) {
+    const share = Math.floor((100 * done) / total);
+    process.stderr.write(`\rdownloading ${file}: ${share}% of ${formatBytes(total)} ${end}`);
+  } else if (end) process.stderr.write(`downloaded ${file}, ${formatBytes(total)}\n`);
+}
+
+/** Refuses a model that is an adapter where the model itself is to be trained. */
+export function requireWhole(name: string, model: AdaptedModel): void {
+  if (!model.adapter) return;
+  throw new UserError(
+    `${name} is an adapter; make it a model first: rlexplore merge ${name} --output-dir merged`,
+  );
+}
+
+export function tokenizerOf(model: ModelFolder): Tokenizer {
+  return new Tokenizer(model.files as TokenizerFiles, model.source);
+}
+
+/** Turns questions into prompts for the model. What it does with one that has no chat template is noted. */
+export function prompterOf(
+  model: ModelFolder,
+  settings: PromptSettings & { model: string },
+  note: (text: string) => void,
+): Prompter {
+  const prompter = new Prompter(model, tokenizerOf(model), settings);
+  if (!prompter.hasTemplate && settings.model !== EMBEDDED) {
+    note(
+      `${model.source} has no chat template: a prompt is ${JSON.stringify(prompter.text("..."))}`,
+    );
+  }
+  return prompter;
+}
