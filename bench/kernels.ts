@@ -1,7 +1,8 @@
 import type { Gpu } from "../lib/gpu/device.ts";
 import { bestSeconds, type Ceilings, measureCeilings } from "../lib/gpu/measure.ts";
 import type { ModelConfig } from "../lib/model/config.ts";
-import { type HeadShape, Ops } from "../lib/model/ops.ts";
+import type { HeadShape } from "../lib/model/ops/attention.ts";
+import { Ops } from "../lib/model/ops.ts";
 import { matmulRate, PRODUCTS } from "../lib/model/rates.ts";
 import type { Figure, Section } from "./figures.ts";
 
@@ -102,10 +103,10 @@ async function attentionSeconds(gpu: Gpu, tokens: number, shape: HeadShape) {
   gpu.upload(tensors.last_query, new Uint32Array(tokens).fill(tokens));
   const { spans: spansOf, q, k, v, o, lse } = tensors;
   const forward = await bestSeconds(gpu, o, () =>
-    ops.attention({ spans: spansOf, q, k, v, o, lse }, tokens, shape),
+    ops.attention.forward({ spans: spansOf, q, k, v, o, lse }, tokens, shape),
   );
   const backward = await bestSeconds(gpu, tensors.dk, () =>
-    ops.attentionBackward(tensors, tokens, shape),
+    ops.attention.backward(tensors, tokens, shape),
   );
   for (const { buffer } of Object.values(tensors)) buffer.destroy();
   return [forward, backward];

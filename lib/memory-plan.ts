@@ -2,11 +2,11 @@ import { freemem } from "node:os";
 import { UserError } from "./errors.ts";
 import type { Gpu } from "./gpu/device.ts";
 import type { Allocator, MemoryPlanner, Tensor } from "./gpu/memory.ts";
-import { SamplerMemory, type SamplerSizes } from "./model/generate.ts";
 import { LearnerMemory } from "./model/learner.ts";
 import { AdapterLayout, Adapters, type LoraConfig } from "./model/lora.ts";
 import { type AdamwSettings, OptimizerMemory } from "./model/optimizer.ts";
 import { type ParameterLayout, Parameters } from "./model/parameters.ts";
+import { SamplerMemory, type SamplerSizes } from "./model/sampler-memory.ts";
 
 /** What a run will ask of the model; each part left out costs no memory. */
 export interface PolicyNeeds {

@@ -3,7 +3,7 @@ import type { Row } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
 import type { Prompter } from "./model/chat.ts";
 import type { Completion, GenerationSettings } from "./model/generate.ts";
-import type { SamplingOptions } from "./model/ops.ts";
+import type { SamplingOptions } from "./model/ops/sample.ts";
 import type { Policy } from "./policy.ts";
 
 /** A question ready to be asked: as tokens, with its right answer in canonical form. */

@@ -8,7 +8,7 @@
 //
 // `square` sums chunks of dw^2, `total` the chunks; `update` applies the above. A NaN or infinity
 // anywhere in dw sets summary.nonfinite, and then `update` leaves every parameter as it was.
-// Called by `Ops.square*` and `Ops.adamw` in lib/model/ops.ts. Needs math.wgsl.
+// Called by lib/model/ops/adamw.ts. Needs math.wgsl.
 
 struct Params {
   count: u32,            // elements in this range

@@ -12,7 +12,7 @@
 // in learning (k and v are the batch's own) as in decoding (k and v are caches). `last_query[s]` ends
 // the run of queries, beginning with s itself, that see key s.
 // One invocation owns one query and head (or one key and key-value head) and walks alone, in order.
-// Called by `Ops.attention*` in lib/model/ops.ts. Needs math.wgsl.
+// Called by lib/model/ops/attention.ts. Needs math.wgsl.
 
 struct Params {
   tokens: u32,     // T

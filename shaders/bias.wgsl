@@ -4,7 +4,7 @@
 //   backward   partial[C, N] = sum over the rows t of chunk c of dy[t, N]
 //   reduce     db[N] += sum over c of partial[c]
 //
-// Called by `Ops.biasBackward` in lib/model/ops.ts.
+// Called by lib/model/ops/linear.ts.
 
 struct Params {
   rows: u32,       // T

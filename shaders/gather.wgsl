@@ -6,7 +6,7 @@
 // backward walks, for each distinct row, the list of places it went to, which the host has sorted:
 // a fixed order of addition and no float atomics. A table larger than one binding is bound block by
 // block: `first_row` and `table_rows` say which rows this dispatch holds, the others are left alone.
-// Called by `Ops.gather*` in lib/model/ops.ts. D is a multiple of 4.
+// Called by lib/model/ops/gather.ts. D is a multiple of 4.
 
 struct Params {
   count: u32,        // M forward, distinct rows backward

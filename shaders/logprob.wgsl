@@ -8,7 +8,7 @@
 //              dlogits[v] = dlogprob * (1[v = target] - exp(l[v] - m - log z)) / temperature
 //
 // Sampling and learning both take their log-probabilities from here, which is why the first
-// importance ratio is 1. Called by `Ops.logprob*` in lib/model/ops.ts. Needs row.wgsl and math.wgsl.
+// importance ratio is 1. Called by lib/model/ops/logprob.ts. Needs row.wgsl and math.wgsl.
 
 struct Params {
   rows: u32,               // M

@@ -5,7 +5,7 @@
 //   backward_input    dx[T, K] = dy[T, N] W[N, K]               (added to dx if `add` is 1)
 //   backward_weight   dW[N, K] += sum over t of dy[t, N]^T x[t, K]
 //
-// Called by `Ops.linear*` in lib/model/ops.ts, from every linear layer and from the LM head.
+// Called by lib/model/ops/linear.ts, for every linear layer and the LM head.
 //
 // K is a multiple of 4, and so are the row strides of y, dy and a residual (`y_stride` may exceed N
 // when the rows are a block of something wider); T and N are anything. One invocation owns a tile of

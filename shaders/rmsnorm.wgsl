@@ -10,7 +10,7 @@
 // backward_input adds, because x also feeds the residual stream whose gradient dx already holds.
 // A row may be a head of a token (Qwen3 norms the heads of q and k): then `heads` rows lie side by
 // side from column `first` of every token's `stride` elements, in x and y as in their gradients.
-// Called by `Ops.rmsnorm*` in lib/model/ops.ts. Needs row.wgsl.
+// Called by lib/model/ops/rmsnorm.ts. Needs row.wgsl.
 
 struct Params {
   rows: u32,       // T

@@ -9,7 +9,7 @@
 // live (the last of its own keys) and its position (how many keys it sees, less one). Where heads are
 // normed first, q and k come from the normed copy `qk` of qkv, v from qkv; elsewhere both are one tensor.
 // The table comes from float64 on the host: sin and cos of software adapters err by 1e-3.
-// Called by `Ops.rope*` in lib/model/ops.ts.
+// Called by lib/model/ops/rope.ts.
 
 struct Params {
   tokens: u32,     // T

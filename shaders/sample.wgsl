@@ -11,7 +11,7 @@
 // never on the batch it sits in.
 //
 // `forward` also moves the row on: its span gains the key of the token just drawn and its position
-// the next one. Called by `Ops.sample*` in lib/model/ops.ts. Needs row.wgsl and math.wgsl.
+// the next one. Called by lib/model/ops/sample.ts. Needs row.wgsl and math.wgsl.
 
 struct Params {
   rows: u32,

@@ -3,7 +3,7 @@
 //   forward    a[T, F] from gate_up[T, 2F], the gate in the first half of each row
 //   backward   dg = da * u * sigmoid(g) * (1 + g * (1 - sigmoid(g))),  du = da * silu(g)
 //
-// Called by `Ops.swiglu*` in lib/model/ops.ts. F is a multiple of 4.
+// Called by lib/model/ops/swiglu.ts. F is a multiple of 4.
 
 struct Params {
   rows: u32,       // T

@@ -1,154 +1,18 @@
 import type { Gpu } from "../gpu/device.ts";
-import type { Allocator, Tensor } from "../gpu/memory.ts";
+import type { Tensor } from "../gpu/memory.ts";
+import type { Activations, Gradients, KeyValue, LayerActivations } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import { adaptersBackward, addAdapters, type LayerAdapters } from "./lora.ts";
-import {
-  type HeadShape,
-  type LinearTensors,
-  type NormedHeads,
-  Ops,
-  rowPartialLength,
-} from "./ops.ts";
+import type { HeadShape } from "./ops/attention.ts";
+import type { LinearTensors } from "./ops/linear.ts";
+import type { NormedHeads } from "./ops/rmsnorm.ts";
+import { Ops } from "./ops.ts";
 import type { BatchMemory } from "./packing.ts";
 import type { LayerParameters, WeightGradients, Weights } from "./parameters.ts";
 import { ropeTable as makeRopeTable } from "./rope.ts";
 
 /** The matrices of a layer; q, k and v are stacked, and so are gate and up. */
 type MatrixName = keyof LayerAdapters;
-
-/** Keys and values of one layer, [rows, KV D] each: a batch's own, or a cache. */
-export interface KeyValue {
-  keys: Tensor;
-  values: Tensor;
-}
-
-/** What the forward pass of one layer leaves for its backward pass, T rows each. */
-interface LayerActivations extends KeyValue {
-  /** The residual stream entering the layer [T, hidden]. */
-  input: Tensor;
-  inputNormed: Tensor;
-  inputRms: Tensor;
-  /** [T, (H + 2 KV) D]; the backward pass reads it only where heads are normed. */
-  qkv: Tensor;
-  qRms?: Tensor;
-  kRms?: Tensor;
-  /** Rotated queries [T, H D]. */
-  q: Tensor;
-  attended: Tensor;
-  lse: Tensor;
-  /** The residual stream after attention [T, hidden]. */
-  middle: Tensor;
-  middleNormed: Tensor;
-  middleRms: Tensor;
-  /** [T, 2 F] */
-  gateUp: Tensor;
-  /** [T, F] */
-  gated: Tensor;
-}
-
-/**
- * What a forward pass keeps for the backward pass: of every layer everything, or only what enters it,
- * from which the backward pass computes the rest anew (gradient checkpointing), or nothing.
- */
-export type Keep = "everything" | "inputs" | "nothing";
-
-/** Memory for the forward pass over up to `maxTokens` packed tokens. What is not kept, layers share. */
-export class Activations {
-  readonly layers: readonly LayerActivations[];
-  /** qkv with the heads of q and k normed. */
-  readonly qkNormed?: Tensor;
-  /** x A^T of one adapter [T, rank]. */
-  readonly low?: Tensor;
-  /** The residual stream after the last layer. */
-  readonly output: Tensor;
-
-  constructor(
-    alloc: Allocator,
-    config: ModelConfig,
-    readonly maxTokens: number,
-    readonly keep: Keep,
-    loraRank = 0,
-  ) {
-    const { hiddenSize, intermediateSize, numLayers, numHeads } = config;
-    const qWidth = numHeads * config.headDim;
-    const kvWidth = config.numKeyValueHeads * config.headDim;
-    const make = (name: string, width: number) =>
-      alloc.allocate("activations", name, maxTokens * width);
-    const makeQkv = () => make("q, k and v", qWidth + 2 * kvWidth);
-    const sharedQkv = config.qkNorm ? undefined : makeQkv();
-    if (config.qkNorm) this.qkNormed = make("normed q and k", qWidth + 2 * kvWidth);
-    if (loraRank > 0) this.low = make("low-rank product", loraRank);
-    const makeInput = () => make("layer input", hiddenSize);
-    const layer = (): LayerActivations => ({
-      input: makeInput(),
-      inputNormed: make("normed input", hiddenSize),
-      inputRms: make("input rms", 1),
-      qkv: sharedQkv ?? makeQkv(),
-      ...(config.qkNorm && {
-        qRms: make("rms of queries", numHeads),
-        kRms: make("rms of keys", config.numKeyValueHeads),
-      }),
-      q: make("queries", qWidth),
-      keys: make("keys", kvWidth),
-      values: make("values", kvWidth),
-      attended: make("attended", qWidth),
-      lse: make("log-sum-exp", numHeads),
-      middle: make("after attention", hiddenSize),
-      middleNormed: make("normed after attention", hiddenSize),
-      middleRms: make("rms after attention", 1),
-      gateUp: make("gate and up", 2 * intermediateSize),
-      gated: make("gated", intermediateSize),
-    });
-    const first = layer();
-    this.layers = Array.from({ length: numLayers }, (_, i) => {
-      if (i === 0 || keep === "nothing") return first;
-      return keep === "everything" ? layer() : { ...first, input: makeInput() };
-    });
-    this.output = keep === "nothing" ? first.input : make("output", hiddenSize);
-  }
-}
-
-/** Scratch of the backward pass. */
-export class Gradients {
-  /** Gradient of the residual stream [T, hidden]. */
-  readonly stream: Tensor;
-  readonly normed: Tensor;
-  readonly gateUp: Tensor;
-  readonly gated: Tensor;
-  readonly attended: Tensor;
-  readonly delta: Tensor;
-  readonly q: Tensor;
-  readonly k: Tensor;
-  readonly v: Tensor;
-  readonly qkv: Tensor;
-  readonly partial: Tensor;
-  /** Gradient of the low-rank product of one adapter [T, rank]. */
-  readonly low?: Tensor;
-
-  constructor(alloc: Allocator, config: ModelConfig, maxTokens: number, loraRank = 0) {
-    const qWidth = config.numHeads * config.headDim;
-    const kvWidth = config.numKeyValueHeads * config.headDim;
-    const make = (name: string, width: number) =>
-      alloc.allocate("activations", `gradient of ${name}`, maxTokens * width);
-    this.stream = make("residual stream", config.hiddenSize);
-    this.normed = make("normed", config.hiddenSize);
-    this.gateUp = make("gate and up", 2 * config.intermediateSize);
-    this.gated = make("gated", config.intermediateSize);
-    this.attended = make("attended", qWidth);
-    this.delta = make("softmax", config.numHeads);
-    this.q = make("queries", qWidth);
-    this.k = make("keys", kvWidth);
-    this.v = make("values", kvWidth);
-    this.qkv = make("q, k and v", qWidth + 2 * kvWidth);
-    if (loraRank > 0) this.low = make("low-rank product", loraRank);
-    const partials = Math.max(
-      rowPartialLength(maxTokens, config.hiddenSize),
-      config.qkvBias ? rowPartialLength(maxTokens, qWidth + 2 * kvWidth) : 0,
-      config.qkNorm ? rowPartialLength(maxTokens * config.numHeads, config.headDim) : 0,
-    );
-    this.partial = alloc.allocate("activations", "partial sums over rows", partials);
-  }
-}
 
 /**
  * A decoder of the Llama kind (Touvron et al. 2023) without its head: token ids to the residual stream,
@@ -189,7 +53,7 @@ export class Decoder {
     cache?: readonly KeyValue[],
   ): void {
     const { layers, output, keep } = activations;
-    this.ops.gather({ index: ids, out: layers[0].input }, weights.embedding, tokens);
+    this.ops.gather.forward({ index: ids, out: layers[0].input }, weights.embedding, tokens);
     for (const [i, a] of layers.entries()) {
       this.layer(weights, i, spans, tokens, activations, cache?.[i] ?? a);
       const y = layers[i + 1]?.input ?? output;
@@ -215,21 +79,21 @@ export class Decoder {
     const { low } = activations;
 
     const inputNorm = { x: a.input, w: w.inputNorm, y: a.inputNormed, inverse_rms: a.inputRms };
-    ops.rmsnorm(inputNorm, tokens, hiddenSize, rmsNormEps);
+    ops.rmsnorm.forward(inputNorm, tokens, hiddenSize, rmsNormEps);
     const project = { x: a.inputNormed, y: a.qkv, bias: w.qkvBias, low };
     this.linear(weights, i, "qkv", project, tokens);
     const qk = this.normHeads(w, a, tokens, activations.qkNormed);
     const { qkv, q } = a;
-    ops.rope({ spans, table: this.ropeTable, qk, qkv, q, keys, values }, tokens, shape);
+    ops.rope.forward({ spans, table: this.ropeTable, qk, qkv, q, keys, values }, tokens, shape);
     const attention = { spans, q: a.q, k: keys, v: values, o: a.attended, lse: a.lse };
-    ops.attention(attention, tokens, shape);
+    ops.attention.forward(attention, tokens, shape);
     const output = { x: a.attended, y: a.middle, residual: a.input, low };
     this.linear(weights, i, "output", output, tokens);
 
     const postNorm = { x: a.middle, w: w.postNorm, y: a.middleNormed, inverse_rms: a.middleRms };
-    ops.rmsnorm(postNorm, tokens, hiddenSize, rmsNormEps);
+    ops.rmsnorm.forward(postNorm, tokens, hiddenSize, rmsNormEps);
     this.linear(weights, i, "gateUp", { x: a.middleNormed, y: a.gateUp, low }, tokens);
-    ops.swiglu({ gate_up: a.gateUp, a: a.gated }, tokens, intermediateSize);
+    ops.swiglu.forward({ gate_up: a.gateUp, a: a.gated }, tokens, intermediateSize);
   }
 
   /**
@@ -259,14 +123,14 @@ export class Decoder {
 
       back("down", a.gated, g.stream, g.gated);
       const swiglu = { gate_up: a.gateUp, da: g.gated, d_gate_up: g.gateUp };
-      ops.swigluBackward(swiglu, tokens, intermediateSize);
+      ops.swiglu.backward(swiglu, tokens, intermediateSize);
       back("gateUp", a.middleNormed, g.gateUp, g.normed);
       const postNorm = { x: a.middle, w: w.postNorm, inverse_rms: a.middleRms, dw: dw?.postNorm };
       const normed = { dy: g.normed, dx: g.stream, partial: g.partial };
-      ops.rmsnormBackward({ ...postNorm, ...normed }, tokens, hiddenSize);
+      ops.rmsnorm.backward({ ...postNorm, ...normed }, tokens, hiddenSize);
 
       back("output", a.attended, g.stream, g.attended);
-      ops.attentionBackward(
+      ops.attention.backward(
         {
           spans,
           last_query: lastQuery,
@@ -285,19 +149,19 @@ export class Decoder {
         shape,
       );
       const rope = { spans, table: this.ropeTable, dq: g.q, dk: g.k, dv: g.v, dqkv: g.qkv };
-      ops.ropeBackward(rope, tokens, shape);
+      ops.rope.backward(rope, tokens, shape);
       this.normHeadsBackward(w, dw, a, g, tokens);
       if (dw?.qkvBias) {
         const bias = { dy: g.qkv, db: dw.qkvBias, partial: g.partial };
-        ops.biasBackward(bias, tokens, w.qkv.rows);
+        ops.linear.backwardBias(bias, tokens, w.qkv.rows);
       }
       back("qkv", a.inputNormed, g.qkv, g.normed);
       const inputNorm = { x: a.input, w: w.inputNorm, inverse_rms: a.inputRms, dw: dw?.inputNorm };
-      ops.rmsnormBackward({ ...inputNorm, ...normed }, tokens, hiddenSize);
+      ops.rmsnorm.backward({ ...inputNorm, ...normed }, tokens, hiddenSize);
       this.gpu.commands.submit();
     }
     if (gradients.embedding) {
-      ops.gatherBackward({ ...batch.idLists, d_out: g.stream }, gradients.embedding, distinctIds);
+      ops.gather.backward({ ...batch.idLists, d_out: g.stream }, gradients.embedding, distinctIds);
     }
   }
 
@@ -310,7 +174,7 @@ export class Decoder {
     tokens: number,
   ): void {
     const matrix = weights.layers[i][name];
-    this.ops.linear(tensors, matrix, tokens);
+    this.ops.linear.forward(tensors, matrix, tokens);
     if (!weights.adapters || !low) return;
     const { x, y } = tensors;
     addAdapters(this.ops, weights.adapters[i][name], { x, y, low }, tokens, matrix.rows);
@@ -327,9 +191,9 @@ export class Decoder {
   ): void {
     const matrix = weights.layers[i][name];
     const { x, dy, dx, low, dLow } = tensors;
-    this.ops.linearBackwardInput({ dy, dx }, matrix, tokens);
+    this.ops.linear.backwardInput({ dy, dx }, matrix, tokens);
     const gradient = gradients.layers?.[i][name];
-    if (gradient) this.ops.linearBackwardWeight({ dy, x }, gradient, tokens);
+    if (gradient) this.ops.linear.backwardWeight({ dy, x }, gradient, tokens);
     if (!weights.adapters || !gradients.adapters || !low || !dLow) return;
     const adapters = [weights.adapters[i][name], gradients.adapters[i][name]] as const;
     adaptersBackward(this.ops, ...adapters, { x, low, dLow, dy, dx }, tokens, matrix.rows);
@@ -347,8 +211,8 @@ export class Decoder {
     const { headDim, rmsNormEps } = this.config;
     const q = { x: qkv, w: qNorm, y: normed, inverse_rms: qRms };
     const k = { x: qkv, w: kNorm, y: normed, inverse_rms: kRms };
-    ops.rmsnorm(q, tokens, headDim, rmsNormEps, qHeads);
-    ops.rmsnorm(k, tokens, headDim, rmsNormEps, kHeads);
+    ops.rmsnorm.forward(q, tokens, headDim, rmsNormEps, qHeads);
+    ops.rmsnorm.forward(k, tokens, headDim, rmsNormEps, kHeads);
     return normed;
   }
 
@@ -365,7 +229,7 @@ export class Decoder {
     const shared = { x: qkv, dy: g.qkv, partial: g.partial };
     const q = { ...shared, w: qNorm, inverse_rms: qRms, dw: dw?.qNorm };
     const k = { ...shared, w: kNorm, inverse_rms: kRms, dw: dw?.kNorm };
-    ops.headNormBackward(q, tokens, this.config.headDim, qHeads);
-    ops.headNormBackward(k, tokens, this.config.headDim, kHeads);
+    ops.rmsnorm.backwardHeads(q, tokens, this.config.headDim, qHeads);
+    ops.rmsnorm.backwardHeads(k, tokens, this.config.headDim, kHeads);
   }
 }

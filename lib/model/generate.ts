@@ -1,10 +1,10 @@
 import type { Gpu } from "../gpu/device.ts";
-import type { Allocator, Tensor } from "../gpu/memory.ts";
-import type { ModelConfig } from "./config.ts";
-import { Activations, type Decoder, type KeyValue } from "./decoder.ts";
-import { Head, HeadMemory, logitsStride } from "./head.ts";
-import type { SamplingOptions } from "./ops.ts";
+import type { Tensor } from "../gpu/memory.ts";
+import type { Decoder } from "./decoder.ts";
+import { Head, logitsStride } from "./head.ts";
+import type { SamplingOptions } from "./ops/sample.ts";
 import type { Weights } from "./parameters.ts";
+import type { SamplerMemory } from "./sampler-memory.ts";
 import { threefry2x32 } from "./threefry.ts";
 
 /** A prompt to be completed several times. */
@@ -35,67 +35,6 @@ export interface GenerationSettings extends SamplingOptions {
   /** Key of all randomness. */
   seed: readonly [number, number];
   step: number;
-}
-
-export interface SamplerSizes {
-  /** Completions decoded at once. */
-  rows: number;
-  /** Prompts whose keys and values are held at once. */
-  promptSlots: number;
-  maxPromptTokens: number;
-  maxNewTokens: number;
-  /** Decoding steps between two looks at the drawn tokens. */
-  readEvery: number;
-  /** Of the adapters that are sampled with, 0 without any. */
-  loraRank?: number;
-}
-
-/** Caches and state of a sampler. */
-export class SamplerMemory {
-  readonly activations: Activations;
-  readonly head: HeadMemory;
-  readonly caches: readonly KeyValue[];
-  readonly logits: Tensor;
-  readonly promptIds: Tensor;
-  readonly promptSpans: Tensor;
-  readonly spans: Tensor;
-  readonly draws: Tensor;
-  readonly index: Tensor;
-  readonly ids: Tensor;
-  /** What each of `readEvery` decoding steps drew. */
-  readonly drawn: readonly { token: Tensor; logprob: Tensor; entropy: Tensor }[];
-  readonly maxTokens: number;
-
-  constructor(
-    alloc: Allocator,
-    config: ModelConfig,
-    readonly sizes: SamplerSizes,
-  ) {
-    const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery, loraRank } = sizes;
-    // New prompts, and beside them the last tokens of prompts whose completions are still arriving.
-    this.maxTokens = Math.max(rows, maxPromptTokens) + rows;
-    this.activations = new Activations(alloc, config, this.maxTokens, "nothing", loraRank);
-    this.head = new HeadMemory(alloc, config, rows);
-    const cacheRows = promptSlots * maxPromptTokens + rows * (maxNewTokens + readEvery);
-    const width = config.numKeyValueHeads * config.headDim;
-    this.caches = Array.from({ length: config.numLayers }, () => ({
-      keys: alloc.allocate("KV cache", "keys", cacheRows * width),
-      values: alloc.allocate("KV cache", "values", cacheRows * width),
-    }));
-    const make = (name: string, length = rows) => alloc.allocate("buffers", name, length);
-    this.logits = make("logits", rows * logitsStride(config.vocabSize));
-    this.promptIds = make("prompt ids", this.maxTokens);
-    this.promptSpans = make("prompt spans", this.maxTokens * 4);
-    this.spans = make("row spans", rows * 4);
-    this.draws = make("row draws", rows * 4);
-    this.index = make("row index");
-    this.ids = make("row ids");
-    this.drawn = Array.from({ length: readEvery }, () => ({
-      token: make("drawn tokens"),
-      logprob: make("drawn log-probabilities"),
-      entropy: make("drawn entropies"),
-    }));
-  }
 }
 
 /** A prompt in the cache, and how many completions still read it. */
@@ -281,7 +220,7 @@ export class Sampler {
     const state = { draws: memory.draws, spans: memory.spans };
     const stride = logitsStride(vocabSize);
     const tensors = { logits: memory.logits, ...state, token };
-    this.decoder.ops.sample(tensors, count, vocabSize, stride, settings);
+    this.decoder.ops.sample.forward(tensors, count, vocabSize, stride, settings);
     const results = { state: memory.head.state, logprob, entropy };
     const temperature = settings.temperature || 1;
     head.logprobsOf(weights, memory.logits, token, count, temperature, results);

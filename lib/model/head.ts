@@ -1,6 +1,8 @@
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
-import type { LogitsBlock, Matrix, MatrixBlock, Ops } from "./ops.ts";
+import type { Matrix, MatrixBlock } from "./matrix.ts";
+import type { LogitsBlock } from "./ops/logprob.ts";
+import type { Ops } from "./ops.ts";
 import { VOCABULARY_BLOCK, type WeightGradients, type Weights } from "./parameters.ts";
 
 /** Tensors of the LM head for up to `maxRows` predictions. */
@@ -65,20 +67,20 @@ export class Head {
   /** Gathers rows of the residual stream and norms them. */
   enter(weights: Weights, hidden: Tensor, index: Tensor, rows: number, m: HeadMemory): void {
     const { hiddenSize, rmsNormEps } = this.config;
-    this.ops.gather({ index, out: m.gathered }, asTable(hidden, hiddenSize), rows);
+    this.ops.gather.forward({ index, out: m.gathered }, asTable(hidden, hiddenSize), rows);
     const norm = {
       x: m.gathered,
       w: weights.finalNorm,
       y: m.normed,
       inverse_rms: m.inverseRms,
     };
-    this.ops.rmsnorm(norm, rows, hiddenSize, rmsNormEps);
+    this.ops.rmsnorm.forward(norm, rows, hiddenSize, rmsNormEps);
   }
 
   /** logits[rows, logitsStride] over the whole vocabulary, from the rows that entered. */
   logits(weights: Weights, rows: number, logits: Tensor, m: HeadMemory): void {
     const stride = logitsStride(this.config.vocabSize);
-    this.ops.linear({ x: m.normed, y: logits }, weights.head, rows, stride);
+    this.ops.linear.forward({ x: m.normed, y: logits }, weights.head, rows, stride);
   }
 
   /** Log-probabilities and entropies from logits over the whole vocabulary. */
@@ -93,7 +95,7 @@ export class Head {
     const stride = logitsStride(this.config.vocabSize);
     for (const block of weights.head.blocks) {
       const at = this.place(block, rows, stride, block.firstRow, temperature);
-      this.ops.logprobBlock({ logits, target_token: targets, ...results(m) }, at);
+      this.ops.logprob.forward({ logits, target_token: targets, ...results(m) }, at);
     }
   }
 
@@ -108,9 +110,16 @@ export class Head {
   ): void {
     const stride = blockStride(this.config.vocabSize);
     for (const block of weights.head.blocks) {
-      this.ops.linearBlock({ x: m.normed, y: g.logits }, weights.head, block, rows, stride, 0);
+      this.ops.linear.forwardBlock(
+        { x: m.normed, y: g.logits },
+        weights.head,
+        block,
+        rows,
+        stride,
+        0,
+      );
       const at = this.place(block, rows, stride, 0, temperature);
-      this.ops.logprobBlock({ logits: g.logits, target_token: targets, ...results(m) }, at);
+      this.ops.logprob.forward({ logits: g.logits, target_token: targets, ...results(m) }, at);
     }
   }
 
@@ -134,14 +143,14 @@ export class Head {
     weights.head.blocks.forEach((block, i) => {
       const at = this.place(block, rows, stride, 0, temperature);
       const softmax = { target_token: targets, state: m.state, d_logprob: g.logprob };
-      ops.linearBlock({ x: m.normed, y: g.logits }, weights.head, block, rows, stride, 0);
-      ops.logprobBackwardBlock({ logits: g.logits, ...softmax }, at);
+      ops.linear.forwardBlock({ x: m.normed, y: g.logits }, weights.head, block, rows, stride, 0);
+      ops.logprob.backward({ logits: g.logits, ...softmax }, at);
       const input = { dy: g.logits, dx: g.normed };
-      ops.linearBackwardInputBlock(input, weights.head, block, rows, stride, 0);
+      ops.linear.backwardInputBlock(input, weights.head, block, rows, stride, 0);
       const weight = { dy: g.logits, x: m.normed };
       if (!gradients.head) return;
       const target = gradients.head.blocks[i];
-      ops.linearBackwardWeightBlock(weight, gradients.head, target, rows, stride, 0);
+      ops.linear.backwardWeightBlock(weight, gradients.head, target, rows, stride, 0);
     });
     clear(g.gathered);
     const norm = {
@@ -153,7 +162,7 @@ export class Head {
       dw: gradients.finalNorm,
       partial,
     };
-    ops.rmsnormBackward(norm, rows, this.config.hiddenSize);
+    ops.rmsnorm.backward(norm, rows, this.config.hiddenSize);
   }
 
   private place(

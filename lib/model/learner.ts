@@ -1,7 +1,8 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Allocator } from "../gpu/memory.ts";
+import { Activations, Gradients } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
-import { Activations, type Decoder, Gradients } from "./decoder.ts";
+import type { Decoder } from "./decoder.ts";
 import { asTable, Head, HeadGradients, HeadMemory } from "./head.ts";
 import { BatchMemory, BatchUploader, type PackedBatch } from "./packing.ts";
 import type { WeightGradients, Weights } from "./parameters.ts";
@@ -100,7 +101,7 @@ export class Learner {
     gpu.commands.clear(g.stream);
     const scatter = { ...tensors.predictionLists, d_out: headGradients.gathered };
     const { distinct } = this.uploader.predictions;
-    this.decoder.ops.gatherBackward(scatter, asTable(g.stream, hiddenSize), distinct);
+    this.decoder.ops.gather.backward(scatter, asTable(g.stream, hiddenSize), distinct);
     const counts = { tokens: batch.tokens, distinctIds: this.uploader.ids.distinct };
     this.decoder.backward(weights, gradients, tensors, counts, activations, g);
   }

@@ -1,6 +1,7 @@
 import type { Allocator, MemoryPart, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
-import type { Matrix, Ops } from "./ops.ts";
+import type { Matrix } from "./matrix.ts";
+import type { Ops } from "./ops.ts";
 import { SlabLayout, Slabs } from "./slabs.ts";
 
 /** The projections LoRA can adapt, by the name of the module that holds each in Hugging Face models. */
@@ -146,10 +147,10 @@ export function addAdapters(
   yStride: number,
 ): void {
   for (const { a, b, firstColumn, scale } of adapters) {
-    ops.linear({ x, y: low, scale }, a, tokens);
+    ops.linear.forward({ x, y: low, scale }, a, tokens);
     for (const block of b.blocks) {
       const column = firstColumn + block.firstRow;
-      ops.linearBlock({ x: low, y, add: true }, b, block, tokens, yStride, column);
+      ops.linear.forwardBlock({ x: low, y, add: true }, b, block, tokens, yStride, column);
     }
   }
 }
@@ -168,14 +169,14 @@ export function adaptersBackward(
 ): void {
   adapters.forEach(({ a, b, firstColumn, scale }, i) => {
     const gradient = gradients[i];
-    ops.linear({ x, y: low, scale }, a, tokens);
+    ops.linear.forward({ x, y: low, scale }, a, tokens);
     b.blocks.forEach((block, j) => {
       const at = [tokens, yStride, firstColumn + block.firstRow] as const;
       const into = gradient.b.blocks[j];
-      ops.linearBackwardWeightBlock({ dy, x: low }, gradient.b, into, ...at);
-      ops.linearBackwardInputBlock({ dy, dx: dLow, scale }, b, block, ...at);
+      ops.linear.backwardWeightBlock({ dy, x: low }, gradient.b, into, ...at);
+      ops.linear.backwardInputBlock({ dy, dx: dLow, scale }, b, block, ...at);
     });
-    ops.linearBackwardWeight({ dy: dLow, x }, gradient.a, tokens);
-    ops.linearBackwardInput({ dy: dLow, dx, add: true }, a, tokens);
+    ops.linear.backwardWeight({ dy: dLow, x }, gradient.a, tokens);
+    ops.linear.backwardInput({ dy: dLow, dx, add: true }, a, tokens);
   });
 }

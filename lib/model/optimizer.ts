@@ -1,6 +1,7 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Allocator, Tensor } from "../gpu/memory.ts";
-import { type AdamwParams, type Ops, squareChunks } from "./ops.ts";
+import { type AdamwParams, squareChunks } from "./ops/adamw.ts";
+import type { Ops } from "./ops.ts";
 import { type SlabLayout, Slabs } from "./slabs.ts";
 
 export interface AdamwSettings {
@@ -72,14 +73,14 @@ export class Optimizer {
     const { partial, summary } = memory;
     let chunk = 0;
     for (const [i, { length }] of slabs.entries()) {
-      ops.square({ dw: gradients.slabs[i], partial }, length, chunk, params(false));
+      ops.adamw.square({ dw: gradients.slabs[i], partial }, length, chunk, params(false));
       chunk += squareChunks(length);
     }
-    ops.squareTotal({ partial, summary }, memory.chunks, params(false));
+    ops.adamw.total({ partial, summary }, memory.chunks, params(false));
     for (const [i, { length, decay }] of slabs.entries()) {
       const moments = { m: memory.first.slabs[i], v: memory.second.slabs[i] };
       const tensors = { w: weights.slabs[i], dw: gradients.slabs[i], ...moments, summary };
-      ops.adamw(tensors, length, params(decay));
+      ops.adamw.update(tensors, length, params(decay));
     }
     await this.gpu.read(summary, this.floats);
     return this.words[1] === 0 ? this.floats[0] : null;

@@ -1,7 +1,7 @@
 import type { Allocator, MemoryPart, Tensor } from "../gpu/memory.ts";
 import { type ModelConfig, tensorShapes } from "./config.ts";
 import type { LayerAdapters } from "./lora.ts";
-import type { Matrix } from "./ops.ts";
+import type { Matrix } from "./matrix.ts";
 import { SlabLayout, Slabs } from "./slabs.ts";
 
 /** Vocabulary rows the LM head works on at once; fixes the order in which its log-softmax adds. */

@@ -1,6 +1,7 @@
 import type { Gpu } from "../gpu/device.ts";
 import { bestSeconds } from "../gpu/measure.ts";
-import type { Matrix, Ops } from "./ops.ts";
+import type { Matrix } from "./matrix.ts";
+import type { Ops } from "./ops.ts";
 
 /** The products of a linear layer, as shaders/matmul.wgsl has them. */
 export const PRODUCTS = ["forward", "backwardInput", "backwardWeight"] as const;
@@ -22,9 +23,9 @@ export async function matmulRate(
     blocks: [{ tensor, firstRow: 0, rows: N }],
   });
   const record = {
-    forward: () => ops.linear({ x: rows, y: out }, matrix(weights), T),
-    backwardInput: () => ops.linearBackwardInput({ dy: wide, dx: out }, matrix(weights), T),
-    backwardWeight: () => ops.linearBackwardWeight({ dy: wide, x: rows }, matrix(out), T),
+    forward: () => ops.linear.forward({ x: rows, y: out }, matrix(weights), T),
+    backwardInput: () => ops.linear.backwardInput({ dy: wide, dx: out }, matrix(weights), T),
+    backwardWeight: () => ops.linear.backwardWeight({ dy: wide, x: rows }, matrix(out), T),
   };
   const seconds = await bestSeconds(gpu, out, record[product]);
   for (const { buffer } of [rows, wide, weights, out]) buffer.destroy();

@@ -1,6 +1,6 @@
 import type { Gpu } from "../gpu/device.ts";
 import { type Allocator, type MemoryPart, type Tensor, view } from "../gpu/memory.ts";
-import type { Matrix, MatrixBlock } from "./ops.ts";
+import type { Matrix, MatrixBlock } from "./matrix.ts";
 
 /** A piece of a named tensor: `length` elements from `start` live in `slab` at `at`. */
 interface Piece {

@@ -1,15 +1,11 @@
 import { afterAll, expect, test } from "bun:test";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import {
-  type Completion,
-  type GenerationSettings,
-  Sampler,
-  SamplerMemory,
-} from "../../lib/model/generate.ts";
+import { type Completion, type GenerationSettings, Sampler } from "../../lib/model/generate.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { threefry2x32 } from "../../lib/model/threefry.ts";
 import { loadDecoderGolden } from "../golden/decoder.ts";
 

@@ -1,11 +1,12 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { Sampler, SamplerMemory } from "../../lib/model/generate.ts";
+import { Sampler } from "../../lib/model/generate.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
 import { expectClose } from "../oracle/compare.ts";
 

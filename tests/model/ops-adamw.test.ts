@@ -35,10 +35,10 @@ test("four steps with clipping equal PyTorch's", async () => {
     const params = adamwParams(settings, i + 1, optimizer.maxNorm);
     ranges.forEach(({ dw }, r) => {
       gpu.upload(dw, Float32Array.from(gradients[r]));
-      ops.square({ dw, partial }, dw.length, r, params);
+      ops.adamw.square({ dw, partial }, dw.length, r, params);
     });
-    ops.squareTotal({ partial, summary }, ranges.length, params);
-    for (const range of ranges) ops.adamw({ ...range, summary }, range.w.length, params);
+    ops.adamw.total({ partial, summary }, ranges.length, params);
+    for (const range of ranges) ops.adamw.update({ ...range, summary }, range.w.length, params);
     const total = await gpu.read(summary, new Float32Array(1));
     expectClose(total, [norm], { relative: 1e-6 });
     for (const [r, { w }] of ranges.entries()) {
@@ -79,8 +79,8 @@ describe("a gradient that is not finite sets the flag and changes nothing", () =
         1,
         1,
       );
-      ops.square({ dw, partial }, 4, 0, params);
-      ops.squareTotal({ partial, summary }, 1, params);
+      ops.adamw.square({ dw, partial }, 4, 0, params);
+      ops.adamw.total({ partial, summary }, 1, params);
       flags.push((await gpu.read(summary, new Uint32Array(2)))[1]);
     }
     expect(flags).toEqual([0, 1, 1, 1, 0]);

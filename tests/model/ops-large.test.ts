@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Tensor, view } from "../../lib/gpu/memory.ts";
-import { type Matrix, Ops } from "../../lib/model/ops.ts";
+import type { Matrix } from "../../lib/model/matrix.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { adamw } from "../../lib/oracle/cases/adamw.ts";
 import { rmsnorm } from "../../lib/oracle/cases/layer.ts";
 import { expectCase, testGpu } from "../kernels.ts";
@@ -60,7 +61,7 @@ test("a table larger than one binding: gather and linear, forward and backward",
   const poisoned = (name: string, length: number) =>
     at(name, new Float32Array(length).fill(Number.NaN));
   const out = poisoned("out", index.length * columns);
-  ops.gather({ index: at("index", index), out }, weight, index.length);
+  ops.gather.forward({ index: at("index", index), out }, weight, index.length);
   const gathered = await gpu.read(out, new Float32Array(out.length));
   const expected = Float64Array.from(gathered, (_, i) =>
     valueAt(index[Math.floor(i / columns)] * columns + (i % columns)),
@@ -70,7 +71,7 @@ test("a table larger than one binding: gather and linear, forward and backward",
   const x = Float64Array.from({ length: columns }, (_, i) => Math.fround(Math.sin(i)));
   const yStride = Math.ceil(rows / 4) * 4;
   const y = poisoned("y", yStride);
-  ops.linear({ x: at("x", Float32Array.from(x)), y }, weight, 1, yStride);
+  ops.linear.forward({ x: at("x", Float32Array.from(x)), y }, weight, 1, yStride);
   const product = new Float64Array(rows);
   for (let n = 0; n < rows; n++) {
     for (let k = 0; k < columns; k++) product[n] += x[k] * valueAt(n * columns + k);
@@ -80,16 +81,21 @@ test("a table larger than one binding: gather and linear, forward and backward",
   const dy = Float64Array.from({ length: yStride }, (_, i) => Math.fround(Math.cos(i)));
   const upstream = at("dy", Float32Array.from(dy));
   const dx = poisoned("dx", columns);
-  ops.linearBackwardInput({ dy: upstream, dx }, weight, 1, yStride);
+  ops.linear.backwardInput({ dy: upstream, dx }, weight, 1, yStride);
   const dInput = new Float64Array(columns);
   for (let n = 0; n < rows; n++) {
     for (let k = 0; k < columns; k++) dInput[k] += dy[n] * valueAt(n * columns + k);
   }
   expectClose(await gpu.read(dx, new Float32Array(columns)), dInput, { name: "dx" });
 
-  ops.linearBackwardWeight({ dy: upstream, x: at("x", Float32Array.from(x)) }, dWeight, 1, yStride);
+  ops.linear.backwardWeight(
+    { dy: upstream, x: at("x", Float32Array.from(x)) },
+    dWeight,
+    1,
+    yStride,
+  );
   const one = { row: at("row", index.slice(2, 3)), offset: at("offset", Uint32Array.of(0, 1)) };
-  ops.gatherBackward({ ...one, item: at("item", Uint32Array.of(0)), d_out: dx }, dWeight, 1);
+  ops.gather.backward({ ...one, item: at("item", Uint32Array.of(0)), d_out: dx }, dWeight, 1);
   for (const row of [0, blockRows - 1, blockRows, rows - 1]) {
     const actual = new Float32Array(columns);
     await gpu.read(view(gradient, "row", row * columns, columns), actual);

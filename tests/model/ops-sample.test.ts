@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Tensor } from "../../lib/gpu/memory.ts";
-import { Ops, type SamplingOptions } from "../../lib/model/ops.ts";
+import type { SamplingOptions } from "../../lib/model/ops/sample.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { sample } from "../../lib/oracle/cases/vocabulary.ts";
 import { Random } from "../../lib/oracle/random.ts";
 import { type DrawKey, keptTokens, sampleDraw, threefry2x32 } from "../../lib/oracle/sample.ts";
@@ -41,7 +42,7 @@ async function draw(
     token: make("token", new Uint32Array(rows).fill(0xffffffff)),
   };
   const vocabulary = logits.length / rows;
-  ops.sample(tensors, rows, vocabulary, vocabulary, options);
+  ops.sample.forward(tensors, rows, vocabulary, vocabulary, options);
   const tokens = await gpu.read(tensors.token, new Uint32Array(rows));
   for (const tensor of Object.values(tensors)) tensor.buffer.destroy();
   return tokens;

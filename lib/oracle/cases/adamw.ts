@@ -1,4 +1,4 @@
-import { type AdamwParams, SQUARE_CHUNK, squareChunks } from "../../model/ops.ts";
+import { type AdamwParams, SQUARE_CHUNK, squareChunks } from "../../model/ops/adamw.ts";
 import { type AdamwSettings, adamwStep, clipFactor, globalNorm } from "../adamw.ts";
 import { norm } from "../compare.ts";
 import { Random } from "../random.ts";
@@ -67,13 +67,13 @@ export function adamw(counts: readonly number[], maxNorm: number, step = 3): Ker
     dispatch: (ops, { partial, summary, ...t }) => {
       let chunks = 0;
       counts.forEach((count, i) => {
-        ops.square({ dw: t[`dw${i}`], partial }, count, chunks, params);
+        ops.adamw.square({ dw: t[`dw${i}`], partial }, count, chunks, params);
         chunks += squareChunks(count);
       });
-      ops.squareTotal({ partial, summary }, chunks, params);
+      ops.adamw.total({ partial, summary }, chunks, params);
       counts.forEach((count, i) => {
         const [w, dw, m, v] = ["w", "dw", "m", "v"].map((name) => t[`${name}${i}`]);
-        ops.adamw({ w, dw, m, v, summary }, count, params);
+        ops.adamw.update({ w, dw, m, v, summary }, count, params);
       });
     },
   };

@@ -38,7 +38,7 @@ export function rope({ spans, lastQuery, rows, ...heads }: SpanCase): KernelCase
       values: { kernel: "rope.forward", reference: v, initial: cache.v },
     },
     dispatch: (ops, { spans, table, qk, qkv, q, keys, values }) =>
-      ops.rope({ spans, table, qk, qkv, q, keys, values }, T, shape),
+      ops.rope.forward({ spans, table, qk, qkv, q, keys, values }, T, shape),
   };
   if (!lastQuery) return [forward];
   const [dq, dk, dv] = [q.length, k.length, v.length].map((length) => random.normal(length));
@@ -47,7 +47,7 @@ export function rope({ spans, lastQuery, rows, ...heads }: SpanCase): KernelCase
     inputs: { spans, table, dq, dk, dv },
     outputs: { dqkv: { kernel: "rope.backward", reference: dqkv } },
     dispatch: (ops, { spans, table, dq, dk, dv, dqkv }) =>
-      ops.ropeBackward({ spans, table, dq, dk, dv, dqkv }, T, shape),
+      ops.rope.backward({ spans, table, dq, dk, dv, dqkv }, T, shape),
   };
   return [forward, backward];
 }
@@ -71,7 +71,7 @@ export function attention({ spans, lastQuery, rows, ...heads }: SpanCase, scale 
       lse: { kernel: "attention.forward", reference: lse },
     },
     dispatch: (ops, { spans, q, k, v, o, lse }) =>
-      ops.attention({ spans, q, k, v, o, lse }, T, shape),
+      ops.attention.forward({ spans, q, k, v, o, lse }, T, shape),
   };
   if (!lastQuery) return [forward];
   const upstream = random.normal(o.length);
@@ -85,7 +85,7 @@ export function attention({ spans, lastQuery, rows, ...heads }: SpanCase, scale 
       dv: { kernel: "attention.backward_key", reference: v, upstream },
     },
     dispatch: (ops, { spans, last_query, q, k, v, o, lse, d_o, delta, dq, dk, dv }) =>
-      ops.attentionBackward(
+      ops.attention.backward(
         { spans, last_query, q, k, v, o, lse, d_o, delta, dq, dk, dv },
         T,
         shape,

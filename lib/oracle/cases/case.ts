@@ -3,7 +3,9 @@
  * out. The self-test inside the executable runs them at one small shape, the tests at many.
  */
 import type { Tensor } from "../../gpu/memory.ts";
-import { type Matrix, type Ops, ROW_CHUNK, rowPartialLength } from "../../model/ops.ts";
+import type { Matrix } from "../../model/matrix.ts";
+import { ROW_CHUNK, rowPartialLength } from "../../model/ops/kernels.ts";
+import type { Ops } from "../../model/ops.ts";
 
 /** Floats go to the GPU as f32, integers as u32. */
 export type Data = Float64Array | Uint32Array;

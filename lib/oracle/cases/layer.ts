@@ -33,7 +33,7 @@ export function rmsnorm(shape: { T: number; d: number }): KernelCase[] {
       inverse_rms: { kernel: "rmsnorm.forward", reference: inverseRms },
     },
     dispatch: (ops, { x, w, y, inverse_rms }) =>
-      ops.rmsnorm({ x, w, y, inverse_rms }, T, d, epsilon),
+      ops.rmsnorm.forward({ x, w, y, inverse_rms }, T, d, epsilon),
   };
   const backward: KernelCase = {
     inputs: { x, w, dy, inverse_rms: inverseRms },
@@ -53,7 +53,7 @@ export function rmsnorm(shape: { T: number; d: number }): KernelCase[] {
       },
     },
     dispatch: (ops, { x, w, inverse_rms, dy, dx, dw, partial }) =>
-      ops.rmsnormBackward({ x, w, inverse_rms, dy, dx, dw, partial }, T, d),
+      ops.rmsnorm.backward({ x, w, inverse_rms, dy, dx, dw, partial }, T, d),
   };
   return [forward, backward];
 }
@@ -106,7 +106,7 @@ export function headNorm(
         inverse_rms: { kernel: "rmsnorm.forward", reference: inverseRms },
       },
       dispatch: (ops, { x, w, y, inverse_rms }) =>
-        ops.rmsnorm({ x, w, y, inverse_rms }, T, d, epsilon, at),
+        ops.rmsnorm.forward({ x, w, y, inverse_rms }, T, d, epsilon, at),
     },
     {
       inputs: { x, w, inverse_rms: inverseRms },
@@ -116,7 +116,7 @@ export function headNorm(
         dw: { kernel: "rmsnorm.reduce_weight", reference: dw, initial: dwBefore, upstream },
       },
       dispatch: (ops, { x, w, inverse_rms, dy, dw, partial }) =>
-        ops.headNormBackward({ x, w, inverse_rms, dy, dw, partial }, T, d, at),
+        ops.rmsnorm.backwardHeads({ x, w, inverse_rms, dy, dw, partial }, T, d, at),
     },
   ];
 }
@@ -131,13 +131,13 @@ export function swiglu(shape: { T: number; ff: number }, scale = 2): KernelCase[
     {
       inputs: { gate_up: gateUp },
       outputs: { a: { kernel: "swiglu.forward", reference: swigluForward(gateUp, shape) } },
-      dispatch: (ops, { gate_up, a }) => ops.swiglu({ gate_up, a }, T, ff),
+      dispatch: (ops, { gate_up, a }) => ops.swiglu.forward({ gate_up, a }, T, ff),
     },
     {
       inputs: { gate_up: gateUp, da: upstream },
       outputs: { d_gate_up: { kernel: "swiglu.backward", reference: gradient, upstream } },
       dispatch: (ops, { gate_up, da, d_gate_up }) =>
-        ops.swigluBackward({ gate_up, da, d_gate_up }, T, ff),
+        ops.swiglu.backward({ gate_up, da, d_gate_up }, T, ff),
     },
   ];
 }

@@ -40,9 +40,9 @@ export function linearAdd({ T, K, N }: LinearCase, yStride: number, yColumn: num
     dispatch: (ops, t) => {
       const matrix = joined(t, "w", N, K, N);
       const [block] = matrix.blocks;
-      ops.linearBlock({ x: t.x, y: t.y, add: true }, matrix, block, T, yStride, yColumn);
-      ops.linear({ x: t.x, y: t.scaled, scale }, matrix, T);
-      ops.linearBackwardInput({ dy: t.dy, dx: t.dx, scale, add: true }, matrix, T);
+      ops.linear.forwardBlock({ x: t.x, y: t.y, add: true }, matrix, block, T, yStride, yColumn);
+      ops.linear.forward({ x: t.x, y: t.scaled, scale }, matrix, T);
+      ops.linear.backwardInput({ dy: t.dy, dx: t.dx, scale, add: true }, matrix, T);
     },
   };
 }
@@ -64,7 +64,7 @@ export function linearForward(shape: LinearCase, added?: "residual" | "bias"): K
     outputs: { y: { kernel, reference: y, initial: before } },
     dispatch: (ops, t) => {
       const tensors = { x: t.x, y: t.y, ...(added && { [added]: t.residual }) };
-      ops.linear(tensors, joined(t, "w", N, K, blockRows), T, yStride);
+      ops.linear.forward(tensors, joined(t, "w", N, K, blockRows), T, yStride);
     },
   };
 }
@@ -90,9 +90,9 @@ export function linearBackward(shape: LinearCase): KernelCase {
     inputs: { x, ...Object.fromEntries(cut("w", w, K, blockRows)), dy },
     outputs,
     dispatch: (ops, t) => {
-      ops.linearBackwardInput({ dy: t.dy, dx: t.dx }, joined(t, "w", N, K, blockRows), T, yStride);
+      ops.linear.backwardInput({ dy: t.dy, dx: t.dx }, joined(t, "w", N, K, blockRows), T, yStride);
       const gradient = joined(t, "dw", N, K, blockRows);
-      ops.linearBackwardWeight({ dy: t.dy, x: t.x }, gradient, T, yStride);
+      ops.linear.backwardWeight({ dy: t.dy, x: t.x }, gradient, T, yStride);
     },
   };
 }
@@ -116,7 +116,7 @@ export function bias({ T, N }: { T: number; N: number }): KernelCase {
       partial: { kernel: "bias.backward", reference: partial, upstream: dy },
       db: { kernel: "bias.reduce", reference: db, initial: before, upstream: dy },
     },
-    dispatch: (ops, { dy, db, partial }) => ops.biasBackward({ dy, db, partial }, T, N),
+    dispatch: (ops, { dy, db, partial }) => ops.linear.backwardBias({ dy, db, partial }, T, N),
   };
 }
 
@@ -139,7 +139,7 @@ export function gather(shape: { rows: number; d: number; M: number; blockRows?: 
     inputs: { index, ...Object.fromEntries(cut("table", table, d, blockRows)) },
     outputs: { out: { kernel: "gather.forward", reference: gatherForward(table, index, d) } },
     dispatch: (ops, t) =>
-      ops.gather({ index: t.index, out: t.out }, joined(t, "table", rows, d, blockRows), M),
+      ops.gather.forward({ index: t.index, out: t.out }, joined(t, "table", rows, d, blockRows), M),
   };
   const outputs: Record<string, Output> = {};
   cut("d_table", gradient, d, blockRows).forEach(([name, reference], i) => {
@@ -154,7 +154,7 @@ export function gather(shape: { rows: number; d: number; M: number; blockRows?: 
     },
     outputs,
     dispatch: (ops, { row, offset, item, d_out, ...t }) =>
-      ops.gatherBackward(
+      ops.gather.backward(
         { row, offset, item, d_out },
         joined(t, "d_table", rows, d, blockRows),
         distinct,

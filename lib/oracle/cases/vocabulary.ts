@@ -1,4 +1,5 @@
-import type { Ops, SamplingOptions } from "../../model/ops.ts";
+import type { Logprob } from "../../model/ops/logprob.ts";
+import type { SamplingOptions } from "../../model/ops/sample.ts";
 import { logprobBackward, logprobForward } from "../logprob.ts";
 import { Random } from "../random.ts";
 import { type DrawKey, sampleDraw, threefry2x32 } from "../sample.ts";
@@ -22,7 +23,7 @@ export function logprob(shape: { M: number; V: number; block?: number }, scale =
     const e = weights.reduce((sum, weight, v) => sum + weight * (l[v] - largest), 0);
     state.set([largest, z, e, l[target[m]]], m * 4);
   }
-  const each = (run: (at: Parameters<Ops["logprobBlock"]>[1]) => void) => {
+  const each = (run: (at: Parameters<Logprob["forward"]>[1]) => void) => {
     for (let first = 0; first < V; first += block) {
       const columns = Math.min(block, V - first);
       const isLast = first + columns === V;
@@ -40,7 +41,7 @@ export function logprob(shape: { M: number; V: number; block?: number }, scale =
         entropy: { kernel, reference: entropies },
       },
       dispatch: (ops, { logits, target_token, state, logprob, entropy }) =>
-        each((at) => ops.logprobBlock({ logits, target_token, state, logprob, entropy }, at)),
+        each((at) => ops.logprob.forward({ logits, target_token, state, logprob, entropy }, at)),
     },
     {
       inputs: { target_token: target, state, d_logprob: upstream },
@@ -53,7 +54,7 @@ export function logprob(shape: { M: number; V: number; block?: number }, scale =
         },
       },
       dispatch: (ops, { logits, target_token, state, d_logprob }) =>
-        each((at) => ops.logprobBackwardBlock({ logits, target_token, state, d_logprob }, at)),
+        each((at) => ops.logprob.backward({ logits, target_token, state, d_logprob }, at)),
     },
   ];
 }
@@ -90,6 +91,12 @@ export function sample(
       token: { kernel, reference: Uint32Array.from(tokens) },
     },
     dispatch: (ops, { logits, draws, spans, token }) =>
-      ops.sample({ logits, draws, spans, token }, keys.length, vocabulary, vocabulary, options),
+      ops.sample.forward(
+        { logits, draws, spans, token },
+        keys.length,
+        vocabulary,
+        vocabulary,
+        options,
+      ),
   };
 }

@@ -1,0 +1,137 @@
+import type { Allocator, Tensor } from "../gpu/memory.ts";
+import type { ModelConfig } from "./config.ts";
+import { rowPartialLength } from "./ops/kernels.ts";
+
+/** Keys and values of one layer, [rows, KV D] each: a batch's own, or a cache. */
+export interface KeyValue {
+  keys: Tensor;
+  values: Tensor;
+}
+
+/** What the forward pass of one layer leaves for its backward pass, T rows each. */
+export interface LayerActivations extends KeyValue {
+  /** The residual stream entering the layer [T, hidden]. */
+  input: Tensor;
+  inputNormed: Tensor;
+  inputRms: Tensor;
+  /** [T, (H + 2 KV) D]; the backward pass reads it only where heads are normed. */
+  qkv: Tensor;
+  qRms?: Tensor;
+  kRms?: Tensor;
+  /** Rotated queries [T, H D]. */
+  q: Tensor;
+  attended: Tensor;
+  lse: Tensor;
+  /** The residual stream after attention [T, hidden]. */
+  middle: Tensor;
+  middleNormed: Tensor;
+  middleRms: Tensor;
+  /** [T, 2 F] */
+  gateUp: Tensor;
+  /** [T, F] */
+  gated: Tensor;
+}
+
+/**
+ * What a forward pass keeps for the backward pass: of every layer everything, or only what enters it,
+ * from which the backward pass computes the rest anew (gradient checkpointing), or nothing.
+ */
+export type Keep = "everything" | "inputs" | "nothing";
+
+/** Memory for the forward pass over up to `maxTokens` packed tokens. What is not kept, layers share. */
+export class Activations {
+  readonly layers: readonly LayerActivations[];
+  /** qkv with the heads of q and k normed. */
+  readonly qkNormed?: Tensor;
+  /** x A^T of one adapter [T, rank]. */
+  readonly low?: Tensor;
+  /** The residual stream after the last layer. */
+  readonly output: Tensor;
+
+  constructor(
+    alloc: Allocator,
+    config: ModelConfig,
+    readonly maxTokens: number,
+    readonly keep: Keep,
+    loraRank = 0,
+  ) {
+    const { hiddenSize, intermediateSize, numLayers, numHeads } = config;
+    const qWidth = numHeads * config.headDim;
+    const kvWidth = config.numKeyValueHeads * config.headDim;
+    const make = (name: string, width: number) =>
+      alloc.allocate("activations", name, maxTokens * width);
+    const makeQkv = () => make("q, k and v", qWidth + 2 * kvWidth);
+    const sharedQkv = config.qkNorm ? undefined : makeQkv();
+    if (config.qkNorm) this.qkNormed = make("normed q and k", qWidth + 2 * kvWidth);
+    if (loraRank > 0) this.low = make("low-rank product", loraRank);
+    const makeInput = () => make("layer input", hiddenSize);
+    const layer = (): LayerActivations => ({
+      input: makeInput(),
+      inputNormed: make("normed input", hiddenSize),
+      inputRms: make("input rms", 1),
+      qkv: sharedQkv ?? makeQkv(),
+      ...(config.qkNorm && {
+        qRms: make("rms of queries", numHeads),
+        kRms: make("rms of keys", config.numKeyValueHeads),
+      }),
+      q: make("queries", qWidth),
+      keys: make("keys", kvWidth),
+      values: make("values", kvWidth),
+      attended: make("attended", qWidth),
+      lse: make("log-sum-exp", numHeads),
+      middle: make("after attention", hiddenSize),
+      middleNormed: make("normed after attention", hiddenSize),
+      middleRms: make("rms after attention", 1),
+      gateUp: make("gate and up", 2 * intermediateSize),
+      gated: make("gated", intermediateSize),
+    });
+    const first = layer();
+    this.layers = Array.from({ length: numLayers }, (_, i) => {
+      if (i === 0 || keep === "nothing") return first;
+      return keep === "everything" ? layer() : { ...first, input: makeInput() };
+    });
+    this.output = keep === "nothing" ? first.input : make("output", hiddenSize);
+  }
+}
+
+/** Scratch of the backward pass. */
+export class Gradients {
+  /** Gradient of the residual stream [T, hidden]. */
+  readonly stream: Tensor;
+  readonly normed: Tensor;
+  readonly gateUp: Tensor;
+  readonly gated: Tensor;
+  readonly attended: Tensor;
+  readonly delta: Tensor;
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+  readonly qkv: Tensor;
+  readonly partial: Tensor;
+  /** Gradient of the low-rank product of one adapter [T, rank]. */
+  readonly low?: Tensor;
+
+  constructor(alloc: Allocator, config: ModelConfig, maxTokens: number, loraRank = 0) {
+    const qWidth = config.numHeads * config.headDim;
+    const kvWidth = config.numKeyValueHeads * config.headDim;
+    const make = (name: string, width: number) =>
+      alloc.allocate("activations", `gradient of ${name}`, maxTokens * width);
+    this.stream = make("residual stream", config.hiddenSize);
+    this.normed = make("normed", config.hiddenSize);
+    this.gateUp = make("gate and up", 2 * config.intermediateSize);
+    this.gated = make("gated", config.intermediateSize);
+    this.attended = make("attended", qWidth);
+    this.delta = make("softmax", config.numHeads);
+    this.q = make("queries", qWidth);
+    this.k = make("keys", kvWidth);
+    this.v = make("values", kvWidth);
+    this.qkv = make("q, k and v", qWidth + 2 * kvWidth);
+    if (loraRank > 0) this.low = make("low-rank product", loraRank);
+    const partials = Math.max(
+      rowPartialLength(maxTokens, config.hiddenSize),
+      config.qkvBias ? rowPartialLength(maxTokens, qWidth + 2 * kvWidth) : 0,
+      config.qkNorm ? rowPartialLength(maxTokens * config.numHeads, config.headDim) : 0,
+    );
+    this.partial = alloc.allocate("activations", "partial sums over rows", partials);
+  }
+}

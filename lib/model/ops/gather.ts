@@ -1,0 +1,41 @@
+import gatherSource from "../../../shaders/gather.wgsl" with { type: "text" };
+import type { Tensor } from "../../gpu/memory.ts";
+import type { Matrix, MatrixBlock } from "../matrix.ts";
+import { ceil, type Kernels } from "./kernels.ts";
+
+/** shaders/gather.wgsl: rows of a table, picked by index. */
+export class Gather {
+  constructor(private readonly kernels: Kernels) {
+    kernels.add("gather", gatherSource, "forward backward");
+  }
+
+  /** out[m] = table[index[m]] for `count` rows. */
+  forward({ index, out }: { index: Tensor; out: Tensor }, table: Matrix, count: number): void {
+    for (const block of table.blocks) {
+      const tensors = { table: block.tensor, index, out };
+      const params = gatherParams(table, block, count);
+      this.kernels.run("gather.forward", tensors, params, gatherGroups(table, count));
+    }
+  }
+
+  /** gradient[row[u]] += the sum of d_out[item[i]] over i in [offset[u], offset[u+1]), `distinct` rows. */
+  backward(
+    tensors: { row: Tensor; offset: Tensor; item: Tensor; d_out: Tensor },
+    gradient: Matrix,
+    distinct: number,
+  ): void {
+    for (const block of gradient.blocks) {
+      const params = gatherParams(gradient, block, distinct);
+      const groups = gatherGroups(gradient, distinct);
+      this.kernels.run("gather.backward", { ...tensors, d_table: block.tensor }, params, groups);
+    }
+  }
+}
+
+function gatherParams(table: Matrix, block: MatrixBlock, count: number) {
+  return { count, width: table.columns / 4, first_row: block.firstRow, table_rows: block.rows };
+}
+
+function gatherGroups(table: Matrix, count: number) {
+  return [ceil((count * table.columns) / 4, 64)] as const;
+}

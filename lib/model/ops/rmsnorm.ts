@@ -1,0 +1,87 @@
+import rmsnormSource from "../../../shaders/rmsnorm.wgsl" with { type: "text" };
+import type { Tensor } from "../../gpu/memory.ts";
+import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
+
+/** Which heads a norm is over: `heads` side by side from element `first` of a token's `stride`. */
+export interface NormedHeads {
+  heads: number;
+  stride: number;
+  first: number;
+}
+
+/** shaders/rmsnorm.wgsl: of whole tokens, or of some of their heads. */
+export class Rmsnorm {
+  constructor(private readonly kernels: Kernels) {
+    kernels.addShared("rmsnorm", rmsnormSource, "forward backward_input backward_in_place");
+    const chunks = { CHUNK: ROW_CHUNK };
+    kernels.addShared("rmsnorm", rmsnormSource, "backward_weight reduce_weight", chunks);
+  }
+
+  /** y[T, D] = x / rms(x) * w; saves 1 / rms in inverse_rms[T]. `heads`: of the heads of T tokens. */
+  forward(
+    tensors: { x: Tensor; w: Tensor; y: Tensor; inverse_rms: Tensor },
+    tokens: number,
+    columns: number,
+    epsilon: number,
+    heads?: NormedHeads,
+  ): void {
+    const params = normParams(tokens, columns, epsilon, heads);
+    this.kernels.run("rmsnorm.forward", tensors, params, this.kernels.sharedGroups(params.rows));
+  }
+
+  /** dx += the gradient of `forward`; dw, if given, += likewise. `partial` holds rowPartialLength elements. */
+  backward(
+    tensors: {
+      x: Tensor;
+      w: Tensor;
+      inverse_rms: Tensor;
+      dy: Tensor;
+      dx: Tensor;
+      dw?: Tensor;
+      partial: Tensor;
+    },
+    rows: number,
+    columns: number,
+  ): void {
+    const { dw, ...rest } = tensors;
+    const params = normParams(rows, columns, 0);
+    this.kernels.run("rmsnorm.backward_input", rest, params, this.kernels.sharedGroups(rows));
+    if (dw) this.backwardWeight({ ...rest, dw }, params);
+  }
+
+  /** Turns dy, the gradient of the normed heads of T tokens, into that of the heads; dw as above. */
+  backwardHeads(
+    tensors: {
+      x: Tensor;
+      w: Tensor;
+      inverse_rms: Tensor;
+      dy: Tensor;
+      dw?: Tensor;
+      partial: Tensor;
+    },
+    tokens: number,
+    columns: number,
+    heads: NormedHeads,
+  ): void {
+    const params = normParams(tokens, columns, 0, heads);
+    const { dy, dw, ...rest } = tensors;
+    if (dw) this.backwardWeight({ ...rest, dy, dw }, params);
+    const groups = this.kernels.sharedGroups(params.rows);
+    this.kernels.run("rmsnorm.backward_in_place", { ...rest, dx: dy }, params, groups);
+  }
+
+  private backwardWeight(
+    tensors: Readonly<Record<string, Tensor>>,
+    params: ReturnType<typeof normParams>,
+  ): void {
+    const groups = ceil(params.columns, 64);
+    const chunks = ceil(params.rows, ROW_CHUNK);
+    this.kernels.run("rmsnorm.backward_weight", tensors, params, [groups, chunks]);
+    this.kernels.run("rmsnorm.reduce_weight", tensors, params, [groups]);
+  }
+}
+
+function normParams(tokens: number, columns: number, epsilon: number, at?: NormedHeads) {
+  const { heads, stride, first } = at ?? { heads: 1, stride: columns, first: 0 };
+  return { rows: tokens * heads, columns, epsilon, heads, stride, first };
+}

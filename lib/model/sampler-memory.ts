@@ -1,0 +1,65 @@
+import type { Allocator, Tensor } from "../gpu/memory.ts";
+import { Activations, type KeyValue } from "./activations.ts";
+import type { ModelConfig } from "./config.ts";
+import { HeadMemory, logitsStride } from "./head.ts";
+
+export interface SamplerSizes {
+  /** Completions decoded at once. */
+  rows: number;
+  /** Prompts whose keys and values are held at once. */
+  promptSlots: number;
+  maxPromptTokens: number;
+  maxNewTokens: number;
+  /** Decoding steps between two looks at the drawn tokens. */
+  readEvery: number;
+  /** Of the adapters that are sampled with, 0 without any. */
+  loraRank?: number;
+}
+
+/** Caches and state of a sampler. */
+export class SamplerMemory {
+  readonly activations: Activations;
+  readonly head: HeadMemory;
+  readonly caches: readonly KeyValue[];
+  readonly logits: Tensor;
+  readonly promptIds: Tensor;
+  readonly promptSpans: Tensor;
+  readonly spans: Tensor;
+  readonly draws: Tensor;
+  readonly index: Tensor;
+  readonly ids: Tensor;
+  /** What each of `readEvery` decoding steps drew. */
+  readonly drawn: readonly { token: Tensor; logprob: Tensor; entropy: Tensor }[];
+  readonly maxTokens: number;
+
+  constructor(
+    alloc: Allocator,
+    config: ModelConfig,
+    readonly sizes: SamplerSizes,
+  ) {
+    const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery, loraRank } = sizes;
+    // New prompts, and beside them the last tokens of prompts whose completions are still arriving.
+    this.maxTokens = Math.max(rows, maxPromptTokens) + rows;
+    this.activations = new Activations(alloc, config, this.maxTokens, "nothing", loraRank);
+    this.head = new HeadMemory(alloc, config, rows);
+    const cacheRows = promptSlots * maxPromptTokens + rows * (maxNewTokens + readEvery);
+    const width = config.numKeyValueHeads * config.headDim;
+    this.caches = Array.from({ length: config.numLayers }, () => ({
+      keys: alloc.allocate("KV cache", "keys", cacheRows * width),
+      values: alloc.allocate("KV cache", "values", cacheRows * width),
+    }));
+    const make = (name: string, length = rows) => alloc.allocate("buffers", name, length);
+    this.logits = make("logits", rows * logitsStride(config.vocabSize));
+    this.promptIds = make("prompt ids", this.maxTokens);
+    this.promptSpans = make("prompt spans", this.maxTokens * 4);
+    this.spans = make("row spans", rows * 4);
+    this.draws = make("row draws", rows * 4);
+    this.index = make("row index");
+    this.ids = make("row ids");
+    this.drawn = Array.from({ length: readEvery }, () => ({
+      token: make("drawn tokens"),
+      logprob: make("drawn log-probabilities"),
+      entropy: make("drawn entropies"),
+    }));
+  }
+}
