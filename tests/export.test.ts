@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exportSettings } from "../lib/arguments.ts";
 import { exportModel } from "../lib/export.ts";
+import { encodeValues } from "../lib/model/dtypes.ts";
 import { openGgufFile } from "../lib/model/gguf/format.ts";
 import { openGgufModel } from "../lib/model/gguf/open.ts";
-import { encodeGguf, encodeValues } from "../lib/model/gguf/write.ts";
+import { encodeGguf } from "../lib/model/gguf/write.ts";
 import { openSafetensors, readTensor } from "../lib/model/safetensors.ts";
 import { Tokenizer, type TokenizerFiles } from "../lib/model/tokenizer.ts";
 import golden from "./golden/tokenizer.json";
@@ -60,15 +61,16 @@ describe.each(["llama", "qwen2", "qwen3"])("%s", (name) => {
   });
 });
 
-test("q8_0 is quantised as the Python package gguf does", async () => {
-  const path = `${import.meta.dir}/golden/gguf-types.safetensors`;
-  const stored = await openSafetensors(Bun.file(path), path);
-  const source = await readTensor(stored, "Q8_0.source");
-  const expected = await stored.get("Q8_0.quantized")?.bytes.bytes();
-  const out = new Uint8Array((source.length / 32) * 34);
-  encodeValues(source, "Q8_0", out.buffer);
-  expect(out).toEqual(expected as Uint8Array<ArrayBuffer>);
-});
+test.each(["Q8_0", "Q4_1"] as const)(
+  "%s is quantised as the Python package gguf does",
+  async (type) => {
+    const path = `${import.meta.dir}/golden/gguf-types.safetensors`;
+    const stored = await openSafetensors(Bun.file(path), path);
+    const source = await readTensor(stored, "source");
+    const expected = await stored.get(`${type}.quantized`)?.bytes.bytes();
+    expect(new Uint8Array(encodeValues(source, type))).toEqual(expected as Uint8Array<ArrayBuffer>);
+  },
+);
 
 test("one tensor at a time is asked for", async () => {
   const asked: string[] = [];

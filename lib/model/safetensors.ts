@@ -1,6 +1,6 @@
 import { UserError } from "../errors.ts";
+import { decodeValues, storedBytes } from "./dtypes.ts";
 import { reorderRows } from "./gguf/names.ts";
-import { BLOCK_FORMATS, dequantize } from "./gguf/quantized.ts";
 
 /** One tensor of an opened file. Its bytes stay on disk until `readTensor`, so a file may exceed memory. */
 export interface StoredTensor {
@@ -20,20 +20,6 @@ export interface TensorSource {
   shape: readonly number[];
   data: () => Float32Array | Promise<Float32Array>;
 }
-
-/** Bytes of one element; a type that is not here is refused when its tensor is read. */
-const BYTES: Record<string, number> = {
-  F64: 8,
-  F32: 4,
-  F16: 2,
-  BF16: 2,
-  I64: 8,
-  I32: 4,
-  I16: 2,
-  I8: 1,
-  U8: 1,
-  BOOL: 1,
-};
 
 /** The format's own limit: a longer header is no header, and is not read. */
 const LONGEST_HEADER = 100_000_000;
@@ -76,8 +62,8 @@ export async function openSafetensors(
     if (name === "__metadata__") continue;
     const { dtype, shape, data_offsets: range } = info ?? {};
     if (!isCounts(shape) || !isCounts(range)) throw corrupt(`no shape for ${name}`);
-    const bytes = product(shape) * (BYTES[dtype] ?? Number.NaN);
-    if (range[1] - range[0] !== bytes && dtype in BYTES) {
+    const bytes = storedBytes(dtype, product(shape));
+    if (range[1] - range[0] !== bytes && !Number.isNaN(bytes)) {
       throw corrupt(`${name} has ${range[1] - range[0]} bytes, its shape needs ${bytes}`);
     }
     const [begin, end] = [headerEnd + range[0], headerEnd + range[1]];
@@ -106,32 +92,32 @@ export async function readTensor(
   tensors: Map<string, StoredTensor>,
   name: string,
 ): Promise<Float32Array<ArrayBuffer>> {
-  const tensor = tensors.get(name);
-  if (!tensor) throw new Error(`no tensor ${name}; requireTensors comes first`);
-  const values = widen(tensor, await tensor.bytes.arrayBuffer());
-  if (!tensor.interleaved) return values;
-  return reorderRows(values, tensor.shape[0], tensor.interleaved);
+  const tensor = storedTensor(tensors, name);
+  const { dtype, source, shape, interleaved } = tensor;
+  const values = decodeValues(await readBytes(tensor), dtype);
+  if (!values) {
+    throw new UserError(
+      `${source}: weights of type ${dtype} are not supported; use F32, F16 or BF16`,
+    );
+  }
+  return interleaved ? reorderRows(values, shape[0], interleaved) : values;
 }
 
-function widen(tensor: StoredTensor, buffer: ArrayBuffer): Float32Array<ArrayBuffer> {
-  const { dtype, shape, source } = tensor;
-  const { elements, bytes } = BLOCK_FORMATS[dtype] ?? { elements: 1, bytes: BYTES[dtype] };
-  if (buffer.byteLength !== (product(shape) / elements) * bytes) {
+/** A tensor that the file is known to have. */
+export function storedTensor(tensors: Map<string, StoredTensor>, name: string): StoredTensor {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new Error(`no tensor ${name}; requireTensors comes first`);
+  return tensor;
+}
+
+/** A tensor's bytes as the file has them. */
+export async function readBytes({ bytes, dtype, shape, source }: StoredTensor) {
+  const buffer = await bytes.arrayBuffer();
+  const expected = storedBytes(dtype, product(shape));
+  if (buffer.byteLength !== expected && !Number.isNaN(expected)) {
     throw new UserError(`${source} changed or was cut short while it was read`);
   }
-  if (dtype === "F32") return new Float32Array(buffer);
-  if (dtype === "F16") return new Float32Array(new Float16Array(buffer));
-  if (dtype === "BF16") {
-    // bfloat16 is the upper half of a float32
-    const half = new Uint16Array(buffer);
-    const wide = new Uint32Array(half.length);
-    for (let i = 0; i < half.length; i++) wide[i] = half[i] << 16;
-    return new Float32Array(wide.buffer);
-  }
-  if (dtype in BLOCK_FORMATS) return dequantize(buffer, BLOCK_FORMATS[dtype]);
-  throw new UserError(
-    `${source}: weights of type ${dtype} are not supported; use F32, F16 or BF16`,
-  );
+  return buffer;
 }
 
 /** Refuses a file whose tensors are not exactly the expected ones, naming those that differ. */

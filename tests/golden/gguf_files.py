@@ -5,7 +5,8 @@
     /tmp/golden/bin/python tests/golden/gguf_files.py
 
 gguf-types.safetensors: for each type of tensor, random blocks (`TYPE.blocks`, U8) and the values that the
-package gguf gives for them (`TYPE.values`, F32); and for Q8_0 what it makes of numbers (`Q8_0.quantized`).
+package gguf gives for them (`TYPE.values`, F32); and what it makes of numbers (`source`) as Q8_0 and Q4_1
+(`TYPE.quantized`).
 gguf-ARCHITECTURE.gguf: a random model, written as llama.cpp's convert_hf_to_gguf.py writes it, every matrix
 of another type, with a tokenizer of tokenizer.json. gguf-ARCHITECTURE.safetensors: its weights as transformers
 reads them from that file, under their Hugging Face names, and its config as metadata.
@@ -45,8 +46,9 @@ for kind in (Type.Q8_0, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q4_K, Type.Q6_K):
 source = random.normal(0, 0.02, (6, 32)).astype(np.float32)
 source[4] = 0
 source[5] = (np.arange(32) - 16) / 2 * 127 / 16
-types["Q8_0.source"] = source
-types["Q8_0.quantized"] = gguf.quants.quantize(source, Type.Q8_0)
+types["source"] = source
+for kind in (Type.Q8_0, Type.Q4_1):
+    types[f"{kind.name}.quantized"] = gguf.quants.quantize(source, kind)
 save_file(types, HERE / "gguf-types.safetensors")
 
 TOKENIZERS = json.loads((HERE / "tokenizer.json").read_text())["tokenizers"]

@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
+import { decodeValues } from "../../lib/model/dtypes.ts";
 import { configOf } from "../../lib/model/gguf/config.ts";
 import { type MetadataValue, openGgufFile } from "../../lib/model/gguf/format.ts";
 import { openGgufModel } from "../../lib/model/gguf/open.ts";
-import { BLOCK_FORMATS, dequantize } from "../../lib/model/gguf/quantized.ts";
+import { BLOCK_FORMATS } from "../../lib/model/gguf/quantized.ts";
 import { tokenizerFilesOf } from "../../lib/model/gguf/tokenizer.ts";
 import { openSafetensors, readTensor } from "../../lib/model/safetensors.ts";
 import { Tokenizer, type TokenizerFiles } from "../../lib/model/tokenizer.ts";
@@ -20,7 +21,7 @@ describe("blocks become the numbers that the Python package gguf gives", () => {
     const stored = await openSafetensors(Bun.file(path), path);
     const blocks = await stored.get(`${type}.blocks`)?.bytes.arrayBuffer();
     const values = await readTensor(stored, `${type}.values`);
-    expect(dequantize(blocks as ArrayBuffer, BLOCK_FORMATS[type])).toEqual(values);
+    expect(decodeValues(blocks as ArrayBuffer, type)).toEqual(values);
   });
 });
 

@@ -51,14 +51,17 @@ export function interleavedHeads(
   return /\.k_proj\./.test(name) ? numKeyValueHeads : 0;
 }
 
-/** Rows [heads, D/2, 2] to [heads, 2, D/2]; `back` the other way. A bias is a matrix of one column. */
-export function reorderRows(
-  data: Float32Array<ArrayBuffer>,
+/**
+ * Rows [heads, D/2, 2] to [heads, 2, D/2]; `back` the other way. A bias is a matrix of one column, and rows
+ * of blocks are rows of as many words.
+ */
+export function reorderRows<T extends Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>>(
+  data: T,
   rows: number,
   heads: number,
   back = false,
-): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(data.length);
+): T {
+  const out = data.slice() as T;
   const columns = data.length / rows;
   const half = rows / heads / 2;
   for (let head = 0; head < heads; head++) {

@@ -1,4 +1,4 @@
-/** The block formats of GGML, as float32: https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c */
+/** The block formats of GGML: https://github.com/ggml-org/ggml/blob/master/src/ggml-quants.c */
 
 /** How a type stores its elements: in blocks of `elements`, each of `bytes`. */
 export interface BlockFormat {
@@ -6,6 +6,8 @@ export interface BlockFormat {
   bytes: number;
   /** Reads the block at byte `from` of `data` into `out` at `at`. Exact up to float32 rounding. */
   decode: (data: DataView, from: number, out: Float32Array, at: number) => void;
+  /** Writes the block of the values at `at` to byte `to` of `data`, as ggml's reference does, in float32. */
+  encode?: (values: Float32Array, at: number, data: DataView, to: number) => void;
 }
 
 /** The scale and the minimum of sub-block j of a K block: 6 bits each, 8 pairs packed in 12 bytes. */
@@ -26,6 +28,18 @@ export const BLOCK_FORMATS: Record<string, BlockFormat> = {
     decode(data, from, out, at) {
       const d = data.getFloat16(from, true);
       for (let i = 0; i < 32; i++) out[at + i] = d * data.getInt8(from + 2 + i);
+    },
+    /** d = max |x| / 127, q = x / d rounded to nearest, halves away from zero */
+    encode(values, at, data, to) {
+      let largest = 0;
+      for (let i = 0; i < 32; i++) largest = Math.max(largest, Math.abs(values[at + i]));
+      const d = Math.fround(largest / 127);
+      const inverse = d === 0 ? 0 : Math.fround(1 / d);
+      data.setFloat16(to, d, true);
+      for (let i = 0; i < 32; i++) {
+        const x = Math.fround(values[at + i] * inverse);
+        data.setInt8(to + 2 + i, Math.sign(x) * Math.floor(Math.abs(x) + 0.5));
+      }
     },
   },
   /** y = d (q - 8); the low halves of the bytes come first */
@@ -52,6 +66,26 @@ export const BLOCK_FORMATS: Record<string, BlockFormat> = {
         const q = data.getUint8(from + 4 + i);
         out[at + i] = d * (q & 15) + m;
         out[at + 16 + i] = d * (q >> 4) + m;
+      }
+    },
+    /** d = (max x - min x) / 15, m = min x, q = (x - m) / d rounded to nearest */
+    encode(values, at, data, to) {
+      let [least, largest] = [values[at], values[at]];
+      for (let i = 1; i < 32; i++) {
+        least = Math.min(least, values[at + i]);
+        largest = Math.max(largest, values[at + i]);
+      }
+      const d = Math.fround(Math.fround(largest - least) / 15);
+      const inverse = d === 0 ? 0 : Math.fround(1 / d);
+      const quantum = (x: number) => {
+        const steps = Math.fround(Math.fround(x - least) * inverse);
+        return Math.min(15, Math.floor(Math.fround(steps + 0.5)));
+      };
+      data.setFloat16(to, d, true);
+      data.setFloat16(to + 2, least, true);
+      for (let i = 0; i < 16; i++) {
+        const high = quantum(values[at + 16 + i]) << 4;
+        data.setUint8(to + 4 + i, quantum(values[at + i]) | high);
       }
     },
   },
@@ -111,7 +145,7 @@ export const BLOCK_FORMATS: Record<string, BlockFormat> = {
 };
 
 /** All of a tensor's blocks as float32. */
-export function dequantize(buffer: ArrayBuffer, format: BlockFormat): Float32Array<ArrayBuffer> {
+export function decodeBlocks(buffer: ArrayBuffer, format: BlockFormat): Float32Array<ArrayBuffer> {
   const blocks = buffer.byteLength / format.bytes;
   const out = new Float32Array(blocks * format.elements);
   const data = new DataView(buffer);
@@ -119,4 +153,14 @@ export function dequantize(buffer: ArrayBuffer, format: BlockFormat): Float32Arr
     format.decode(data, block * format.bytes, out, block * format.elements);
   }
   return out;
+}
+
+/** Float32 as blocks, written to the front of `out`. */
+export function encodeBlocks(values: Float32Array, format: BlockFormat, out: ArrayBuffer): void {
+  const { elements, bytes, encode } = format;
+  if (!encode) throw new Error("no blocks of this format are written");
+  const data = new DataView(out);
+  for (let block = 0; block * elements < values.length; block++) {
+    encode(values, block * elements, data, block * bytes);
+  }
 }

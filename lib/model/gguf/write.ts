@@ -1,15 +1,12 @@
+import { encodeValues, storedBytes, type WrittenType } from "../dtypes.ts";
 import type { TensorSource } from "../safetensors.ts";
 import { DEFAULT_ALIGNMENT, MAGIC, TENSOR_TYPES, VALUE } from "./format.ts";
-import { BLOCK_FORMATS } from "./quantized.ts";
 
 /** One entry of the metadata. Numbers need the type they are stored as. */
 export type Entry =
   | { key: string; type: "u32" | "i32" | "f32"; value: number | number[] }
   | { key: string; type: "bool"; value: boolean }
   | { key: string; type: "string"; value: string | string[] };
-
-/** The types of tensors that are written. */
-export type WrittenType = "F32" | "F16" | "Q8_0";
 
 /** A tensor to be written, by its GGUF name. */
 export interface GgufTensorSource extends TensorSource {
@@ -51,38 +48,13 @@ export async function* encodeGguf(
   }
 }
 
-/** Float32 as stored: F16 rounded to nearest, Q8_0 as ggml's reference quantises it. */
-export function encodeValues(values: Float32Array, type: WrittenType, out: ArrayBuffer): void {
-  if (type === "F32") new Float32Array(out).set(values);
-  else if (type === "F16") new Float16Array(out).set(values);
-  else quantizeQ8(values, new DataView(out));
-}
-
-/** Blocks of 32: d = max |x| / 127 in half precision, then q = round(x / d), halves away from zero. */
-function quantizeQ8(values: Float32Array, out: DataView): void {
-  for (let block = 0; block * 32 < values.length; block++) {
-    let largest = 0;
-    for (let i = 0; i < 32; i++) largest = Math.max(largest, Math.abs(values[block * 32 + i]));
-    const d = Math.fround(largest / 127);
-    const inverse = d === 0 ? 0 : Math.fround(1 / d);
-    out.setFloat16(block * 34, d, true);
-    for (let i = 0; i < 32; i++) {
-      const x = Math.fround(values[block * 32 + i] * inverse);
-      out.setInt8(block * 34 + 2 + i, Math.sign(x) * Math.floor(Math.abs(x) + 0.5));
-    }
-  }
-}
-
 const elementsOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 const padded = (bytes: number) => Math.ceil(bytes / DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT;
 const numberOf = (type: WrittenType) =>
   Number(Object.keys(TENSOR_TYPES).find((key) => TENSOR_TYPES[Number(key)] === type));
 
-function bytesOf(shape: readonly number[], type: WrittenType): number {
-  const plain = { F32: 4, F16: 2, Q8_0: 0 }[type];
-  const { elements, bytes } = BLOCK_FORMATS[type] ?? { elements: 1, bytes: plain };
-  return (elementsOf(shape) / elements) * bytes;
-}
+const bytesOf = (shape: readonly number[], type: WrittenType) =>
+  storedBytes(type, elementsOf(shape));
 
 /** A growing buffer, little-endian. */
 class Bytes {
