@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { isUserCode } from "./data/outcome/user.ts";
 import { UserError } from "./errors.ts";
 import { parseExploration } from "./explore/bonus.ts";
 import { type Flags, optionName, parseFlags } from "./flags.ts";
+import { parseReward } from "./rewards.ts";
 import * as settings from "./settings.ts";
 import { EMBEDDED } from "./settings.ts";
 
@@ -68,7 +70,7 @@ export function trainSettings(
 export function storedSettings<T extends object>(all: T): T {
   const paths = new Set(["data", "model", "outputDir", "evalFile"]);
   const isPath = (key: string, value: unknown) =>
-    paths.has(key) || (key === "outcome" && /^(?!regex:).*[./\\]/.test(String(value)));
+    paths.has(key) || (key === "outcome" && isUserCode(String(value)));
   const entries = Object.entries(all).map(([key, value]) => {
     return [key, isPath(key, value) ? absolute(value) : value];
   });
@@ -91,6 +93,13 @@ function checkTrain(s: settings.TrainSettings, given: Record<string, unknown>) {
   }
   if (explore[0] === "none" && (given.exploreCoef ?? given.exploreTokens) !== undefined) {
     fail("--explore none has no use for --explore-coef and --explore-tokens: leave them out");
+  }
+  const parts = parseReward(s.reward, s.outcome).map(({ part }) => part);
+  if (given.overlongCache !== undefined && !parts.includes("overlong")) {
+    fail("--overlong-cache needs the part overlong, such as --reward correct=1,overlong=1");
+  }
+  if (given.answerForm !== undefined && !parts.includes("format")) {
+    fail("--answer-form needs the part format, such as --reward correct=1,format=0.1");
   }
   if (s.promptsPerStep % s.stepsPerGeneration !== 0) {
     const updates = `--steps-per-generation ${s.stepsPerGeneration}`;

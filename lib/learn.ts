@@ -8,10 +8,13 @@ import {
 } from "./explore/loss.ts";
 import { PackedBatch } from "./model/packing.ts";
 import type { Policy } from "./policy.ts";
+import type { Earned } from "./rewards.ts";
 import type { Group, JudgedCompletion } from "./rollout.ts";
 
 /** A group with what its completions are worth. */
 export interface ScoredGroup extends Group {
+  /** r_i of each completion, and its parts [n]. */
+  earned: Earned[];
   /** A_i of each completion [n]. */
   advantages: Float64Array;
   /** c B_i of each completion [n]. */

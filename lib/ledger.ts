@@ -13,6 +13,8 @@ export interface Rollout {
   completion: string;
   /** Canonical final answer; null when there is none. */
   outcome: string | null;
+  /** Whether the outcome is the right one: what solves a question, whatever the reward. */
+  correct: boolean;
   reward: number;
   /** The exploration term that was added to the advantage. */
   exploration: number;
@@ -37,6 +39,7 @@ const SCHEMA = `
     question INTEGER NOT NULL REFERENCES questions (id),
     completion TEXT NOT NULL,
     outcome TEXT,
+    correct INTEGER NOT NULL,
     reward REAL NOT NULL,
     exploration REAL NOT NULL,
     advantage REAL NOT NULL,
@@ -47,6 +50,15 @@ const SCHEMA = `
     UNIQUE (step, slot, sample)
   ) STRICT;
 `;
+
+/** Version 0.1.0 kept the reward alone, which was 1 for a right answer. */
+function addCorrectness(database: Database) {
+  if (database.query("SELECT * FROM rollouts").columnNames.includes("correct")) return;
+  database.transaction(() => {
+    database.run("ALTER TABLE rollouts ADD COLUMN correct INTEGER NOT NULL DEFAULT 0");
+    database.run("UPDATE rollouts SET correct = reward >= 1");
+  })();
+}
 
 /**
  * Every rollout of a run, in SQLite: what counts, reports and a resumed run are rebuilt from. A step is
@@ -71,6 +83,7 @@ export class Ledger {
       database.run("PRAGMA journal_mode = WAL");
       database.run("PRAGMA synchronous = FULL");
       database.run(SCHEMA);
+      addCorrectness(database);
       return database;
     });
   }
@@ -80,9 +93,9 @@ export class Ledger {
     this.guard(() => {
       const addQuestion = this.database.query("INSERT OR IGNORE INTO questions (text) VALUES (?)");
       const addRollout = this.database.query(
-        `INSERT INTO rollouts (step, slot, sample, question, completion, outcome, reward,
-           exploration, advantage, tokens, truncated, logprob, entropy)
-         VALUES (?, ?, ?, (SELECT id FROM questions WHERE text = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO rollouts (step, slot, sample, question, completion, outcome, correct,
+           reward, exploration, advantage, tokens, truncated, logprob, entropy)
+         VALUES (?, ?, ?, (SELECT id FROM questions WHERE text = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       );
       this.database.transaction(() => {
         for (const r of rollouts) {
@@ -94,6 +107,7 @@ export class Ledger {
             r.question,
             r.completion,
             r.outcome,
+            r.correct ? 1 : 0,
             r.reward,
             r.exploration,
             r.advantage,
@@ -133,13 +147,13 @@ export class Ledger {
     );
   }
 
-  /** Questions answered right at least once so far (reward 1 or more). */
+  /** Questions answered right at least once so far. */
   solvedQuestions(): string[] {
     return this.guard(
       () =>
         this.database
           .query(
-            `SELECT text FROM questions WHERE id IN (SELECT question FROM rollouts WHERE reward >= 1)
+            `SELECT text FROM questions WHERE id IN (SELECT question FROM rollouts WHERE correct)
              ORDER BY id`,
           )
           .values()

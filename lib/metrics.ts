@@ -1,20 +1,25 @@
 import { distinctAnswers } from "./explore/estimators.ts";
 import type { ScoredGroup } from "./learn.ts";
 import type { Rollout } from "./ledger.ts";
+import type { Earned, RewardPart } from "./rewards.ts";
 
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+const meanOf = (values: readonly number[]) => sum(values) / values.length;
 
 /** What the groups of a step look like, in means over completions unless said otherwise. */
 export function describeGroups(groups: readonly ScoredGroup[]) {
   const completions = groups.flatMap((group) => group.completions);
   const mean = (value: (c: (typeof completions)[number]) => number) =>
-    sum(completions.map(value)) / completions.length;
+    meanOf(completions.map(value));
+  const earned = groups.flatMap((group) => group.earned);
   const tokens = mean((c) => c.tokens.length);
   const distinct = groups.map((group) =>
     distinctAnswers(group.completions.map(({ outcome }) => outcome)),
   );
   return {
-    reward: mean((c) => c.reward),
+    reward: meanOf(earned.map(({ reward }) => reward)),
+    /** Of each part of the reward, before it is weighted. */
+    rewardParts: meanParts(earned),
     passAt1: mean((c) => (c.correct ? 1 : 0)),
     /** Mean over groups. */
     distinct: sum(distinct) / groups.length,
@@ -29,8 +34,22 @@ export function describeGroups(groups: readonly ScoredGroup[]) {
   };
 }
 
+function meanParts(earned: readonly Earned[]): Earned["parts"] {
+  const parts = Object.keys(earned[0].parts) as RewardPart[];
+  return Object.fromEntries(
+    parts.map((part) => [part, meanOf(earned.map((one) => one.parts[part] ?? 0))]),
+  );
+}
+
 /** The rows of one group for the ledger. */
-export function rolloutsOf({ question, slot, completions, advantages, exploration }: ScoredGroup) {
+export function rolloutsOf({
+  question,
+  slot,
+  completions,
+  earned,
+  advantages,
+  exploration,
+}: ScoredGroup) {
   return completions.map((completion, sample): Rollout => {
     const tokens = completion.tokens.length;
     const mean = (values: readonly number[]) => sum(values) / tokens;
@@ -40,7 +59,8 @@ export function rolloutsOf({ question, slot, completions, advantages, exploratio
       sample,
       completion: completion.text,
       outcome: completion.outcome,
-      reward: completion.reward,
+      correct: completion.correct,
+      reward: earned[sample].reward,
       exploration: exploration[sample],
       advantage: advantages[sample],
       tokens,

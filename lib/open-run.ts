@@ -11,6 +11,7 @@ import type { ModelFolder } from "./model/folder.ts";
 import { openNamedModel, prompterOf, requireWhole } from "./named-model.ts";
 import { openGpu, Policy } from "./policy.ts";
 import { Progress } from "./progress.ts";
+import { parseReward, type RewardRules, rewardRules } from "./rewards.ts";
 import {
   fitContext,
   longestPrompt,
@@ -38,6 +39,7 @@ export interface TrainerState {
 export interface OpenRun {
   settings: TrainSettings & RolloutSettings;
   exploration: Exploration;
+  rewards: RewardRules;
   folder: RunFolder;
   ledger: Ledger;
   model: ModelFolder;
@@ -63,6 +65,7 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
     ? usableRows(await readRows(given.evalFile, { ...given, limit: null }), note)
     : [];
   const exploration = parseExploration(given.explore, given.exploreCoef, given.b0);
+  const terms = parseReward(given.reward, given.outcome);
   const base = await openNamedModel(given.model);
   requireWhole(given.model, base);
   if (!given.resume) RunFolder.requireFree(given.outputDir);
@@ -73,6 +76,7 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   const all = [...questions, ...heldOut];
   const settings = fitContext(given, all, base.config.maxPositionEmbeddings);
   requireMicroBatch(questions, settings);
+  const rewards = rewardRules(terms, settings.answerForm, settings);
 
   const progress = new Progress({ total: settings.maxSteps, ...settings });
   const gpu = await openGpu(settings.gpu);
@@ -129,6 +133,7 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   return {
     settings,
     exploration,
+    rewards,
     folder,
     ledger,
     model: base,

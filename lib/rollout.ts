@@ -1,3 +1,4 @@
+import type { AnswerForm } from "./data/outcome/extract.ts";
 import type { Completed, Judgement, Outcome } from "./data/outcome.ts";
 import type { Row } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
@@ -21,7 +22,10 @@ export interface JudgedCompletion extends Completion {
   /** Canonical final answer; null when it states none, or was cut off. */
   outcome: string | null;
   correct: boolean;
-  reward: number;
+  /** How the final answer is marked; null when there is none. */
+  form: AnswerForm | null;
+  /** What the user's own code gave it; 0 with a built-in outcome. */
+  userReward: number;
   /** First token of the final answer; all of them when there is none. */
   answerStart: number;
 }
@@ -155,14 +159,14 @@ async function judge(
   });
   const judgements = await question.judge(decoded);
   return completions.map((completion, i) => {
-    const { outcome, correct, reward, answerStart } = judgements[i];
+    const { outcome, correct, form, userReward, answerStart } = judgements[i];
     let firstToken = completion.tokens.length;
     if (answerStart !== null) {
       // The last token that begins at or before the answer does.
       firstToken = decoded[i].starts.findLastIndex((start) => start <= answerStart);
     }
     const { text } = decoded[i];
-    return { ...completion, text, outcome, correct, reward, answerStart: firstToken };
+    return { ...completion, text, outcome, correct, form, userReward, answerStart: firstToken };
   });
 }
 

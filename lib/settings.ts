@@ -16,6 +16,7 @@ import {
   toggle,
 } from "./flags.ts";
 import { LORA_TARGETS, type LoraConfig } from "./model/lora.ts";
+import { ANSWER_FORMS, REWARD_PARTS } from "./rewards.ts";
 
 /** The name of the model inside the executable. */
 export const EMBEDDED = "embedded";
@@ -223,6 +224,30 @@ export const trainGroups = {
       ["all", "reasoning"],
       "Tokens that carry the terms: all, or those before the final answer.",
       OURS,
+    ),
+  },
+  Reward: {
+    reward: optional(
+      text(
+        "",
+        "part=x,...",
+        `What a completion earns: parts times weights, of ${REWARD_PARTS.join(", ")}; correct=1,format=0.1,length=-0.0005.`,
+        "correct=1; user=1 with your own --outcome",
+      ),
+    ),
+    answerForm: choice(
+      "any",
+      ANSWER_FORMS,
+      "What the part format asks for: any mark, \\boxed{}, <answer> tags, or ####.",
+      OURS,
+    ),
+    overlongCache: optional(
+      integer(
+        1,
+        { min: 1 },
+        "Tokens before --max-completion-length in which the part overlong falls from 0 to -1.",
+        "a fifth of that, as in DAPO",
+      ),
     ),
   },
   Objective: {

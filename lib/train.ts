@@ -11,6 +11,7 @@ import { describeGroups, rolloutsOf } from "./metrics.ts";
 import { learningRateAt } from "./model/schedule.ts";
 import { type OpenRun, openRun } from "./open-run.ts";
 import { passTable, type StepMetrics } from "./progress.ts";
+import { earned } from "./rewards.ts";
 import { type Group, PURPOSE, rollout } from "./rollout.ts";
 import type { TrainSettings } from "./settings.ts";
 
@@ -139,10 +140,11 @@ class Trainer {
     return scored;
   }
 
-  /** Advantages from rewards; exploration terms from how often each outcome was seen before. */
+  /** Rewards from their parts, advantages from rewards; exploration terms from how often each outcome was seen before. */
   private score(groups: readonly Group[]): ScoredGroup[] {
-    const { settings, exploration } = this.run;
-    const rewards = groups.map(({ completions }) => completions.map(({ reward }) => reward));
+    const { settings, exploration, rewards: rules } = this.run;
+    const earnings = groups.map(({ completions }) => completions.map((one) => earned(one, rules)));
+    const rewards = earnings.map((group) => group.map(({ reward }) => reward));
     const advantages = rewardAdvantages(rewards, settings.scaleRewards);
     return groups.map((group, g) => {
       const outcomes = group.completions.map(({ outcome }) => outcome);
@@ -151,6 +153,7 @@ class Trainer {
       const signal = explorationSignal(exploration, { outcomes, counts, rewards: correct });
       return {
         ...group,
+        earned: earnings[g],
         advantages: advantages[g],
         exploration: signal,
         hasSignal: hasSignal(advantages[g], signal, settings.exploreTokens),
@@ -202,12 +205,12 @@ class Trainer {
 
   private showCompletions(groups: readonly ScoredGroup[]): void {
     const { progress } = this.run;
-    for (const { question, completions, exploration } of groups.slice(0, 2)) {
+    for (const { question, completions, earned, exploration } of groups.slice(0, 2)) {
       const lines = completions
         .slice(0, 4)
         .map(
-          ({ text, outcome, reward }, i) =>
-            `  ${text}  -> ${outcome ?? "no answer"}, reward ${reward}, exploration ${exploration[i].toFixed(3)}`,
+          ({ text, outcome }, i) =>
+            `  ${text}  -> ${outcome ?? "no answer"}, reward ${earned[i].reward}, exploration ${exploration[i].toFixed(3)}`,
         );
       progress.note([question.text, ...lines].join("\n"));
     }

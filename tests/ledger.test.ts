@@ -20,7 +20,8 @@ function group(question: string, outcomes: (string | null)[], slot = 0): Rollout
     sample,
     completion: `so #${outcome}`,
     outcome,
-    reward: outcome === "right" ? 1 : 0,
+    correct: outcome === "right",
+    reward: outcome === "right" ? 0.5 : 1.5,
     exploration: -0.1,
     advantage: 0.25,
     tokens: 3,
@@ -76,7 +77,22 @@ describe("Ledger", () => {
     ledger.close();
   });
 
-  test("knows the questions solved so far", () => {
+  test("takes up the ledger of version 0.1.0, in which a reward of 1 meant right", () => {
+    const path = newPath();
+    const ledger = new Ledger(path);
+    ledger.append(1, [...group("a", ["5"]), ...group("b", ["right"], 1)]);
+    ledger.close();
+    const old = new Database(path);
+    old.run("ALTER TABLE rollouts DROP COLUMN correct");
+    old.close();
+    const again = new Ledger(path);
+    expect(again.solvedQuestions()).toEqual(["a"]);
+    again.append(2, group("b", ["right"]));
+    expect(again.solvedQuestions()).toEqual(["a", "b"]);
+    again.close();
+  });
+
+  test("knows the questions solved so far, whatever they earned", () => {
     const ledger = new Ledger(newPath());
     ledger.append(1, [...group("a", ["right", "4"]), ...group("b", ["4", "5"], 1)]);
     ledger.append(2, group("c", ["right"]));
@@ -102,7 +118,8 @@ describe("Ledger", () => {
       text: '"; DROP TABLE rollouts; --',
       completion: rollout.completion,
       outcome: rollout.outcome,
-      reward: 0,
+      correct: 0,
+      reward: 1.5,
       exploration: -0.1,
       advantage: 0.25,
       tokens: 3,

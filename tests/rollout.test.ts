@@ -28,15 +28,16 @@ const settings = {
 const groups = await rollout(policy, questions, 32, settings, PURPOSE.train, 1);
 
 describe("a rollout", () => {
-  test("answers every question n times, and rewards the right answer alone", () => {
+  test("answers every question n times, and knows the right answer", () => {
     expect(groups.map(({ completions }) => completions.length)).toEqual([32, 32]);
     expect(groups.map(({ slot }) => slot)).toEqual([0, 1]);
     for (const { question, completions } of groups) {
-      for (const { outcome, reward } of completions) {
-        expect(reward).toBe(outcome === question.gold ? 1 : 0);
+      for (const { outcome, correct, form } of completions) {
+        expect(correct).toBe(outcome === question.gold);
+        expect(form).toBe(outcome === null ? null : "hash");
       }
-      expect(completions.some(({ reward }) => reward === 1)).toBe(true);
-      expect(completions.some(({ reward }) => reward === 0)).toBe(true);
+      expect(completions.some(({ correct }) => correct)).toBe(true);
+      expect(completions.some(({ correct }) => !correct)).toBe(true);
     }
   });
 
@@ -53,8 +54,8 @@ describe("a rollout", () => {
     const [{ completions }] = await rollout(policy, questions, 32, short, PURPOSE.train, 1);
     const cut = completions.filter(({ finished }) => !finished);
     expect(cut.length).toBeGreaterThan(0);
-    for (const { outcome, reward, tokens } of cut) {
-      expect([outcome, reward, tokens.length]).toEqual([null, 0, 3]);
+    for (const { outcome, correct, tokens } of cut) {
+      expect([outcome, correct, tokens.length]).toEqual([null, false, 3]);
     }
   });
 

@@ -60,6 +60,31 @@ beforeAll(async () => {
   plain = await run({});
 });
 
+test("a reward of parts moves the policy; solved is what is right, whatever it earned", async () => {
+  const parts = { reward: "correct=0.25,format=1,length=-0.01,overlong=0.5", "overlong-cache": 50 };
+  const path = await run({ ...parts, "max-completion-length": 50 });
+  expect(weights(path).equals(weights(plain))).toBe(false);
+  const rows = new Database(join(path, "ledger.sqlite"), { readonly: true })
+    .query("SELECT step, slot, question, outcome, correct, reward, advantage, tokens FROM rollouts")
+    .all() as Record<string, number>[];
+  for (const row of rows) {
+    const group = rows.filter(({ step, slot }) => step === row.step && slot === row.slot);
+    const mean = group.reduce((sum, { reward }) => sum + reward, 0) / group.length;
+    const marked = row.outcome === null ? 0 : 1;
+    const earned = 0.25 * row.correct + marked - 0.01 * row.tokens - (0.5 * row.tokens) / 50;
+    expect(row.reward).toBeCloseTo(earned, 9);
+    expect(row.advantage).toBeCloseTo(row.reward - mean, 9);
+  }
+  const right = rows.filter(({ correct }) => correct);
+  expect(right.length).toBeGreaterThan(0);
+  const last = metrics(path)[2];
+  expect(last.solved).toBeCloseTo(new Set(right.map(({ question }) => question)).size / 6, 9);
+  expect(last.rewardParts.correct).toBe(last.passAt1);
+  expect(last.rewardParts.length).toBe(last.completionLength);
+  await train(trainSettings(["--resume", path, "--quiet", "--max-steps", "4"], readStored));
+  expect(metrics(path)[3].solved).toBeGreaterThanOrEqual(last.solved);
+});
+
 describe("same seed, same bits", () => {
   test("two runs of three steps give identical weights and rollouts", async () => {
     const again = await run({});

@@ -6,19 +6,21 @@
 import { UserError } from "../errors.ts";
 import { choiceLetter, optionsOf } from "./outcome/choice.ts";
 import { countdownAnswer } from "./outcome/countdown.ts";
-import { findAnswer, findStated, type Span } from "./outcome/extract.ts";
+import { type Answer, type AnswerForm, findAnswer, findStated } from "./outcome/extract.ts";
 import { mathKey, readings, sharesReading, textKey } from "./outcome/math/canonical.ts";
 import { KnownOutcomes } from "./outcome/math/known.ts";
 import { numberKey } from "./outcome/math/number.ts";
-import { userOutcome } from "./outcome/user.ts";
+import { isUserCode, userOutcome } from "./outcome/user.ts";
 import type { Row } from "./rows.ts";
 
 export interface Judgement {
   /** Canonical form of the final answer, or null when the completion states none. */
   outcome: string | null;
   correct: boolean;
-  /** What correctness earns: 1 or 0, or what the user's own code says. */
-  reward: number;
+  /** How the final answer is marked; null when there is none. */
+  form: AnswerForm | null;
+  /** What the user's own code gave it; 0 with a built-in outcome. */
+  userReward: number;
   /** Where the answer stands in the completion, in UTF-16 units: [start, end). Null without one. */
   answerStart: number | null;
   answerEnd: number | null;
@@ -57,7 +59,7 @@ export async function openOutcome(name: string): Promise<Outcome> {
   if (name === "exact") return simple(findAnswer, exactKey);
   if (name === "countdown") return countdown;
   if (name.startsWith("regex:")) return regex(name.slice("regex:".length));
-  if (/[./\\]/.test(name)) return await userOutcome(name);
+  if (isUserCode(name)) return await userOutcome(name);
   throw new UserError(
     `--outcome ${name} is unknown: it is ${OUTCOMES.join(", ")}, regex:<pattern> or a file such as ./my-outcome.ts`,
   );
@@ -66,16 +68,17 @@ export async function openOutcome(name: string): Promise<Outcome> {
 export const noAnswer: Judgement = {
   outcome: null,
   correct: false,
-  reward: 0,
+  form: null,
+  userReward: 0,
   answerStart: null,
   answerEnd: null,
 };
 
-function judgement(outcome: string, correct: boolean, { start, end }: Span): Judgement {
-  return { outcome, correct, reward: correct ? 1 : 0, answerStart: start, answerEnd: end };
+function judgement(outcome: string, correct: boolean, { form, start, end }: Answer): Judgement {
+  return { ...noAnswer, outcome, correct, form, answerStart: start, answerEnd: end };
 }
 
-type Find = (text: string) => Span | null;
+type Find = (text: string) => Answer | null;
 type Key = (answer: string, row: Row) => string | null;
 
 /** Outcomes that are equal exactly when their keys are. */
@@ -139,14 +142,14 @@ function regex(pattern: string): Outcome {
   } catch (error) {
     throw new UserError(`--outcome regex:${pattern} is no pattern: ${(error as Error).message}`);
   }
-  const find = (text: string): Span | null => {
+  const find = (text: string): Answer | null => {
     // the end of a completion is where an answer stands; a bound on what a slow pattern can cost
     const from = Math.max(0, text.length - 10_000);
     const last = [...text.slice(from).matchAll(compiled)].pop();
     if (!last) return null;
     const found = last[1] ?? last[0];
     const start = from + last.index + last[0].indexOf(found);
-    return { text: found, start, end: start + found.length };
+    return { text: found, start, end: start + found.length, form: "pattern" };
   };
   return simple(find, (answer) => numberKey(answer));
 }

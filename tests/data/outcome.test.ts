@@ -114,21 +114,19 @@ async function judge(kind: string, text: string, answer: string, truncated = fal
 
 describe("judging a completion", () => {
   test("a right answer, whatever its spelling, and the place it stands", async () => {
-    const right = { outcome: "1/2", correct: true, reward: 1, answerStart: 4, answerEnd: 8 };
+    const place = { form: "hash", answerStart: 4, answerEnd: 8 } as const;
+    const right = { outcome: "1/2", correct: true, userReward: 0, ...place };
     expect(await judge("number", "1,2#0.50", "1/2")).toEqual(right);
     expect(await judge("math", "1,2#0.50", "\\frac12")).toEqual(right);
   });
 
-  test("a wrong answer has an outcome and no reward", async () => {
-    expect(await judge("number", "#7", "8")).toMatchObject({
-      outcome: "7",
-      correct: false,
-      reward: 0,
-    });
+  test("a wrong answer has an outcome", async () => {
+    expect(await judge("number", "#7", "8")).toMatchObject({ outcome: "7", correct: false });
   });
 
   test("no answer, or a completion that was cut off, has the outcome null", async () => {
-    const none = { outcome: null, correct: false, reward: 0, answerStart: null, answerEnd: null };
+    const place = { form: null, answerStart: null, answerEnd: null };
+    const none = { outcome: null, correct: false, userReward: 0, ...place };
     for (const kind of ["number", "math", "exact", "choice"]) {
       expect(await judge(kind, "7", "A")).toEqual(none);
       expect(await judge(kind, "\\boxed{A}", "A", true)).toEqual(none);

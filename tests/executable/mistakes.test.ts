@@ -93,6 +93,7 @@ describe("one line, exit code 2, and nothing written", () => {
     ["train --resume no-model", "no-model is not a run: it has no config.json; check --resume"],
     ["train --resume run --max-steps 1", "run has done 2 steps already: raise --max-steps 1"],
     ["train --resume run --seed 1", /^--seed cannot change when a run is continued \(it was 42\)/],
+    ["train data.jsonl --reward formt=1", '--reward has no part "formt"; did you mean format?'],
     ["eval data.jsonl --k 128", "--k 128 needs --num-samples 128 or more, not 64"],
   ];
   test.each(mistakes)("%s", async (args, message) => {

@@ -1,32 +1,61 @@
 /** Finding the final answer in the text of a completion. */
 
+/** How an answer is marked: \boxed{} or \fbox{}, <answer> tags, ####, #, "the answer is", ... */
+export type AnswerForm =
+  | "boxed"
+  | "tags"
+  | "hashes"
+  | "hash"
+  | "phrase"
+  /** by the pattern of --outcome regex: */
+  | "pattern"
+  /** by the user's own code */
+  | "code"
+  /** not at all */
+  | "last-number";
+
 /** Characters from `start` to before `end` of the text that was searched. */
 export type Span = { text: string; start: number; end: number };
+/** A span that states the final answer. */
+export type Answer = Span & { form: AnswerForm };
 
 /**
  * The final answer stated in a text. The most deliberate marking wins: the last balanced
  * \boxed{...}, then <answer>...</answer>, then the line after the last ####, then after the last
  * "the answer is", then after the last #.
  */
-export function findAnswer(text: string): Span | null {
-  return findMarked(text) ?? lineAfter(text, text.lastIndexOf("#"), 1);
+export function findAnswer(text: string): Answer | null {
+  return findMarked(text) ?? as("hash", lineAfter(text, text.lastIndexOf("#"), 1));
 }
 
 /** The same, but a single # must be followed at once by a number: others are headings. */
-export function findStated(text: string): Span | null {
+export function findStated(text: string): Answer | null {
   const marked = findMarked(text);
   if (marked) return marked;
   const at = text.lastIndexOf("#");
-  return /[-\d]/.test(text[at + 1] ?? "") ? lineAfter(text, at, 1) : null;
+  return /[-\d]/.test(text[at + 1] ?? "") ? as("hash", lineAfter(text, at, 1)) : null;
 }
 
-function findMarked(text: string): Span | null {
+function findMarked(text: string): Answer | null {
   return (
-    lastBoxed(text) ??
-    lastTagged(text) ??
-    lineAfter(text, text.lastIndexOf("####"), 4) ??
-    answerPhrase(text)
+    as("boxed", lastBoxed(text)) ??
+    as("tags", lastTagged(text)) ??
+    as("hashes", lineAfter(text, text.lastIndexOf("####"), 4)) ??
+    as("phrase", answerPhrase(text))
   );
+}
+
+export const as = (form: AnswerForm, span: Span | null): Answer | null => span && { ...span, form };
+
+const LAST_NUMBER =
+  /(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:\/\d+)?%?|(?<![\w.])-?\.\d+%?/g;
+
+/** The last number of a text, for models that mark no answer. */
+export function lastNumber(text: string): Answer | null {
+  const match = [...text.slice(-10_000).matchAll(LAST_NUMBER)].pop();
+  if (!match) return null;
+  const start = Math.max(0, text.length - 10_000) + match.index;
+  return { text: match[0], start, end: start + match[0].length, form: "last-number" };
 }
 
 /** One pass with a stack of open braces, so that unbalanced text costs no more than other text. */

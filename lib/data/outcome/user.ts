@@ -20,6 +20,9 @@ export interface UserJudgement {
   correct?: boolean;
 }
 
+/** Does --outcome name a file, and not one of the built-in outcomes? */
+export const isUserCode = (outcome: string): boolean => /^(?!regex:).*[./\\]/s.test(outcome);
+
 /** Failures that are shown, and failures after which a run ends if they are a tenth of all calls. */
 const SHOWN = 3;
 const TOO_MANY = 20;
@@ -45,7 +48,8 @@ export async function userOutcome(path: string): Promise<Outcome> {
     try {
       const given = { ...row.fields, question: row.question, answer: row.answer };
       const { outcome, reward, correct } = checked(await judgeOne(text, given));
-      return { ...noAnswer, outcome, reward, correct: correct ?? reward === 1 };
+      const form = outcome === null ? null : "code";
+      return { ...noAnswer, outcome, form, userReward: reward, correct: correct ?? reward === 1 };
     } catch (error) {
       failures++;
       const message = `--outcome ${path} failed on row ${row.line}: ${(error as Error)?.message ?? error}`;
