@@ -36,8 +36,8 @@ const outcome = {
   ...text(
     "math",
     "kind",
-    "How answers are found and compared: math, number, choice, exact, countdown, regex:<pattern>, " +
-      "or a file such as ./my-outcome.ts.",
+    "How answers are found and compared: math, number, either with :last-number for texts that mark no " +
+      "answer, choice, exact, countdown, regex:<pattern>, or a file such as ./my-outcome.ts.",
     OURS,
   ),
   embedded: "number",

@@ -49,7 +49,7 @@ await mkdir(resolve(outfile, ".."), { recursive: true });
 try {
   const { logs } = await Bun.build({
     // the thread that compares answers is a program of its own
-    entrypoints: [resolve(root, "main.ts"), resolve(root, "lib/data/outcome/math/worker.ts")],
+    entrypoints: [resolve(root, "main.ts"), resolve(root, "lib/data/outcome/worker.ts")],
     compile: {
       target: targets[platform],
       outfile,

@@ -4,58 +4,44 @@
  * one outcome (1/2, 0.5, \frac12), and text that states no answer has the outcome `null`.
  */
 import { UserError } from "../errors.ts";
-import { choiceLetter, optionsOf } from "./outcome/choice.ts";
-import { countdownAnswer } from "./outcome/countdown.ts";
-import { type Answer, type AnswerForm, findAnswer, findStated } from "./outcome/extract.ts";
-import { mathKey, readings, sharesReading, textKey } from "./outcome/math/canonical.ts";
-import { KnownOutcomes } from "./outcome/math/known.ts";
+import { choice } from "./outcome/choice.ts";
+import { countdown } from "./outcome/countdown.ts";
+import { as, findAnswer, findStated, lastNumber } from "./outcome/extract.ts";
+import {
+  type Asked,
+  type Completed,
+  type Find,
+  type Judgement,
+  judgement,
+  type Outcome,
+} from "./outcome/judgement.ts";
+import { textKey } from "./outcome/math/canonical.ts";
 import { numberKey } from "./outcome/math/number.ts";
+import { MathOutcome } from "./outcome/math.ts";
+import { lastMatches } from "./outcome/settle.ts";
+import { judging } from "./outcome/thread.ts";
 import { isUserCode, userOutcome } from "./outcome/user.ts";
 import type { Row } from "./rows.ts";
 
-export interface Judgement {
-  /** Canonical form of the final answer, or null when the completion states none. */
-  outcome: string | null;
-  correct: boolean;
-  /** How the final answer is marked; null when there is none. */
-  form: AnswerForm | null;
-  /** What the user's own code gave it; 0 with a built-in outcome. */
-  userReward: number;
-  /** Where the answer stands in the completion, in UTF-16 units: [start, end). Null without one. */
-  answerStart: number | null;
-  answerEnd: number | null;
-}
+export type { Completed, Judgement, Outcome } from "./outcome/judgement.ts";
 
-/** What was asked: the row and the outcome that is right. */
-export interface Asked {
-  row: Row;
-  gold: string;
-}
-
-/** A completion; one cut off before its stop token has not stated its final answer. */
-export interface Completed {
-  text: string;
-  truncated: boolean;
-}
-
-/** A way of telling outcomes. */
-export interface Outcome {
-  /** The right outcome of a row, whose answer may be bare or a worked solution; null if there is none. */
-  gold(row: Row): string | null;
-  /** Judges the completions of one question. */
-  judge(completions: readonly Completed[], asked: Asked): Promise<Judgement[]>;
-  /** Tells of an outcome counted earlier, which equal answers are to join. */
-  remember(question: string, outcome: string): void;
-}
-
-export const OUTCOMES = ["math", "number", "choice", "exact", "countdown"] as const;
+export const OUTCOMES = [
+  "math",
+  "math:last-number",
+  "number",
+  "number:last-number",
+  "choice",
+  "exact",
+  "countdown",
+] as const;
 
 /** The outcome named on the command line: a built-in one, regex:<pattern>, or a file of the user's. */
 export async function openOutcome(name: string): Promise<Outcome> {
-  if (name === "math") return new MathOutcome();
+  if (name === "math") return new MathOutcome(findStated);
+  if (name === "math:last-number") return new MathOutcome(orLastNumber(findStated));
   if (name === "number") return simple(findAnswer, numberKey);
-  if (name === "choice")
-    return simple(findAnswer, (text, row) => choiceLetter(text, optionsOf(row)));
+  if (name === "number:last-number") return simple(orLastNumber(findAnswer), numberKey);
+  if (name === "choice") return choice;
   if (name === "exact") return simple(findAnswer, exactKey);
   if (name === "countdown") return countdown;
   if (name.startsWith("regex:")) return regex(name.slice("regex:".length));
@@ -65,70 +51,25 @@ export async function openOutcome(name: string): Promise<Outcome> {
   );
 }
 
-export const noAnswer: Judgement = {
-  outcome: null,
-  correct: false,
-  form: null,
-  userReward: 0,
-  answerStart: null,
-  answerEnd: null,
-};
-
-function judgement(outcome: string, correct: boolean, { form, start, end }: Answer): Judgement {
-  return { ...noAnswer, outcome, correct, form, answerStart: start, answerEnd: end };
-}
-
-type Find = (text: string) => Answer | null;
-type Key = (answer: string, row: Row) => string | null;
+/** Where no answer is marked, the last number is taken for it. */
+const orLastNumber =
+  (find: Find): Find =>
+  (text) =>
+    find(text) ?? lastNumber(text);
 
 /** Outcomes that are equal exactly when their keys are. */
-function simple(find: Find, key: Key): Outcome {
-  const judgeOne = ({ text, truncated }: Completed, { row, gold }: Asked): Judgement => {
+function simple(find: Find, key: (answer: string) => string | null): Outcome {
+  const judgeOne = ({ text, truncated }: Completed, { gold }: Asked): Judgement => {
     const answer = truncated ? null : find(text);
-    const outcome = answer && key(answer.text, row);
-    return answer && outcome ? judgement(outcome, outcome === gold, answer) : noAnswer;
+    const outcome = answer && key(answer.text);
+    return judgement(answer, outcome, outcome === gold);
   };
   return {
-    gold: (row) => key(find(row.answer)?.text ?? row.answer, row),
+    gold: (row) => key(findAnswer(row.answer)?.text ?? row.answer),
     judge: async (completions, asked) => completions.map((one) => judgeOne(one, asked)),
     remember: () => {},
   };
 }
-
-/** Mathematical answers: equal keys, or else an exact look at those whose values agree. */
-class MathOutcome implements Outcome {
-  private readonly known = new KnownOutcomes();
-
-  gold(row: Row): string | null {
-    return mathKey(goldText(row));
-  }
-
-  remember(question: string, outcome: string): void {
-    this.known.remember(question, outcome);
-  }
-
-  async judge(completions: readonly Completed[], { row, gold }: Asked): Promise<Judgement[]> {
-    this.known.remember(row.question, gold);
-    const right = readings(goldText(row));
-    const judged: Judgement[] = [];
-    for (const { text, truncated } of completions) {
-      const answer = truncated ? null : findStated(text);
-      const key = answer && mathKey(answer.text);
-      if (!answer || key === null) {
-        judged.push(noAnswer);
-        continue;
-      }
-      // asked for 50 %, the answer 50 says so too; asked for 2x + 1, so does y = 2x + 1
-      const isGold = key === gold || sharesReading(readings(answer.text), right);
-      const joined = isGold ? gold : this.known.join(row.question, key);
-      const outcome = typeof joined === "string" ? joined : await joined;
-      judged.push(judgement(outcome, outcome === gold, answer));
-    }
-    return judged;
-  }
-}
-
-const goldText = (row: Row) => findStated(row.answer)?.text ?? row.answer;
 
 function exactKey(answer: string): string | null {
   return textKey(answer.normalize("NFKC").replace(/^["'\u201c\u2018]+|["'\u201d\u2019.!]+$/g, ""));
@@ -136,33 +77,29 @@ function exactKey(answer: string): string | null {
 
 /** The last match of a pattern: its first group if it has one. */
 function regex(pattern: string): Outcome {
-  let compiled: RegExp;
   try {
-    compiled = new RegExp(pattern, "gsu");
+    new RegExp(pattern, "gsu");
   } catch (error) {
     throw new UserError(`--outcome regex:${pattern} is no pattern: ${(error as Error).message}`);
   }
-  const find = (text: string): Answer | null => {
-    // the end of a completion is where an answer stands; a bound on what a slow pattern can cost
-    const from = Math.max(0, text.length - 10_000);
-    const last = [...text.slice(from).matchAll(compiled)].pop();
-    if (!last) return null;
-    const found = last[1] ?? last[0];
-    const start = from + last.index + last[0].indexOf(found);
-    return { text: found, start, end: start + found.length, form: "pattern" };
+  return {
+    gold(row: Row) {
+      const [place] = lastMatches({ kind: "match", pattern, answers: [row.answer] });
+      return numberKey(place ? row.answer.slice(...place) : row.answer);
+    },
+    async judge(completions, { gold }) {
+      // a pattern can take for ever on a text made for it
+      const texts = completions.map(({ text, truncated }) => (truncated ? "" : text));
+      const places = await judging.lastMatches(pattern, texts);
+      return completions.map(({ text, truncated }, i) => {
+        const place = truncated ? null : places[i];
+        if (place === null) return judgement(null, null, false);
+        const [start, end] = place;
+        const answer = as("pattern", { text: text.slice(start, end), start, end });
+        const outcome = numberKey(text.slice(start, end));
+        return judgement(answer, outcome, outcome === gold);
+      });
+    },
+    remember: () => {},
   };
-  return simple(find, (answer) => numberKey(answer));
 }
-
-/** Any expression of the row's numbers that hits the target is right; each is an outcome of its own. */
-const countdown: Outcome = {
-  gold: (row) => countdownAnswer(row.answer, row)?.key ?? row.answer,
-  async judge(completions, { row }) {
-    return completions.map(({ text, truncated }) => {
-      const span = truncated ? null : findStated(text);
-      const answer = span && countdownAnswer(span.text, row);
-      return span && answer ? judgement(answer.key, answer.correct, span) : noAnswer;
-    });
-  },
-  remember: () => {},
-};

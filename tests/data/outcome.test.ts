@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { findAnswer, findStated } from "../../lib/data/outcome/extract.ts";
+import { findAnswer, findStated, lastNumber } from "../../lib/data/outcome/extract.ts";
 import { numberKey } from "../../lib/data/outcome/math/number.ts";
 import { type Completed, openOutcome } from "../../lib/data/outcome.ts";
 
@@ -188,6 +188,32 @@ describe("mathematical answers", () => {
       if (text.startsWith("9")) expect(outcome).toBeNull();
     }
     expect(performance.now() - began).toBeLessThan(2000);
+  });
+});
+
+describe("the last number, if asked", () => {
+  test.each([
+    ["so it costs $1,234.50.", "1,234.50"],
+    ["5-3 = 2, thus 7-9=-2", "-2"],
+    ["x-3", "3"],
+    ["three quarters: 3/4 or 75%", "75%"],
+    ["between 1, 2 and .5", ".5"],
+    ["version 1.2.3 of A4", "1.2"],
+    ["none", undefined],
+  ])("of %p is %p", (text, number) => {
+    const found = lastNumber(text);
+    expect(found?.text).toBe(number);
+    expect(text.slice(found?.start, found?.end)).toBe(number ?? text);
+  });
+
+  test("only where nothing is marked, and in a completion that ended", async () => {
+    for (const kind of ["math:last-number", "number:last-number"]) {
+      const form = { form: "last-number" };
+      expect(await judge(kind, "I get 1/2 of 14", "14")).toMatchObject({ correct: true, ...form });
+      expect((await judge(kind, "\\boxed{13} of 14", "14")).outcome).toBe("13");
+      expect((await judge(kind, "I get 14", "14", true)).outcome).toBeNull();
+      expect((await judge(kind.split(":")[0], "I get 14", "14")).outcome).toBeNull();
+    }
   });
 });
 

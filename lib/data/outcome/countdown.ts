@@ -1,10 +1,28 @@
-/** Countdown: reach a target with numbers, each used exactly once, and + - * /. */
+/**
+ * Countdown: reach a target with numbers, each used exactly once, and + - * /. An answer has at most 300
+ * characters and no powers, so that it is judged at once.
+ */
 import { UserError } from "../../errors.ts";
 import type { Row } from "../rows.ts";
+import { findStated } from "./extract.ts";
+import { judgement, type Outcome } from "./judgement.ts";
 import { plainLatex, unwrap } from "./math/clean.ts";
 import { parse } from "./math/parse.ts";
 import { isInteger, plus, power, type Rational, TooMuch, times } from "./math/rational.ts";
 import { type Node, NotMath } from "./math/tree.ts";
+
+/** Any expression of the row's numbers that hits the target is right; each is an outcome of its own. */
+export const countdown: Outcome = {
+  gold: (row) => countdownAnswer(row.answer, row)?.key ?? row.answer,
+  async judge(completions, { row }) {
+    return completions.map(({ text, truncated }) => {
+      const answer = truncated ? null : findStated(text);
+      const found = answer && countdownAnswer(answer.text, row);
+      return judgement(answer, found?.key ?? null, found?.correct ?? false);
+    });
+  },
+  remember: () => {},
+};
 
 /** The numbers and the target of a row: `nums` or `numbers`, and `target`, at its top or in `metadata`. */
 export function countdownTask(row: Row): { numbers: number[]; target: number } {

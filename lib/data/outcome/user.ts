@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UserError } from "../../errors.ts";
-import { type Asked, type Completed, type Judgement, noAnswer, type Outcome } from "../outcome.ts";
 import type { Row } from "../rows.ts";
+import { type Asked, type Completed, type Judgement, noAnswer, type Outcome } from "./judgement.ts";
 
 /** What the file exports by default. It is handed the row as it stands in the data. */
 export type UserOutcome = (

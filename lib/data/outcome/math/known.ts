@@ -1,63 +1,45 @@
+/**
+ * An answer whose key is new but whose value is that of a known outcome joins it, so that the count of an
+ * outcome and its reward speak of the same answers.
+ */
+import { areEqual } from "./algebra.ts";
 import { mathTree } from "./canonical.ts";
-import { areEqual } from "./checker.ts";
 import { mayBeEqual, takeApart, type Value } from "./compare.ts";
 
-const PLAIN = /^-?\d+(?:\/\d+)?$/;
+export const PLAIN = /^-?\d+(?:\/\d+)?$/;
 
 /**
- * The outcomes known of each question. An answer whose key is new but whose value is that of a known
- * one joins it, so that the count of an outcome and its reward speak of the same answers.
+ * The key under which an answer counts: that of the first known outcome it equals, or its own.
+ *
+ * @param symbolic whether the algebra library is asked where values agree; without it keys must be equal
  */
-export class KnownOutcomes {
-  private readonly questions = new Map<string, Map<string, Value | null>>();
-
-  /** Adds an outcome of an earlier step; it is not compared with others. */
-  remember(question: string, key: string): void {
-    this.of(question).set(key, null);
+export async function join(
+  key: string,
+  known: readonly string[],
+  symbolic: boolean,
+): Promise<string> {
+  if (!symbolic || known.includes(key)) return key;
+  // two plain numbers with different keys are different
+  const others = PLAIN.test(key) ? known.filter((other) => !PLAIN.test(other)) : known;
+  const value = others.length > 0 ? valueOfKey(key) : null;
+  if (value === null) return key;
+  for (const other of others) {
+    const theirs = valueOfKey(other);
+    if (theirs && mayBeEqual(theirs, value) && (await areEqual(value, theirs))) return other;
   }
-
-  /** The key under which the answer counts: its own, or that of an equal one seen before. */
-  join(question: string, key: string): string | Promise<string> {
-    const known = this.of(question);
-    if (known.has(key)) return key;
-    // two plain numbers with different keys are different
-    const others = PLAIN.test(key)
-      ? [...known.keys()].filter((k) => !PLAIN.test(k))
-      : [...known.keys()];
-    const value = others.length > 0 ? valueOfKey(key) : null;
-    const candidates = value ? others.filter((other) => agrees(known, other, value)) : [];
-    if (candidates.length > 0 && value) return this.check(question, key, value, candidates);
-    known.set(key, value);
-    return key;
-  }
-
-  private async check(question: string, key: string, value: Value, candidates: string[]) {
-    const known = this.of(question);
-    for (const candidate of candidates) {
-      const other = known.get(candidate);
-      if (other && (await areEqual(value, other))) return candidate;
-    }
-    known.set(key, value);
-    return key;
-  }
-
-  private of(question: string): Map<string, Value | null> {
-    let known = this.questions.get(question);
-    if (!known) {
-      known = new Map();
-      this.questions.set(question, known);
-    }
-    return known;
-  }
+  return key;
 }
+
+/** Values of keys seen lately: the known outcomes of a question are compared again and again. */
+const recent = new Map<string, Value | null>();
 
 function valueOfKey(key: string): Value | null {
-  const tree = mathTree(key);
-  return tree && takeApart(tree);
-}
-
-function agrees(known: Map<string, Value | null>, other: string, value: Value): boolean {
-  const theirs = known.get(other) ?? valueOfKey(other);
-  known.set(other, theirs);
-  return theirs !== null && mayBeEqual(theirs, value);
+  let value = recent.get(key);
+  if (value === undefined) {
+    const tree = mathTree(key);
+    value = tree && takeApart(tree);
+    if (recent.size >= 20_000) recent.clear();
+    recent.set(key, value);
+  }
+  return value;
 }
