@@ -62,7 +62,13 @@ try {
     sourcemap: "inline",
   });
   for (const log of logs) console.error(String(log));
-  await rm(`${outfile.replace(/\.exe$/, "")}.map`, { force: true });
+  // inline as they are, the maps are written beside it as well
+  for (const map of [
+    `${outfile.replace(/\.exe$/, "")}.map`,
+    resolve(outfile, "../worker.js.map"),
+  ]) {
+    await rm(map, { force: true });
+  }
 } catch (error) {
   const problems = error instanceof AggregateError ? error.errors : [error];
   fail(problems.map(String).join("\n"));
