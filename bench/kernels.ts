@@ -93,7 +93,7 @@ async function attentionSeconds(gpu: Gpu, tokens: number, shape: HeadShape) {
     o: queries("o"),
     lse: perHead("lse"),
     d_o: queries("do"),
-    delta: perHead("delta"),
+    softmax: make("softmax", 2 * tokens * heads),
     dq: queries("dq"),
     dk: keys("dk"),
     dv: keys("dv"),

@@ -3,7 +3,8 @@
 //
 //   forward          o[t, h] = sum over seen keys s of p[t, s] v[s],  p = softmax(q[t, h] . k[s] / sqrt(D))
 //                    lse[t, h] = log of the softmax's denominator
-//   backward_delta   delta[t, h] = do[t, h] . o[t, h]
+//   backward_delta   delta[t, h] = do[t, h] . o[t, h], put beside lse into softmax[t, h]: the next two
+//                    would bind more buffers than the 8 that every adapter has, were they apart
 //   backward_query   ds = p * (do . v[s] - delta),  dq[t, h] = sum over s of ds k[s] / sqrt(D)
 //   backward_key     dk[s] = sum over the queries that see s of ds q / sqrt(D),  dv[s] = sum of p do
 //
@@ -29,7 +30,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> o: array<vec4f>;            // [T, H, D]
 @group(0) @binding(7) var<storage, read_write> lse: array<f32>;            // [T, H]
 @group(0) @binding(8) var<storage, read> d_o: array<vec4f>;                // [T, H, D]
-@group(0) @binding(9) var<storage, read_write> delta: array<f32>;          // [T, H]
+@group(0) @binding(9) var<storage, read_write> softmax: array<vec2f>;      // [T, H] (lse, delta)
 @group(0) @binding(10) var<storage, read_write> dq: array<vec4f>;          // [T, H, D]
 @group(0) @binding(11) var<storage, read_write> dk: array<vec4f>;          // [T, KV, D]
 @group(0) @binding(12) var<storage, read_write> dv: array<vec4f>;          // [T, KV, D]
@@ -78,7 +79,7 @@ fn backward_delta(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   if (index >= params.tokens * params.heads) { return; }
   var sum = 0.0;
   for (var i = index * D4; i < (index + 1u) * D4; i++) { sum += dot(d_o[i], o[i]); }
-  delta[index] = sum;
+  softmax[index] = vec2f(lse[index], sum);
 }
 
 @compute @workgroup_size(64)
@@ -95,8 +96,8 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
     query[i] = q[index * D4 + i] * scale;
     upstream[i] = d_o[index * D4 + i];
   }
-  let log_total = lse[index];
-  let mean = delta[index];
+  let log_total = softmax[index].x;
+  let mean = softmax[index].y;
   let span = spans[index / params.heads];
   let prefix = span.y - span.x;
   let seen = prefix + span.w - span.z;
@@ -147,8 +148,8 @@ fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
       score += dot(key[i], q[at + i]);
       dp += dot(value[i], d_o[at + i]);
     }
-    let p = exp(score - lse[row]);
-    let ds = p * (dp - delta[row]);
+    let p = exp(score - softmax[row].x);
+    let ds = p * (dp - softmax[row].y);
     // unroll
     for (var i = 0u; i < D4; i++) {
       value_sum[i] += p * d_o[at + i];

@@ -102,7 +102,8 @@ export class Gradients {
   readonly gateUp: Tensor;
   readonly gated: Tensor;
   readonly attended: Tensor;
-  readonly delta: Tensor;
+  /** Log-sum-exp and delta of every head; see shaders/attention.wgsl. */
+  readonly softmax: Tensor;
   readonly q: Tensor;
   readonly k: Tensor;
   readonly v: Tensor;
@@ -121,7 +122,7 @@ export class Gradients {
     this.gateUp = make("gate and up", 2 * config.intermediateSize);
     this.gated = make("gated", config.intermediateSize);
     this.attended = make("attended", qWidth);
-    this.delta = make("softmax", config.numHeads);
+    this.softmax = make("softmax", 2 * config.numHeads);
     this.q = make("queries", qWidth);
     this.k = make("keys", kvWidth);
     this.v = make("values", kvWidth);

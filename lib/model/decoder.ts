@@ -140,7 +140,7 @@ export class Decoder {
           o: a.attended,
           lse: a.lse,
           d_o: g.attended,
-          delta: g.delta,
+          softmax: g.softmax,
           dq: g.q,
           dk: g.k,
           dv: g.v,

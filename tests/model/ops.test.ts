@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Commands } from "../../lib/gpu/commands.ts";
+import { reflect } from "../../lib/gpu/wgsl.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { attention, rope, type SpanCase } from "../../lib/oracle/cases/attention.ts";
 import { headNorm, rmsnorm, swiglu } from "../../lib/oracle/cases/layer.ts";
@@ -21,6 +22,7 @@ import { packGroups } from "../oracle/packing.ts";
 
 const gpu = await testGpu();
 const ops = new Ops(gpu, 16);
+const ENTRY_POINT = /@compute[^{]*?\bfn (\w+)/g;
 
 describe("linear", () => {
   // Workgroups make 32 rows by 64 columns, or 32 by 32 on SwiftShader.
@@ -190,6 +192,22 @@ test("what is not written, or written past the end, is found", async () => {
   expect(await run(6)).toEqual([Number.NaN, "[60] of 60 was written"]);
 });
 
+test("no kernel binds more storage buffers than the 8 that every adapter allows", async () => {
+  const folder = join(import.meta.dir, "../../shaders");
+  const tooMany: string[] = [];
+  let kernels = 0;
+  for (const file of readdirSync(folder)) {
+    const source = await Bun.file(join(folder, file)).text();
+    for (const [, entry] of source.matchAll(ENTRY_POINT)) {
+      kernels++;
+      const { bindings } = reflect(source, entry);
+      if (bindings.length > 8) tooMany.push(`${file} ${entry}: ${bindings.length}`);
+    }
+  }
+  expect(kernels).toBeGreaterThan(20);
+  expect(tooMany).toEqual([]);
+});
+
 test("the self-test covers every entry point of the model's shaders, and passes", async () => {
   const root = join(import.meta.dir, "../..");
   const entries: string[] = [];
@@ -197,7 +215,7 @@ test("the self-test covers every entry point of the model's shaders, and passes"
     const room = await Bun.file(join(root, "lib/model/ops", file)).text();
     for (const [, path, shader] of room.matchAll(/from "[./]*(shaders\/(\w+)\.wgsl)"/g)) {
       const source = await Bun.file(join(root, path)).text();
-      for (const [, entry] of source.matchAll(/@compute[^{]*?\bfn (\w+)/g)) {
+      for (const [, entry] of source.matchAll(ENTRY_POINT)) {
         entries.push(`${shader}.${entry}`);
       }
     }

@@ -29,7 +29,7 @@ export class Attention {
     this.kernels.run("attention.forward", tensors, headParams(tokens, shape), groups);
   }
 
-  /** dq, dk and dv from d_o, with delta[T, H] as scratch. */
+  /** dq, dk and dv from d_o, with softmax[T, H, 2] as scratch. */
   backward(
     tensors: {
       spans: Tensor;
@@ -40,7 +40,7 @@ export class Attention {
       o: Tensor;
       lse: Tensor;
       d_o: Tensor;
-      delta: Tensor;
+      softmax: Tensor;
       dq: Tensor;
       dk: Tensor;
       dv: Tensor;

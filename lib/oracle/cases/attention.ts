@@ -76,17 +76,20 @@ export function attention({ spans, lastQuery, rows, ...heads }: SpanCase, scale 
   if (!lastQuery) return [forward];
   const upstream = random.normal(o.length);
   const { delta, q, k, v } = attentionBackward(upstream, inputs, { o, lse }, spans, shape);
+  const softmax = Float64Array.from({ length: 2 * lse.length }, (_, i) =>
+    i % 2 === 0 ? lse[i / 2] : delta[(i - 1) / 2],
+  );
   const backward: KernelCase = {
     inputs: { spans, last_query: lastQuery, ...inputs, o, lse, d_o: upstream },
     outputs: {
-      delta: { kernel: "attention.backward_delta", reference: delta, upstream },
+      softmax: { kernel: "attention.backward_delta", reference: softmax, upstream },
       dq: { kernel: "attention.backward_query", reference: q, upstream },
       dk: { kernel: "attention.backward_key", reference: k, upstream },
       dv: { kernel: "attention.backward_key", reference: v, upstream },
     },
-    dispatch: (ops, { spans, last_query, q, k, v, o, lse, d_o, delta, dq, dk, dv }) =>
+    dispatch: (ops, { spans, last_query, q, k, v, o, lse, d_o, softmax, dq, dk, dv }) =>
       ops.attention.backward(
-        { spans, last_query, q, k, v, o, lse, d_o, delta, dq, dk, dv },
+        { spans, last_query, q, k, v, o, lse, d_o, softmax, dq, dk, dv },
         T,
         shape,
       ),
