@@ -5,6 +5,7 @@ import {
   exportSettings,
   gpuSettings,
   mergeSettings,
+  planSettings,
   sampleSettings,
   sftSettings,
   trainSettings,
@@ -17,6 +18,7 @@ import {
   exportGroups,
   gpuGroups,
   mergeGroups,
+  planGroups,
   sampleGroups,
   sftGroups,
   type TrainSettings,
@@ -52,6 +54,16 @@ const commands: Record<string, Command> = {
       const settings = sftSettings(args);
       const { sft } = await import("./lib/sft.ts");
       await sft(settings, interruption());
+    },
+  },
+  plan: {
+    usage: "plan [data.jsonl]",
+    summary: "Show the memory train would take, and the settings with which it fits.",
+    flags: planGroups,
+    async run(args) {
+      const settings = planSettings(args);
+      const { plan } = await import("./lib/plan.ts");
+      await plan(settings);
     },
   },
   sample: {

@@ -136,6 +136,22 @@ function checkDisplay(s: { quiet: boolean; json: boolean }) {
   if (s.quiet && s.json) fail("--quiet and --json exclude each other");
 }
 
+/** The settings of `plan`: those of `train`, and data only if there is some. */
+export function planSettings(args: string[]): settings.PlanSettings {
+  const { flags, given, positionals, texts } = parseFlags(settings.planGroups, args);
+  if (given.resume) fail("plan takes no --resume: give it the flags of the run instead");
+  const data = positionals.length > 0 ? oneFile(positionals, "plan") : "";
+  if (data && given.maxPromptLength) {
+    fail("--max-prompt-length is for a plan without data, which has prompts of its own");
+  }
+  const own = Object.keys(settings.planGroups.Plan);
+  const line = new Map([...texts].filter(([key]) => !own.includes(key)));
+  const defaults = complete(flags, given) as settings.PlanSettings;
+  const all = { ...defaults, data, line };
+  checkTrain(all, given);
+  return all;
+}
+
 export function sftSettings(args: string[]): settings.SftSettings {
   const { flags, given, positionals } = parseFlags(settings.sftGroups, args);
   const s = {

@@ -81,6 +81,19 @@ export function integer(value: number, range: Range, help: string, source: strin
   return { default: value, value: "n", help, source, parse: once((t) => toNumber(t, range, true)) };
 }
 
+const UNITS = ["", "K", "M", "G", "T"];
+
+/** A number of bytes, such as 12GiB or 800MB. */
+export function bytes(help: string, source: string): Flag<number> {
+  const parse = (given: string) => {
+    const [, amount, unit, binary] = /^(\d+\.?\d*)\s*([KMGT]?)(i?)B$/i.exec(given) ?? [];
+    const size = Number(amount) * (binary ? 1024 : 1000) ** UNITS.indexOf(unit?.toUpperCase());
+    if (!(size > 0)) throw new Error(`must be a size such as 12GiB, not "${given}"`);
+    return size;
+  };
+  return { default: 0, value: "size", help, source, parse: once(parse) };
+}
+
 /** Several numbers joined by commas. */
 export function numbers(one: Flag<number>, value: number[]): Flag<number[]> {
   const parse = (text: string) => text.split(",").map((part) => one.parse([part.trim()]));
@@ -213,7 +226,8 @@ function editDistance(a: string, b: string): number {
 
 /**
  * Reads the arguments of one command. Nothing is ignored: an unknown flag, a missing or unusable value
- * and a value for a switch are errors. `given` tells what the user typed from what is a default.
+ * and a value for a switch are errors. `given` tells what the user typed from what is a default, and
+ * `texts` has it as it was typed.
  */
 export function parseFlags(groups: FlagGroups, args: string[]) {
   const flags: Flags = Object.assign({}, ...Object.values(groups));
@@ -256,7 +270,7 @@ export function parseFlags(groups: FlagGroups, args: string[]) {
       throw new UserError(`--${optionName(key)} ${(error as Error).message}`);
     }
   }
-  return { flags, given, positionals };
+  return { flags, given, positionals, texts };
 }
 
 /** The help of a command's flags, section by section, each default with its source. */

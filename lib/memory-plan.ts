@@ -1,12 +1,14 @@
 import { freemem } from "node:os";
-import { UserError } from "./errors.ts";
 import type { Gpu } from "./gpu/device.ts";
-import type { Allocator, MemoryPlanner, Tensor } from "./gpu/memory.ts";
+import { type Allocator, MemoryPlanner, type Tensor } from "./gpu/memory.ts";
+import type { Variants } from "./gpu/variants.ts";
+import type { ModelConfig } from "./model/config.ts";
 import { LearnerMemory } from "./model/learner.ts";
 import { AdapterLayout, Adapters, type LoraConfig } from "./model/lora.ts";
 import { type AdamwSettings, OptimizerMemory } from "./model/optimizer.ts";
-import { type ParameterLayout, Parameters } from "./model/parameters.ts";
+import { ParameterLayout, Parameters } from "./model/parameters.ts";
 import { SamplerMemory, type SamplerSizes } from "./model/sampler-memory.ts";
+import { loraOf, type TrainSettings } from "./settings.ts";
 
 /** What a run will ask of the model; each part left out costs no memory. */
 export interface PolicyNeeds {
@@ -16,6 +18,8 @@ export interface PolicyNeeds {
   };
   learning?: {
     microBatchTokens: number;
+    /** Tokens of the longest sequence, which a micro-batch must hold; without it none may be smaller. */
+    longestSequence?: number;
     optimizer: AdamwSettings;
     /** Whether the model as it was at the start is needed beside the one that is trained. */
     reference: boolean;
@@ -23,6 +27,31 @@ export interface PolicyNeeds {
     /** Adapters to train instead of the model, drawn from `seed`; null trains the model. */
     lora?: LoraConfig | null;
     seed?: number;
+  };
+}
+
+/** What `train` needs with these settings, if no prompt has more than `maxPromptTokens`. */
+export function trainingNeeds(
+  settings: TrainSettings & { maxCompletionLength: number },
+  maxPromptTokens: number,
+): PolicyNeeds & Required<Pick<PolicyNeeds, "sampling" | "learning">> {
+  const { maxCompletionLength } = settings;
+  return {
+    learning: {
+      microBatchTokens: settings.microBatchTokens,
+      longestSequence: maxPromptTokens + maxCompletionLength,
+      optimizer: settings,
+      reference: settings.beta > 0,
+      gradientCheckpointing: settings.gradientCheckpointing,
+      lora: loraOf(settings),
+      seed: settings.seed,
+    },
+    sampling: {
+      rows: settings.samplingBatchSize,
+      samplesPerPrompt: settings.numGenerations,
+      maxPromptTokens,
+      maxNewTokens: maxCompletionLength,
+    },
   };
 }
 
@@ -75,27 +104,54 @@ export class PolicyMemory {
   }
 }
 
-const ADVICE: Record<string, string> = {
-  activations: "lower --micro-batch-tokens or --sampling-batch-size",
-  "KV cache": "lower --sampling-batch-size or --max-completion-length",
-  buffers: "lower --sampling-batch-size",
-};
+/** What of an adapter decides how memory is laid out: a GPU, or what one is assumed to offer. */
+export interface AdapterLimits
+  extends Pick<Allocator, "bindingLimit" | "bufferLimit" | "alignment"> {
+  variants: Pick<Variants, "readEvery">;
+}
 
-/** Refuses a plan that the adapter cannot hold. WebGPU tells no GPU's free memory; a CPU's is known. */
-export function requireRoom(plan: MemoryPlanner, gpu: Gpu): void {
+/** Counts what a run would allocate. `lora` are the adapters that the model has or gets. */
+export function planMemory(
+  config: ModelConfig,
+  limits: AdapterLimits,
+  needs: PolicyNeeds,
+  lora: LoraConfig | null = needs.learning?.lora ?? null,
+): MemoryPlanner {
+  const plan = new MemoryPlanner(limits.bindingLimit, limits.bufferLimit, limits.alignment);
+  new PolicyMemory(
+    plan,
+    new ParameterLayout(config, limits),
+    needs,
+    limits.variants.readEvery,
+    lora,
+  );
+  return plan;
+}
+
+/** Bytes that a plan may take: of one tensor, and, where it is known, of all together. */
+export interface Room {
+  piece: number;
+  total: number | null;
+}
+
+/** WebGPU tells no GPU's free memory; a software adapter computes in the host's. */
+export function roomOf(gpu: Gpu): Room {
+  const piece = Math.min(gpu.bindingLimit, gpu.bufferLimit);
+  return { piece, total: gpu.isSoftware ? freemem() : null };
+}
+
+export function fits(plan: MemoryPlanner, { piece, total }: Room): boolean {
+  return plan.largest.bytes <= piece && (total === null || plan.total <= total);
+}
+
+/** What of a plan exceeds the room, in words. */
+export function shortage(plan: MemoryPlanner, { piece, total }: Room): string {
   const { name, part, bytes } = plan.largest;
-  const limit = Math.min(gpu.bindingLimit, gpu.bufferLimit);
-  if (bytes > limit) {
-    throw new UserError(
-      `the ${part} need ${formatBytes(bytes)} in one piece (${name}), this adapter allows ${formatBytes(limit)}; ${ADVICE[part] ?? "choose a smaller --model"}`,
-    );
+  if (bytes > piece) {
+    const sizes = `${formatBytes(bytes)} in one piece (${name}), this adapter allows ${formatBytes(piece)}`;
+    return `the ${part} need ${sizes}`;
   }
-  if (gpu.isSoftware && plan.total > freemem()) {
-    const [largest] = [...plan.bytes].sort((a, b) => b[1] - a[1])[0];
-    throw new UserError(
-      `this run needs ${formatBytes(plan.total)}, ${formatBytes(freemem())} are free; ${ADVICE[largest] ?? "choose a smaller --model"}`,
-    );
-  }
+  return `this run needs ${formatBytes(plan.total)}, ${formatBytes(total ?? 0)} are free`;
 }
 
 export function formatBytes(bytes: number): string {

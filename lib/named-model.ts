@@ -4,7 +4,7 @@ import { formatBytes } from "./memory-plan.ts";
 import { type AdaptedModel, isAdapter, openAdapter, readAdapterConfig } from "./model/adapter.ts";
 import { Prompter, type PromptSettings } from "./model/chat.ts";
 import { openEmbeddedModel } from "./model/embedded.ts";
-import { type ModelFolder, openModelFolder } from "./model/folder.ts";
+import { type ModelFolder, openModelFolder, type Wanted } from "./model/folder.ts";
 import { openGgufModel } from "./model/gguf/open.ts";
 import { hubModel, isHubName } from "./model/hub.ts";
 import { Tokenizer, type TokenizerFiles } from "./model/tokenizer.ts";
@@ -16,15 +16,12 @@ import { EMBEDDED } from "./settings.ts";
  * or, where there is no such folder, a model of the Hugging Face hub. A folder with a LoRA adapter opens
  * as its base model and the adapter.
  */
-export async function openNamedModel(
-  name: string,
-  options: { weights?: boolean } = {},
-): Promise<AdaptedModel> {
+export async function openNamedModel(name: string, options: Wanted = {}): Promise<AdaptedModel> {
   if (name === EMBEDDED) return openEmbeddedModel(options);
   if (name.endsWith(".gguf")) return openGgufModel(name, options);
   if (!existsSync(name) && isHubName(name)) {
     return {
-      ...(await openModelFolder(await hubModel(name, showDownload), options)),
+      ...(await openModelFolder(await hubModel(name, showDownload, options), options)),
       source: name,
     };
   }

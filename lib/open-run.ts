@@ -1,12 +1,12 @@
 import { storedSettings } from "./arguments.ts";
 import { latestCheckpoint } from "./checkpoint.ts";
 import { type Outcome, openOutcome } from "./data/outcome.ts";
-import { readRows, usableRows } from "./data/rows.ts";
+import { type Row, readRows, usableRows } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { type Exploration, parseExploration, usesHistory } from "./explore/bonus.ts";
 import { Ledger } from "./ledger.ts";
-import { formatPlan } from "./memory-plan.ts";
+import { formatPlan, trainingNeeds } from "./memory-plan.ts";
 import type { ModelFolder } from "./model/folder.ts";
 import { openNamedModel, prompterOf, requireWhole } from "./named-model.ts";
 import { openGpu, Policy } from "./policy.ts";
@@ -20,7 +20,7 @@ import {
   type RolloutSettings,
 } from "./rollout.ts";
 import { modelPath, RunFolder } from "./run.ts";
-import { loraOf, type TrainSettings } from "./settings.ts";
+import type { TrainSettings } from "./settings.ts";
 import { runConfig } from "./versions.ts";
 
 /** What a resumed run needs beside weights, moments and ledger. */
@@ -60,22 +60,13 @@ export interface OpenRun {
 export async function openRun(given: TrainSettings): Promise<OpenRun> {
   const notes: string[] = [];
   const note = (text: string) => notes.push(text);
-  const rows = usableRows(await readRows(given.data, given), note);
-  const heldOutRows = given.evalFile
-    ? usableRows(await readRows(given.evalFile, { ...given, limit: null }), note)
-    : [];
+  const rows = await readRowsOf(given, note);
   const exploration = parseExploration(given.explore, given.exploreCoef, given.b0);
   const terms = parseReward(given.reward, given.outcome);
   const base = await openNamedModel(given.model);
   requireWhole(given.model, base);
   if (!given.resume) RunFolder.requireFree(given.outputDir);
-  const prompter = prompterOf(base, given, note);
-  const outcome = await openOutcome(given.outcome);
-  const questions = prepareQuestions(prompter, rows, given.data, outcome);
-  const heldOut = prepareQuestions(prompter, heldOutRows, given.evalFile ?? "", outcome);
-  const all = [...questions, ...heldOut];
-  const settings = fitContext(given, all, base.config.maxPositionEmbeddings);
-  requireMicroBatch(questions, settings);
+  const { outcome, questions, heldOut, settings } = await readQuestions(given, rows, base, note);
   const rewards = rewardRules(terms, settings.answerForm, settings);
 
   const progress = new Progress({ total: settings.maxSteps, ...settings });
@@ -84,23 +75,8 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   for (const text of notes) progress.note(text);
   warnOfFewVisits(questions.length, exploration, settings, progress);
 
-  const learning = {
-    microBatchTokens: settings.microBatchTokens,
-    optimizer: settings,
-    reference: settings.beta > 0,
-    gradientCheckpointing: settings.gradientCheckpointing,
-    lora: loraOf(settings),
-    seed: settings.seed,
-  };
-  const sampling = {
-    rows: settings.samplingBatchSize,
-    samplesPerPrompt: settings.numGenerations,
-    maxPromptTokens: longestPrompt(all),
-    maxNewTokens: settings.maxCompletionLength,
-  };
-  const policy = await Policy.open(gpu, base, { learning, sampling }, (plan) =>
-    progress.note(formatPlan(plan)),
-  );
+  const needs = trainingNeeds(settings, longestPrompt([...questions, ...heldOut]));
+  const policy = await Policy.open(gpu, base, needs, (plan) => progress.note(formatPlan(plan)));
 
   const folder = settings.resume
     ? RunFolder.open(settings.resume)
@@ -147,12 +123,49 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   };
 }
 
+/** Rows of the questions to train on, and of those held out. */
+interface RowsOf {
+  train: readonly Row[];
+  heldOut: readonly Row[];
+}
+
+/** Reads the data that the settings name. What is left out is noted. */
+export async function readRowsOf(
+  given: TrainSettings,
+  note: (text: string) => void,
+): Promise<RowsOf> {
+  const train = usableRows(await readRows(given.data, given), note);
+  if (!given.evalFile) return { train, heldOut: [] };
+  const heldOut = await readRows(given.evalFile, { ...given, limit: null });
+  return { train, heldOut: usableRows(heldOut, note) };
+}
+
+/** Makes prompts for the model of the rows, and settles the length of completions by them. */
+export async function readQuestions<S extends TrainSettings>(
+  given: S,
+  rows: RowsOf,
+  model: ModelFolder,
+  note: (text: string) => void,
+) {
+  const prompter = prompterOf(model, given, note);
+  const outcome = await openOutcome(given.outcome);
+  const questions = prepareQuestions(prompter, rows.train, given.data, outcome);
+  const heldOut = prepareQuestions(prompter, rows.heldOut, given.evalFile ?? "", outcome);
+  const context = model.config.maxPositionEmbeddings;
+  const settings = fitContext(given, [...questions, ...heldOut], context);
+  requireMicroBatch(longestPrompt(questions), settings);
+  return { outcome, questions, heldOut, settings };
+}
+
 /** A question and one completion of it must fit one micro-batch. */
-function requireMicroBatch(questions: readonly Question[], settings: OpenRun["settings"]): void {
-  const needed = longestPrompt(questions) + settings.maxCompletionLength;
-  if (needed > settings.microBatchTokens) {
+export function requireMicroBatch(
+  promptTokens: number,
+  { maxCompletionLength, microBatchTokens }: RolloutSettings & TrainSettings,
+): void {
+  const needed = promptTokens + maxCompletionLength;
+  if (needed > microBatchTokens) {
     throw new UserError(
-      `a prompt and its completion may have ${needed} tokens; raise --micro-batch-tokens ${settings.microBatchTokens} to that, or lower --max-completion-length`,
+      `a prompt and its completion may have ${needed} tokens; raise --micro-batch-tokens ${microBatchTokens} to that, or lower --max-completion-length`,
     );
   }
 }

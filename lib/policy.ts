@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { Random } from "./data/random.ts";
 import { Gpu } from "./gpu/device.ts";
-import { MemoryPlanner } from "./gpu/memory.ts";
-import { PolicyMemory, type PolicyNeeds, requireRoom } from "./memory-plan.ts";
+import type { MemoryPlanner } from "./gpu/memory.ts";
+import { PolicyMemory, type PolicyNeeds, planMemory } from "./memory-plan.ts";
 import type { AdaptedModel } from "./model/adapter.ts";
 import { Decoder } from "./model/decoder.ts";
 import { endTokens, type ModelFolder } from "./model/folder.ts";
@@ -17,6 +17,7 @@ import { readTensor, type StoredTensor, type TensorSource } from "./model/safete
 import type { Slabs } from "./model/slabs.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
 import { tokenizerOf } from "./named-model.ts";
+import { requireRoom } from "./savings.ts";
 import { EMBEDDED } from "./settings.ts";
 
 /** A language model on the GPU, with what a run needs to sample from it and to train it. */
@@ -57,7 +58,7 @@ export class Policy {
   /**
    * Plans the memory, tells it to `report` part by part, allocates it, and loads the weights (if the
    * model has any: one opened without is filled by the caller).
-   * @throws UserError if the adapter cannot hold the run, saying which setting to lower
+   * @throws UserError if the adapter cannot hold the run, saying what would make it fit
    */
   static async open(
     gpu: Gpu,
@@ -66,13 +67,11 @@ export class Policy {
     report: (plan: MemoryPlanner) => void = () => {},
   ): Promise<Policy> {
     const layout = new ParameterLayout(model.config, gpu);
-    const { readEvery } = gpu.variants;
-    const plan = new MemoryPlanner(gpu.bindingLimit, gpu.bufferLimit, gpu.alignment);
     const lora = needs.learning?.lora ?? model.adapter?.lora ?? null;
-    new PolicyMemory(plan, layout, needs, readEvery, lora);
-    requireRoom(plan, gpu);
+    const plan = planMemory(model.config, gpu, needs, lora);
+    requireRoom(plan, gpu, model.config, needs, lora);
     report(plan);
-    const memory = new PolicyMemory(gpu, layout, needs, readEvery, lora);
+    const memory = new PolicyMemory(gpu, layout, needs, gpu.variants.readEvery, lora);
     const policy = new Policy(gpu, model, memory, needs);
     if (model.tensors.size > 0) await policy.load(memory.weights, model.tensors);
     memory.reference?.copyFrom(gpu, memory.weights);

@@ -1,5 +1,6 @@
 import { strategies } from "./explore/bonus.ts";
 import {
+  bytes,
   choice,
   choices,
   containing,
@@ -341,6 +342,18 @@ export const sftGroups = {
   "Saving and showing": { ...saving, ...showing, gpu },
 } satisfies FlagGroups;
 
+export const planGroups = {
+  Plan: {
+    memory: optional(
+      bytes("Memory to fit into; no GPU is opened then, unless --gpu names one.", "the adapter's"),
+    ),
+    maxPromptLength: optional(
+      integer(1, { min: 1 }, "Tokens of the longest prompt.", "that of the data, or 512 without"),
+    ),
+  },
+  ...trainGroups,
+} satisfies FlagGroups;
+
 export const sampleGroups = {
   Options: {
     model,
@@ -409,6 +422,9 @@ type SettingsIn<G extends FlagGroups> =
  * `resume` is the run that is continued, and then `outputDir` is that run too.
  */
 export type TrainSettings = SettingsIn<typeof trainGroups> & { data: string };
+/** `data` may be missing; `line` is what was typed: texts by setting, and nothing of `plan` itself. */
+export type PlanSettings = TrainSettings &
+  SettingsIn<Pick<typeof planGroups, "Plan">> & { line: ReadonlyMap<string, readonly string[]> };
 /** All settings of `sft`. `maxSteps` null means that `numTrainEpochs` decides. */
 export type SftSettings = SettingsIn<typeof sftGroups> & { data: string };
 export type SampleSettings = SettingsIn<typeof sampleGroups> & { questions: string[] };

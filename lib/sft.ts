@@ -47,6 +47,10 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   progress.note(gpu.found.why);
   const learning = {
     microBatchTokens: settings.microBatchTokens,
+    longestSequence: examples.reduce(
+      (most, { prompt, completion }) => Math.max(most, prompt.length + completion.length),
+      1,
+    ),
     optimizer: settings,
     reference: false,
     gradientCheckpointing: settings.gradientCheckpointing,

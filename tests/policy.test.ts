@@ -29,14 +29,19 @@ test("the memory plan is what is then allocated, to the byte", async () => {
   expect(new Set((plan as MemoryPlanner).bytes.keys())).toEqual(new Set(MEMORY_PARTS));
 });
 
-test("a plan beyond the adapter's limits is refused with what to lower", async () => {
+test("a run beyond the adapter's limits is refused with what makes it fit", async () => {
   const model = await openEmbeddedModel({ weights: false });
-  const greedy = { ...learning, microBatchTokens: 50_000_000 };
+  const greedy = { ...learning, microBatchTokens: 50_000_000, longestSequence: 40 };
   const learn = Policy.open(gpu, model, { learning: greedy });
-  await expect(learn).rejects.toThrow(/lower --micro-batch-tokens/);
-  const wide = { ...sampling, rows: 4, maxNewTokens: 50_000_000 };
-  const sample = Policy.open(gpu, model, { sampling: wide });
-  await expect(sample).rejects.toThrow(/lower --sampling-batch-size or --max-completion-length/);
+  await expect(learn).rejects.toThrow(
+    /in one piece.*it fits with .*--micro-batch-tokens \d+; rlex/,
+  );
+  const many = { ...sampling, rows: 50_000_000 };
+  const sample = Policy.open(gpu, model, { sampling: many });
+  await expect(sample).rejects.toThrow(/it fits with --sampling-batch-size \d+$/);
+  const wide = { ...sampling, rows: 4, maxNewTokens: 500_000_000 };
+  const long = Policy.open(gpu, model, { sampling: wide });
+  await expect(long).rejects.toThrow(/lower --max-completion-length/);
 });
 
 test("bytes are shown in units a person reads", () => {

@@ -31,14 +31,19 @@ const TEXT_FILES = [
 /** Everything a model folder may have but the weights. */
 export const MODEL_FILES = ["config.json", ...TEXT_FILES];
 
-/**
- * Opens a model whose files `find` gives by name, null for one that is not there. With `weights` false
- * only shape and tokenizer are wanted, and `tensors` is empty.
- */
+/** What of a model is wanted beside its config. */
+export interface Wanted {
+  /** False leaves `tensors` empty. */
+  weights?: boolean;
+  /** False allows `files` to be empty. */
+  tokenizer?: boolean;
+}
+
+/** Opens a model whose files `find` gives by name, null for one that is not there. */
 export async function openModel(
   source: string,
   find: (name: string) => Blob | null,
-  { weights = true } = {},
+  { weights = true, tokenizer = true }: Wanted = {},
 ): Promise<ModelFolder> {
   const need = (name: string) => {
     const file = find(name);
@@ -46,7 +51,7 @@ export async function openModel(
     throw new UserError(`${source} has no ${name}; give a Hugging Face model folder`);
   };
   const config = parseModelConfig(await need("config.json").text(), `${source}/config.json`);
-  need(TOKENIZER);
+  if (tokenizer) need(TOKENIZER);
   const files: Record<string, string> = {};
   for (const name of TEXT_FILES) {
     const file = find(name);
@@ -67,7 +72,7 @@ export async function openModel(
 }
 
 /** Opens a model folder on disk. */
-export function openModelFolder(path: string, options: { weights?: boolean } = {}) {
+export function openModelFolder(path: string, options: Wanted = {}) {
   if (!existsSync(path)) {
     throw new UserError(`${path}: no such model folder; check --model`);
   }

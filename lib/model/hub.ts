@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { UserError } from "../errors.ts";
 import { diskError } from "../files.ts";
-import { MODEL_FILES, WEIGHTS } from "./folder.ts";
+import { MODEL_FILES, type Wanted, WEIGHTS } from "./folder.ts";
 
 /** Told of a download: bytes of a file that are there, and that there will be. */
 export type OnDownload = (file: string, done: number, total: number) => void;
@@ -31,12 +31,13 @@ const INDEX = `${WEIGHTS}.index.json`;
 export async function hubModel(
   name: string,
   onDownload: OnDownload,
+  { weights = true }: Pick<Wanted, "weights"> = {},
   env: Environment = process.env,
 ): Promise<string> {
   const home = env.HF_HOME ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface");
   const cache = env.HF_HUB_CACHE ?? env.HUGGINGFACE_HUB_CACHE ?? join(home, "hub");
   const folder = join(cache, `models--${name.replace("/", "--")}`);
-  const cached = cachedSnapshot(folder);
+  const cached = cachedSnapshot(folder, weights);
   if (cached) return cached;
   if (/^(1|true|yes|on)$/i.test(env.HF_HUB_OFFLINE ?? "")) {
     throw new UserError(
@@ -46,17 +47,17 @@ export async function hubModel(
   const tokenFile = env.HF_TOKEN_PATH ?? join(home, "token");
   const stored = existsSync(tokenFile) ? readFileSync(tokenFile, "utf8").trim() : undefined;
   const hub = new Hub(name, env.HF_ENDPOINT ?? "https://huggingface.co", env.HF_TOKEN ?? stored);
-  return hub.download(folder, onDownload);
+  return hub.download(folder, onDownload, weights);
 }
 
-/** The newest snapshot in the cache, if every file of the model is there. */
-function cachedSnapshot(folder: string): string | null {
+/** The newest snapshot in the cache, if every file of the model that is wanted is there. */
+function cachedSnapshot(folder: string, weights: boolean): string | null {
   const ref = join(folder, "refs", "main");
   if (!existsSync(ref)) return null;
   const snapshot = join(folder, "snapshots", readFileSync(ref, "utf8").trim());
   const has = (name: string) => existsSync(join(snapshot, name));
   if (!has("config.json") || !has("tokenizer.json")) return null;
-  if (has(WEIGHTS)) return snapshot;
+  if (!weights || has(WEIGHTS)) return snapshot;
   if (!has(INDEX)) return null;
   try {
     const { weight_map } = JSON.parse(readFileSync(join(snapshot, INDEX), "utf8"));
@@ -73,7 +74,7 @@ class Hub {
     private readonly token: string | undefined,
   ) {}
 
-  async download(folder: string, onDownload: OnDownload): Promise<string> {
+  async download(folder: string, onDownload: OnDownload, weights: boolean): Promise<string> {
     const { commit, files } = await this.list();
     const snapshot = join(folder, "snapshots", commit);
     try {
@@ -81,6 +82,7 @@ class Hub {
       await mkdir(join(folder, "refs"), { recursive: true });
       await mkdir(snapshot, { recursive: true });
       for (const file of files) {
+        if (!weights && !MODEL_FILES.includes(file.path)) continue;
         const blob = join(folder, "blobs", checksumOf(file).name);
         if (!existsSync(blob)) await this.fetchBlob(commit, file, blob, onDownload);
         await link(blob, join(snapshot, file.path));

@@ -85,6 +85,7 @@ const get = (name = "org/small", env: Record<string, string> = {}, seen: number[
     (file, done, total) => {
       if (file === "model.safetensors") seen.push(done / total);
     },
+    {},
     { HF_HOME: home, HF_ENDPOINT: endpoint, ...env },
   );
 beforeEach(() => {
@@ -114,6 +115,15 @@ describe("a model of the hub", () => {
     expect(await get()).toBe(path);
     expect(await get("org/small", { HF_HUB_OFFLINE: "1" })).toBe(path);
     expect(asked).toEqual([]);
+  });
+
+  test("comes without its weights where only its shape is wanted", async () => {
+    const env = { HF_HOME: home, HF_ENDPOINT: endpoint };
+    const path = await hubModel("org/small", () => {}, { weights: false }, env);
+    expect(readdirSync(path).sort()).toEqual([...small].sort());
+    // and with them later
+    expect(await get()).toBe(path);
+    expect(readdirSync(path)).toContain("model.safetensors");
   });
 
   test("that Python has downloaded is found, in any of its places", async () => {
