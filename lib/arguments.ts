@@ -32,7 +32,7 @@ function oneFile(positionals: string[], command: string): string {
 /** What may differ when a run is continued: nothing that its past depended on. */
 const CHANGEABLE = new Set(
   (
-    "resume maxSteps microBatchTokens gradientCheckpointing samplingBatchSize evalFile evalSteps evalSamples saveSteps saveTotalLimit " +
+    "resume maxSteps outcomeTimeout microBatchTokens gradientCheckpointing samplingBatchSize evalFile evalSteps evalSamples saveSteps saveTotalLimit " +
     "saveBest logCompletions quiet json gpu"
   ).split(" "),
 );
@@ -115,6 +115,7 @@ function checkTrain(s: settings.TrainSettings, given: Record<string, unknown>) {
   if (s.quiet && s.logCompletions) fail("--quiet and --log-completions exclude each other");
   checkSchedule(s);
   checkLora(s, given);
+  checkOutcome(s, given);
   checkDisplay(s);
   return s;
 }
@@ -129,6 +130,12 @@ function checkLora({ loraRank }: { loraRank: number }, given: Record<string, unk
 function checkSchedule(s: { warmupSteps: number; maxSteps: number | null }) {
   if (s.maxSteps !== null && s.warmupSteps > s.maxSteps) {
     fail(`--warmup-steps ${s.warmupSteps} must not exceed --max-steps ${s.maxSteps}`);
+  }
+}
+
+function checkOutcome(s: { outcome: string }, given: Record<string, unknown>) {
+  if (given.outcomeTimeout !== undefined && !isUserCode(s.outcome)) {
+    fail("--outcome-timeout is for code of your own: --outcome ./my-outcome.ts");
   }
 }
 
@@ -174,7 +181,9 @@ export function sampleSettings(args: string[]): settings.SampleSettings {
   const { flags, given, positionals } = parseFlags(settings.sampleGroups, args);
   if (positionals.length === 0) fail('sample needs a question: rlexplore sample "23+7-4+9="');
   if (positionals.some((question) => question.trim() === "")) fail("a question must not be empty");
-  return { ...complete(flags, given), questions: positionals } as settings.SampleSettings;
+  const s = { ...complete(flags, given), questions: positionals } as settings.SampleSettings;
+  checkOutcome(s, given);
+  return s;
 }
 
 export function evalSettings(args: string[]): settings.EvalSettings {
@@ -189,6 +198,7 @@ export function evalSettings(args: string[]): settings.EvalSettings {
     fail(`--k ${tooLarge} needs --num-samples ${tooLarge} or more, not ${s.numSamples}`);
   }
   s.k = s.k.filter((k) => k <= s.numSamples);
+  checkOutcome(s, given);
   checkDisplay(s);
   return s;
 }

@@ -84,7 +84,7 @@ export async function evaluate(given: EvalSettings): Promise<void> {
   const gpu = await openGpu(given.gpu);
   note(gpu.found.why);
   const prompter = prompterOf(model, given, note);
-  const outcome = await openOutcome(given.outcome);
+  const outcome = await openOutcome(given.outcome, given.outcomeTimeout);
   const questions = prepareQuestions(prompter, rows, given.data, outcome);
   const settings = fitContext(given, questions, model.config.maxPositionEmbeddings);
   const { maxCompletionLength, samplingBatchSize, numSamples } = settings;

@@ -148,7 +148,7 @@ export async function readQuestions<S extends TrainSettings>(
   note: (text: string) => void,
 ) {
   const prompter = prompterOf(model, given, note);
-  const outcome = await openOutcome(given.outcome);
+  const outcome = await openOutcome(given.outcome, given.outcomeTimeout);
   const questions = prepareQuestions(prompter, rows.train, given.data, outcome);
   const heldOut = prepareQuestions(prompter, rows.heldOut, given.evalFile ?? "", outcome);
   const context = model.config.maxPositionEmbeddings;

@@ -11,7 +11,7 @@ const NO_GOLD = "";
 export async function sample(given: SampleSettings): Promise<void> {
   const model = await openNamedModel(given.model);
   const prompter = prompterOf(model, given, (text) => console.error(text));
-  const outcome = await openOutcome(given.outcome);
+  const outcome = await openOutcome(given.outcome, given.outcomeTimeout);
   const questions = given.questions.map((text) => ({
     text,
     prompt: prompter.encodePrompt(text, "the question"),

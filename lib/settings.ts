@@ -43,6 +43,12 @@ const outcome = {
   ),
   embedded: "number",
 };
+const outcomeTimeout = number(
+  60,
+  { above: 0 },
+  "Seconds after which an asynchronous call of your own --outcome counts as no answer.",
+  OURS,
+);
 const dataFields = {
   questionField: optional(
     text(
@@ -175,6 +181,7 @@ export const trainGroups = {
   "Model and data": {
     model,
     outcome,
+    outcomeTimeout,
     ...dataFields,
     skipBad,
     outputDir,
@@ -358,6 +365,7 @@ export const sampleGroups = {
   Options: {
     model,
     outcome,
+    outcomeTimeout,
     numGenerations: {
       ...integer(1, { min: 1 }, "Completions of each question.", OURS),
       short: "n",
@@ -374,6 +382,7 @@ export const evalGroups = {
   Options: {
     model,
     outcome,
+    outcomeTimeout,
     ...dataFields,
     skipBad,
     numSamples: integer(64, { min: 1 }, "Completions of each question.", "for pass@64"),

@@ -35,8 +35,11 @@ export const OUTCOMES = [
   "countdown",
 ] as const;
 
-/** The outcome named on the command line: a built-in one, regex:<pattern>, or a file of the user's. */
-export async function openOutcome(name: string): Promise<Outcome> {
+/**
+ * The outcome named on the command line: a built-in one, regex:<pattern>, or a file of the user's, whose
+ * calls may take `timeout` seconds.
+ */
+export async function openOutcome(name: string, timeout = 60): Promise<Outcome> {
   if (name === "math") return new MathOutcome(findStated);
   if (name === "math:last-number") return new MathOutcome(orLastNumber(findStated));
   if (name === "number") return simple(findAnswer, numberKey);
@@ -45,7 +48,7 @@ export async function openOutcome(name: string): Promise<Outcome> {
   if (name === "exact") return simple(findAnswer, exactKey);
   if (name === "countdown") return countdown;
   if (name.startsWith("regex:")) return regex(name.slice("regex:".length));
-  if (isUserCode(name)) return await userOutcome(name);
+  if (isUserCode(name)) return await userOutcome(name, timeout);
   throw new UserError(
     `--outcome ${name} is unknown: it is ${OUTCOMES.join(", ")}, regex:<pattern> or a file such as ./my-outcome.ts`,
   );

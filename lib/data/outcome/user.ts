@@ -24,10 +24,14 @@ export interface UserJudgement {
 export const isUserCode = (outcome: string): boolean => /^(?!regex:).*[./\\]/s.test(outcome);
 
 /** Failures that are shown, and failures after which a run ends if they are a tenth of all calls. */
-const SHOWN = 3;
+const SHOWN = 5;
 const TOO_MANY = 20;
 
-export async function userOutcome(path: string): Promise<Outcome> {
+/**
+ * Loads the file. A call that throws, returns something else, or has not resolved after `timeout` seconds
+ * counts as no answer.
+ */
+export async function userOutcome(path: string, timeout: number): Promise<Outcome> {
   const file = resolve(path);
   if (!existsSync(file)) throw new UserError(`--outcome ${path}: no such file`);
   let judgeOne: UserOutcome;
@@ -47,7 +51,7 @@ export async function userOutcome(path: string): Promise<Outcome> {
     calls++;
     try {
       const given = { ...row.fields, question: row.question, answer: row.answer };
-      const { outcome, reward, correct } = checked(await judgeOne(text, given));
+      const { outcome, reward, correct } = checked(await within(timeout, judgeOne(text, given)));
       const form = outcome === null ? null : "code";
       return { ...noAnswer, outcome, form, userReward: reward, correct: correct ?? reward === 1 };
     } catch (error) {
@@ -69,6 +73,16 @@ export async function userOutcome(path: string): Promise<Outcome> {
       ),
     remember: () => {},
   };
+}
+
+/** What is promised, unless it takes too long. Code that never awaits cannot be interrupted. */
+function within<T>(seconds: number, promised: T | Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout>;
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error(`no result within ${seconds} s (--outcome-timeout)`);
+    timer = setTimeout(() => reject(error), 1000 * seconds);
+  });
+  return Promise.race([promised, late]).finally(() => clearTimeout(timer));
 }
 
 function checked(result: UserJudgement): UserJudgement {

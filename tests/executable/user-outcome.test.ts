@@ -1,0 +1,100 @@
+import { Database } from "bun:sqlite";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync } from "node:fs";
+import { Program, QUESTIONS } from "./program.ts";
+
+let program: Program;
+beforeAll(async () => {
+  program = await Program.build();
+  mkdirSync(program.path("own"));
+  // TypeScript with a type, a file beside it, a package of the runtime, and the rest of the row
+  program.write(
+    "own/outcome.ts",
+    `import { basename } from "node:path";
+     import { last } from "./last.ts";
+     type Row = { question: string; answer: string; mode: string; nested: { weight: number } };
+     export default (completion: string, row: Row) => {
+       const outcome = last(completion);
+       const judged = {
+         outcome: outcome && basename("x/" + outcome),
+         reward: row.nested.weight,
+         correct: row.mode !== "wrong",
+       };
+       if (row.mode === "throws") throw new Error("boom");
+       if (row.mode === "rejects") return Promise.reject("no reason");
+       if (row.mode === "never") return new Promise(() => {});
+       if (row.mode === "odd") return { outcome: 7, reward: "high" };
+       return row.mode === "async" ? Bun.sleep(5).then(() => judged) : judged;
+     };`,
+  );
+  program.write("own/last.ts", `export const last = (t: string) => t.match(/#(.+)/)?.[1] ?? null;`);
+});
+afterAll(() => program?.remove());
+
+const OWN = "--outcome ./own/outcome.ts";
+
+/** A file of questions, one of each of these modes. */
+function questions(name: string, modes: readonly string[]): string {
+  const rows = modes.map((mode, i) => ({ ...QUESTIONS[i], mode, nested: { weight: 0.5 } }));
+  return program.write(name, rows);
+}
+
+test("sync and async, with the rest of the row; what fails is no answer, and names its row", async () => {
+  const modes = ["sync", "async", "throws", "rejects", "never", "odd"];
+  const { code, stdout, stderr } = await program.run(
+    `eval ${questions("all.jsonl", modes)} ${OWN} --outcome-timeout 0.3 --num-samples 1 --k 1 --json`,
+  );
+  expect(code).toBe(0);
+  const shown = (row: number, what: string) =>
+    `rlexplore: --outcome ./own/outcome.ts failed on row ${row}: ${what}; it counts as no answer`;
+  const result = '{ outcome: string | null, reward: number }, not {"outcome":7,"reward":"high"}';
+  expect(stderr.trim().split("\n")).toEqual([
+    shown(3, "boom"),
+    shown(4, "no reason"),
+    shown(5, "no result within 0.3 s (--outcome-timeout)"),
+    shown(6, `it must return ${result}`),
+  ]);
+  const measured = JSON.parse(stdout.trim().split("\n").pop() as string);
+  expect(measured.passAtK).toEqual([[1, 2 / 6]]);
+});
+
+test("its reward is what a run learns from, its word decides what is solved", async () => {
+  const data = questions("weights.jsonl", ["sync", "wrong"]);
+  await program.succeed(
+    `train ${data} ${OWN} --prompts-per-step 2 --num-generations 4 --max-steps 1 --output-dir run --quiet`,
+  );
+  const database = new Database(program.path("run", "ledger.sqlite"), { readonly: true });
+  const groups = database
+    .query(
+      "SELECT slot, SUM(correct) correct, SUM(outcome IS NOT NULL) n, SUM(reward) reward FROM rollouts GROUP BY 1",
+    )
+    .all() as { correct: number; n: number; reward: number }[];
+  database.close();
+  expect(groups.map(({ correct }) => correct > 0).sort()).toEqual([false, true]);
+  expect(groups.map(({ reward }) => reward)).toEqual(groups.map(({ n }) => n / 2));
+  expect(program.steps("run")[0]).toMatchObject({
+    solved: 0.5,
+    rewardParts: { user: expect.any(Number) },
+  });
+});
+
+test("too many failures end the run, in one line", async () => {
+  const data = questions("failing.jsonl", ["throws", "sync"]);
+  const { code, stderr } = await program.run(`eval ${data} ${OWN} --num-samples 40 --k 1 --quiet`);
+  expect(code).toBe(2);
+  expect(stderr.trim().split("\n").pop()).toBe(
+    "rlexplore: --outcome ./own/outcome.ts failed on row 1: boom (21 of 21 calls failed; the run ends here)",
+  );
+});
+
+test("mathematical answers are judged in their thread, the algebra library included", async () => {
+  const measure = async (answer: string) => {
+    const data = program.write("math.jsonl", [{ ...QUESTIONS[0], answer }]);
+    return await program.succeed(`eval ${data} --outcome math --num-samples 32 --k 1`);
+  };
+  const table = (stdout: string) => /pass@1[\s\S]*$/.exec(stdout)?.[0];
+  const plain = table(await measure("11"));
+  expect(plain).not.toMatch(/ 0\.000 /);
+  // its key is sin(pi) + 11, which the library finds to be 11
+  expect(table(await measure("11+\\sin(\\pi)"))).toBe(plain);
+});
