@@ -1,8 +1,9 @@
 import type { Gpu } from "./gpu/device.ts";
-import { makeTensor, type Tensor } from "./gpu/memory.ts";
+import { allocationBytes, type ElementBytes, makeTensor, type Tensor } from "./gpu/memory.ts";
 import { Ops } from "./model/ops.ts";
+import { hasHalves } from "./model/precision.ts";
 import { adamw } from "./oracle/cases/adamw.ts";
-import { attention, rope } from "./oracle/cases/attention.ts";
+import { attention, rope, type SpanCase } from "./oracle/cases/attention.ts";
 import type { Data, KernelCase, Output, Tensors } from "./oracle/cases/case.ts";
 import { headNorm, rmsnorm, swiglu } from "./oracle/cases/layer.ts";
 import { bias, gather, linearAdd, linearBackward, linearForward } from "./oracle/cases/matrix.ts";
@@ -14,7 +15,12 @@ import { Random } from "./oracle/random.ts";
 const POISON = 0x7fedbeef;
 /** 1e30: what a kernel reads past the end of an input, too large to go unnoticed. */
 const PAST_INPUT = 0x7149f2ca;
+/** The same for halves: a NaN, and 57344. */
+const HALF_POISON = 0x7e5b;
+const PAST_HALVES = 0x7b00;
 const GUARD = 64; // elements past the end of every tensor
+/** Beside what the kernel may err by, an output in f16 is rounded to 11 bits. */
+const HALF_ROUNDING = 5e-4;
 
 export interface OutputCheck extends Comparison {
   kernel: string;
@@ -33,21 +39,33 @@ export async function runCase(
 ): Promise<OutputCheck[]> {
   const tensors: Tensors = {};
   const fill = (name: string, length: number, background: number, data?: Data) => {
-    tensors[name] = scratch(gpu, name, length + GUARD);
+    tensors[name] = scratch(gpu, name, length + GUARD, 4);
     const words = new Uint32Array(length + GUARD).fill(background);
     if (data instanceof Uint32Array) words.set(data);
     else if (data) new Float32Array(words.buffer).set(data);
     gpu.upload(tensors[name], words);
   };
+  const fillHalves = (name: string, length: number, background: number, data?: Data) => {
+    const whole = evenLength(length + GUARD);
+    tensors[name] = scratch(gpu, name, whole, 2);
+    const halves = new Uint16Array(whole).fill(background);
+    if (data) new Float16Array(halves.buffer).set(data);
+    gpu.upload(tensors[name], new Uint32Array(halves.buffer));
+  };
   for (const [name, data] of Object.entries(inputs)) {
-    fill(name, data.length, PAST_INPUT, data);
+    if (data instanceof Float16Array) fillHalves(name, data.length, PAST_HALVES, data);
+    else fill(name, data.length, PAST_INPUT, data);
   }
-  for (const [name, { reference, initial }] of Object.entries(outputs)) {
-    fill(name, reference.length, POISON, initial);
+  for (const [name, { reference, initial, isHalf }] of Object.entries(outputs)) {
+    if (isHalf) fillHalves(name, reference.length, HALF_POISON, initial);
+    else fill(name, reference.length, POISON, initial);
   }
   dispatch(ops, tensors);
   const entries = Object.entries(outputs);
-  const words = entries.map(([, { reference }]) => new Uint32Array(reference.length + GUARD));
+  const words = entries.map(([, { reference, isHalf }]) => {
+    const length = reference.length + GUARD;
+    return new Uint32Array(isHalf ? evenLength(length) / 2 : length);
+  });
   await gpu.commands.read(
     entries.map(([name]) => tensors[name]),
     words,
@@ -61,19 +79,26 @@ export async function runCase(
 }
 
 /** A tensor outside the run's memory accounting, for its user to destroy. */
-function scratch(gpu: Gpu, name: string, length: number): Tensor {
+function scratch(gpu: Gpu, name: string, length: number, elementBytes: ElementBytes): Tensor {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-  const buffer = gpu.device.createBuffer({ label: name, size: Math.ceil(length / 4) * 16, usage });
-  return makeTensor(name, buffer, 0, length);
+  const size = allocationBytes(length, elementBytes);
+  const buffer = gpu.device.createBuffer({ label: name, size, usage });
+  return makeTensor(name, buffer, 0, length, elementBytes);
 }
 
-function check(words: Uint32Array, { reference, upstream }: Output): Comparison {
+/** Halves are uploaded and read two at a time. */
+const evenLength = (length: number) => Math.ceil(length / 2) * 2;
+
+function check(words: Uint32Array, { reference, upstream, isHalf }: Output): Comparison {
   const length = reference.length;
-  const past = words.subarray(length).findIndex((word) => word !== POISON);
+  const bits = isHalf ? new Uint16Array(words.buffer) : words;
+  const poison = isHalf ? HALF_POISON : POISON;
+  const past = bits.subarray(length).findIndex((element) => element !== poison);
   const integers = reference instanceof Uint32Array;
-  const actual = integers ? words : new Float32Array(words.buffer);
+  const floats = isHalf ? new Float16Array(words.buffer) : new Float32Array(words.buffer);
+  const actual = integers ? words : floats;
   const result = compare(actual.subarray(0, length), reference, {
-    relative: integers ? 0 : 1e-5,
+    relative: integers ? 0 : isHalf ? HALF_ROUNDING : 1e-5,
     upstreamNorm: upstream ? norm(upstream) : 0,
   });
   if (past < 0) return result;
@@ -98,13 +123,18 @@ export async function selfTest(gpu: Gpu): Promise<KernelCheck[]> {
   const headDim = 16;
   const ops = new Ops(gpu, headDim);
   const worst = new Map<string, OutputCheck>();
-  for (const kernelCase of smallCases(headDim)) {
-    for (const result of await runCase(gpu, ops, kernelCase)) {
-      const before = worst.get(result.kernel);
-      if (!before || badness(result) > badness(before)) worst.set(result.kernel, result);
+  const run = async (cases: KernelCase[], suffix = "") => {
+    for (const kernelCase of cases) {
+      for (const result of await runCase(gpu, ops, kernelCase)) {
+        const name = result.kernel + suffix;
+        const before = worst.get(name);
+        if (!before || badness(result) > badness(before)) worst.set(name, result);
+      }
     }
-  }
-  return [...worst.values()].map(({ kernel, error, tolerance, norm }) => ({
+  };
+  await run(smallCases(headDim));
+  if (hasHalves(gpu)) await run(halfCases(headDim), HALF_SUFFIX);
+  return Array.from(worst, ([kernel, { error, tolerance, norm }]) => ({
     kernel,
     error: error / (norm || 1),
     tolerance: tolerance / (norm || 1),
@@ -118,15 +148,38 @@ function badness({ error, tolerance }: Comparison): number {
   return error === 0 ? 0 : error / tolerance;
 }
 
-function smallCases(headDim: number): KernelCase[] {
-  const linear = { T: 37, K: 36, N: 43, blockRows: 20 };
+/** After the name of a kernel that keeps its activations in f16. */
+export const HALF_SUFFIX = " (f16)";
+const linear = { T: 37, K: 36, N: 43, blockRows: 20 };
+
+/** Every kernel that activations in f16 pass through. */
+function halfCases(headDim: number): KernelCase[] {
+  const dtypes = { x: "f16", y: "f16" } as const;
+  return [
+    linearForward({ ...linear, ...dtypes }),
+    linearForward({ ...linear, ...dtypes }, "bias"),
+    linearForward({ ...linear, x: "f16" }, "residual"),
+    linearAdd({ T: 37, K: 8, N: 44, y: "f16" }, 60, 12),
+    linearBackward({ ...linear, x: "f16" }),
+    ...rmsnorm({ T: 131, d: 20 }, "f16").slice(0, 1),
+    ...headNorm({ T: 67, d: 8 }, { heads: 2, stride: 30, first: 9 }, "f16"),
+    ...rope(packedHeads(headDim), "f16"),
+    ...attention(packedHeads(headDim), { dtype: "f16" }),
+    ...swiglu({ T: 9, ff: 20 }, { dtype: "f16" }),
+  ];
+}
+
+function packedHeads(headDim: number): SpanCase {
   // A prompt of three tokens with two completions of two, as lib/model/packing.ts lays them out.
   const spans = Uint32Array.of(
     ...[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3],
     ...[0, 3, 3, 4, 0, 3, 3, 5, 0, 3, 5, 6, 0, 3, 5, 7],
   );
   const lastQuery = Uint32Array.of(7, 7, 7, 5, 5, 7, 7);
-  const heads = { spans, lastQuery, rows: 7, heads: 4, kvHeads: 2, headDim };
+  return { spans, lastQuery, rows: 7, heads: 4, kvHeads: 2, headDim };
+}
+
+function smallCases(headDim: number): KernelCase[] {
   const vocabulary = 67;
   const keys = Array.from({ length: 19 }, (_, row) => ({
     seed: [1, 2] as const,
@@ -146,8 +199,8 @@ function smallCases(headDim: number): KernelCase[] {
     bias({ T: 131, N: 20 }),
     ...rmsnorm({ T: 131, d: 20 }),
     ...headNorm({ T: 67, d: 8 }, { heads: 2, stride: 30, first: 9 }),
-    ...rope(heads),
-    ...attention(heads),
+    ...rope(packedHeads(headDim)),
+    ...attention(packedHeads(headDim)),
     ...swiglu({ T: 9, ff: 20 }),
     ...gather({ rows: 23, d: 12, M: 31, blockRows: 8 }),
     ...logprob({ M: 19, V: vocabulary, block: 24 }),

@@ -15,6 +15,9 @@
 // One invocation owns one query and head (or one key and key-value head) and walks alone, in order.
 // Called by lib/model/ops/attention.ts. Needs math.wgsl.
 
+// What activations are stored as: vec4h in runs that say so. Arithmetic and gradients are f32.
+alias Stored = vec4f;
+
 struct Params {
   tokens: u32,     // T
   heads: u32,      // H
@@ -24,10 +27,10 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> spans: array<vec4u>;              // [T]
 @group(0) @binding(2) var<storage, read> last_query: array<u32>;           // [T]
-@group(0) @binding(3) var<storage, read> q: array<vec4f>;                  // [T, H, D]
-@group(0) @binding(4) var<storage, read> k: array<vec4f>;                  // [rows, KV, D]
-@group(0) @binding(5) var<storage, read> v: array<vec4f>;                  // [rows, KV, D]
-@group(0) @binding(6) var<storage, read_write> o: array<vec4f>;            // [T, H, D]
+@group(0) @binding(3) var<storage, read> q: array<Stored>;                 // [T, H, D]
+@group(0) @binding(4) var<storage, read> k: array<Stored>;                 // [rows, KV, D]
+@group(0) @binding(5) var<storage, read> v: array<Stored>;                 // [rows, KV, D]
+@group(0) @binding(6) var<storage, read_write> o: array<Stored>;           // [T, H, D]
 @group(0) @binding(7) var<storage, read_write> lse: array<f32>;            // [T, H]
 @group(0) @binding(8) var<storage, read> d_o: array<vec4f>;                // [T, H, D]
 @group(0) @binding(9) var<storage, read_write> softmax: array<vec2f>;      // [T, H] (lse, delta)
@@ -48,7 +51,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   var query: array<vec4f, D4>;
   var sum: array<vec4f, D4>;
   // unroll
-  for (var i = 0u; i < D4; i++) { query[i] = q[index * D4 + i] * scale; }
+  for (var i = 0u; i < D4; i++) { query[i] = vec4f(q[index * D4 + i]) * scale; }
   var largest = LOWEST;
   var total = 0.0;
   let span = spans[index / params.heads];
@@ -59,17 +62,17 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     let at = (row * params.kv_heads + kv_head) * D4;
     var score = 0.0;
     // unroll
-    for (var i = 0u; i < D4; i++) { score += dot(query[i], k[at + i]); }
+    for (var i = 0u; i < D4; i++) { score += dot(query[i], vec4f(k[at + i])); }
     let raised = max(largest, score);
     let shrink = exp(largest - raised);
     let p = exp(score - raised);
     largest = raised;
     total = total * shrink + p;
     // unroll
-    for (var i = 0u; i < D4; i++) { sum[i] = sum[i] * shrink + p * v[at + i]; }
+    for (var i = 0u; i < D4; i++) { sum[i] = sum[i] * shrink + p * vec4f(v[at + i]); }
   }
   // unroll
-  for (var i = 0u; i < D4; i++) { o[index * D4 + i] = sum[i] / total; }
+  for (var i = 0u; i < D4; i++) { o[index * D4 + i] = Stored(sum[i] / total); }
   lse[index] = largest + ln(total);
 }
 
@@ -78,7 +81,7 @@ fn backward_delta(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   let index = id.x + id.y * groups.x * 64u;
   if (index >= params.tokens * params.heads) { return; }
   var sum = 0.0;
-  for (var i = index * D4; i < (index + 1u) * D4; i++) { sum += dot(d_o[i], o[i]); }
+  for (var i = index * D4; i < (index + 1u) * D4; i++) { sum += dot(d_o[i], vec4f(o[i])); }
   softmax[index] = vec2f(lse[index], sum);
 }
 
@@ -93,7 +96,7 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   var sum: array<vec4f, D4>;
   // unroll
   for (var i = 0u; i < D4; i++) {
-    query[i] = q[index * D4 + i] * scale;
+    query[i] = vec4f(q[index * D4 + i]) * scale;
     upstream[i] = d_o[index * D4 + i];
   }
   let log_total = softmax[index].x;
@@ -108,12 +111,12 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
     var dp = 0.0;
     // unroll
     for (var i = 0u; i < D4; i++) {
-      score += dot(query[i], k[at + i]);
-      dp += dot(upstream[i], v[at + i]);
+      score += dot(query[i], vec4f(k[at + i]));
+      dp += dot(upstream[i], vec4f(v[at + i]));
     }
     let ds = exp(score - log_total) * (dp - mean);
     // unroll
-    for (var i = 0u; i < D4; i++) { sum[i] += ds * k[at + i]; }
+    for (var i = 0u; i < D4; i++) { sum[i] += ds * vec4f(k[at + i]); }
   }
   // unroll
   for (var i = 0u; i < D4; i++) { dq[index * D4 + i] = sum[i] * scale; }
@@ -133,8 +136,8 @@ fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   var value_sum: array<vec4f, D4>;
   // unroll
   for (var i = 0u; i < D4; i++) {
-    key[i] = k[index * D4 + i] * scale;
-    value[i] = v[index * D4 + i];
+    key[i] = vec4f(k[index * D4 + i]) * scale;
+    value[i] = vec4f(v[index * D4 + i]);
   }
   // Queries, and for each the heads that share this key: one loop, since SwiftShader is slow in nested ones.
   let end = last_query[s] * heads_per_kv;
@@ -145,7 +148,7 @@ fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
     var dp = 0.0;
     // unroll
     for (var i = 0u; i < D4; i++) {
-      score += dot(key[i], q[at + i]);
+      score += dot(key[i], vec4f(q[at + i]));
       dp += dot(value[i], d_o[at + i]);
     }
     let p = exp(score - softmax[row].x);
@@ -153,7 +156,7 @@ fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
     // unroll
     for (var i = 0u; i < D4; i++) {
       value_sum[i] += p * d_o[at + i];
-      key_sum[i] += ds * q[at + i];
+      key_sum[i] += ds * vec4f(q[at + i]);
     }
   }
   // unroll

@@ -14,6 +14,10 @@
 // A tile is made of 4 x 4 blocks, each a mat4x4f whose columns are the block's rows. A larger tile
 // loads less for each product and needs more registers: lib/gpu/variants.ts chooses.
 
+// What x and y are stored as: vec4h where a run keeps activations in f16. Sums are f32.
+alias X = vec4f;
+alias Y = vec4f;
+
 struct Params {
   rows: u32,              // T
   outputs: u32,           // N
@@ -26,9 +30,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;          // [T, K]
+@group(0) @binding(1) var<storage, read> x: array<X>;              // [T, K]
 @group(0) @binding(2) var<storage, read> w: array<vec4f>;          // [N, K]
-@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;    // [T, y_stride]
+@group(0) @binding(3) var<storage, read_write> y: array<Y>;        // [T, y_stride]
 @group(0) @binding(4) var<storage, read> residual: array<vec4f>;   // [T, residual_stride]
 @group(0) @binding(5) var<storage, read> dy: array<vec4f>;         // [T, y_stride]
 @group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;   // [T, K]
@@ -57,8 +61,8 @@ fn forward_tile(row: u32, column: u32) -> Tile {
     // unroll
     for (var i = 0u; i < R; i++) {
       left[i] = mat4x4f(
-        x[x_row[4u * i] + k], x[x_row[4u * i + 1u] + k],
-        x[x_row[4u * i + 2u] + k], x[x_row[4u * i + 3u] + k],
+        vec4f(x[x_row[4u * i] + k]), vec4f(x[x_row[4u * i + 1u] + k]),
+        vec4f(x[x_row[4u * i + 2u] + k]), vec4f(x[x_row[4u * i + 3u] + k]),
       );
     }
     // unroll
@@ -78,9 +82,10 @@ fn store(row: u32, column: u32, value: vec4f) {
   if (column < params.outputs) {
     let at = (row * params.y_stride + params.y_column + column) / 4u;
     if (column + 4u <= params.outputs) {
-      y[at] = value;
+      y[at] = Y(value);
     } else {
-      for (var i = 0u; i < params.outputs - column; i++) { y[at][i] = value[i]; }
+      let part = Y(value);
+      for (var i = 0u; i < params.outputs - column; i++) { y[at][i] = part[i]; }
     }
   }
 }
@@ -107,7 +112,7 @@ fn forward_add(@builtin(global_invocation_id) id: vec3u) {
   for (var i = 0u; i < min(TILE_ROWS, params.rows - row); i++) {
     let before = ((row + i) * params.y_stride + params.y_column + column) / 4u;
     for (var j = 0u; j < C; j++) {
-      store(row + i, column + 4u * j, y[before + j] + tile[i / 4u * C + j][i % 4u]);
+      store(row + i, column + 4u * j, vec4f(y[before + j]) + tile[i / 4u * C + j][i % 4u]);
     }
   }
 }
@@ -206,7 +211,7 @@ fn backward_weight(@builtin(global_invocation_id) id: vec3u) {
     // unroll
     for (var j = 0u; j < C; j++) {
       let at = t * k4 + x_column[j];
-      let right = mat4x4f(x[at], x[at + k4], x[at + 2u * k4], x[at + 3u * k4]);
+      let right = mat4x4f(vec4f(x[at]), vec4f(x[at + k4]), vec4f(x[at + 2u * k4]), vec4f(x[at + 3u * k4]));
       // unroll
       for (var i = 0u; i < R; i++) { sum[i * C + j] += right * left[i]; }
     }
@@ -217,7 +222,7 @@ fn backward_weight(@builtin(global_invocation_id) id: vec3u) {
       let left = dy[t * stride + dy_column[i]];
       // unroll
       for (var j = 0u; j < C; j++) {
-        let right = x[t * k4 + x_column[j]];
+        let right = vec4f(x[t * k4 + x_column[j]]);
         sum[i * C + j] += mat4x4f(right * left.x, right * left.y, right * left.z, right * left.w);
       }
     }

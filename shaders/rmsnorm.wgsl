@@ -12,6 +12,10 @@
 // side from column `first` of every token's `stride` elements, in x and y as in their gradients.
 // Called by lib/model/ops/rmsnorm.ts. Needs row.wgsl.
 
+// What activations are stored as: f16 in runs that say so. Arithmetic and gradients are f32.
+alias X = f32;
+alias Y = f32;
+
 struct Params {
   rows: u32,       // T
   columns: u32,    // D
@@ -22,9 +26,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;                       // [T, D]
+@group(0) @binding(1) var<storage, read> x: array<X>;                         // [T, D]
 @group(0) @binding(2) var<storage, read> w: array<f32>;                       // [D]
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;                 // [T, D]
+@group(0) @binding(3) var<storage, read_write> y: array<Y>;                   // [T, D]
 @group(0) @binding(4) var<storage, read_write> inverse_rms: array<f32>;       // [T]
 @group(0) @binding(5) var<storage, read> dy: array<f32>;                      // [T, D]
 @group(0) @binding(6) var<storage, read_write> dx: array<f32>;                // [T, D]
@@ -47,10 +51,15 @@ fn forward(
   // Rows past the end work on the last one and write nothing, so that barriers stay uniform.
   let start = row_start(min(row, params.rows - 1u));
   var squares = 0.0;
-  for (var i = local.x; i < params.columns; i += LANES) { squares += x[start + i] * x[start + i]; }
+  for (var i = local.x; i < params.columns; i += LANES) {
+    let value = f32(x[start + i]);
+    squares += value * value;
+  }
   let r = inverseSqrt(row_sum(squares, local) / f32(params.columns) + params.epsilon);
   if (row >= params.rows) { return; }
-  for (var i = local.x; i < params.columns; i += LANES) { y[start + i] = x[start + i] * r * w[i]; }
+  for (var i = local.x; i < params.columns; i += LANES) {
+    y[start + i] = Y(f32(x[start + i]) * r * w[i]);
+  }
   if (local.x == 0u) { inverse_rms[row] = r; }
 }
 
@@ -65,14 +74,14 @@ fn backward_input(
   let start = row_start(safe_row);
   var products = 0.0;
   for (var i = local.x; i < params.columns; i += LANES) {
-    products += dy[start + i] * w[i] * x[start + i];
+    products += dy[start + i] * w[i] * f32(x[start + i]);
   }
   let mean = row_sum(products, local) / f32(params.columns);
   if (row >= params.rows) { return; }
   let r = inverse_rms[safe_row];
   let shrink = r * r * mean;
   for (var i = local.x; i < params.columns; i += LANES) {
-    dx[start + i] += r * (dy[start + i] * w[i] - x[start + i] * shrink);
+    dx[start + i] += r * (dy[start + i] * w[i] - f32(x[start + i]) * shrink);
   }
 }
 
@@ -87,14 +96,14 @@ fn backward_in_place(
   let start = row_start(safe_row);
   var products = 0.0;
   for (var i = local.x; i < params.columns; i += LANES) {
-    products += dx[start + i] * w[i] * x[start + i];
+    products += dx[start + i] * w[i] * f32(x[start + i]);
   }
   let mean = row_sum(products, local) / f32(params.columns);
   if (row >= params.rows) { return; }
   let r = inverse_rms[safe_row];
   let shrink = r * r * mean;
   for (var i = local.x; i < params.columns; i += LANES) {
-    dx[start + i] = r * (dx[start + i] * w[i] - x[start + i] * shrink);
+    dx[start + i] = r * (dx[start + i] * w[i] - f32(x[start + i]) * shrink);
   }
 }
 
@@ -106,7 +115,7 @@ fn backward_weight(@builtin(global_invocation_id) id: vec3u) {
   var sum = 0.0;
   for (var t = first; t < min(first + CHUNK, params.rows); t++) {
     let at = row_start(t) + column;
-    sum += dy[at] * x[at] * inverse_rms[t];
+    sum += dy[at] * f32(x[at]) * inverse_rms[t];
   }
   partial[id.y * params.columns + column] = sum;
 }

@@ -11,6 +11,9 @@
 // The table comes from float64 on the host: sin and cos of software adapters err by 1e-3.
 // Called by lib/model/ops/rope.ts.
 
+// What activations are stored as: f16 in runs that say so. Arithmetic and gradients are f32.
+alias Stored = f32;
+
 struct Params {
   tokens: u32,     // T
   heads: u32,      // H
@@ -20,11 +23,11 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> spans: array<vec4u>;            // [T]
 @group(0) @binding(2) var<storage, read> table: array<vec2f>;            // [positions, D/2] (cos, sin)
-@group(0) @binding(3) var<storage, read> qk: array<f32>;                 // [T, (H + 2 KV) D], v unused
-@group(0) @binding(4) var<storage, read> qkv: array<f32>;                // [T, (H + 2 KV) D]
-@group(0) @binding(5) var<storage, read_write> q: array<f32>;            // [T, H D]
-@group(0) @binding(6) var<storage, read_write> keys: array<f32>;         // [rows, KV D]
-@group(0) @binding(7) var<storage, read_write> values: array<f32>;       // [rows, KV D]
+@group(0) @binding(3) var<storage, read> qk: array<Stored>;              // [T, (H + 2 KV) D], v unused
+@group(0) @binding(4) var<storage, read> qkv: array<Stored>;             // [T, (H + 2 KV) D]
+@group(0) @binding(5) var<storage, read_write> q: array<Stored>;         // [T, H D]
+@group(0) @binding(6) var<storage, read_write> keys: array<Stored>;      // [rows, KV D]
+@group(0) @binding(7) var<storage, read_write> values: array<Stored>;    // [rows, KV D]
 @group(0) @binding(8) var<storage, read> dq: array<f32>;                 // [T, H D]
 @group(0) @binding(9) var<storage, read> dk: array<f32>;                 // [T, KV D]
 @group(0) @binding(10) var<storage, read> dv: array<f32>;                 // [T, KV D]
@@ -59,17 +62,17 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let index = id.x + id.y * groups.x * 64u;
   if (index >= params.tokens * (params.heads + 2u * params.kv_heads) * HALF) { return; }
   let pair = pair_of(index);
-  let a = qk[pair.packed];
-  let b = qk[pair.packed + HALF];
+  let a = f32(qk[pair.packed]);
+  let b = f32(qk[pair.packed + HALF]);
   let turned = vec2f(a * pair.turn.x - b * pair.turn.y, b * pair.turn.x + a * pair.turn.y);
   if (pair.head < params.heads) {
     let at = (pair.token * params.heads + pair.head) * HEAD_DIM + pair.lane;
-    q[at] = turned.x;
-    q[at + HALF] = turned.y;
+    q[at] = Stored(turned.x);
+    q[at + HALF] = Stored(turned.y);
   } else if (pair.head < params.heads + params.kv_heads) {
     let at = (pair.row * params.kv_heads + pair.head - params.heads) * HEAD_DIM + pair.lane;
-    keys[at] = turned.x;
-    keys[at + HALF] = turned.y;
+    keys[at] = Stored(turned.x);
+    keys[at + HALF] = Stored(turned.y);
   } else {
     let head = pair.head - params.heads - params.kv_heads;
     let at = (pair.row * params.kv_heads + head) * HEAD_DIM + pair.lane;

@@ -30,18 +30,20 @@ export class Commands {
     });
   }
 
-  /** The kernel of an entry point with these constants, compiled on first use. */
+  /** The kernel of an entry point with these constants and halves, compiled on first use. */
   kernel(
     name: string,
     source: string,
     entryPoint: string,
     constants: Readonly<Record<string, number>> = {},
+    halves: readonly string[] = [],
   ): Kernel {
     let key = `${name}.${entryPoint}`;
     for (const constant in constants) key += ` ${constant}=${constants[constant]}`;
+    if (halves.length > 0) key += ` f16=${halves}`;
     let kernel = this.kernels.get(key);
     if (!kernel) {
-      kernel = new Kernel(this.gpu.device, key, source, entryPoint, constants);
+      kernel = new Kernel(this.gpu.device, key, source, entryPoint, constants, halves);
       this.kernels.set(key, kernel);
     }
     return kernel;
@@ -92,7 +94,11 @@ export class Commands {
   }
 
   clear(tensor: Tensor): void {
-    this.outsidePass().clearBuffer(tensor.buffer, tensor.offset, tensor.length * 4);
+    this.outsidePass().clearBuffer(
+      tensor.buffer,
+      tensor.offset,
+      tensor.length * tensor.elementBytes,
+    );
   }
 
   /** Hands what is recorded to the GPU. Cheap: call it to keep submissions short. */

@@ -4,6 +4,7 @@ import { Commands } from "./commands.ts";
 import {
   type Allocator,
   allocationBytes,
+  type ElementBytes,
   type MemoryPart,
   makeTensor,
   type Tensor,
@@ -77,8 +78,8 @@ export class Gpu implements Allocator {
     return this.found.kind !== "hardware";
   }
 
-  allocate(part: MemoryPart, name: string, length: number): Tensor {
-    const size = allocationBytes(length);
+  allocate(part: MemoryPart, name: string, length: number, elementBytes?: ElementBytes): Tensor {
+    const size = allocationBytes(length, elementBytes);
     const label = `${part}: ${name}`;
     if (size > this.bufferLimit) {
       throw new GpuError(
@@ -88,11 +89,13 @@ export class Gpu implements Allocator {
     const buffer = this.device.createBuffer({ label, size, usage: USAGE });
     this.buffers.push(buffer);
     this.allocatedBytes += size;
-    return makeTensor(name, buffer, 0, length);
+    return makeTensor(name, buffer, 0, length, elementBytes);
   }
 
+  /** Writes words of four bytes to the beginning of `tensor`; of halves, two make one. */
   upload(tensor: Tensor, data: Float32Array | Uint32Array, start = 0, count = data.length): void {
-    if (count > tensor.length) throw new RangeError(`upload overruns ${tensor.name}`);
+    if (count * 4 > tensor.length * tensor.elementBytes)
+      throw new RangeError(`upload overruns ${tensor.name}`);
     // The commands recorded so far were meant to see the old contents.
     this.commands.submit();
     this.device.queue.writeBuffer(

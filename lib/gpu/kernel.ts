@@ -1,6 +1,6 @@
 import { GpuError } from "../errors.ts";
 import type { Tensor } from "./memory.ts";
-import { type Param, reflect, type ShaderInterface, specialise } from "./wgsl.ts";
+import { type Param, reflect, type ShaderInterface, specialise, storeHalves } from "./wgsl.ts";
 
 /** A compiled entry point of a shader, with its bind groups cached by the tensors they bind. */
 export class Kernel {
@@ -18,8 +18,9 @@ export class Kernel {
     source: string,
     entryPoint: string,
     constants: Readonly<Record<string, number>>,
+    private readonly halves: readonly string[] = [],
   ) {
-    const code = specialise(source, constants);
+    const code = storeHalves(specialise(source, constants), halves);
     this.interface = reflect(code, entryPoint);
     this.params = this.interface.params;
     this.tensorNames = this.interface.bindings.map((binding) => binding.name);
@@ -77,9 +78,12 @@ export class Kernel {
   ): GPUBindGroup {
     this.refuseConflicts(tensors);
     const entries: GPUBindGroupEntry[] = this.interface.bindings.map(({ name, index }) => {
-      const { buffer, offset, length } = tensors[name];
+      const { buffer, offset, length, elementBytes } = tensors[name];
+      if ((elementBytes === 2) !== this.halves.includes(name)) {
+        throw new Error(`${this.label}: "${name}" has elements of ${elementBytes} bytes`);
+      }
       // vec4 arrays are bound in whole vectors; every buffer is allocated in multiples of 16 bytes.
-      const size = Math.min(Math.ceil((length * 4) / 16) * 16, buffer.size - offset);
+      const size = Math.min(Math.ceil((length * elementBytes) / 16) * 16, buffer.size - offset);
       return { binding: index, resource: { buffer, offset, size } };
     });
     if (this.params.length > 0) {

@@ -14,7 +14,10 @@ export const MEMORY_PARTS = [
 ] as const;
 export type MemoryPart = (typeof MEMORY_PARTS)[number];
 
-/** A range of a GPU buffer holding `length` four-byte elements. */
+/** 4 for f32 and u32, 2 for f16. */
+export type ElementBytes = 2 | 4;
+
+/** A range of a GPU buffer holding `length` elements. */
 export interface Tensor {
   readonly id: number;
   readonly name: string;
@@ -22,6 +25,7 @@ export interface Tensor {
   /** Bytes from the start of `buffer`. */
   readonly offset: number;
   readonly length: number;
+  readonly elementBytes: ElementBytes;
 }
 
 export interface Allocator {
@@ -30,11 +34,13 @@ export interface Allocator {
   readonly bufferLimit: number;
   /** Offsets of bound ranges must be multiples of this many bytes. */
   readonly alignment: number;
-  allocate(part: MemoryPart, name: string, length: number): Tensor;
+  /** `elementBytes` is 4 by default. */
+  allocate(part: MemoryPart, name: string, length: number, elementBytes?: ElementBytes): Tensor;
 }
 
-/** Bytes of a buffer for `length` elements: whole vec4s, which is how shaders bind them. */
-export const allocationBytes = (length: number) => Math.max(16, Math.ceil(length / 4) * 16);
+/** Bytes of a buffer for `length` elements: whole vec4f, which is how shaders bind them. */
+export const allocationBytes = (length: number, elementBytes: ElementBytes = 4) =>
+  Math.max(16, Math.ceil((length * elementBytes) / 16) * 16);
 
 let nextId = 1;
 
@@ -44,8 +50,9 @@ export function makeTensor(
   buffer: GPUBuffer,
   offset: number,
   length: number,
+  elementBytes: ElementBytes = 4,
 ): Tensor {
-  return { id: nextId++, name, buffer, offset, length };
+  return { id: nextId++, name, buffer, offset, length, elementBytes };
 }
 
 /** A view of `length` elements of `tensor`, starting `start` elements into it. */
@@ -53,7 +60,8 @@ export function view(tensor: Tensor, name: string, start: number, length: number
   if (start < 0 || start + length > tensor.length) {
     throw new RangeError(`view ${name} exceeds ${tensor.name}`);
   }
-  return makeTensor(name, tensor.buffer, tensor.offset + start * 4, length);
+  const { buffer, offset, elementBytes } = tensor;
+  return makeTensor(name, buffer, offset + start * elementBytes, length, elementBytes);
 }
 
 /** Adds up what would be allocated, by part, without a device. */
@@ -71,11 +79,11 @@ export class MemoryPlanner implements Allocator {
     readonly alignment: number,
   ) {}
 
-  allocate(part: MemoryPart, name: string, length: number): Tensor {
-    const bytes = allocationBytes(length);
+  allocate(part: MemoryPart, name: string, length: number, elementBytes?: ElementBytes): Tensor {
+    const bytes = allocationBytes(length, elementBytes);
     this.bytes.set(part, (this.bytes.get(part) ?? 0) + bytes);
     if (bytes > this.largest.bytes) this.largest = { part, name, bytes };
-    return makeTensor(name, undefined as unknown as GPUBuffer, 0, length);
+    return makeTensor(name, undefined as unknown as GPUBuffer, 0, length, elementBytes);
   }
 
   get total(): number {

@@ -42,6 +42,33 @@ export function specialise(source: string, constants: Readonly<Record<string, nu
   return unroll(text);
 }
 
+/**
+ * Bindings that may hold halves: those of an array whose elements have a name of their own,
+ * `alias X = f32;` or `alias X = vec4f;`. The shader converts at every load and store, `f32(x[i])` and
+ * `X(value)`, which costs nothing where both are the same.
+ */
+export function halvable(source: string): { name: string; alias: string }[] {
+  const bindings = source.matchAll(/var<storage, \w+> (\w+): array<(\w+)>/g);
+  return Array.from(bindings, ([, name, alias]) => ({ name, alias })).filter(({ alias }) =>
+    source.match(aliasOf(alias)),
+  );
+}
+
+/** Lets the bindings named hold halves. @throws Error naming one that cannot */
+export function storeHalves(source: string, names: readonly string[]): string {
+  if (names.length === 0) return source;
+  let text = source;
+  for (const name of names) {
+    const alias = halvable(source).find((binding) => binding.name === name)?.alias;
+    if (!alias) throw new Error(`shader cannot hold ${name} in halves`);
+    text = text.replace(aliasOf(alias), (_, type) => `alias ${alias} = ${HALF[type]};`);
+  }
+  return `enable f16;\n${text}`;
+}
+
+const HALF: Record<string, string> = { f32: "f16", vec4f: "vec4h" };
+const aliasOf = (name: string) => new RegExp(`alias ${name} = (f32|vec4f);`);
+
 const UNROLL = "// unroll\n";
 
 /**

@@ -60,7 +60,7 @@ describe("a gradient that is not finite sets the flag and changes nothing", () =
         kernelCase.inputs[name] = kernelCase.inputs[name].slice();
         kernelCase.inputs[name][at as number] = value;
         for (const output of Object.values(kernelCase.outputs)) {
-          if (output.initial) output.reference = output.initial;
+          if (output.initial) output.reference = output.initial as Float64Array;
         }
         const results = await runCase(gpu, ops, kernelCase);
         const unchanged = results.filter(({ kernel }) => kernel === "adamw.update");

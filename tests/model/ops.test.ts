@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Commands } from "../../lib/gpu/commands.ts";
 import { reflect } from "../../lib/gpu/wgsl.ts";
 import { Ops } from "../../lib/model/ops.ts";
+import { hasHalves } from "../../lib/model/precision.ts";
 import { attention, rope, type SpanCase } from "../../lib/oracle/cases/attention.ts";
 import { headNorm, rmsnorm, swiglu } from "../../lib/oracle/cases/layer.ts";
 import {
@@ -15,7 +16,7 @@ import {
 } from "../../lib/oracle/cases/matrix.ts";
 import { logprob } from "../../lib/oracle/cases/vocabulary.ts";
 import { Random } from "../../lib/oracle/random.ts";
-import { runCase, selfTest } from "../../lib/self-test.ts";
+import { HALF_SUFFIX, runCase, selfTest } from "../../lib/self-test.ts";
 import mathSource from "../../shaders/math.wgsl" with { type: "text" };
 import { expectCase, foldedOps, testCases, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";
@@ -64,7 +65,12 @@ for (const lanes of [1, 64]) {
       { T: 67, d: 129 },
       { T: 300, d: 20 }, // three chunks of rows
     ];
-    testCases("rmsnorm", gpu, shared, shapes.flatMap(rmsnorm));
+    testCases(
+      "rmsnorm",
+      gpu,
+      shared,
+      shapes.flatMap((shape) => rmsnorm(shape)),
+    );
     const heads = [
       headNorm({ T: 1, d: 4 }, { heads: 1, stride: 4, first: 0 }),
       headNorm({ T: 5, d: 7 }, { heads: 3, stride: 40, first: 10 }),
@@ -141,7 +147,7 @@ describe("rope and attention", () => {
     }
   }
   const wide = { ...group, heads: 4, kvHeads: 2, headDim: 16 };
-  testCases("scores of a hundred and more", gpu, ops, attention(wide, 40));
+  testCases("scores of a hundred and more", gpu, ops, attention(wide, { scale: 40 }));
 });
 
 describe("swiglu and gather", () => {
@@ -156,7 +162,12 @@ describe("swiglu and gather", () => {
     ops,
     widths.flatMap((shape) => swiglu(shape)),
   );
-  testCases("swiglu where the sigmoid is 0 or 1", gpu, ops, swiglu({ T: 3, ff: 20 }, 100));
+  testCases(
+    "swiglu where the sigmoid is 0 or 1",
+    gpu,
+    ops,
+    swiglu({ T: 3, ff: 20 }, { scale: 100 }),
+  );
   const tables = [
     { rows: 1, d: 4, M: 1 },
     { rows: 40, d: 12, M: 5 },
@@ -222,7 +233,10 @@ test("the self-test covers every entry point of the model's shaders, and passes"
   }
   expect(entries.length).toBeGreaterThan(20);
   const results = await selfTest(gpu);
-  expect(results.map(({ kernel }) => kernel).sort()).toEqual(entries.sort());
+  const names = results.map(({ kernel }) => kernel);
+  const halves = names.filter((name) => name.endsWith(HALF_SUFFIX));
+  expect(names.filter((name) => !halves.includes(name)).sort()).toEqual(entries.sort());
+  expect(halves.length > 15).toBe(hasHalves(gpu));
   expect(results.filter(({ passed }) => !passed)).toEqual([]);
 });
 
@@ -238,7 +252,8 @@ test("the self-test says which kernel is wrong", async () => {
   };
   const results = await selfTest(Object.create(gpu, { commands: { value: skipping } }));
   const failed = results.filter(({ passed }) => !passed).map(({ kernel }) => kernel);
-  expect(failed).toEqual(["matmul.backward_input"]);
+  const halves = hasHalves(gpu) ? [`matmul.backward_input${HALF_SUFFIX}`] : [];
+  expect(failed).toEqual(["matmul.backward_input", ...halves]);
 });
 
 test("ln is within 2 units in the last place, near 1 as over the whole range", async () => {

@@ -3,6 +3,7 @@ import rowSource from "../../../shaders/row.wgsl" with { type: "text" };
 import type { Gpu } from "../../gpu/device.ts";
 import type { Kernel } from "../../gpu/kernel.ts";
 import type { Tensor } from "../../gpu/memory.ts";
+import { halvable, reflect } from "../../gpu/wgsl.ts";
 
 export const ceil = (n: number, by: number) => Math.ceil(n / by);
 
@@ -20,8 +21,8 @@ export const withMath = (source: string) => `${mathSource}\n${source}`;
  * needed: sampling waits for no backward pass.
  */
 export class Kernels {
-  private readonly compiled: Record<string, Kernel> = {};
-  private readonly compile: Record<string, () => Kernel> = {};
+  private readonly define: Record<string, () => EntryPoint> = {};
+  private readonly entries: Record<string, EntryPoint> = {};
   private readonly rowsPerGroup: number;
 
   /** `lanes` invocations share a row in the shaders of `addShared`. */
@@ -35,8 +36,13 @@ export class Kernels {
   /** Names the entry points of a shader, with spaces in between, for `run`. */
   add(shader: string, source: string, entries: string, constants: Record<string, number> = {}) {
     for (const entry of entries.split(" ")) {
-      this.compile[`${shader}.${entry}`] = () =>
-        this.gpu.commands.kernel(shader, source, entry, constants);
+      this.define[`${shader}.${entry}`] = () => {
+        const reached = new Set(reflect(source, entry).bindings.map(({ name }) => name));
+        const names = halvable(source).map(({ name }) => name);
+        const compile = (halves: readonly string[]) =>
+          this.gpu.commands.kernel(shader, source, entry, constants, halves);
+        return { halvable: names.filter((name) => reached.has(name)), compile, variants: [] };
+      };
     }
   }
 
@@ -51,14 +57,28 @@ export class Kernels {
     return [ceil(rows, this.rowsPerGroup)];
   }
 
-  /** Records a dispatch of the kernel named `shader.entry`. */
+  /** Records a dispatch of the kernel named `shader.entry`, in the variant for the tensors' types. */
   run(
     name: string,
     tensors: Readonly<Record<string, Tensor>>,
     params: Readonly<Record<string, number>>,
     groups: readonly [number, number?, number?],
   ): void {
-    this.compiled[name] ??= this.compile[name]();
-    this.gpu.commands.dispatch(this.compiled[name], tensors, params, groups);
+    this.entries[name] ??= this.define[name]();
+    const { halvable, variants, compile } = this.entries[name];
+    let variant = 0;
+    for (let i = 0; i < halvable.length; i++) {
+      if (tensors[halvable[i]].elementBytes === 2) variant |= 1 << i;
+    }
+    variants[variant] ??= compile(halvable.filter((_, i) => variant & (1 << i)));
+    this.gpu.commands.dispatch(variants[variant], tensors, params, groups);
   }
+}
+
+interface EntryPoint {
+  /** Names of the tensors that may be stored in halves. */
+  halvable: readonly string[];
+  compile: (halves: readonly string[]) => Kernel;
+  /** Bit i of the index: whether the i-th of `halvable` is. */
+  variants: Kernel[];
 }

@@ -1,7 +1,8 @@
+import type { Dtype } from "../../model/precision.ts";
 import { attentionBackward, attentionForward } from "../attention.ts";
 import { Random } from "../random.ts";
 import { type HeadShape, type QueryKeyValue, ropeBackward, ropeForward } from "../rope.ts";
-import type { KernelCase } from "./case.ts";
+import { type KernelCase, storage } from "./case.ts";
 
 /** Spans as `Packing` makes them, or, in decoding, anything over `rows` cache rows. */
 export interface SpanCase extends Omit<HeadShape, "T"> {
@@ -12,7 +13,11 @@ export interface SpanCase extends Omit<HeadShape, "T"> {
   rows: number;
 }
 
-export function rope({ spans, lastQuery, rows, ...heads }: SpanCase): KernelCase[] {
+export function rope(
+  { spans, lastQuery, rows, ...heads }: SpanCase,
+  dtype: Dtype = "f32",
+): KernelCase[] {
+  const { round, input, output } = storage(dtype);
   const T = spans.length / 4;
   const shape = { ...heads, T, theta: 100 };
   const { headDim, kvHeads } = shape;
@@ -24,18 +29,19 @@ export function rope({ spans, lastQuery, rows, ...heads }: SpanCase): KernelCase
     return i % 2 === 0 ? Math.cos(angle) : Math.sin(angle);
   });
   const width = kvHeads * headDim;
-  const qkv = random.normal(T * (heads.heads * headDim + 2 * width));
-  const cache = { k: random.normal(rows * width), v: random.normal(rows * width) };
+  const normal = (length: number) => round(random.normal(length));
+  const qkv = normal(T * (heads.heads * headDim + 2 * width));
+  const cache = { k: normal(rows * width), v: normal(rows * width) };
   // v comes from qkv itself, whose q and k are not read when `qk` has normed ones
-  const qk = random.normal(qkv.length);
+  const qk = normal(qkv.length);
   const { q, k } = ropeForward(qk, spans, shape, cache);
   const { v } = ropeForward(qkv, spans, shape, cache);
   const forward: KernelCase = {
-    inputs: { spans, table, qk, qkv },
+    inputs: { spans, table, qk: input(qk), qkv: input(qkv) },
     outputs: {
-      q: { kernel: "rope.forward", reference: q },
-      keys: { kernel: "rope.forward", reference: k, initial: cache.k },
-      values: { kernel: "rope.forward", reference: v, initial: cache.v },
+      q: { kernel: "rope.forward", reference: q, ...output },
+      keys: { kernel: "rope.forward", reference: k, initial: input(cache.k), ...output },
+      values: { kernel: "rope.forward", reference: v, initial: input(cache.v), ...output },
     },
     dispatch: (ops, { spans, table, qk, qkv, q, keys, values }) =>
       ops.rope.forward({ spans, table, qk, qkv, q, keys, values }, T, shape),
@@ -53,21 +59,26 @@ export function rope({ spans, lastQuery, rows, ...heads }: SpanCase): KernelCase
 }
 
 /** `scale` is the standard deviation of q: the larger, the more the softmax commits itself. */
-export function attention({ spans, lastQuery, rows, ...heads }: SpanCase, scale = 1): KernelCase[] {
+export function attention(
+  { spans, lastQuery, rows, ...heads }: SpanCase,
+  { scale = 1, dtype = "f32" as Dtype } = {},
+): KernelCase[] {
+  const { round, input, output } = storage(dtype);
   const T = spans.length / 4;
   const shape = { ...heads, T };
   const { headDim, kvHeads } = shape;
   const random = new Random(5, T, headDim);
   const inputs: QueryKeyValue = {
-    q: random.normal(T * heads.heads * headDim, scale),
-    k: random.normal(rows * kvHeads * headDim),
-    v: random.normal(rows * kvHeads * headDim),
+    q: round(random.normal(T * heads.heads * headDim, scale)),
+    k: round(random.normal(rows * kvHeads * headDim)),
+    v: round(random.normal(rows * kvHeads * headDim)),
   };
+  const stored = { q: input(inputs.q), k: input(inputs.k), v: input(inputs.v) };
   const { o, lse } = attentionForward(inputs, spans, shape);
   const forward: KernelCase = {
-    inputs: { spans, ...inputs },
+    inputs: { spans, ...stored },
     outputs: {
-      o: { kernel: "attention.forward", reference: o },
+      o: { kernel: "attention.forward", reference: o, ...output },
       lse: { kernel: "attention.forward", reference: lse },
     },
     dispatch: (ops, { spans, q, k, v, o, lse }) =>
@@ -75,12 +86,18 @@ export function attention({ spans, lastQuery, rows, ...heads }: SpanCase, scale 
   };
   if (!lastQuery) return [forward];
   const upstream = random.normal(o.length);
-  const { delta, q, k, v } = attentionBackward(upstream, inputs, { o, lse }, spans, shape);
+  const { delta, q, k, v } = attentionBackward(
+    upstream,
+    inputs,
+    { o: round(o), lse },
+    spans,
+    shape,
+  );
   const softmax = Float64Array.from({ length: 2 * lse.length }, (_, i) =>
     i % 2 === 0 ? lse[i / 2] : delta[(i - 1) / 2],
   );
   const backward: KernelCase = {
-    inputs: { spans, last_query: lastQuery, ...inputs, o, lse, d_o: upstream },
+    inputs: { spans, last_query: lastQuery, ...stored, o: input(round(o)), lse, d_o: upstream },
     outputs: {
       softmax: { kernel: "attention.backward_delta", reference: softmax, upstream },
       dq: { kernel: "attention.backward_query", reference: q, upstream },

@@ -6,15 +6,18 @@ import type { Tensor } from "../../gpu/memory.ts";
 import type { Matrix } from "../../model/matrix.ts";
 import { ROW_CHUNK, rowPartialLength } from "../../model/ops/kernels.ts";
 import type { Ops } from "../../model/ops.ts";
+import type { Dtype } from "../../model/precision.ts";
 
-/** Floats go to the GPU as f32, integers as u32. */
-export type Data = Float64Array | Uint32Array;
+/** Float64 goes to the GPU as f32, float16 as f16, integers as u32. */
+export type Data = Float64Array | Float16Array | Uint32Array;
 export type Tensors = Record<string, Tensor>;
 
 export interface Output {
   /** The entry point that writes it. */
   kernel: string;
-  reference: Data;
+  reference: Float64Array | Uint32Array;
+  /** Whether the GPU stores it in f16. */
+  isHalf?: boolean;
   /** What it holds beforehand; without it, a pattern that no element may keep. */
   initial?: Data;
   /** The gradient that entered the op, whose norm widens the tolerance. */
@@ -25,6 +28,19 @@ export interface KernelCase {
   inputs: Record<string, Data>;
   outputs: Record<string, Output>;
   dispatch(ops: Ops, tensors: Tensors): void;
+}
+
+/**
+ * How a case makes tensors of a dtype: `round` gives inputs the values that it can hold, `input` is what
+ * goes to the GPU, and `output` says so of an output.
+ */
+export function storage(dtype: Dtype) {
+  const isHalf = dtype === "f16";
+  return {
+    round: (values: Float64Array) => (isHalf ? values.map(Math.f16round) : values),
+    input: (values: Float64Array): Data => (isHalf ? Float16Array.from(values) : values),
+    output: isHalf ? { isHalf } : {},
+  };
 }
 
 /** The blocks of a matrix of `columns`, `blockRows` rows each, as data named name0, name1, ... */

@@ -1,9 +1,11 @@
+import type { Dtype } from "../../model/precision.ts";
 import { Random } from "../random.ts";
 import { rmsnormBackwardInput, rmsnormBackwardWeight, rmsnormForward } from "../rmsnorm.ts";
 import { swigluBackward, swigluForward } from "../swiglu.ts";
-import { inChunks, type KernelCase } from "./case.ts";
+import { inChunks, type KernelCase, storage } from "./case.ts";
 
-export function rmsnorm(shape: { T: number; d: number }): KernelCase[] {
+/** Norms of rows in f32, stored as `dtype`. */
+export function rmsnorm(shape: { T: number; d: number }, dtype: Dtype = "f32"): KernelCase[] {
   const { T, d } = shape;
   const random = new Random(3, T, d);
   const epsilon = Math.fround(1e-2);
@@ -29,7 +31,11 @@ export function rmsnorm(shape: { T: number; d: number }): KernelCase[] {
   const forward: KernelCase = {
     inputs: { x, w },
     outputs: {
-      y: { kernel: "rmsnorm.forward", reference: rmsnormForward(x, w, epsilon, shape) },
+      y: {
+        kernel: "rmsnorm.forward",
+        reference: rmsnormForward(x, w, epsilon, shape),
+        ...storage(dtype).output,
+      },
       inverse_rms: { kernel: "rmsnorm.forward", reference: inverseRms },
     },
     dispatch: (ops, { x, w, y, inverse_rms }) =>
@@ -65,12 +71,15 @@ export function rmsnorm(shape: { T: number; d: number }): KernelCase[] {
 export function headNorm(
   shape: { T: number; d: number },
   at: { heads: number; stride: number; first: number },
+  dtype: Dtype = "f32",
 ): KernelCase[] {
+  const { round, input, output } = storage(dtype);
   const { T, d } = shape;
   const rows = { T: T * at.heads, d };
   const random = new Random(13, T, d, at.heads);
   const epsilon = Math.fround(1e-2);
-  const [x, dy, beside] = [1, 1, 1].map(() => random.normal(T * at.stride));
+  const [x, beside] = [1, 1].map(() => round(random.normal(T * at.stride)));
+  const dy = random.normal(T * at.stride);
   const [w, dwBefore] = [random.normal(d, 0.3, 1), random.normal(d)];
   const place = (i: number) => {
     const row = Math.floor(i / d);
@@ -100,16 +109,16 @@ export function headNorm(
   const dw = rmsnormBackwardWeight(upstream, heads, epsilon, rows, dwBefore);
   return [
     {
-      inputs: { x, w },
+      inputs: { x: input(x), w },
       outputs: {
-        y: { kernel: "rmsnorm.forward", reference: y, initial: beside },
+        y: { kernel: "rmsnorm.forward", reference: y, initial: input(beside), ...output },
         inverse_rms: { kernel: "rmsnorm.forward", reference: inverseRms },
       },
       dispatch: (ops, { x, w, y, inverse_rms }) =>
         ops.rmsnorm.forward({ x, w, y, inverse_rms }, T, d, epsilon, at),
     },
     {
-      inputs: { x, w, inverse_rms: inverseRms },
+      inputs: { x: input(x), w, inverse_rms: inverseRms },
       outputs: {
         dy: { kernel: "rmsnorm.backward_in_place", reference: dx, initial: dy, upstream },
         partial: { kernel: "rmsnorm.backward_weight", reference: partial, upstream },
@@ -121,20 +130,26 @@ export function headNorm(
   ];
 }
 
-export function swiglu(shape: { T: number; ff: number }, scale = 2): KernelCase[] {
+export function swiglu(
+  shape: { T: number; ff: number },
+  { scale = 2, dtype = "f32" as Dtype } = {},
+): KernelCase[] {
   const { T, ff } = shape;
+  const { round, input, output } = storage(dtype);
   const random = new Random(6, T, ff);
-  const gateUp = random.normal(T * 2 * ff, scale);
+  const gateUp = round(random.normal(T * 2 * ff, scale));
   const upstream = random.normal(T * ff);
   const gradient = swigluBackward(upstream, gateUp, shape);
   return [
     {
-      inputs: { gate_up: gateUp },
-      outputs: { a: { kernel: "swiglu.forward", reference: swigluForward(gateUp, shape) } },
+      inputs: { gate_up: input(gateUp) },
+      outputs: {
+        a: { kernel: "swiglu.forward", reference: swigluForward(gateUp, shape), ...output },
+      },
       dispatch: (ops, { gate_up, a }) => ops.swiglu.forward({ gate_up, a }, T, ff),
     },
     {
-      inputs: { gate_up: gateUp, da: upstream },
+      inputs: { gate_up: input(gateUp), da: upstream },
       outputs: { d_gate_up: { kernel: "swiglu.backward", reference: gradient, upstream } },
       dispatch: (ops, { gate_up, da, d_gate_up }) =>
         ops.swiglu.backward({ gate_up, da, d_gate_up }, T, ff),

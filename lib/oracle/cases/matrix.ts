@@ -1,7 +1,8 @@
+import type { Dtype } from "../../model/precision.ts";
 import { gatherBackward, gatherForward } from "../gather.ts";
 import { matmulBackwardInput, matmulBackwardWeight, matmulForward } from "../matmul.ts";
 import { Random } from "../random.ts";
-import { cut, inChunks, joined, type KernelCase, type Output } from "./case.ts";
+import { cut, inChunks, joined, type KernelCase, type Output, storage } from "./case.ts";
 
 export interface LinearCase {
   T: number;
@@ -11,12 +12,22 @@ export interface LinearCase {
   blockRows?: number;
   /** Elements between the rows of y: N rounded up to a multiple of 4, or more. */
   yStride?: number;
+  /** Of x and y, which are f32 by default. */
+  x?: Dtype;
+  y?: Dtype;
 }
 
 /** y += x W^T as LoRA adds it, from column `yColumn` of wider rows, and y = scale x W^T. */
-export function linearAdd({ T, K, N }: LinearCase, yStride: number, yColumn: number): KernelCase {
+export function linearAdd(
+  { T, K, N, ...dtypes }: LinearCase,
+  yStride: number,
+  yColumn: number,
+): KernelCase {
   const random = new Random(14, T, K, N);
-  const [x, w, before, upstream] = [T * K, N * K, T * yStride, T * N].map((n) => random.normal(n));
+  const [ofX, ofY] = [storage(dtypes.x ?? "f32"), storage(dtypes.y ?? "f32")];
+  const x = ofX.round(random.normal(T * K));
+  const before = ofY.round(random.normal(T * yStride));
+  const [w, upstream] = [N * K, T * N].map((n) => random.normal(n));
   const scale = 1.5;
   const product = matmulForward(x, w, { T, K, N });
   const y = before.slice();
@@ -26,9 +37,14 @@ export function linearAdd({ T, K, N }: LinearCase, yStride: number, yColumn: num
   const dxBefore = random.normal(T * K);
   const dx = matmulBackwardInput(upstream, w, { T, K, N });
   return {
-    inputs: { x, w0: w, dy: upstream },
+    inputs: { x: ofX.input(x), w0: w, dy: upstream },
     outputs: {
-      y: { kernel: "matmul.forward_add", reference: y, initial: before },
+      y: {
+        kernel: "matmul.forward_add",
+        reference: y,
+        initial: ofY.input(before),
+        ...ofY.output,
+      },
       scaled: { kernel: "matmul.forward", reference: product.map((value) => scale * value) },
       dx: {
         kernel: "matmul.backward_input",
@@ -51,7 +67,10 @@ export function linearAdd({ T, K, N }: LinearCase, yStride: number, yColumn: num
 export function linearForward(shape: LinearCase, added?: "residual" | "bias"): KernelCase {
   const { T, K, N, blockRows = N, yStride = Math.ceil(N / 4) * 4 } = shape;
   const random = new Random(1, T, K, N);
-  const [x, w, before] = [T * K, N * K, T * yStride].map((length) => random.normal(length));
+  const [ofX, ofY] = [storage(shape.x ?? "f32"), storage(shape.y ?? "f32")];
+  const x = ofX.round(random.normal(T * K));
+  const w = random.normal(N * K);
+  const before = ofY.round(random.normal(T * yStride));
   const residual = random.normal(added === "bias" ? N : T * yStride);
   const y = before.slice();
   matmulForward(x, w, shape).forEach((value, i) => {
@@ -60,8 +79,8 @@ export function linearForward(shape: LinearCase, added?: "residual" | "bias"): K
   });
   const kernel = added ? "matmul.forward_residual" : "matmul.forward";
   return {
-    inputs: { x, ...Object.fromEntries(cut("w", w, K, blockRows)), residual },
-    outputs: { y: { kernel, reference: y, initial: before } },
+    inputs: { x: ofX.input(x), ...Object.fromEntries(cut("w", w, K, blockRows)), residual },
+    outputs: { y: { kernel, reference: y, initial: ofY.input(before), ...ofY.output } },
     dispatch: (ops, t) => {
       const tensors = { x: t.x, y: t.y, ...(added && { [added]: t.residual }) };
       ops.linear.forward(tensors, joined(t, "w", N, K, blockRows), T, yStride);
@@ -73,7 +92,9 @@ export function linearForward(shape: LinearCase, added?: "residual" | "bias"): K
 export function linearBackward(shape: LinearCase): KernelCase {
   const { T, K, N, blockRows = N, yStride = Math.ceil(N / 4) * 4 } = shape;
   const random = new Random(2, T, K, N);
-  const [x, w, upstream, before] = [T * K, N * K, T * N, N * K].map((n) => random.normal(n));
+  const ofX = storage(shape.x ?? "f32");
+  const x = ofX.round(random.normal(T * K));
+  const [w, upstream, before] = [N * K, T * N, N * K].map((n) => random.normal(n));
   const dy = new Float64Array(T * yStride).fill(Number.NaN);
   for (let t = 0; t < T; t++) dy.set(upstream.subarray(t * N, (t + 1) * N), t * yStride);
   const dx = matmulBackwardInput(upstream, w, shape);
@@ -87,7 +108,7 @@ export function linearBackward(shape: LinearCase): KernelCase {
     outputs[name] = { kernel, reference, initial: initial[i][1], upstream };
   });
   return {
-    inputs: { x, ...Object.fromEntries(cut("w", w, K, blockRows)), dy },
+    inputs: { x: ofX.input(x), ...Object.fromEntries(cut("w", w, K, blockRows)), dy },
     outputs,
     dispatch: (ops, t) => {
       ops.linear.backwardInput({ dy: t.dy, dx: t.dx }, joined(t, "w", N, K, blockRows), T, yStride);
