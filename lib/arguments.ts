@@ -199,6 +199,9 @@ export function evalSettings(args: string[]): settings.EvalSettings {
   }
   s.k = s.k.filter((k) => k <= s.numSamples);
   checkOutcome(s, given);
+  if (s.compare && s.output) {
+    fail("--compare and --output exclude each other: two models are two files; leave --output out");
+  }
   checkDisplay(s);
   return s;
 }

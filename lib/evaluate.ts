@@ -1,105 +1,109 @@
-import { openOutcome } from "./data/outcome.ts";
-import { readRows, usableRows } from "./data/rows.ts";
-import { tallyOutcomes } from "./explore/counter.ts";
-import { distinctAtK, meanPassAtK } from "./explore/estimators.ts";
-import { formatPlan } from "./memory-plan.ts";
-import { openNamedModel, prompterOf } from "./named-model.ts";
-import { openGpu, Policy } from "./policy.ts";
-import { type PassRow, Progress, passTable } from "./progress.ts";
+import { existsSync } from "node:fs";
+import { basename, extname, join } from "node:path";
 import {
-  fitContext,
-  longestPrompt,
-  PURPOSE,
-  prepareQuestions,
-  type Question,
-  type RolloutSettings,
-  rollout,
-} from "./rollout.ts";
-import type { EvalSettings } from "./settings.ts";
-
-/** What sampling a model many times on each of some questions shows. */
-export interface Evaluation {
-  questions: number;
-  /** Completions of each question. */
-  samples: number;
-  /** [k, pass@k], by the unbiased estimator. */
-  passAtK: [k: number, value: number][];
-  /** Mean number of distinct answers among all samples of a question. */
-  distinct: number;
-  /** Mean number of distinct answers to expect among 8 samples of a question. */
-  distinctAt8: number;
-}
+  type Checkpoint,
+  checkpointOf,
+  differences,
+  type EvaluationFile,
+  evaluationFile,
+  evaluationPath,
+  figureTable,
+  writeEvaluation,
+} from "./evaluation.ts";
+import { type QuestionTally, tallyQuestion } from "./explore/tally.ts";
+import { openSampling } from "./open-sampling.ts";
+import type { Policy } from "./policy.ts";
+import { Progress } from "./progress.ts";
+import { PURPOSE, type Question, type RolloutSettings, rollout } from "./rollout.ts";
+import { modelPath, RunFolder } from "./run.ts";
+import { EMBEDDED, type EvalSettings, type TrainSettings } from "./settings.ts";
 
 /** Questions whose completions are sampled and judged together: bounds the memory of a large file. */
 const QUESTIONS_AT_ONCE = 64;
 
-/** Samples each question `samples` times. The randomness depends on the seed and the question alone. */
+/**
+ * Samples each question `samples` times and counts what comes. The randomness depends on the seed and the
+ * question's place alone.
+ */
 export async function measure(
   policy: Policy,
   questions: readonly Question[],
   samples: number,
-  ks: readonly number[],
   settings: RolloutSettings,
   onProgress: (questionsDone: number) => void = () => {},
-): Promise<Evaluation> {
-  const results: { samples: number; correct: number }[] = [];
-  let distinct = 0;
-  let distinctAt8 = 0;
+): Promise<QuestionTally[]> {
+  const tallies: QuestionTally[] = [];
   for (let first = 0; first < questions.length; first += QUESTIONS_AT_ONCE) {
     onProgress(first);
     const some = questions.slice(first, first + QUESTIONS_AT_ONCE);
     const groups = await rollout(policy, some, samples, settings, PURPOSE.evaluate, 0, first);
-    for (const { completions } of groups) {
-      const correct = completions.filter((completion) => completion.correct).length;
-      results.push({ samples, correct });
-      const counts = tallyOutcomes(completions.map(({ outcome }) => outcome));
-      distinct += distinctAtK(counts, samples) / questions.length;
-      distinctAt8 += distinctAtK(counts, Math.min(8, samples)) / questions.length;
+    for (const { question, completions } of groups) {
+      tallies.push(tallyQuestion(question.text, question.gold, completions));
     }
   }
-  const passAtK = ks.map((k): [number, number] => [k, meanPassAtK(results, k)]);
-  return { questions: questions.length, samples, passAtK, distinct, distinctAt8 };
+  return tallies;
 }
 
-/** 1, 2, 4, ... up to `samples`. */
-export function powersOfTwo(samples: number): number[] {
-  const ks: number[] = [];
-  for (let k = 1; k <= samples; k *= 2) ks.push(k);
-  return ks;
-}
-
-export const passRow = (name: string, { passAtK, distinct }: Evaluation): PassRow => ({
-  name,
-  passAtK,
-  distinct,
-});
-
-/** `rlexplore eval`: pass@k and distinct answers of a model on a file of questions. */
-export async function evaluate(given: EvalSettings): Promise<void> {
-  const data = await readRows(given.data, given);
-  const progress = new Progress({ total: data.rows.length, ...given });
-  const note = (text: string) => progress.note(text);
-  const rows = usableRows(data, note);
-  const model = await openNamedModel(given.model);
-  const gpu = await openGpu(given.gpu);
-  note(gpu.found.why);
-  const prompter = prompterOf(model, given, note);
-  const outcome = await openOutcome(given.outcome, given.outcomeTimeout);
-  const questions = prepareQuestions(prompter, rows, given.data, outcome);
-  const settings = fitContext(given, questions, model.config.maxPositionEmbeddings);
-  const { maxCompletionLength, samplingBatchSize, numSamples } = settings;
-  const sampling = {
-    rows: samplingBatchSize,
-    samplesPerPrompt: numSamples,
-    maxPromptTokens: longestPrompt(questions),
-    maxNewTokens: maxCompletionLength,
-  };
-  const policy = await Policy.open(gpu, model, { sampling }, (plan) => note(formatPlan(plan)));
-  const result = await measure(policy, questions, numSamples, settings.k, settings, (done) =>
-    progress.activity(`${done} of ${questions.length} questions`),
-  );
+/** `rlexplore eval`: the figures of a model on a file of questions, or of two models and what lies between. */
+export async function evaluate(settings: EvalSettings): Promise<void> {
+  const { quiet, json } = settings;
+  const progress = new Progress({ total: 0, quiet, json });
+  const names = [settings.model, ...(settings.compare ? [settings.compare] : [])];
+  const files: EvaluationFile[] = [];
+  for (const name of names) {
+    const model = nameOf(name, settings.model);
+    files.push(await evaluateModel({ ...settings, model }, progress));
+  }
   progress.end();
-  const title = `${settings.data}: ${questions.length} questions, ${numSamples} samples each`;
-  progress.result("evaluation", result, passTable(title, [passRow(settings.model, result)]));
-  gpu.destroy();
+  const [file, other] = files;
+  const change = other && differences(other.questions, file.questions, settings.k);
+  const drawn = file.majority === "drawn" ? "; maj@k from seeded draws" : "";
+  const title = `${settings.data}: ${file.questions.length} questions, ${file.samples} samples each, 95 % intervals${drawn}`;
+  // the second model is what the first is compared with: what changed is the way from it
+  const order = other ? [1, 0] : [0];
+  const models = order.map((i) => ({ name: names[i], figures: files[i].figures }));
+  const { figures } = file;
+  const result = other ? { figures, compared: other.figures, change } : { figures };
+  progress.result(
+    "evaluation",
+    { ...result, questions: file.questions.length, samples: file.samples },
+    figureTable(title, models, change),
+  );
+}
+
+/** `base` is the model that the run of `model` started from; the embedded one where that is no run. */
+function nameOf(name: string, model: string): string {
+  if (name !== "base" || existsSync(name)) return name;
+  const run = existsSync(model) && checkpointOf(modelPath(model))?.run;
+  return run ? RunFolder.open(run).readConfig<TrainSettings>().settings.model : EMBEDDED;
+}
+
+/** Evaluates one model and writes the file of it. */
+export async function evaluateModel(
+  given: Omit<EvalSettings, "compare">,
+  progress: Progress,
+): Promise<EvaluationFile> {
+  const note = (text: string) => progress.note(text);
+  const { policy, questions, settings } = await openSampling(given, given.numSamples, note);
+  try {
+    const { model, data, k, numSamples } = settings;
+    const tallies = await measure(policy, questions, numSamples, settings, (done) =>
+      progress.activity(`${model}: ${done} of ${questions.length} questions`),
+    );
+    const checkpoint = existsSync(model) ? checkpointOf(modelPath(model)) : null;
+    const step = checkpoint?.step ?? null;
+    const file = evaluationFile({ data, model, step, ks: k }, tallies, settings, policy.gpu);
+    const path = given.output ?? defaultPath(model, data, checkpoint);
+    writeEvaluation(path, file);
+    note(`${path} holds the counts of each question`);
+    return file;
+  } finally {
+    policy.gpu.destroy();
+  }
+}
+
+function defaultPath(model: string, data: string, checkpoint: Checkpoint | null): string {
+  if (checkpoint) return evaluationPath(checkpoint.run, data, checkpoint.step);
+  const name = model.replace(/[^\w.-]+/g, "-");
+  return join("evaluations", `${basename(data, extname(data))}-${name}.json`);
 }

@@ -1,4 +1,6 @@
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { UserError } from "./errors.ts";
 
@@ -22,6 +24,17 @@ export function diskError(error: unknown, path: string): unknown {
     return new UserError(`${path} is corrupt; restore it from a copy or start another run`);
   }
   return error;
+}
+
+/** Writes a text file, and its folder where there is none: the old file stays until the new one is whole. */
+export function replaceFile(path: string, text: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(`${path}.partial`, text, { flush: true });
+    renameSync(`${path}.partial`, path);
+  } catch (error) {
+    throw diskError(error, path);
+  }
 }
 
 /** A file's length and CRC-32: enough to find a truncated or damaged one. */

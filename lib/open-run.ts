@@ -3,7 +3,7 @@ import { latestCheckpoint } from "./checkpoint.ts";
 import { type Outcome, openOutcome } from "./data/outcome.ts";
 import { type Row, readRows, usableRows } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
-import type { Evaluation } from "./evaluate.ts";
+import type { Evaluation } from "./evaluation.ts";
 import { type Exploration, parseExploration, usesHistory } from "./explore/bonus.ts";
 import { Ledger } from "./ledger.ts";
 import { formatPlan, trainingNeeds } from "./memory-plan.ts";

@@ -209,13 +209,16 @@ export function passTable(title: string, rows: readonly PassRow[]): string {
     });
     body.push(["change", ...change]);
   }
-  const widths = heads.map((head, i) =>
-    Math.max(...[head, ...body.map((b) => b[i])].map((t) => t.length)),
-  );
-  const line = (cells: string[]) =>
+  return table(title, [heads, ...body]);
+}
+
+/** Lines of cells below each other: the first of a line on the left, the others on the right of their columns. */
+export function table(title: string, lines: readonly (readonly string[])[]): string {
+  const widths = lines[0].map((_, i) => Math.max(...lines.map((cells) => cells[i].length)));
+  const line = (cells: readonly string[]) =>
     cells
       .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
       .join("  ")
       .trimEnd();
-  return [title, line(heads), ...body.map(line)].join("\n");
+  return [title, ...lines.map(line)].join("\n");
 }

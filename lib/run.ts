@@ -1,15 +1,8 @@
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { checkpointPath, checkpointSteps } from "./checkpoint.ts";
 import { UserError } from "./errors.ts";
-import { diskError } from "./files.ts";
+import { diskError, replaceFile } from "./files.ts";
 
 /** `config.json` of a run: everything needed to repeat it. */
 export interface RunConfig<Settings extends object> {
@@ -70,7 +63,7 @@ export class RunFolder {
   }
 
   writeConfig(config: RunConfig<object>) {
-    this.replace("config.json", `${JSON.stringify(config, null, 2)}\n`);
+    replaceFile(join(this.path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   }
 
   readConfig<Settings extends object>(): RunConfig<Settings> {
@@ -107,17 +100,7 @@ export class RunFolder {
           return false;
         }
       });
-    this.replace("metrics.jsonl", kept.map((line) => `${line}\n`).join(""));
-  }
-
-  private replace(name: string, text: string) {
-    const path = join(this.path, name);
-    try {
-      writeFileSync(`${path}.partial`, text, { flush: true });
-      renameSync(`${path}.partial`, path);
-    } catch (error) {
-      throw diskError(error, path);
-    }
+    replaceFile(path, kept.map((line) => `${line}\n`).join(""));
   }
 }
 

@@ -381,6 +381,14 @@ export const sampleGroups = {
 export const evalGroups = {
   Options: {
     model,
+    compare: optional(
+      text(
+        "",
+        "model",
+        "A second model, and what the first gains over it; base is the one that a run started from.",
+        "none",
+      ),
+    ),
     outcome,
     outcomeTimeout,
     ...dataFields,
@@ -389,6 +397,14 @@ export const evalGroups = {
     k: numbers(
       integer(1, { min: 1 }, "The k of pass@k.", "powers of two, as in the paper"),
       [1, 2, 4, 8, 16, 32, 64],
+    ),
+    output: optional(
+      text(
+        "",
+        "file",
+        "Where the counts of each question are written, as JSON; with --compare in two files of the default names.",
+        "<run>/evaluations/<data>-<step>.json, or evaluations/<data>-<model>.json",
+      ),
     ),
     ...prompting,
     ...sampling,

@@ -1,11 +1,12 @@
 import { checkpointPath, pruneCheckpoints, saveCheckpoint } from "./checkpoint.ts";
 import { drawQuestions } from "./data/random.ts";
 import { UserError } from "./errors.ts";
-import { type Evaluation, measure, passRow, powersOfTwo } from "./evaluate.ts";
+import { type Evaluation, passRow } from "./evaluation.ts";
 import { hasSignal, rewardAdvantages } from "./explore/advantages.ts";
 import { explorationSignal } from "./explore/bonus.ts";
 import { OutcomeCounter } from "./explore/counter.ts";
 import { newLossSums } from "./explore/loss.ts";
+import { evaluateHeldOut } from "./held-out.ts";
 import { PolicyGradient, type ScoredGroup } from "./learn.ts";
 import { describeGroups, rolloutsOf } from "./metrics.ts";
 import { learningRateAt } from "./model/schedule.ts";
@@ -230,22 +231,14 @@ class Trainer {
   /** Remembers the best pass@1 so far; true if this is it. */
   private noteBest(evaluation: Evaluation): boolean {
     const { state } = this.run;
-    const passAt1 = evaluation.passAtK[0][1];
+    const passAt1 = evaluation.figures["pass@1"] ?? 0;
     if (state.best && state.best.passAt1 >= passAt1) return false;
     state.best = { step: this.step, passAt1 };
     return true;
   }
 
-  private async evaluate(name: string): Promise<Evaluation> {
-    const { heldOut, settings, policy, progress, folder } = this.run;
-    const samples = settings.evalSamples;
-    const result = await measure(policy, heldOut, samples, powersOfTwo(samples), settings, (done) =>
-      progress.activity(`evaluating ${name}: ${done} of ${heldOut.length} questions`),
-    );
-    const values = result.passAtK.map(([k, value]) => `pass@${k} ${value.toFixed(3)}`);
-    progress.note(`${name}: ${values.join("  ")}  distinct ${result.distinct.toFixed(2)}`);
-    folder.appendMetrics({ step: this.step, evaluation: result });
-    return result;
+  private evaluate(name: string): Promise<Evaluation> {
+    return evaluateHeldOut(this.run, this.step, name);
   }
 
   /** Writes a checkpoint, unless this step has one. */

@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { cpSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { finish, Program, parseLines, QUESTIONS } from "./executable/program.ts";
 
 const TINY = "--prompts-per-step 2 --num-generations 2";
@@ -188,17 +188,31 @@ describe("models in and out", () => {
     cpSync(program.path("whole", "checkpoint-6"), program.path("copy"), { recursive: true });
     rmSync(program.path("copy", "optimizer.safetensors"));
     rmSync(program.path("copy", "trainer_state.json"));
-    const stdout = await program.succeed("eval held-out.jsonl --model copy --num-samples 4");
-    expect(stdout.split("\n").slice(-4)).toEqual([
-      "held-out.jsonl: 3 questions, 4 samples each",
-      expect.stringMatching(/^ +pass@1 +pass@2 +pass@4 +distinct$/),
-      expect.stringMatching(/^copy( +\d\.\d+){4}$/),
-      "",
+    const stdout = await program.succeed(
+      "eval held-out.jsonl --model copy --compare whole --num-samples 4",
+    );
+    const lines = stdout.trimEnd().split("\n");
+    const title = "held-out.jsonl: 3 questions, 4 samples each, 95 % intervals";
+    const [head, ...rows] = lines.slice(lines.indexOf(title) + 1);
+    expect(head).toMatch(/^ +whole +copy +change$/);
+    expect(rows.map((row) => row.split(" ")[0])).toEqual([
+      ...["pass", "maj", "diff"].flatMap((name) => [1, 2, 4].map((k) => `${name}@${k}`)),
+      "distinct-solved@4",
+      "distinct-unsolved@4",
+      ...["entropy", "entropy-correct", "entropy-incorrect", "no-answer", "truncated", "length"],
     ]);
+    // the same weights, asked the same: nothing changed, whatever the interval of each alone
+    expect(rows[0]).toEndWith("  +0.000 (+0.000, +0.000)");
+
     const json = await program.succeed("eval held-out.jsonl --num-samples 4 --k 1,4 --json");
-    const { type, passAtK, questions } = parseLines(json).at(-1);
+    const { type, figures, questions } = parseLines(json).at(-1);
     expect({ type, questions }).toEqual({ type: "evaluation", questions: 3 });
-    expect(passAtK.map(([k]: number[]) => k)).toEqual([1, 4]);
+    expect(Object.keys(figures).slice(0, 2)).toEqual(["pass@1", "pass@4"]);
+    const read = (path: string) => JSON.parse(readFileSync(program.path(path), "utf8"));
+    const tallies = read("whole/evaluations/held-out-6.json").questions;
+    expect(tallies.map(({ samples }: { samples: number }) => samples)).toEqual([4, 4, 4]);
+    expect(read("evaluations/held-out-copy.json").questions).toEqual(tallies);
+    expect(read("evaluations/held-out-embedded.json").step).toBeNull();
   });
 
   test("sft, then train and sample from what it made", async () => {

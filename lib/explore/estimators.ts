@@ -22,16 +22,6 @@ export function passAtK(n: number, c: number, k: number): number {
   return 1 - allWrong;
 }
 
-/** The mean of pass@k over questions, each with its own number of samples and of correct ones. */
-export function meanPassAtK(
-  questions: readonly { readonly samples: number; readonly correct: number }[],
-  k: number,
-): number {
-  let sum = 0;
-  for (const { samples, correct } of questions) sum += passAtK(samples, correct, k);
-  return sum / questions.length;
-}
-
 /**
  * The expected number of different answers among k of the n samples, by rarefaction (Hurlbert 1971):
  *

@@ -1,11 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type Outcome, tallyOutcomes } from "../../lib/explore/counter.ts";
-import {
-  distinctAnswers,
-  distinctAtK,
-  meanPassAtK,
-  passAtK,
-} from "../../lib/explore/estimators.ts";
+import { distinctAnswers, distinctAtK, passAtK } from "../../lib/explore/estimators.ts";
 import { meanOverSubsets } from "./subsets.ts";
 
 describe("passAtK", () => {
@@ -40,15 +35,6 @@ describe("passAtK", () => {
     ]) {
       expect(() => passAtK(n, c, k)).toThrow(RangeError);
     }
-  });
-
-  test("averages over questions", () => {
-    const questions = [
-      { samples: 4, correct: 1 },
-      { samples: 8, correct: 8 },
-      { samples: 4, correct: 0 },
-    ];
-    expect(meanPassAtK(questions, 2)).toBeCloseTo((0.5 + 1 + 0) / 3, 14);
   });
 });
 

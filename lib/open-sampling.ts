@@ -1,0 +1,52 @@
+import { openOutcome } from "./data/outcome.ts";
+import { type ReadOptions, readRows, usableRows } from "./data/rows.ts";
+import { formatPlan } from "./memory-plan.ts";
+import type { PromptSettings } from "./model/chat.ts";
+import { openNamedModel, prompterOf } from "./named-model.ts";
+import { openGpu, Policy } from "./policy.ts";
+import { fitContext, longestPrompt, prepareQuestions, type Question } from "./rollout.ts";
+
+/** What the commands need that ask a model the questions of a file, and teach it nothing. */
+interface SamplingNeeds extends ReadOptions, PromptSettings {
+  data: string;
+  model: string;
+  outcome: string;
+  outcomeTimeout: number;
+  gpu: string | null;
+  maxCompletionLength: number | null;
+  samplingBatchSize: number;
+}
+
+/** A model ready to be asked, the questions, and the settings with the length of completions settled. */
+export interface OpenSampling<S> {
+  policy: Policy;
+  questions: Question[];
+  settings: S & { maxCompletionLength: number };
+}
+
+/**
+ * Reads the questions and opens model and GPU.
+ * @param samples completions of a question
+ */
+export async function openSampling<S extends SamplingNeeds>(
+  given: S,
+  samples: number,
+  note: (text: string) => void,
+): Promise<OpenSampling<S>> {
+  const rows = usableRows(await readRows(given.data, given), note);
+  const model = await openNamedModel(given.model);
+  const gpu = await openGpu(given.gpu);
+  note(gpu.found.why);
+  const prompter = prompterOf(model, given, note);
+  const outcome = await openOutcome(given.outcome, given.outcomeTimeout);
+  const questions = prepareQuestions(prompter, rows, given.data, outcome);
+  const settings = fitContext(given, questions, model.config.maxPositionEmbeddings);
+  const sampling = {
+    rows: settings.samplingBatchSize,
+    samplesPerPrompt: samples,
+    maxPromptTokens: longestPrompt(questions),
+    maxNewTokens: settings.maxCompletionLength,
+  };
+  const policy = await Policy.open(gpu, model, { sampling }, (plan) => note(formatPlan(plan)));
+  return { policy, questions, settings };
+}
