@@ -1,7 +1,8 @@
-// Writes examples/arithmetic.jsonl and examples/arithmetic-test.jsonl anew from the task's seed.
+// Writes the questions of the built-in task, examples/arithmetic*.jsonl, anew from its seed.
 import { writeFileSync } from "node:fs";
 import { exampleQuestions, toJsonLines } from "../lib/data/arithmetic.ts";
 
-const { train, test } = exampleQuestions();
+const { train, test, validation } = exampleQuestions();
 writeFileSync("examples/arithmetic.jsonl", toJsonLines(train));
 writeFileSync("examples/arithmetic-test.jsonl", toJsonLines(test));
+writeFileSync("examples/arithmetic-validation.jsonl", toJsonLines(validation));

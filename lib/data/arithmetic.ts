@@ -34,6 +34,8 @@ export const ARITHMETIC = {
   seed: 6,
   trainQuestions: 512,
   testQuestions: 128,
+  /** To choose settings by, so that the test questions are asked once all is chosen. */
+  validationQuestions: 256,
   stepsPerQuestion: 3,
   /** Of the 180 facts, these many are hard. */
   hardFacts: 34,
@@ -92,18 +94,25 @@ export function isHard(question: Question, hard: HardFacts): boolean {
   return question.steps.some(({ op, operand }, i) => hard.has(`${values[i] % 10}${op}${operand}`));
 }
 
-/** The rows of `examples/arithmetic.jsonl` and `examples/arithmetic-test.jsonl`; none is in both. */
-export function exampleQuestions(seed = ARITHMETIC.seed): { train: Question[]; test: Question[] } {
+/**
+ * The rows of `examples/arithmetic.jsonl`, `examples/arithmetic-test.jsonl` and
+ * `examples/arithmetic-validation.jsonl`; none is in two of them.
+ */
+export function exampleQuestions(
+  seed = ARITHMETIC.seed,
+): Record<"train" | "test" | "validation", Question[]> {
+  const { trainQuestions, testQuestions, validationQuestions } = ARITHMETIC;
   const random = new Random(seed, EXAMPLES);
   const questions = new Map<string, Question>();
-  while (questions.size < ARITHMETIC.trainQuestions + ARITHMETIC.testQuestions) {
+  while (questions.size < trainQuestions + testQuestions + validationQuestions) {
     const question = drawQuestion(random);
     questions.set(question.text, question);
   }
   const all = [...questions.values()];
   return {
-    train: all.slice(0, ARITHMETIC.trainQuestions),
-    test: all.slice(ARITHMETIC.trainQuestions),
+    train: all.slice(0, trainQuestions),
+    test: all.slice(trainQuestions, trainQuestions + testQuestions),
+    validation: all.slice(trainQuestions + testQuestions),
   };
 }
 

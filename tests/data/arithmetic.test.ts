@@ -55,20 +55,21 @@ describe("questions", () => {
 });
 
 describe("the example files", () => {
-  const { train, test: heldOut } = exampleQuestions();
+  const { train, test: heldOut, validation } = exampleQuestions();
 
   test("are what the seed gives (bun scripts/examples.ts writes them)", () => {
     expect(file("arithmetic.jsonl")).toBe(toJsonLines(train));
     expect(file("arithmetic-test.jsonl")).toBe(toJsonLines(heldOut));
+    expect(file("arithmetic-validation.jsonl")).toBe(toJsonLines(validation));
   });
 
-  test("hold distinct questions with right answers, none in both", () => {
-    const rows = ["arithmetic.jsonl", "arithmetic-test.jsonl"].map(
+  test("hold distinct questions with right answers, none in two files", () => {
+    const rows = ["arithmetic.jsonl", "arithmetic-test.jsonl", "arithmetic-validation.jsonl"].map(
       (n) => parseRows(file(n), n).rows,
     );
-    expect(rows.map((r) => r.length)).toEqual([512, 128]);
+    expect(rows.map((r) => r.length)).toEqual([512, 128, 256]);
     const all = rows.flat();
-    expect(new Set(all.map((row) => row.question)).size).toBe(640);
+    expect(new Set(all.map((row) => row.question)).size).toBe(896);
     for (const { question, answer } of all) expect(answer).toBe(String(sumOf(question)));
   });
 
