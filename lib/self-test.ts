@@ -2,11 +2,19 @@ import type { Gpu } from "./gpu/device.ts";
 import { allocationBytes, type ElementBytes, makeTensor, type Tensor } from "./gpu/memory.ts";
 import { Ops } from "./model/ops.ts";
 import { hasHalves } from "./model/precision.ts";
+import { FROZEN_FORMATS } from "./model/weight-formats.ts";
 import { adamw } from "./oracle/cases/adamw.ts";
 import { attention, rope, type SpanCase } from "./oracle/cases/attention.ts";
 import type { Data, KernelCase, Output, Tensors } from "./oracle/cases/case.ts";
 import { headNorm, rmsnorm, swiglu } from "./oracle/cases/layer.ts";
-import { bias, gather, linearAdd, linearBackward, linearForward } from "./oracle/cases/matrix.ts";
+import {
+  bias,
+  frozen,
+  gather,
+  linearAdd,
+  linearBackward,
+  linearForward,
+} from "./oracle/cases/matrix.ts";
 import { logprob, sample } from "./oracle/cases/vocabulary.ts";
 import { type Comparison, compare, norm } from "./oracle/compare.ts";
 import { Random } from "./oracle/random.ts";
@@ -196,6 +204,7 @@ function smallCases(headDim: number): KernelCase[] {
     linearForward(linear, "bias"),
     linearAdd({ T: 37, K: 8, N: 44 }, 60, 12),
     linearBackward(linear),
+    ...FROZEN_FORMATS.flatMap((format) => frozen({ T: 37, K: 96, N: 43, blockRows: 20, format })),
     bias({ T: 131, N: 20 }),
     ...rmsnorm({ T: 131, d: 20 }),
     ...headNorm({ T: 67, d: 8 }, { heads: 2, stride: 30, first: 9 }),

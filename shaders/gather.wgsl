@@ -6,7 +6,8 @@
 // backward walks, for each distinct row, the list of places it went to, which the host has sorted:
 // a fixed order of addition and no float atomics. A table larger than one binding is bound block by
 // block: `first_row` and `table_rows` say which rows this dispatch holds, the others are left alone.
-// Called by lib/model/ops/gather.ts. D is a multiple of 4.
+// forward reads the table through one of shaders/weights/. Called by lib/model/ops/gather.ts. D is a
+// multiple of 4.
 
 struct Params {
   count: u32,        // M forward, distinct rows backward
@@ -16,8 +17,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> table: array<vec4f>;             // [table_rows, D]
-@group(0) @binding(2) var<storage, read> index: array<u32>;               // [M]
+@group(0) @binding(1) var<storage, read> index: array<u32>;               // [M]
 @group(0) @binding(3) var<storage, read_write> out: array<vec4f>;         // [M, D]
 @group(0) @binding(4) var<storage, read> row: array<u32>;                 // [distinct]
 @group(0) @binding(5) var<storage, read> offset: array<u32>;              // [distinct + 1]
@@ -30,7 +30,10 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let flat = id.x + id.y * groups.x * 64u;
   if (flat >= params.count * params.width) { return; }
   let source = index[flat / params.width] - params.first_row; // wraps below, and is then too large
-  if (source < params.table_rows) { out[flat] = table[source * params.width + flat % params.width]; }
+  if (source >= params.table_rows) { return; }
+  let start = weight_row(source, params.width);
+  let k = flat % params.width;
+  out[flat] = weight(start, k, weight_scale(start, k, params.width));
 }
 
 @compute @workgroup_size(64)

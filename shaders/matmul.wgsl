@@ -5,6 +5,8 @@
 //   backward_input    dx[T, K] = dy[T, N] W[N, K]               (added to dx if `add` is 1)
 //   backward_weight   dW[N, K] += sum over t of dy[t, N]^T x[t, K]
 //
+// W is read through one of shaders/weights/, by its format; a format of blocks needs K to be a multiple of
+// theirs. backward_weight has no W and knows float32 alone: what is not float32 is not trained.
 // Called by lib/model/ops/linear.ts, for every linear layer and the LM head.
 //
 // K is a multiple of 4, and so are the row strides of y, dy and a residual (`y_stride` may exceed N
@@ -31,7 +33,6 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<X>;              // [T, K]
-@group(0) @binding(2) var<storage, read> w: array<vec4f>;          // [N, K]
 @group(0) @binding(3) var<storage, read_write> y: array<Y>;        // [T, y_stride]
 @group(0) @binding(4) var<storage, read> residual: array<vec4f>;   // [T, residual_stride]
 @group(0) @binding(5) var<storage, read> dy: array<vec4f>;         // [T, y_stride]
@@ -54,25 +55,36 @@ fn forward_tile(row: u32, column: u32) -> Tile {
   for (var i = 0u; i < TILE_ROWS; i++) { x_row[i] = min(row + i, params.rows - 1u) * k4; }
   var w_row: array<u32, TILE_COLUMNS>;
   // unroll
-  for (var j = 0u; j < TILE_COLUMNS; j++) { w_row[j] = min(column + j, params.outputs - 1u) * k4; }
+  for (var j = 0u; j < TILE_COLUMNS; j++) {
+    w_row[j] = weight_row(min(column + j, params.outputs - 1u), k4);
+  }
   var sum: Tile;
-  for (var k = 0u; k < k4; k++) {
-    var left: array<mat4x4f, R>;
+  for (var block = 0u; block < k4; block += SCALED) {
+    var scale: array<vec2f, TILE_COLUMNS>;
     // unroll
-    for (var i = 0u; i < R; i++) {
-      left[i] = mat4x4f(
-        vec4f(x[x_row[4u * i] + k]), vec4f(x[x_row[4u * i + 1u] + k]),
-        vec4f(x[x_row[4u * i + 2u] + k]), vec4f(x[x_row[4u * i + 3u] + k]),
-      );
-    }
-    // unroll
-    for (var j = 0u; j < C; j++) {
-      let right = transpose(mat4x4f(
-        w[w_row[4u * j] + k], w[w_row[4u * j + 1u] + k],
-        w[w_row[4u * j + 2u] + k], w[w_row[4u * j + 3u] + k],
-      ));
+    for (var j = 0u; j < TILE_COLUMNS; j++) { scale[j] = weight_scale(w_row[j], block, k4); }
+    // unroll if once
+    for (var v = 0u; v < SCALED; v++) {
+      let k = block + v;
+      var left: array<mat4x4f, R>;
       // unroll
-      for (var i = 0u; i < R; i++) { sum[i * C + j] += right * left[i]; }
+      for (var i = 0u; i < R; i++) {
+        left[i] = mat4x4f(
+          vec4f(x[x_row[4u * i] + k]), vec4f(x[x_row[4u * i + 1u] + k]),
+          vec4f(x[x_row[4u * i + 2u] + k]), vec4f(x[x_row[4u * i + 3u] + k]),
+        );
+      }
+      // unroll
+      for (var j = 0u; j < C; j++) {
+        let right = transpose(mat4x4f(
+          weight(w_row[4u * j], k, scale[4u * j]),
+          weight(w_row[4u * j + 1u], k, scale[4u * j + 1u]),
+          weight(w_row[4u * j + 2u], k, scale[4u * j + 2u]),
+          weight(w_row[4u * j + 3u], k, scale[4u * j + 3u]),
+        ));
+        // unroll
+        for (var i = 0u; i < R; i++) { sum[i * C + j] += right * left[i]; }
+      }
     }
   }
   return sum;
@@ -156,18 +168,30 @@ fn backward_input(@builtin(global_invocation_id) id: vec3u) {
         dy[dy_row[4u * i + 2u] + n], dy[dy_row[4u * i + 3u] + n],
       );
     }
+    var w_row: array<u32, 4>;
+    var scale: array<vec2f, 4>; // C divides SCALED, or SCALED is 1: the tile's columns have one scale
+    // unroll
+    for (var i = 0u; i < 4; i++) {
+      w_row[i] = weight_row(4u * n + i, k4);
+      scale[i] = weight_scale(w_row[i], column, k4);
+    }
     // unroll
     for (var j = 0u; j < C; j++) {
-      let at = n * 4u * k4 + w_column[j];
-      let right = mat4x4f(w[at], w[at + k4], w[at + 2u * k4], w[at + 3u * k4]);
+      let k = w_column[j];
+      let right = mat4x4f(
+        weight(w_row[0], k, scale[0]), weight(w_row[1], k, scale[1]),
+        weight(w_row[2], k, scale[2]), weight(w_row[3], k, scale[3]),
+      );
       // unroll
       for (var i = 0u; i < R; i++) { sum[i * C + j] += right * left[i]; }
     }
   }
   for (var n = blocks * 4u; n < params.outputs; n++) {
+    let w_row = weight_row(n, k4);
+    let scale = weight_scale(w_row, column, k4);
     // unroll
     for (var j = 0u; j < C; j++) {
-      let right = w[n * k4 + w_column[j]];
+      let right = weight(w_row, w_column[j], scale);
       // unroll
       for (var i = 0u; i < TILE_ROWS; i++) {
         sum[i / 4u * C + j][i % 4u] += right * dy[dy_row[i] + n / 4u][n % 4u];

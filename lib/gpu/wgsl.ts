@@ -69,25 +69,32 @@ export function storeHalves(source: string, names: readonly string[]): string {
 const HALF: Record<string, string> = { f32: "f16", vec4f: "vec4h" };
 const aliasOf = (name: string) => new RegExp(`alias ${name} = (f32|vec4f);`);
 
-const UNROLL = "// unroll\n";
+const UNROLL = "// unroll";
 
 /**
  * Writes out the loops of the form `for (var i = 0u; i < COUNT; i++) { ... }` that follow a line
  * `// unroll`, COUNT being a literal or a constant. A software adapter keeps arrays that a loop
- * variable indexes in memory; written out, their elements are registers.
+ * variable indexes in memory; written out, their elements are registers. After `// unroll if once` that
+ * is done to a loop of one round alone, and others stay loops.
  */
 function unroll(source: string): string {
   let text = source;
   for (let at = text.lastIndexOf(UNROLL); at >= 0; at = text.lastIndexOf(UNROLL)) {
-    const start = at + UNROLL.length;
+    const start = text.indexOf("\n", at) + 1;
+    const marker = text.slice(at, start);
     const loop = /^\s*for \(var (\w+) = 0u; \1 < (\w+); \1\+\+\) (?=\{)/.exec(text.slice(start));
     if (!loop) throw new Error(`no loop to unroll: ${text.slice(start).split("\n")[0].trim()}`);
     const [head, variable, count] = loop;
+    const rounds = constantValue(source, count);
+    if (marker.includes("if once") && rounds > 1) {
+      text = text.slice(0, at) + text.slice(start);
+      continue;
+    }
     const end = blockEnd(text, start + head.length);
     const body = text.slice(start + head.length, end);
     const name = new RegExp(`\\b${variable}\\b`, "g");
     let written = "";
-    for (let i = 0; i < constantValue(source, count); i++) {
+    for (let i = 0; i < rounds; i++) {
       written += `${body.replace(name, `${i}u`)}\n`;
     }
     text = text.slice(0, at) + written + text.slice(end);

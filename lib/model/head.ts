@@ -189,7 +189,7 @@ export function asTable(tensor: Tensor, columns: number): Matrix {
   let table = tables.get(tensor);
   if (!table) {
     const rows = tensor.length / columns;
-    table = { rows, columns, blocks: [{ tensor, firstRow: 0, rows }] };
+    table = { rows, columns, format: "f32", blocks: [{ tensor, firstRow: 0, rows }] };
     tables.set(tensor, table);
   }
   return table;

@@ -1,9 +1,11 @@
 import type { Tensor } from "../gpu/memory.ts";
+import type { WeightFormat } from "./weight-formats.ts";
 
 /** A matrix [rows, columns], cut into blocks of rows that each fit one binding. */
 export interface Matrix {
   readonly rows: number;
   readonly columns: number;
+  readonly format: WeightFormat;
   readonly blocks: readonly MatrixBlock[];
 }
 export interface MatrixBlock {

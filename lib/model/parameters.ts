@@ -3,6 +3,7 @@ import { type ModelConfig, tensorShapes } from "./config.ts";
 import type { LayerAdapters } from "./lora.ts";
 import type { Matrix } from "./matrix.ts";
 import { SlabLayout, Slabs } from "./slabs.ts";
+import type { WeightFormat } from "./weight-formats.ts";
 
 /** Vocabulary rows the LM head works on at once; fixes the order in which its log-softmax adds. */
 export const VOCABULARY_BLOCK = 4096;
@@ -36,25 +37,31 @@ export interface Weights {
 /** Where a backward pass adds gradients: of all parameters, or of the adapters alone. */
 export type WeightGradients = Partial<Weights>;
 
+/** The format of each matrix on the GPU, from the names of the tensors stacked in it. */
+export type MatrixFormats = (names: readonly string[]) => WeightFormat;
+
 /** Where every parameter of a model lives. */
 export class ParameterLayout extends SlabLayout {
   constructor(
     readonly config: ModelConfig,
     limits: Pick<Allocator, "bindingLimit" | "bufferLimit" | "alignment">,
+    formats: MatrixFormats = () => "f32",
   ) {
     super(tensorShapes(config), limits);
+    const place = (key: string, names: string[], maxRows = Infinity) =>
+      this.placeMatrix(key, names, { maxRows, format: formats(names) });
     const tables = ["model.embed_tokens.weight"];
     if (!config.tieWordEmbeddings) tables.push("lm_head.weight");
-    for (const name of tables) this.placeMatrix(name, [name], VOCABULARY_BLOCK);
+    for (const name of tables) place(name, [name], VOCABULARY_BLOCK);
     for (let i = 0; i < config.numLayers; i++) {
       const attention = `model.layers.${i}.self_attn`;
       const mlp = `model.layers.${i}.mlp`;
       const stacked = ["q", "k", "v"].map((name) => `${attention}.${name}_proj.weight`);
-      this.placeMatrix(`${i}.qkv`, stacked);
-      this.placeMatrix(`${i}.output`, [`${attention}.o_proj.weight`]);
+      place(`${i}.qkv`, stacked);
+      place(`${i}.output`, [`${attention}.o_proj.weight`]);
       const gateUp = ["gate", "up"].map((name) => `${mlp}.${name}_proj.weight`);
-      this.placeMatrix(`${i}.gateUp`, gateUp);
-      this.placeMatrix(`${i}.down`, [`${mlp}.down_proj.weight`]);
+      place(`${i}.gateUp`, gateUp);
+      place(`${i}.down`, [`${mlp}.down_proj.weight`]);
     }
     for (let i = 0; i < config.numLayers; i++) {
       const layer = `model.layers.${i}`;

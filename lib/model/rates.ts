@@ -2,24 +2,28 @@ import type { Gpu } from "../gpu/device.ts";
 import { bestSeconds } from "../gpu/measure.ts";
 import type { Matrix } from "./matrix.ts";
 import type { Ops } from "./ops.ts";
+import { WEIGHT_FORMATS, type WeightFormat } from "./weight-formats.ts";
 
 /** The products of a linear layer, as shaders/matmul.wgsl has them. */
 export const PRODUCTS = ["forward", "backwardInput", "backwardWeight"] as const;
 export type Product = (typeof PRODUCTS)[number];
 
-/** Floating-point operations a second of one product of x[T, K] and W[N, K]; K and N are multiples of 4. */
+/** Floating-point operations a second of one product of x[T, K] and W[N, K]; N is a multiple of 4. */
 export async function matmulRate(
   gpu: Gpu,
   ops: Ops,
   product: Product,
   { T, K, N }: { T: number; K: number; N: number },
+  format: WeightFormat = "f32",
 ): Promise<number> {
   const make = (name: string, length: number) => gpu.allocate("buffers", name, length);
-  const [rows, wide, weights] = [make("x", T * K), make("y", T * N), make("w", N * K)];
+  const [rows, wide] = [make("x", T * K), make("y", T * N)];
+  const weights = make("w", N * WEIGHT_FORMATS[format].words(K));
   const out = make("product", Math.max(T * K, T * N, N * K));
   const matrix = (tensor: typeof weights): Matrix => ({
     rows: N,
     columns: K,
+    format,
     blocks: [{ tensor, firstRow: 0, rows: N }],
   });
   const record = {

@@ -1,8 +1,9 @@
 import type { Gpu } from "../gpu/device.ts";
 import { type Allocator, type MemoryPart, type Tensor, view } from "../gpu/memory.ts";
 import type { Matrix, MatrixBlock } from "./matrix.ts";
+import { packValues, unpackValues, WEIGHT_FORMATS, type WeightFormat } from "./weight-formats.ts";
 
-/** A piece of a named tensor: `length` elements from `start` live in `slab` at `at`. */
+/** A piece of a named tensor: `length` words from `start` live in `slab` at `at`. */
 interface Piece {
   slab: number;
   at: number;
@@ -19,6 +20,7 @@ interface BlockPlace {
 interface MatrixPlace {
   rows: number;
   columns: number;
+  format: WeightFormat;
   blocks: BlockPlace[];
 }
 
@@ -27,12 +29,15 @@ interface MatrixPlace {
  * binding, so that the optimizer works through a few large ranges; matrices, which weight decay
  * applies to, and vectors (norms and biases), which it does not, are in slabs of their own. The same
  * layout serves weights, gradients and both moments. Place all matrices, and then the vectors.
+ * Lengths are counted in words of four bytes: elements, but for matrices in a format smaller than f32,
+ * which no optimizer works on.
  */
 export class SlabLayout {
   readonly slabs: { length: number; decay: boolean }[] = [];
   readonly pieces = new Map<string, Piece[]>();
   readonly matrices = new Map<string, MatrixPlace>();
   readonly vectors = new Map<string, { slab: number; at: number; length: number }>();
+  private readonly formats = new Map<string, WeightFormat>();
   private readonly slabCapacity: number;
   private readonly align: number;
 
@@ -52,10 +57,26 @@ export class SlabLayout {
     return count;
   }
 
+  /** The format of a named tensor; vectors are f32. */
+  format(name: string): WeightFormat {
+    return this.formats.get(name) ?? "f32";
+  }
+
   /** Stacks matrices of the same width into one, cut into blocks of rows that each fit one binding. */
-  protected placeMatrix(key: string, names: string[], maxRows = Infinity): void {
+  protected placeMatrix(
+    key: string,
+    names: string[],
+    { maxRows = Infinity, format = "f32" as WeightFormat } = {},
+  ): void {
     const columns = this.shape(names[0])[1];
-    const rowsThatFit = Math.floor(this.slabCapacity / columns);
+    const { elements, words } = WEIGHT_FORMATS[format];
+    if (columns % elements !== 0) {
+      throw new RangeError(
+        `${names[0]} has ${columns} columns; ${format} needs blocks of ${elements}`,
+      );
+    }
+    const rowWords = words(columns);
+    const rowsThatFit = Math.floor(this.slabCapacity / rowWords);
     // A block's row count is a multiple of 4, so that the columns of y it makes begin on a vector.
     const blockRows = Math.min(maxRows, Math.floor(rowsThatFit / 4) * 4);
     if (blockRows < 4) throw new RangeError(`${names[0]}: four rows exceed one binding`);
@@ -64,10 +85,10 @@ export class SlabLayout {
     const blocks: BlockPlace[] = [];
     for (let firstRow = 0; firstRow < rows; firstRow += blockRows) {
       const count = Math.min(blockRows, rows - firstRow);
-      const { slab, at } = this.place(count * columns, true);
+      const { slab, at } = this.place(count * rowWords, true);
       blocks.push({ slab, at, firstRow, rows: count });
     }
-    this.matrices.set(key, { rows, columns, blocks });
+    this.matrices.set(key, { rows, columns, format, blocks });
 
     let begin = 0;
     for (const name of names) {
@@ -79,13 +100,14 @@ export class SlabLayout {
         if (first < last) {
           pieces.push({
             slab: block.slab,
-            at: block.at + (first - block.firstRow) * columns,
-            start: (first - begin) * columns,
-            length: (last - first) * columns,
+            at: block.at + (first - block.firstRow) * rowWords,
+            start: (first - begin) * rowWords,
+            length: (last - first) * rowWords,
           });
         }
       }
       this.pieces.set(name, pieces);
+      this.formats.set(name, format);
       begin = end;
     }
   }
@@ -134,24 +156,31 @@ export class Slabs<Layout extends SlabLayout = SlabLayout> {
     this.slabs = layout.slabs.map(({ length }, i) => alloc.allocate(part, `${name} ${i}`, length));
   }
 
-  /** Uploads one tensor by the name it has in files. */
-  set(gpu: Gpu, name: string, data: Float32Array): void {
+  /** Uploads one tensor by the name it has in files, in the format the layout has it in. */
+  set(gpu: Gpu, name: string, values: Float32Array): void {
+    const format = this.layout.format(name);
+    const packed = format === "f32" ? values : packValues(values, format, this.columns(name));
+    this.setPacked(gpu, name, packed);
+  }
+
+  /** Uploads one tensor whose words are in that format already. */
+  setPacked(gpu: Gpu, name: string, data: Float32Array | Uint32Array): void {
     for (const piece of this.layout.pieces.get(name) ?? []) {
       const target = view(this.slabs[piece.slab], name, piece.at, piece.length);
       gpu.upload(target, data, piece.start, piece.length);
     }
   }
 
-  /** Reads one tensor back. */
+  /** Reads one tensor back, as float32. */
   async get(gpu: Gpu, name: string): Promise<Float32Array> {
     const pieces = this.layout.pieces.get(name);
     if (!pieces) throw new Error(`no parameter named ${name}`);
-    const data = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+    const data = new Uint32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
     for (const { slab, at, start, length } of pieces) {
       const source = view(this.slabs[slab], name, at, length);
       await gpu.read(source, data.subarray(start, start + length));
     }
-    return data;
+    return unpackValues(data, this.layout.format(name), this.columns(name));
   }
 
   /** Every tensor by its name, read back one at a time. */
@@ -173,15 +202,20 @@ export class Slabs<Layout extends SlabLayout = SlabLayout> {
     for (let i = 0; i < this.slabs.length; i++) gpu.commands.copy(other.slabs[i], this.slabs[i]);
   }
 
+  private columns(name: string): number {
+    return this.layout.shapes.get(name)?.at(-1) ?? 1;
+  }
+
   protected matrix(key: string): Matrix {
     const place = this.layout.matrices.get(key);
     if (!place) throw new Error(`no matrix ${key}`);
+    const { columns, format } = place;
     const blocks: MatrixBlock[] = place.blocks.map(({ slab, at, firstRow, rows }) => ({
-      tensor: view(this.slabs[slab], key, at, rows * place.columns),
+      tensor: view(this.slabs[slab], key, at, rows * WEIGHT_FORMATS[format].words(columns)),
       firstRow,
       rows,
     }));
-    return { rows: place.rows, columns: place.columns, blocks };
+    return { rows: place.rows, columns, format, blocks };
   }
 
   protected vector(key: string): Tensor {

@@ -102,6 +102,20 @@ fn f() {
     expect(body).toContain(`fnf(){${copies.join("")}for(vari=0u;i<VECTORS;i++){d[i]=i;}}`);
   });
 
+  test("unrolls a loop marked `if once` when it has one round", () => {
+    const looping = `const N: u32 = 1u;
+fn f() {
+  // unroll if once
+  for (var i = 0u; i < N; i++) {
+    // unroll
+    for (var j = 0u; j < 2u; j++) { a[i] = j; }
+  }
+}`;
+    const body = (N: number) => specialise(looping, { N }).replace(/\s+/g, "");
+    expect(body(1)).toContain("fnf(){{{a[0u]=0u;}{a[0u]=1u;}}}");
+    expect(body(8)).toContain("fnf(){for(vari=0u;i<N;i++){{a[i]=0u;}{a[i]=1u;}}}");
+  });
+
   test("refuses to unroll what it cannot", () => {
     const marked = (loop: string) => `fn f() {\n  // unroll\n  ${loop}\n}`;
     expect(() => specialise(marked("while (true) {}"), {})).toThrow("no loop to unroll: while");

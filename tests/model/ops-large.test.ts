@@ -41,7 +41,7 @@ test("a table larger than one binding: gather and linear, forward and backward",
       const tensor = view(whole, "block", firstRow * columns, count * columns);
       blocks.push({ tensor, firstRow, rows: count });
     }
-    return { rows, columns, blocks };
+    return { rows, columns, format: "f32", blocks };
   };
   const [weight, dWeight] = [table, gradient].map(asMatrix);
   expect(weight.blocks.length).toBe(2);

@@ -2,19 +2,22 @@ import gatherSource from "../../../shaders/gather.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
 import type { Matrix, MatrixBlock } from "../matrix.ts";
 import { ceil, type Kernels } from "./kernels.ts";
+import { addWeightKernels, weightKernel, withWeights } from "./weights.ts";
 
 /** shaders/gather.wgsl: rows of a table, picked by index. */
 export class Gather {
   constructor(private readonly kernels: Kernels) {
-    kernels.add("gather", gatherSource, "forward backward");
+    addWeightKernels(kernels, "gather", gatherSource, "forward");
+    kernels.add("gather", withWeights(gatherSource, "f32"), "backward");
   }
 
   /** out[m] = table[index[m]] for `count` rows. */
   forward({ index, out }: { index: Tensor; out: Tensor }, table: Matrix, count: number): void {
+    const name = weightKernel("gather", table.format, "forward");
     for (const block of table.blocks) {
-      const tensors = { table: block.tensor, index, out };
+      const tensors = { w: block.tensor, index, out };
       const params = gatherParams(table, block, count);
-      this.kernels.run("gather.forward", tensors, params, gatherGroups(table, count));
+      this.kernels.run(name, tensors, params, gatherGroups(table, count));
     }
   }
 

@@ -4,6 +4,7 @@ import type { Tensor } from "../../gpu/memory.ts";
 import type { Variants } from "../../gpu/variants.ts";
 import type { Matrix, MatrixBlock } from "../matrix.ts";
 import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
+import { addWeightKernels, weightKernel, withWeights } from "./weights.ts";
 
 /** What `forward` reads and writes; at most one of the options may be there. */
 export interface LinearTensors {
@@ -39,13 +40,16 @@ export class Linear {
   ) {
     this.tileRows = tile[0] * tileGroup[0];
     this.tileColumns = tile[1] * tileGroup[1];
-    const entries = "forward forward_add forward_residual backward_input backward_weight";
-    kernels.add("matmul", matmulSource, entries, {
+    const constants = {
       TILE_ROWS: tile[0],
       TILE_COLUMNS: tile[1],
       GROUP_X: tileGroup[1],
       GROUP_Y: tileGroup[0],
-    });
+    };
+    const entries = "forward forward_add forward_residual backward_input";
+    addWeightKernels(kernels, "matmul", matmulSource, entries, constants);
+    const trainable = withWeights(matmulSource, "f32");
+    kernels.add("matmul", trainable, "backward_weight", constants);
     kernels.add("bias", biasSource, "backward reduce", { CHUNK: ROW_CHUNK });
   }
 
@@ -70,14 +74,15 @@ export class Linear {
   ): void {
     const params = matmulParams(weight, block, rows, yStride, yColumn);
     const groups = this.tiles(rows, block.rows);
+    const kernel = (entry: string) => weightKernel("matmul", weight.format, entry);
     const added = residual ?? bias;
     if (added) {
       const tensors = { x, w: block.tensor, y, residual: added };
       const strided = { ...params, residual_stride: residual ? yStride : 0 };
-      this.kernels.run("matmul.forward_residual", tensors, strided, groups);
+      this.kernels.run(kernel("forward_residual"), tensors, strided, groups);
     } else {
-      const entry = add ? "matmul.forward_add" : "matmul.forward";
-      this.kernels.run(entry, { x, w: block.tensor, y }, { ...params, scale }, groups);
+      const entry = add ? "forward_add" : "forward";
+      this.kernels.run(kernel(entry), { x, w: block.tensor, y }, { ...params, scale }, groups);
     }
   }
 
@@ -106,7 +111,8 @@ export class Linear {
     const groups = this.tiles(rows, weight.columns);
     const options = { scale, add: add ? 1 : params.add };
     const tensors = { dy, w: block.tensor, dx };
-    this.kernels.run("matmul.backward_input", tensors, { ...params, ...options }, groups);
+    const name = weightKernel("matmul", weight.format, "backward_input");
+    this.kernels.run(name, tensors, { ...params, ...options }, groups);
   }
 
   /** dW += dy[T, N]^T x[T, K]. `gradient` has the blocks of the weight. */

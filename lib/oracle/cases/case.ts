@@ -7,6 +7,12 @@ import type { Matrix } from "../../model/matrix.ts";
 import { ROW_CHUNK, rowPartialLength } from "../../model/ops/kernels.ts";
 import type { Ops } from "../../model/ops.ts";
 import type { Dtype } from "../../model/precision.ts";
+import {
+  packValues,
+  unpackValues,
+  WEIGHT_FORMATS,
+  type WeightFormat,
+} from "../../model/weight-formats.ts";
 
 /** Float64 goes to the GPU as f32, float16 as f16, integers as u32. */
 export type Data = Float64Array | Float16Array | Uint32Array;
@@ -44,12 +50,29 @@ export function storage(dtype: Dtype) {
 }
 
 /** The blocks of a matrix of `columns`, `blockRows` rows each, as data named name0, name1, ... */
-export function cut(name: string, data: Float64Array, columns: number, blockRows: number) {
-  const blocks: [string, Float64Array][] = [];
+export function cut<T extends Data>(name: string, data: T, columns: number, blockRows: number) {
+  const blocks: [string, T][] = [];
   for (let at = 0; at < data.length; at += blockRows * columns) {
-    blocks.push([`${name}${blocks.length}`, data.subarray(at, at + blockRows * columns)]);
+    blocks.push([`${name}${blocks.length}`, data.subarray(at, at + blockRows * columns) as T]);
   }
   return blocks;
+}
+
+/** A matrix as a format keeps it: what `cut` makes of it, and the numbers that the format leaves. */
+export function stored(
+  name: string,
+  values: Float64Array,
+  columns: number,
+  blockRows: number,
+  format: WeightFormat,
+): { blocks: [string, Data][]; values: Float64Array } {
+  if (format === "f32") return { blocks: cut(name, values, columns, blockRows), values };
+  const words = packValues(Float32Array.from(values), format, columns);
+  const rowWords = WEIGHT_FORMATS[format].words(columns);
+  return {
+    blocks: cut(name, words, rowWords, blockRows),
+    values: Float64Array.from(unpackValues(words, format, columns)),
+  };
 }
 
 /** The tensors of `cut` as one matrix. */
@@ -59,13 +82,14 @@ export function joined(
   rows: number,
   columns: number,
   blockRows: number,
-) {
+  format: WeightFormat = "f32",
+): Matrix {
   const blocks: Matrix["blocks"][number][] = [];
   for (let firstRow = 0; firstRow < rows; firstRow += blockRows) {
     const tensor = tensors[`${name}${blocks.length}`];
     blocks.push({ tensor, firstRow, rows: Math.min(blockRows, rows - firstRow) });
   }
-  return { rows, columns, blocks };
+  return { rows, columns, format, blocks };
 }
 
 /** Sums over the rows of each chunk, by the oracle's own sum over a chunk alone. */

@@ -1,8 +1,10 @@
+import { weightKernel } from "../../model/ops/weights.ts";
 import type { Dtype } from "../../model/precision.ts";
+import type { WeightFormat } from "../../model/weight-formats.ts";
 import { gatherBackward, gatherForward } from "../gather.ts";
 import { matmulBackwardInput, matmulBackwardWeight, matmulForward } from "../matmul.ts";
 import { Random } from "../random.ts";
-import { cut, inChunks, joined, type KernelCase, type Output, storage } from "./case.ts";
+import { cut, inChunks, joined, type KernelCase, type Output, storage, stored } from "./case.ts";
 
 export interface LinearCase {
   T: number;
@@ -15,11 +17,15 @@ export interface LinearCase {
   /** Of x and y, which are f32 by default. */
   x?: Dtype;
   y?: Dtype;
+  /** Of W; f32 by default. */
+  format?: WeightFormat;
 }
 
-/** y += x W^T as LoRA adds it, from column `yColumn` of wider rows, and y = scale x W^T. */
+/**
+ * y += x W^T as LoRA adds it, from column `yColumn` of wider rows, and y = scale x W^T; dx += scale dy W.
+ */
 export function linearAdd(
-  { T, K, N, ...dtypes }: LinearCase,
+  { T, K, N, format = "f32", ...dtypes }: LinearCase,
   yStride: number,
   yColumn: number,
 ): KernelCase {
@@ -27,7 +33,8 @@ export function linearAdd(
   const [ofX, ofY] = [storage(dtypes.x ?? "f32"), storage(dtypes.y ?? "f32")];
   const x = ofX.round(random.normal(T * K));
   const before = ofY.round(random.normal(T * yStride));
-  const [w, upstream] = [N * K, T * N].map((n) => random.normal(n));
+  const [original, upstream] = [N * K, T * N].map((n) => random.normal(n));
+  const { blocks, values: w } = stored("w", original, K, N, format);
   const scale = 1.5;
   const product = matmulForward(x, w, { T, K, N });
   const y = before.slice();
@@ -37,24 +44,27 @@ export function linearAdd(
   const dxBefore = random.normal(T * K);
   const dx = matmulBackwardInput(upstream, w, { T, K, N });
   return {
-    inputs: { x: ofX.input(x), w0: w, dy: upstream },
+    inputs: { x: ofX.input(x), ...Object.fromEntries(blocks), dy: upstream },
     outputs: {
       y: {
-        kernel: "matmul.forward_add",
+        kernel: weightKernel("matmul", format, "forward_add"),
         reference: y,
         initial: ofY.input(before),
         ...ofY.output,
       },
-      scaled: { kernel: "matmul.forward", reference: product.map((value) => scale * value) },
+      scaled: {
+        kernel: weightKernel("matmul", format, "forward"),
+        reference: product.map((value) => scale * value),
+      },
       dx: {
-        kernel: "matmul.backward_input",
+        kernel: weightKernel("matmul", format, "backward_input"),
         reference: dx.map((value, i) => dxBefore[i] + scale * value),
         initial: dxBefore,
         upstream,
       },
     },
     dispatch: (ops, t) => {
-      const matrix = joined(t, "w", N, K, N);
+      const matrix = joined(t, "w", N, K, N, format);
       const [block] = matrix.blocks;
       ops.linear.forwardBlock({ x: t.x, y: t.y, add: true }, matrix, block, T, yStride, yColumn);
       ops.linear.forward({ x: t.x, y: t.scaled, scale }, matrix, T);
@@ -65,11 +75,12 @@ export function linearAdd(
 
 /** y = x W^T (+ residual or bias), where the columns of y beyond N stay as they are. */
 export function linearForward(shape: LinearCase, added?: "residual" | "bias"): KernelCase {
-  const { T, K, N, blockRows = N, yStride = Math.ceil(N / 4) * 4 } = shape;
+  const { T, K, N, blockRows = N, yStride = Math.ceil(N / 4) * 4, format = "f32" } = shape;
   const random = new Random(1, T, K, N);
   const [ofX, ofY] = [storage(shape.x ?? "f32"), storage(shape.y ?? "f32")];
   const x = ofX.round(random.normal(T * K));
-  const w = random.normal(N * K);
+  const original = random.normal(N * K);
+  const { blocks, values: w } = stored("w", original, K, blockRows, format);
   const before = ofY.round(random.normal(T * yStride));
   const residual = random.normal(added === "bias" ? N : T * yStride);
   const y = before.slice();
@@ -77,41 +88,46 @@ export function linearForward(shape: LinearCase, added?: "residual" | "bias"): K
     const at = Math.floor(i / N) * yStride + (i % N);
     y[at] = value + (added ? residual[added === "bias" ? i % N : at] : 0);
   });
-  const kernel = added ? "matmul.forward_residual" : "matmul.forward";
+  const kernel = weightKernel("matmul", format, added ? "forward_residual" : "forward");
   return {
-    inputs: { x: ofX.input(x), ...Object.fromEntries(cut("w", w, K, blockRows)), residual },
+    inputs: { x: ofX.input(x), ...Object.fromEntries(blocks), residual },
     outputs: { y: { kernel, reference: y, initial: ofY.input(before), ...ofY.output } },
     dispatch: (ops, t) => {
       const tensors = { x: t.x, y: t.y, ...(added && { [added]: t.residual }) };
-      ops.linear.forward(tensors, joined(t, "w", N, K, blockRows), T, yStride);
+      ops.linear.forward(tensors, joined(t, "w", N, K, blockRows, format), T, yStride);
     },
   };
 }
 
-/** dx = dy W and dW += dy^T x, where the columns of dy beyond N are NaN. */
+/** dx = dy W, and for weights in f32 dW += dy^T x, where the columns of dy beyond N are NaN. */
 export function linearBackward(shape: LinearCase): KernelCase {
-  const { T, K, N, blockRows = N, yStride = Math.ceil(N / 4) * 4 } = shape;
+  const { T, K, N, blockRows = N, yStride = Math.ceil(N / 4) * 4, format = "f32" } = shape;
   const random = new Random(2, T, K, N);
   const ofX = storage(shape.x ?? "f32");
   const x = ofX.round(random.normal(T * K));
-  const [w, upstream, before] = [N * K, T * N, N * K].map((n) => random.normal(n));
+  const [original, upstream, before] = [N * K, T * N, N * K].map((n) => random.normal(n));
+  const { blocks, values: w } = stored("w", original, K, blockRows, format);
   const dy = new Float64Array(T * yStride).fill(Number.NaN);
   for (let t = 0; t < T; t++) dy.set(upstream.subarray(t * N, (t + 1) * N), t * yStride);
   const dx = matmulBackwardInput(upstream, w, shape);
   const dw = matmulBackwardWeight(upstream, x, shape, before);
   const initial = cut("", before, K, blockRows);
   const outputs: Record<string, Output> = {
-    dx: { kernel: "matmul.backward_input", reference: dx, upstream },
+    dx: { kernel: weightKernel("matmul", format, "backward_input"), reference: dx, upstream },
   };
-  cut("dw", dw, K, blockRows).forEach(([name, reference], i) => {
-    const kernel = "matmul.backward_weight";
-    outputs[name] = { kernel, reference, initial: initial[i][1], upstream };
-  });
+  const trained = format === "f32";
+  if (trained)
+    cut("dw", dw, K, blockRows).forEach(([name, reference], i) => {
+      const kernel = "matmul.backward_weight";
+      outputs[name] = { kernel, reference, initial: initial[i][1], upstream };
+    });
   return {
-    inputs: { x: ofX.input(x), ...Object.fromEntries(cut("w", w, K, blockRows)), dy },
+    inputs: { x: ofX.input(x), ...Object.fromEntries(blocks), dy },
     outputs,
     dispatch: (ops, t) => {
-      ops.linear.backwardInput({ dy: t.dy, dx: t.dx }, joined(t, "w", N, K, blockRows), T, yStride);
+      const matrix = joined(t, "w", N, K, blockRows, format);
+      ops.linear.backwardInput({ dy: t.dy, dx: t.dx }, matrix, T, yStride);
+      if (!trained) return;
       const gradient = joined(t, "dw", N, K, blockRows);
       ops.linear.backwardWeight({ dy: t.dy, x: t.x }, gradient, T, yStride);
     },
@@ -141,11 +157,22 @@ export function bias({ T, N }: { T: number; N: number }): KernelCase {
   };
 }
 
-/** M rows of width d out of a table of `rows` rows, whose blocks hold `blockRows`. */
-export function gather(shape: { rows: number; d: number; M: number; blockRows?: number }) {
-  const { rows, d, M, blockRows = rows } = shape;
+interface GatherCase {
+  rows: number;
+  d: number;
+  M: number;
+  /** Rows of the table in one block. */
+  blockRows?: number;
+  /** Of the table; f32 by default. */
+  format?: WeightFormat;
+}
+
+/** M rows of width d out of a table, and for tables in f32 the way back. */
+export function gather(shape: GatherCase): KernelCase[] {
+  const { rows, d, M, blockRows = rows, format = "f32" } = shape;
   const random = new Random(7, rows, d, M);
-  const [table, before, upstream] = [rows * d, rows * d, M * d].map((n) => random.normal(n));
+  const [original, before, upstream] = [rows * d, rows * d, M * d].map((n) => random.normal(n));
+  const { blocks, values: table } = stored("table", original, d, blockRows, format);
   const index = random.integers(M, rows);
   const places = new Map<number, number[]>();
   index.forEach((row, m) => {
@@ -157,11 +184,19 @@ export function gather(shape: { rows: number; d: number; M: number; blockRows?: 
   const initial = cut("", before, d, blockRows);
   const gradient = gatherBackward(upstream, index, d, before);
   const forward: KernelCase = {
-    inputs: { index, ...Object.fromEntries(cut("table", table, d, blockRows)) },
-    outputs: { out: { kernel: "gather.forward", reference: gatherForward(table, index, d) } },
-    dispatch: (ops, t) =>
-      ops.gather.forward({ index: t.index, out: t.out }, joined(t, "table", rows, d, blockRows), M),
+    inputs: { index, ...Object.fromEntries(blocks) },
+    outputs: {
+      out: {
+        kernel: weightKernel("gather", format, "forward"),
+        reference: gatherForward(table, index, d),
+      },
+    },
+    dispatch: (ops, t) => {
+      const matrix = joined(t, "table", rows, d, blockRows, format);
+      ops.gather.forward({ index: t.index, out: t.out }, matrix, M);
+    },
   };
+  if (format !== "f32") return [forward];
   const outputs: Record<string, Output> = {};
   cut("d_table", gradient, d, blockRows).forEach(([name, reference], i) => {
     outputs[name] = { kernel: "gather.backward", reference, initial: initial[i][1], upstream };
@@ -182,4 +217,18 @@ export function gather(shape: { rows: number; d: number; M: number; blockRows?: 
       ),
   };
   return [forward, backward];
+}
+
+/** Everything that reads a frozen matrix W, in one of its formats. */
+export function frozen(shape: LinearCase): KernelCase[] {
+  const { T, K, N, blockRows, format } = shape;
+  const whole = Math.ceil(N / 4) * 4;
+  return [
+    linearForward(shape),
+    linearForward(shape, "residual"),
+    linearForward(shape, "bias"),
+    linearAdd({ T, K, N: whole, format }, whole + 16, 12),
+    linearBackward(shape),
+    ...gather({ rows: N, d: K, M: T, blockRows, format }),
+  ];
 }

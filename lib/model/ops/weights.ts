@@ -1,0 +1,33 @@
+import f16 from "../../../shaders/weights/f16.wgsl" with { type: "text" };
+import f32 from "../../../shaders/weights/f32.wgsl" with { type: "text" };
+import q4_1 from "../../../shaders/weights/q4_1.wgsl" with { type: "text" };
+import q8_0 from "../../../shaders/weights/q8_0.wgsl" with { type: "text" };
+import type { WeightFormat } from "../weight-formats.ts";
+import type { Kernels } from "./kernels.ts";
+
+const READERS: Readonly<Record<WeightFormat, string>> = { f32, f16, q8_0, q4_1 };
+const FORMATS = Object.keys(READERS) as WeightFormat[];
+
+/** A shader with the file of shaders/weights/ before it through which it reads matrices of a format. */
+export const withWeights = (source: string, format: WeightFormat) =>
+  `${READERS[format]}\n${source}`;
+
+/** Names entry points that read a matrix, once for each format, for `weightKernel`. */
+export function addWeightKernels(
+  kernels: Kernels,
+  shader: string,
+  source: string,
+  entries: string,
+  constants: Record<string, number> = {},
+): void {
+  for (const format of FORMATS) {
+    kernels.add(named(shader, format), withWeights(source, format), entries, constants);
+  }
+}
+
+/** The kernel of an entry point for matrices of a format. */
+export const weightKernel = (shader: string, format: WeightFormat, entry: string) =>
+  `${named(shader, format)}.${entry}`;
+
+const named = (shader: string, format: WeightFormat) =>
+  format === "f32" ? shader : `${shader}/${format}`;
