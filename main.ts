@@ -6,6 +6,7 @@ import {
   gpuSettings,
   mergeSettings,
   planSettings,
+  sampleBaseSettings,
   sampleSettings,
   sftSettings,
   trainSettings,
@@ -19,6 +20,7 @@ import {
   gpuGroups,
   mergeGroups,
   planGroups,
+  sampleBaseGroups,
   sampleGroups,
   sftGroups,
   type TrainSettings,
@@ -74,6 +76,16 @@ const commands: Record<string, Command> = {
       const settings = sampleSettings(args);
       const { sample } = await import("./lib/sample.ts");
       await sample(settings);
+    },
+  },
+  "sample-base": {
+    usage: "sample-base <data.jsonl>",
+    summary: "Draw from the model what a run of train would draw, and learn nothing.",
+    flags: sampleBaseGroups,
+    async run(args) {
+      const settings = sampleBaseSettings(args, storedSettings);
+      const { sampleBase } = await import("./lib/sample-base.ts");
+      await sampleBase(settings, interruption());
     },
   },
   eval: {

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { isUserCode } from "./data/outcome/user.ts";
 import { UserError } from "./errors.ts";
 import { parseExploration } from "./explore/bonus.ts";
-import { type Flags, optionName, parseFlags } from "./flags.ts";
+import { type FlagGroups, type Flags, optionName, parseFlags } from "./flags.ts";
 import { parseReward } from "./rewards.ts";
 import * as settings from "./settings.ts";
 import { EMBEDDED } from "./settings.ts";
@@ -37,23 +37,41 @@ const CHANGEABLE = new Set(
   ).split(" "),
 );
 
-/**
- * The settings of `train`. With `--resume` they are those of the run, which `readStored` returns; a flag
- * that contradicts them is refused unless it cannot change the past.
- */
-export function trainSettings(
+/** Reads the stored settings of a run. */
+type ReadStored = (run: string) => object;
+
+/** The settings of `train`, or with `--resume` those of the run it names. */
+export function trainSettings(args: string[], readStored: ReadStored): settings.TrainSettings {
+  const { all, given } = newOrStored("train", settings.trainGroups, args, readStored);
+  return checkTrain(all as settings.TrainSettings, given);
+}
+
+/** The settings of `sample-base`, likewise. */
+export function sampleBaseSettings(
   args: string[],
-  readStored: (run: string) => Partial<settings.TrainSettings>,
-): settings.TrainSettings {
-  const { flags, given, positionals } = parseFlags(settings.trainGroups, args);
+  readStored: ReadStored,
+): settings.SampleBaseSettings {
+  const groups = settings.sampleBaseGroups;
+  const { all, given } = newOrStored("sample-base", groups, args, readStored);
+  const s = all as settings.SampleBaseSettings;
+  checkOutcome(s, given);
+  checkDisplay(s);
+  return s;
+}
+
+/**
+ * All settings of a run, and those that were given for a new one. With `--resume` they are those of the
+ * run, which `readStored` returns; a flag that contradicts them is refused unless it cannot change the past.
+ */
+function newOrStored(command: string, groups: FlagGroups, args: string[], readStored: ReadStored) {
+  const { flags, given, positionals } = parseFlags(groups, args);
   if (typeof given.resume !== "string") {
-    const all = { ...complete(flags, given), data: oneFile(positionals, "train") };
-    return checkTrain(all as settings.TrainSettings, given);
+    return { all: { ...complete(flags, given), data: oneFile(positionals, command) }, given };
   }
   if (given.outputDir)
     fail("--resume and --output-dir exclude each other: a run stays in its folder");
   const stored = readStored(given.resume) as Record<string, unknown>;
-  if (positionals.length > 0) given.data = oneFile(positionals, "train");
+  if (positionals.length > 0) given.data = oneFile(positionals, command);
   for (const [key, value] of Object.entries(given)) {
     const same = JSON.stringify(absolute(value)) === JSON.stringify(stored[key]);
     if (!same && !CHANGEABLE.has(key)) {
@@ -63,7 +81,7 @@ export function trainSettings(
   }
   // the display belongs to this invocation, not to the run
   const now = { quiet: false, json: false, ...given, outputDir: given.resume };
-  return checkTrain({ ...complete(flags, stored), ...now } as settings.TrainSettings, {});
+  return { all: { ...complete(flags, stored), ...now }, given: {} };
 }
 
 /** Settings as a run stores them: paths absolute, so that it can be continued from another folder. */

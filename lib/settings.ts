@@ -177,6 +177,23 @@ const saving = {
   saveTotalLimit: integer(2, { min: 1 }, "Newest checkpoints kept.", "our choice; all in TRL"),
 };
 
+const resume = optional(
+  text("", "run", "Continue this run after its last checkpoint, with its settings.", "start anew"),
+);
+
+/** How many completions of which questions a run draws: the same in `train` and `sample-base`. */
+const lengthOfRun = {
+  maxSteps: integer(
+    160,
+    { min: 1 },
+    "Steps; in each, questions are drawn, answered and learned from.",
+    "five visits to each example, and a minute or two on a CPU",
+  ),
+  promptsPerStep: integer(16, { min: 1 }, "Questions drawn in a step.", OURS),
+  numGenerations: integer(8, { min: 2 }, "Completions of a question: its group.", `${PAPER}; TRL`),
+  seed,
+};
+
 export const trainGroups = {
   "Model and data": {
     model,
@@ -185,31 +202,9 @@ export const trainGroups = {
     ...dataFields,
     skipBad,
     outputDir,
-    resume: optional(
-      text(
-        "",
-        "run",
-        "Continue this run after its last checkpoint, with its settings.",
-        "start anew",
-      ),
-    ),
+    resume,
   },
-  "Length of the run": {
-    maxSteps: integer(
-      160,
-      { min: 1 },
-      "Steps; in each, questions are drawn, answered and learned from.",
-      "five visits to each example, and a minute or two on a CPU",
-    ),
-    promptsPerStep: integer(16, { min: 1 }, "Questions drawn in a step.", OURS),
-    numGenerations: integer(
-      8,
-      { min: 2 },
-      "Completions of a question: its group.",
-      `${PAPER}; TRL`,
-    ),
-    seed,
-  },
+  "Length of the run": lengthOfRun,
   Exploration: {
     explore: text(
       "ucb-con",
@@ -325,6 +320,28 @@ export const trainGroups = {
     ...showing,
     gpu,
   },
+} satisfies FlagGroups;
+
+export const sampleBaseGroups = {
+  "Model and data": {
+    model,
+    outcome,
+    outcomeTimeout,
+    ...dataFields,
+    skipBad,
+    outputDir,
+    resume: { ...resume, help: "Continue this run after its last step, with its settings." },
+  },
+  "Length of the run": {
+    ...lengthOfRun,
+    maxSteps: {
+      ...lengthOfRun.maxSteps,
+      help: "Steps; in each, questions are drawn and answered.",
+    },
+  },
+  Prompts: prompting,
+  Sampling: sampling,
+  Showing: { ...showing, gpu },
 } satisfies FlagGroups;
 
 export const sftGroups = {
@@ -450,6 +467,8 @@ export type TrainSettings = SettingsIn<typeof trainGroups> & { data: string };
 /** `data` may be missing; `line` is what was typed: texts by setting, and nothing of `plan` itself. */
 export type PlanSettings = TrainSettings &
   SettingsIn<Pick<typeof planGroups, "Plan">> & { line: ReadonlyMap<string, readonly string[]> };
+/** All settings of `sample-base`: those of `train` that say what is sampled. */
+export type SampleBaseSettings = SettingsIn<typeof sampleBaseGroups> & { data: string };
 /** All settings of `sft`. `maxSteps` null means that `numTrainEpochs` decides. */
 export type SftSettings = SettingsIn<typeof sftGroups> & { data: string };
 export type SampleSettings = SettingsIn<typeof sampleGroups> & { questions: string[] };
