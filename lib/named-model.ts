@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { UserError } from "./errors.ts";
+import { isHubName } from "./hub.ts";
 import { formatBytes } from "./memory-plan.ts";
 import { type AdaptedModel, isAdapter, openAdapter, readAdapterConfig } from "./model/adapter.ts";
 import { Prompter, type PromptSettings } from "./model/chat.ts";
 import { openEmbeddedModel } from "./model/embedded.ts";
 import { type ModelFolder, openModelFolder, type Wanted } from "./model/folder.ts";
 import { openGgufModel } from "./model/gguf/open.ts";
-import { hubModel, isHubName } from "./model/hub.ts";
+import { hubModel } from "./model/hub.ts";
 import { Tokenizer, type TokenizerFiles } from "./model/tokenizer.ts";
 import { modelPath } from "./run.ts";
 import { EMBEDDED } from "./settings.ts";
@@ -35,8 +36,8 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
   return { ...model, adapter: await openAdapter(path, model.config, lora) };
 }
 
-/** On a terminal a line that counts up; elsewhere a line when a file is there. */
-function showDownload(file: string, done: number, total: number): void {
+/** Tells of a download: on a terminal a line that counts up; elsewhere a line when a file is there. */
+export function showDownload(file: string, done: number, total: number): void {
   const end = done === total ? "\n" : "";
   if (process.stderr.isTTY) {
     const share = Math.floor((100 * done) / total);

@@ -14,8 +14,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
+import { isHubName } from "../../lib/hub.ts";
 import { openModelFolder } from "../../lib/model/folder.ts";
-import { hubModel, isHubName } from "../../lib/model/hub.ts";
+import { hubModel } from "../../lib/model/hub.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const base = (name: string) => readFileSync(`${import.meta.dir}/../../models/base/${name}`);
