@@ -22,8 +22,9 @@ function complete(flags: Flags, given: Record<string, unknown>): Record<string, 
   return { ...Object.fromEntries(defaults), ...given };
 }
 
-function oneFile(positionals: string[], command: string): string {
-  const [file, extra] = positionals;
+/** The data, given as an argument or by --data. */
+function oneFile(positionals: string[], command: string, flag: unknown = undefined): string {
+  const [file, extra] = typeof flag === "string" ? [flag, ...positionals] : positionals;
   if (!file) fail(`${command} needs a data file: rlexplore ${command} data.jsonl`);
   if (extra !== undefined) fail(`${command} takes one data file; "${extra}" is one too many`);
   return file;
@@ -32,7 +33,7 @@ function oneFile(positionals: string[], command: string): string {
 /** What may differ when a run is continued: nothing that its past depended on. */
 const CHANGEABLE = new Set(
   (
-    "resume maxSteps outcomeTimeout microBatchTokens gradientCheckpointing samplingBatchSize evalFile evalSteps evalSamples saveSteps saveTotalLimit " +
+    "resume maxSteps outcomeTimeout microBatchTokens gradientCheckpointing samplingBatchSize evalFile evalSplit evalSteps evalSamples saveSteps saveTotalLimit " +
     "saveBest logCompletions quiet json gpu"
   ).split(" "),
 );
@@ -66,12 +67,15 @@ export function sampleBaseSettings(
 function newOrStored(command: string, groups: FlagGroups, args: string[], readStored: ReadStored) {
   const { flags, given, positionals } = parseFlags(groups, args);
   if (typeof given.resume !== "string") {
-    return { all: { ...complete(flags, given), data: oneFile(positionals, command) }, given };
+    return {
+      all: { ...complete(flags, given), data: oneFile(positionals, command, given.data) },
+      given,
+    };
   }
   if (given.outputDir)
     fail("--resume and --output-dir exclude each other: a run stays in its folder");
   const stored = readStored(given.resume) as Record<string, unknown>;
-  if (positionals.length > 0) given.data = oneFile(positionals, command);
+  if (positionals.length > 0) given.data = oneFile(positionals, command, given.data);
   for (const [key, value] of Object.entries(given)) {
     const same = JSON.stringify(absolute(value)) === JSON.stringify(stored[key]);
     if (!same && !CHANGEABLE.has(key)) {
@@ -127,15 +131,31 @@ function checkTrain(s: settings.TrainSettings, given: Record<string, unknown>) {
     const tokens = `--micro-batch-tokens ${s.microBatchTokens}`;
     fail(`${tokens} must exceed --max-completion-length ${s.maxCompletionLength}`);
   }
-  if (s.evalFile === null && s.evalSteps > 0) fail("--eval-steps needs --eval-file");
-  if (s.evalFile === null && given.evalSamples) fail("--eval-samples needs --eval-file");
-  if (s.saveBest && s.evalSteps === 0) fail("--save-best needs --eval-file and --eval-steps");
+  checkHeldOut(s, given);
   if (s.quiet && s.logCompletions) fail("--quiet and --log-completions exclude each other");
+  checkFields(s);
   checkSchedule(s);
   checkLora(s, given);
   checkOutcome(s, given);
   checkDisplay(s);
   return s;
+}
+
+function checkHeldOut(s: settings.TrainSettings, given: Record<string, unknown>) {
+  const held = s.evalFile !== null || s.evalSplit !== null;
+  if (held && s.evalFraction > 0) {
+    fail("--eval-fraction excludes --eval-file and --eval-split: choose one of them");
+  }
+  if (!held && s.evalFraction === 0) {
+    if (s.evalSteps > 0) fail("--eval-steps needs --eval-file or --eval-fraction");
+    if (given.evalSamples) fail("--eval-samples needs --eval-file or --eval-fraction");
+  }
+  if (s.saveBest && s.evalSteps === 0) fail("--save-best needs --eval-file and --eval-steps");
+}
+
+function checkFields(s: { questionField: string | null; answerField: string | null }) {
+  if (s.questionField === null || s.questionField !== s.answerField) return;
+  fail(`--question-field and --answer-field are both ${s.questionField}: give two fields`);
 }
 
 function checkLora({ loraRank }: { loraRank: number }, given: Record<string, unknown>) {
@@ -165,7 +185,7 @@ function checkDisplay(s: { quiet: boolean; json: boolean }) {
 export function planSettings(args: string[]): settings.PlanSettings {
   const { flags, given, positionals, texts } = parseFlags(settings.planGroups, args);
   if (given.resume) fail("plan takes no --resume: give it the flags of the run instead");
-  const data = positionals.length > 0 ? oneFile(positionals, "plan") : "";
+  const data = given.data || positionals.length > 0 ? oneFile(positionals, "plan", given.data) : "";
   if (data && given.maxPromptLength) {
     fail("--max-prompt-length is for a plan without data, which has prompts of its own");
   }
@@ -208,8 +228,9 @@ export function evalSettings(args: string[]): settings.EvalSettings {
   const { flags, given, positionals } = parseFlags(settings.evalGroups, args);
   const s = {
     ...complete(flags, given),
-    data: oneFile(positionals, "eval"),
+    data: oneFile(positionals, "eval", given.data),
   } as settings.EvalSettings;
+  checkFields(s);
   s.k = [...new Set(s.k)].sort((a, b) => a - b);
   const tooLarge = s.k.find((k) => k > s.numSamples);
   if (tooLarge && given.k) {

@@ -194,6 +194,11 @@ const SYNONYMS: Record<string, string> = {
   "max-new-tokens": "max-completion-length",
   "max-tokens": "max-completion-length",
   "kl-coef": "beta",
+  config: "subset",
+  "dataset-config": "subset",
+  "dataset-name": "data",
+  "dataset-train-split": "split",
+  "dataset-test-split": "eval-split",
   output: "output-dir",
   out: "output-dir",
 };

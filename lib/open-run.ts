@@ -1,24 +1,18 @@
 import { storedSettings } from "./arguments.ts";
 import { latestCheckpoint } from "./checkpoint.ts";
-import { type Outcome, openOutcome } from "./data/outcome.ts";
-import { type Row, readRows, usableRows } from "./data/rows.ts";
+import type { Outcome } from "./data/outcome.ts";
 import { UserError } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { type Exploration, parseExploration, usesHistory } from "./explore/bonus.ts";
 import { Ledger } from "./ledger.ts";
 import { formatPlan, trainingNeeds } from "./memory-plan.ts";
 import type { ModelFolder } from "./model/folder.ts";
-import { openNamedModel, prompterOf, requireWhole } from "./named-model.ts";
+import { openNamedModel, requireWhole } from "./named-model.ts";
 import { openGpu, Policy } from "./policy.ts";
 import { Progress } from "./progress.ts";
+import { readQuestions, readRunData, type TrainingQuestions } from "./questions.ts";
 import { parseReward, type RewardRules, rewardRules } from "./rewards.ts";
-import {
-  fitContext,
-  longestPrompt,
-  prepareQuestions,
-  type Question,
-  type RolloutSettings,
-} from "./rollout.ts";
+import { longestPrompt, type Question, type RolloutSettings } from "./rollout.ts";
 import { modelPath, RunFolder } from "./run.ts";
 import type { TrainSettings } from "./settings.ts";
 import { runConfig } from "./versions.ts";
@@ -45,7 +39,7 @@ export interface OpenRun {
   model: ModelFolder;
   policy: Policy;
   outcome: Outcome;
-  questions: Question[];
+  questions: TrainingQuestions;
   heldOut: Question[];
   state: TrainerState;
   progress: Progress;
@@ -60,22 +54,22 @@ export interface OpenRun {
 export async function openRun(given: TrainSettings): Promise<OpenRun> {
   const notes: string[] = [];
   const note = (text: string) => notes.push(text);
-  const rows = await readRowsOf(given, note);
+  const data = await readRunData(given, note);
   const exploration = parseExploration(given.explore, given.exploreCoef, given.b0);
   const terms = parseReward(given.reward, given.outcome);
   const base = await openNamedModel(given.model);
   requireWhole(given.model, base);
   if (!given.resume) RunFolder.requireFree(given.outputDir);
-  const { outcome, questions, heldOut, settings } = await readQuestions(given, rows, base, note);
+  const { outcome, questions, heldOut, settings } = await readQuestions(given, data, base, note);
   const rewards = rewardRules(terms, settings.answerForm, settings);
 
   const progress = new Progress({ total: settings.maxSteps, ...settings });
   const gpu = await openGpu(settings.gpu);
   progress.note(gpu.found.why);
   for (const text of notes) progress.note(text);
-  warnOfFewVisits(questions.length, exploration, settings, progress);
+  warnOfFewVisits(questions.count, exploration, settings, progress);
 
-  const needs = trainingNeeds(settings, longestPrompt([...questions, ...heldOut]));
+  const needs = trainingNeeds(settings, longestPrompt([...questions.drawn, ...heldOut]));
   const policy = await Policy.open(gpu, base, needs, (plan) => progress.note(formatPlan(plan)));
 
   const folder = settings.resume
@@ -121,53 +115,6 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
     progress,
     step,
   };
-}
-
-/** Rows of the questions to train on, and of those held out. */
-interface RowsOf {
-  train: readonly Row[];
-  heldOut: readonly Row[];
-}
-
-/** Reads the data that the settings name. What is left out is noted. */
-export async function readRowsOf(
-  given: TrainSettings,
-  note: (text: string) => void,
-): Promise<RowsOf> {
-  const train = usableRows(await readRows(given.data, given), note);
-  if (!given.evalFile) return { train, heldOut: [] };
-  const heldOut = await readRows(given.evalFile, { ...given, limit: null });
-  return { train, heldOut: usableRows(heldOut, note) };
-}
-
-/** Makes prompts for the model of the rows, and settles the length of completions by them. */
-export async function readQuestions<S extends TrainSettings>(
-  given: S,
-  rows: RowsOf,
-  model: ModelFolder,
-  note: (text: string) => void,
-) {
-  const prompter = prompterOf(model, given, note);
-  const outcome = await openOutcome(given.outcome, given.outcomeTimeout);
-  const questions = prepareQuestions(prompter, rows.train, given.data, outcome);
-  const heldOut = prepareQuestions(prompter, rows.heldOut, given.evalFile ?? "", outcome);
-  const context = model.config.maxPositionEmbeddings;
-  const settings = fitContext(given, [...questions, ...heldOut], context);
-  requireMicroBatch(longestPrompt(questions), settings);
-  return { outcome, questions, heldOut, settings };
-}
-
-/** A question and one completion of it must fit one micro-batch. */
-export function requireMicroBatch(
-  promptTokens: number,
-  { maxCompletionLength, microBatchTokens }: RolloutSettings & TrainSettings,
-): void {
-  const needed = promptTokens + maxCompletionLength;
-  if (needed > microBatchTokens) {
-    throw new UserError(
-      `a prompt and its completion may have ${needed} tokens; raise --micro-batch-tokens ${microBatchTokens} to that, or lower --max-completion-length`,
-    );
-  }
 }
 
 /** Counts mean nothing until questions are seen again: the paper's comparisons need ten visits or more. */

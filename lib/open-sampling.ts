@@ -1,14 +1,17 @@
 import { openOutcome } from "./data/outcome.ts";
-import { type ReadOptions, readRows, usableRows } from "./data/rows.ts";
+import { type ReadOptions, readRows, readsWholeRow, usableRows } from "./data/rows.ts";
 import { formatPlan } from "./memory-plan.ts";
 import type { PromptSettings } from "./model/chat.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
 import { openGpu, Policy } from "./policy.ts";
+import { openData } from "./questions.ts";
 import { fitContext, longestPrompt, prepareQuestions, type Question } from "./rollout.ts";
 
 /** What the commands need that ask a model the questions of a file, and teach it nothing. */
 interface SamplingNeeds extends ReadOptions, PromptSettings {
   data: string;
+  split: string | null;
+  subset: string | null;
   model: string;
   outcome: string;
   outcomeTimeout: number;
@@ -33,7 +36,9 @@ export async function openSampling<S extends SamplingNeeds>(
   samples: number,
   note: (text: string) => void,
 ): Promise<OpenSampling<S>> {
-  const rows = usableRows(await readRows(given.data, given), note);
+  const wholeRows = readsWholeRow(given.outcome);
+  const data = await readRows(await openData(given.data, given), { ...given, wholeRows });
+  const rows = usableRows(data, note);
   const model = await openNamedModel(given.model);
   const gpu = await openGpu(given.gpu);
   note(gpu.found.why);

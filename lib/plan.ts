@@ -15,8 +15,8 @@ import type { ModelConfig } from "./model/config.ts";
 import { tensorShapes } from "./model/config.ts";
 import { adapterShapes, LORA_TARGETS, type LoraConfig } from "./model/lora.ts";
 import { openNamedModel, requireWhole } from "./named-model.ts";
-import { readQuestions, readRowsOf, requireMicroBatch } from "./open-run.ts";
 import { openGpu } from "./policy.ts";
+import { readQuestions, readRunData, requireMicroBatch } from "./questions.ts";
 import { fitContext, longestPrompt } from "./rollout.ts";
 import { type Saving, smallestFit } from "./savings.ts";
 import type { PlanSettings } from "./settings.ts";
@@ -71,9 +71,9 @@ export async function plan(given: PlanSettings): Promise<void> {
   let settings: PlanSettings & { maxCompletionLength: number };
   let prompt: number;
   if (given.data) {
-    const read = await readQuestions(given, await readRowsOf(given, note), model, note);
+    const read = await readQuestions(given, await readRunData(given, note), model, note);
     settings = read.settings;
-    prompt = longestPrompt([...read.questions, ...read.heldOut]);
+    prompt = longestPrompt([...read.questions.drawn, ...read.heldOut]);
   } else {
     settings = fitContext(given, [], context);
     prompt = given.maxPromptLength ?? Math.min(MAX_PROMPT_LENGTH, context >> 1);

@@ -44,11 +44,11 @@ export const PURPOSE = { train: 0, evaluate: 1, sample: 2 } as const;
 /** Reads every row's question and answer; `source` names the file in messages. */
 export function prepareQuestions(
   prompter: Pick<Prompter, "encodePrompt">,
-  rows: readonly Row[],
+  rows: Iterable<Row>,
   source: string,
   outcome: Outcome,
 ): Question[] {
-  return rows.map((row) => {
+  return Array.from(rows, (row) => {
     const where = `${source}:${row.line}`;
     const gold = outcome.gold(row);
     if (gold === null) {

@@ -6,6 +6,7 @@ import { Ledger } from "./ledger.ts";
 import { describeGroups, rolloutsOf } from "./metrics.ts";
 import { openSampling } from "./open-sampling.ts";
 import { Progress } from "./progress.ts";
+import { shuffleSeedOf } from "./questions.ts";
 import { type Group, PURPOSE, rollout } from "./rollout.ts";
 import { modelPath, RunFolder } from "./run.ts";
 import type { SampleBaseSettings } from "./settings.ts";
@@ -22,7 +23,8 @@ export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal
   const note = (text: string) => progress.note(text);
   const opened = await openSampling(given, given.numGenerations, note);
   const { policy, questions, settings } = opened;
-  const { seed, promptsPerStep, numGenerations, maxSteps } = settings;
+  const { promptsPerStep, numGenerations, maxSteps } = settings;
+  const seed = shuffleSeedOf(settings);
   const folder = settings.resume
     ? RunFolder.open(settings.resume)
     : RunFolder.create(settings.outputDir, settings.data);

@@ -63,6 +63,26 @@ const dataFields = {
   ),
   limit: optional(integer(1, { min: 1 }, "Take this many rows, from the beginning.", "all")),
 };
+/** Data that is not a file: which files of a data set on the hub. */
+const hubData = {
+  data: optional(
+    text(
+      "",
+      "file",
+      "The questions: a file, - for standard input, or org/name of the hub; the same as without --data.",
+      "the argument",
+    ),
+  ),
+  split: optional(text("", "name", "Split of a data set of the hub.", "train")),
+  subset: optional(
+    text(
+      "",
+      "name",
+      "Subset (configuration) of a data set of the hub.",
+      "the one it calls default",
+    ),
+  ),
+};
 const skipBad = toggle("Leave out lines of the data that cannot be used, and say how many.");
 const outputDir = optional(
   text("", "folder", "Where the run is written; it must not exist yet.", "runs/<data>-<n>"),
@@ -192,6 +212,14 @@ const lengthOfRun = {
   promptsPerStep: integer(16, { min: 1 }, "Questions drawn in a step.", OURS),
   numGenerations: integer(8, { min: 2 }, "Completions of a question: its group.", `${PAPER}; TRL`),
   seed,
+  shuffleSeed: optional(
+    integer(
+      0,
+      { min: 0, max: 2 ** 32 - 1 },
+      "Seed of the order of the questions, and of which --eval-fraction holds out.",
+      "--seed",
+    ),
+  ),
 };
 
 export const trainGroups = {
@@ -199,6 +227,7 @@ export const trainGroups = {
     model,
     outcome,
     outcomeTimeout,
+    ...hubData,
     ...dataFields,
     skipBad,
     outputDir,
@@ -310,6 +339,15 @@ export const trainGroups = {
     evalFile: optional(
       text("", "file", "Questions held out for the table of before and after.", "no table"),
     ),
+    evalSplit: optional(
+      text("", "name", "Split held out, of --eval-file or of the data, from the hub.", "test"),
+    ),
+    evalFraction: number(
+      0,
+      fraction,
+      "Hold out this share of the data's questions; equal ones stay together.",
+      OURS,
+    ),
     evalSteps: integer(0, { min: 0 }, "Steps between evaluations; 0: before and after only.", OURS),
     evalSamples: integer(32, { min: 1 }, "Completions of each held-out question.", "for pass@32"),
   },
@@ -327,6 +365,7 @@ export const sampleBaseGroups = {
     model,
     outcome,
     outcomeTimeout,
+    ...hubData,
     ...dataFields,
     skipBad,
     outputDir,
@@ -408,6 +447,7 @@ export const evalGroups = {
     ),
     outcome,
     outcomeTimeout,
+    ...hubData,
     ...dataFields,
     skipBad,
     numSamples: integer(64, { min: 1 }, "Completions of each question.", "for pass@64"),

@@ -12,6 +12,7 @@ import { describeGroups, rolloutsOf } from "./metrics.ts";
 import { learningRateAt } from "./model/schedule.ts";
 import { type OpenRun, openRun } from "./open-run.ts";
 import { passTable, type StepMetrics } from "./progress.ts";
+import { shuffleSeedOf } from "./questions.ts";
 import { earned } from "./rewards.ts";
 import { type Group, PURPOSE, rollout } from "./rollout.ts";
 import type { TrainSettings } from "./settings.ts";
@@ -96,7 +97,7 @@ class Trainer {
     const total = tokens.reduce((a, b) => a + b, 0);
     const metrics = {
       ...describeGroups(groups),
-      solved: this.solved.size / questions.length,
+      solved: this.solved.size / questions.count,
       loss: sums.loss,
       kl: settings.beta > 0 ? sums.kl / sums.tokens : null,
       gradNorm: sums.gradNorm,
@@ -120,15 +121,16 @@ class Trainer {
    */
   private async drawGroups(step: number): Promise<ScoredGroup[]> {
     const { settings, questions, policy, state, progress } = this.run;
-    const { promptsPerStep, seed, numGenerations } = settings;
+    const { promptsPerStep, numGenerations } = settings;
+    const seed = shuffleSeedOf(settings);
     const groups: Group[] = [];
     let missing = promptsPerStep;
     let scored: ScoredGroup[] = [];
     while (missing > 0 && groups.length < 10 * promptsPerStep) {
       progress.activity(`sampling ${missing} groups`);
-      const drawn = drawQuestions(seed, state.drawn, missing, questions.length);
+      const drawn = drawQuestions(seed, state.drawn, missing, questions.count);
       state.drawn += missing;
-      const asked = drawn.map((i) => questions[i]);
+      const asked = drawn.map((place) => questions.at(place));
       const slot = groups.length;
       groups.push(
         ...(await rollout(policy, asked, numGenerations, settings, PURPOSE.train, step, slot)),

@@ -1,8 +1,8 @@
 // Writes the questions of the built-in task, examples/arithmetic*.jsonl, anew from its seed.
 import { writeFileSync } from "node:fs";
-import { exampleQuestions, toJsonLines } from "../lib/data/arithmetic.ts";
+import { exampleRows, toJsonLines } from "../lib/data/tasks.ts";
 
-const { train, test, validation } = exampleQuestions();
+const { train, test, validation } = exampleRows();
 writeFileSync("examples/arithmetic.jsonl", toJsonLines(train));
 writeFileSync("examples/arithmetic-test.jsonl", toJsonLines(test));
 writeFileSync("examples/arithmetic-validation.jsonl", toJsonLines(validation));

@@ -4,6 +4,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { trainSettings } from "../lib/arguments.ts";
+import { drawQuestions } from "../lib/data/random.ts";
+import { holdOut } from "../lib/data/split.ts";
 import { UserError } from "../lib/errors.ts";
 import { RunFolder } from "../lib/run.ts";
 import type { TrainSettings } from "../lib/settings.ts";
@@ -58,6 +60,30 @@ beforeAll(async () => {
     questions.map((question, i) => JSON.stringify({ question, answer: answers[i] })).join("\n"),
   );
   plain = await run({});
+});
+
+test("--shuffle-seed orders the questions, --eval-fraction holds some out, and a resumed run keeps both", async () => {
+  const flags = { "shuffle-seed": 7, "eval-fraction": 0.34, "eval-samples": 2 };
+  const asked = (path: string) =>
+    new Database(join(path, "ledger.sqlite"), { readonly: true })
+      .query(
+        "SELECT text FROM rollouts JOIN questions ON questions.id = question GROUP BY step, slot ORDER BY step, slot",
+      )
+      .values()
+      .flat();
+  const path = await run({ ...flags, "max-steps": 2 });
+  const all = readFileSync(data, "utf8")
+    .split("\n")
+    .map((line, i) => ({ ...JSON.parse(line), line: i + 1 }));
+  const { training } = holdOut(all, 0.34, 7);
+  const inOrder = drawQuestions(7, 0, 12, 4).map((place) => all[training[place]].question);
+  expect(asked(path)).toEqual(inOrder.slice(0, 8));
+  expect(metrics(path)[0].evaluation.questions).toBe(2);
+  await train(trainSettings(["--resume", path, "--max-steps", "3", "--quiet"], readStored));
+  expect(asked(path)).toEqual(inOrder);
+  expect(() => trainSettings(["--resume", path, "--eval-fraction", "0.5"], readStored)).toThrow(
+    "--eval-fraction cannot change when a run is continued (it was 0.34)",
+  );
 });
 
 test("a reward of parts moves the policy; solved is what is right, whatever it earned", async () => {

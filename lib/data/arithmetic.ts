@@ -30,7 +30,7 @@ export type Question = {
 
 /** What the generated texts are like. Probabilities are per text or per step as said. */
 export const ARITHMETIC = {
-  /** Seed of the hard facts and of the two example files. */
+  /** Seed of the hard facts and of the example files. */
   seed: 6,
   trainQuestions: 512,
   testQuestions: 128,
@@ -49,9 +49,8 @@ export const ARITHMETIC = {
   hastyRight: 0.16,
 };
 
-/** Streams of random numbers, one for each use of a seed. */
+/** Streams of random numbers, one for each use of a seed; `tasks.ts` has the rows' own. */
 const FACTS = 1;
-const EXAMPLES = 2;
 const TEXTS = 3;
 
 const MISTAKES = [-8, -7, -6, -5, 5, 6, 7, 8];
@@ -92,34 +91,6 @@ export function drawQuestion(random: Random): Question {
 export function isHard(question: Question, hard: HardFacts): boolean {
   const values = [question.start, ...partialResults(question.start, question.steps)];
   return question.steps.some(({ op, operand }, i) => hard.has(`${values[i] % 10}${op}${operand}`));
-}
-
-/**
- * The rows of `examples/arithmetic.jsonl`, `examples/arithmetic-test.jsonl` and
- * `examples/arithmetic-validation.jsonl`; none is in two of them.
- */
-export function exampleQuestions(
-  seed = ARITHMETIC.seed,
-): Record<"train" | "test" | "validation", Question[]> {
-  const { trainQuestions, testQuestions, validationQuestions } = ARITHMETIC;
-  const random = new Random(seed, EXAMPLES);
-  const questions = new Map<string, Question>();
-  while (questions.size < trainQuestions + testQuestions + validationQuestions) {
-    const question = drawQuestion(random);
-    questions.set(question.text, question);
-  }
-  const all = [...questions.values()];
-  return {
-    train: all.slice(0, trainQuestions),
-    test: all.slice(trainQuestions, trainQuestions + testQuestions),
-    validation: all.slice(trainQuestions + testQuestions),
-  };
-}
-
-/** A JSONL file of questions with their right answers. */
-export function toJsonLines(questions: Question[]): string {
-  const line = ({ text, answer }: Question) => `{"question": "${text}", "answer": "${answer}"}\n`;
-  return questions.map(line).join("");
 }
 
 /** Row number `index` of the endless pretraining texts of a seed. */

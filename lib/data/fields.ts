@@ -1,15 +1,21 @@
 /** Where question and answer stand in a row, in the layouts that data sets are published in. */
+import { countdownQuestion } from "./countdown.ts";
 
 export type Fields = Record<string, unknown>;
 
 const QUESTION = ["question", "prompt", "problem", "messages"];
 const ANSWER = ["answer", "solution", "ground_truth", "target"];
+/** Fields that hold more than text: verl's answer, and the numbers of a countdown task. */
+const OTHER = ["reward_model", "nums"];
 
 export type FieldNames = { questionField?: string | null; answerField?: string | null };
 
 /** The question of a row: text, or the user's turns of a conversation. */
 export function questionOf(row: Fields, { questionField }: FieldNames): string {
-  return text(row, questionField ? [questionField] : QUESTION, QUESTION[0]);
+  if (!questionField && Array.isArray(row.nums) && find(row, QUESTION) === null) {
+    return countdownQuestion(row.nums, row.target);
+  }
+  return text(row, questionField ? [questionField] : QUESTION, questionField ?? QUESTION[0]);
 }
 
 /** The answer of a row; verl keeps it in `reward_model.ground_truth`. */
@@ -19,6 +25,22 @@ export function answerOf(row: Fields, { answerField }: FieldNames): string {
   if (isFields(nested) && find(row, ANSWER) === null)
     return text(nested, ["ground_truth"], ANSWER[0]);
   return text(row, ANSWER, ANSWER[0]);
+}
+
+/** TinyZero's verl layout keeps the task itself where others have the answer: brought to the top of the row. */
+export function withTask(row: Fields): Fields {
+  const truth = isFields(row.reward_model) ? row.reward_model.ground_truth : null;
+  return isFields(truth) ? { ...truth, ...row } : row;
+}
+
+/** Of the columns of a file, those that question and answer may be in; all, if none is known. */
+export function columnsOf(names: string[], { questionField, answerField }: FieldNames): string[] {
+  const outermost = (name: string) => [name, name.split(".")[0]];
+  const question = questionField ? outermost(questionField) : QUESTION;
+  const answer = answerField ? outermost(answerField) : ANSWER;
+  const known = new Set([...question, ...answer, ...OTHER].map((name) => name.toLowerCase()));
+  const needed = names.filter((name) => known.has(name.toLowerCase()));
+  return needed.length > 0 ? needed : names;
 }
 
 export const isFields = (value: unknown): value is Fields =>
@@ -43,7 +65,7 @@ function find(row: Fields, names: readonly string[]): { name: string; value: unk
 /** A field as text; numbers are taken as they are written. Throws an Error that says what is wrong. */
 export function text(row: Fields, names: readonly string[], called = names[0]): string {
   const found = find(row, names);
-  if (found === null) throw new Error(`no "${called}"`);
+  if (found === null) throw new Error(`no "${called}"${fieldsOf(row)}`);
   const { name, value } = found;
   const content = Array.isArray(value) ? conversation(value) : value;
   if (content === null || !/^(?:string|number|bigint)$/.test(typeof content)) {
@@ -51,6 +73,14 @@ export function text(row: Fields, names: readonly string[], called = names[0]): 
   }
   if (String(content).trim() === "") throw new Error(`"${name}" is empty`);
   return String(content);
+}
+
+/** What a row has instead of what was looked for. */
+function fieldsOf(row: Fields): string {
+  const names = Object.keys(row).slice(0, 8);
+  const more = Object.keys(row).length > names.length ? ", ..." : "";
+  const list = names.map((name) => JSON.stringify(name.slice(0, 40))).join(", ");
+  return names.length === 0 ? " (the row is empty)" : ` (the row has ${list}${more})`;
 }
 
 /** What the user says in a conversation; null if it is none. */

@@ -69,19 +69,22 @@ export class Random {
   }
 
   /** Shuffles in place (Fisher-Yates) and returns the same array. */
-  shuffle<T>(items: T[]): T[] {
+  shuffle<Items extends unknown[] | Uint32Array>(items: Items): Items {
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.int(i + 1);
-      [items[i], items[j]] = [items[j] as T, items[i] as T];
+      [items[i], items[j]] = [items[j], items[i]];
     }
     return items;
   }
 }
 
 /** The order in which pass number `epoch` (from 0) over n questions visits them. */
-export function questionOrder(seed: number, epoch: number, n: number): number[] {
-  return new Random(seed, epoch).shuffle(Array.from({ length: n }, (_, i) => i));
+export function questionOrder(seed: number, epoch: number, n: number): Uint32Array {
+  return new Random(seed, epoch).shuffle(Uint32Array.from({ length: n }, (_, i) => i));
 }
+
+/** The latest order: step after step asks for the same one, and a million questions take a while to shuffle. */
+let latest: { name: string; order: Uint32Array } = { name: "", order: new Uint32Array() };
 
 /**
  * The questions of draws first, first + 1, ..., first + count - 1 of a run over n questions: one
@@ -90,14 +93,11 @@ export function questionOrder(seed: number, epoch: number, n: number): number[] 
  */
 export function drawQuestions(seed: number, first: number, count: number, n: number): number[] {
   const drawn: number[] = [];
-  let epoch = -1;
-  let order: number[] = [];
   for (let draw = first; draw < first + count; draw++) {
-    if (Math.floor(draw / n) !== epoch) {
-      epoch = Math.floor(draw / n);
-      order = questionOrder(seed, epoch, n);
-    }
-    drawn.push(order[draw % n] as number);
+    const epoch = Math.floor(draw / n);
+    const name = `${seed} ${epoch} ${n}`;
+    if (latest.name !== name) latest = { name, order: questionOrder(seed, epoch, n) };
+    drawn.push(latest.order[draw % n]);
   }
   return drawn;
 }

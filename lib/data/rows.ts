@@ -3,8 +3,18 @@
  * the fix.
  */
 import { UserError } from "../errors.ts";
-import { answerOf, type FieldNames, type Fields, isFields, questionOf, text } from "./fields.ts";
-import { type Entry, jsonEntries, readEntries } from "./formats.ts";
+import {
+  answerOf,
+  columnsOf,
+  type FieldNames,
+  type Fields,
+  isFields,
+  questionOf,
+  text,
+  withTask,
+} from "./fields.ts";
+import { readEntries } from "./formats.ts";
+import { PackedRows } from "./packed.ts";
 
 /** A question for reinforcement learning, with the answer that earns the reward. */
 export type Row = {
@@ -23,92 +33,142 @@ export type ReadOptions = FieldNames & {
   skipBad?: boolean;
   /** Take no more rows than this, from the beginning. */
   limit?: number | null;
+  /** Keep all fields of a row, not just question and answer. */
+  wholeRows?: boolean;
 };
 
 /** `skipped`: how many bad lines were left out; `firstProblem`: what was wrong with the first. */
 export type Rows<T> = {
-  rows: T[];
+  rows: T;
   skipped: number;
   firstProblem: string | null;
 };
+
+/** Files that are one data set, in order. `name` stands for it in messages; rows are counted through. */
+export interface DataSource {
+  name: string;
+  files: readonly string[];
+}
+
+/** A row that cannot be used. */
+export interface BadRow {
+  line: number;
+  problem: string;
+}
 
 /** The rows alone; how many lines were left out, if any, is noted. */
 export function usableRows<T>(
   { rows, skipped, firstProblem }: Rows<T>,
   note: (text: string) => void,
-): T[] {
+): T {
   const lines = skipped === 1 ? "line" : "lines";
   if (skipped > 0) note(`left out ${skipped} ${lines}; the first: ${firstProblem}`);
   return rows;
 }
 
+const QUESTIONS = '{"question": "...", "answer": "..."}';
+const TEXTS = '{"prompt": "...", "completion": "..."}';
+
 /** Reads question-answer rows of any format and layout there is help for (docs/data.md). */
-export async function readRows(path: string, options: ReadOptions = {}): Promise<Rows<Row>> {
-  return toRows(await readEntries(path, "questions"), path, options);
+export async function readRows(
+  source: string | DataSource,
+  options: ReadOptions = {},
+): Promise<Rows<PackedRows>> {
+  const rows = new PackedRows();
+  return checked(scanRows(source, options), source, options, QUESTIONS, rows);
 }
 
 /** Reads prompt-completion rows for `sft`. */
-export async function readSftRows(path: string, options: ReadOptions = {}): Promise<Rows<SftRow>> {
-  return toSftRows(await readEntries(path, "texts"), path, options);
-}
-
-/** As `readRows`, from JSON already in memory; `name` stands for the file in messages. */
-export function parseRows(json: string, name: string, options: ReadOptions = {}): Rows<Row> {
-  return toRows(jsonEntries(json), name, options);
-}
-
-/** As `readSftRows`, from JSON already in memory. */
-export function parseSftRows(json: string, name: string, options: ReadOptions = {}): Rows<SftRow> {
-  return toSftRows(jsonEntries(json), name, options);
-}
-
-function toRows(entries: Entry[], name: string, options: ReadOptions): Rows<Row> {
-  const shape = '{"question": "...", "answer": "..."}';
-  return checked(entries, name, options, shape, (fields, line) => ({
-    question: questionOf(fields, options),
-    answer: answerOf(fields, options),
-    line,
-    fields,
-  }));
-}
-
-function toSftRows(entries: Entry[], name: string, options: ReadOptions): Rows<SftRow> {
-  const shape = '{"prompt": "...", "completion": "..."}';
-  return checked(entries, name, options, shape, (fields, line) => ({
+export async function readSftRows(
+  source: string | DataSource,
+  options: ReadOptions = {},
+): Promise<Rows<SftRow[]>> {
+  const toRow = (fields: Fields, line: number): SftRow => ({
     prompt: text(fields, ["prompt"]),
     completion: text(fields, ["completion"]),
     line,
-  }));
+  });
+  return checked(scan(source, "texts", toRow), source, options, TEXTS, [] as SftRow[]);
 }
 
-function checked<T>(
-  entries: Entry[],
-  name: string,
-  options: ReadOptions,
-  shape: string,
+/** Question-answer rows, some at a time, among them those that are bad. */
+export function scanRows(
+  source: string | DataSource,
+  options: ReadOptions = {},
+): AsyncGenerator<(Row | BadRow)[]> {
+  const toRow = (found: Fields, line: number): Row => {
+    const fields = withTask(found);
+    const row = { question: questionOf(fields, options), answer: answerOf(fields, options), line };
+    return options.wholeRows === false ? row : { ...row, fields };
+  };
+  const columns = (names: string[]) =>
+    options.wholeRows === false ? columnsOf(names, options) : names;
+  return scan(source, "questions", toRow, columns);
+}
+
+async function* scan<T>(
+  source: string | DataSource,
+  what: string,
   toRow: (fields: Fields, line: number) => T,
-): Rows<T> {
-  const result: Rows<T> = { rows: [], skipped: 0, firstProblem: null };
-  for (const entry of entries) {
-    if (result.rows.length === (options.limit ?? Infinity)) break;
-    try {
-      if ("problem" in entry) throw new Error(entry.problem);
-      if (!isFields(entry.value)) throw new Error("not a JSON object");
-      result.rows.push(toRow(entry.value, entry.line));
-    } catch (error) {
-      const problem = `${name}:${entry.line}: ${(error as Error).message}`;
-      if (!options.skipBad) {
-        throw new UserError(
-          `${problem}; every line must be ${shape} (--skip-bad leaves out others)`,
-        );
+  columns?: (names: string[]) => string[],
+): AsyncGenerator<(T | BadRow)[]> {
+  let before = 0;
+  for (const file of typeof source === "string" ? [source] : source.files) {
+    let last = 0;
+    for await (const entries of readEntries(file, { what, columns })) {
+      yield entries.map((entry): T | BadRow => {
+        last = entry.line;
+        const line = before + entry.line;
+        try {
+          if ("problem" in entry) return { line, problem: entry.problem };
+          if (!isFields(entry.value)) return { line, problem: "not a JSON object" };
+          return toRow(entry.value, line);
+        } catch (error) {
+          return { line, problem: (error as Error).message };
+        }
+      });
+    }
+    before += last;
+  }
+}
+
+export const isBad = (row: object): row is BadRow => "problem" in row;
+
+async function checked<T extends object, Rest extends { length: number; push(row: T): unknown }>(
+  scanned: AsyncGenerator<(T | BadRow)[]>,
+  source: string | DataSource,
+  { skipBad, limit }: ReadOptions,
+  shape: string,
+  rows: Rest,
+): Promise<Rows<Rest>> {
+  const name = nameOf(source);
+  const result: Rows<Rest> = { rows, skipped: 0, firstProblem: null };
+  reading: for await (const some of scanned) {
+    for (const row of some) {
+      if (rows.length === (limit ?? Infinity)) break reading;
+      if (!isBad(row)) rows.push(row);
+      else {
+        const problem = `${name}:${row.line}: ${row.problem}`;
+        if (!skipBad) {
+          throw new UserError(
+            `${problem}; every line must be ${shape} (--skip-bad leaves out others)`,
+          );
+        }
+        result.skipped++;
+        result.firstProblem ??= problem;
       }
-      result.skipped++;
-      result.firstProblem ??= problem;
     }
   }
-  if (result.rows.length === 0) {
+  if (rows.length === 0) {
     const why = result.skipped ? `no usable line (${result.firstProblem})` : "the file is empty";
     throw new UserError(`${name}: ${why}; it needs lines such as ${shape}`);
   }
   return result;
 }
+
+/** Does an outcome look at more of a row than its question and answer? */
+export const readsWholeRow = (outcome: string) =>
+  !/^(?:(?:math|number)(?::last-number)?|exact|regex:.*)$/s.test(outcome);
+
+export const nameOf = (source: string | DataSource) =>
+  typeof source === "string" ? source : source.name;

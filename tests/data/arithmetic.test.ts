@@ -3,17 +3,16 @@ import { readFileSync } from "node:fs";
 import {
   ARITHMETIC,
   drawQuestion,
-  exampleQuestions,
   hardFacts,
   isHard,
   pretrainingRow,
   type Question,
-  toJsonLines,
 } from "../../lib/data/arithmetic.ts";
 import { findAnswer } from "../../lib/data/outcome/extract.ts";
 import { numberKey } from "../../lib/data/outcome/math/number.ts";
 import { Random } from "../../lib/data/random.ts";
-import { parseRows } from "../../lib/data/rows.ts";
+import { exampleRows, toJsonLines } from "../../lib/data/tasks.ts";
+import { rowsOf } from "./files.ts";
 
 const file = (name: string) =>
   readFileSync(new URL(`../../examples/${name}`, import.meta.url), "utf8");
@@ -55,7 +54,7 @@ describe("questions", () => {
 });
 
 describe("the example files", () => {
-  const { train, test: heldOut, validation } = exampleQuestions();
+  const { train, test: heldOut, validation } = exampleRows();
 
   test("are what the seed gives (bun scripts/examples.ts writes them)", () => {
     expect(file("arithmetic.jsonl")).toBe(toJsonLines(train));
@@ -63,10 +62,9 @@ describe("the example files", () => {
     expect(file("arithmetic-validation.jsonl")).toBe(toJsonLines(validation));
   });
 
-  test("hold distinct questions with right answers, none in two files", () => {
-    const rows = ["arithmetic.jsonl", "arithmetic-test.jsonl", "arithmetic-validation.jsonl"].map(
-      (n) => parseRows(file(n), n).rows,
-    );
+  test("hold distinct questions with right answers, none in two files", async () => {
+    const names = ["arithmetic", "arithmetic-test", "arithmetic-validation"];
+    const rows = await Promise.all(names.map((name) => rowsOf(file(`${name}.jsonl`), {}, name)));
     expect(rows.map((r) => r.length)).toEqual([512, 128, 256]);
     const all = rows.flat();
     expect(new Set(all.map((row) => row.question)).size).toBe(896);
@@ -74,8 +72,8 @@ describe("the example files", () => {
   });
 
   test("are alike: about as many hard questions in both", () => {
-    const share = (questions: Question[]) =>
-      questions.filter((question) => isHard(question, hard)).length / questions.length;
+    const share = (rows: { question: string }[]) =>
+      rows.filter(({ question }) => isHard(parse(question), hard)).length / rows.length;
     expect(share(train)).toBeWithin(0.4, 0.55);
     expect(Math.abs(share(train) - share(heldOut))).toBeLessThan(0.03);
   });

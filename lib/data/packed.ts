@@ -1,0 +1,80 @@
+/** Rows kept as bytes: a million of them as objects would take gigabytes, as UTF-8 what the file has of them. */
+import type { Row } from "./rows.ts";
+
+/** Bytes of a block; a longer row has one of its own. */
+const BLOCK = 1 << 20;
+
+interface Block {
+  /** Index of its first row. */
+  first: number;
+  /** Each row as the JSON array [question, answer, line, fields]. */
+  bytes: Uint8Array;
+  /** Where each row ends. */
+  ends: Uint32Array;
+}
+
+export class PackedRows implements Iterable<Row> {
+  private readonly blocks: Block[] = [];
+  private open = new Uint8Array(BLOCK);
+  private ends: number[] = [];
+  private count = 0;
+  private static readonly encoder = new TextEncoder();
+  private static readonly decoder = new TextDecoder();
+
+  get length(): number {
+    return this.count;
+  }
+
+  push({ question, answer, line, fields }: Row): void {
+    const text = JSON.stringify([question, answer, line, fields]);
+    let end = this.ends.at(-1) ?? 0;
+    // UTF-8 takes up to three bytes for a UTF-16 unit
+    const most = 3 * text.length;
+    if (end + most > this.open.length) {
+      this.seal();
+      end = 0;
+      if (most > this.open.length) this.open = new Uint8Array(most);
+    }
+    const { written } = PackedRows.encoder.encodeInto(text, this.open.subarray(end));
+    this.ends.push(end + written);
+    this.count++;
+  }
+
+  at(index: number): Row {
+    if (index < 0 || index >= this.count) throw new RangeError(`row ${index} of ${this.count}`);
+    const { first, bytes, ends } = this.blockOf(index);
+    const place = index - first;
+    const start = place === 0 ? 0 : ends[place - 1];
+    const text = PackedRows.decoder.decode(bytes.subarray(start, ends[place]));
+    const [question, answer, line, fields] = JSON.parse(text);
+    return fields ? { question, answer, line, fields } : { question, answer, line };
+  }
+
+  *[Symbol.iterator](): Generator<Row> {
+    for (let i = 0; i < this.count; i++) yield this.at(i);
+  }
+
+  private seal(): void {
+    const used = this.ends.at(-1);
+    if (used === undefined) return;
+    const ends = new Uint32Array(this.ends);
+    const first = this.count - ends.length;
+    this.blocks.push({ first, bytes: this.open.slice(0, used), ends });
+    this.open = new Uint8Array(BLOCK);
+    this.ends = [];
+  }
+
+  private blockOf(index: number): Block {
+    const firstOpen = this.count - this.ends.length;
+    if (index >= firstOpen) {
+      return { first: firstOpen, bytes: this.open, ends: Uint32Array.from(this.ends) };
+    }
+    let [low, high] = [0, this.blocks.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.blocks[middle].first <= index) low = middle;
+      else high = middle - 1;
+    }
+    return this.blocks[low];
+  }
+}

@@ -1,0 +1,155 @@
+import { existsSync } from "node:fs";
+import { hubDataset } from "./data/hub.ts";
+import { type Outcome, openOutcome } from "./data/outcome.ts";
+import type { PackedRows } from "./data/packed.ts";
+import { drawQuestions } from "./data/random.ts";
+import {
+  type DataSource,
+  nameOf,
+  type ReadOptions,
+  readRows,
+  readsWholeRow,
+  usableRows,
+} from "./data/rows.ts";
+import { holdOut } from "./data/split.ts";
+import { UserError } from "./errors.ts";
+import { isHubName } from "./hub.ts";
+import type { Prompter } from "./model/chat.ts";
+import type { ModelFolder } from "./model/folder.ts";
+import { prompterOf, showDownload } from "./named-model.ts";
+import {
+  fitContext,
+  longestPrompt,
+  prepareQuestions,
+  type Question,
+  type RolloutSettings,
+} from "./rollout.ts";
+import type { TrainSettings } from "./settings.ts";
+
+/**
+ * What a command's data argument names: a file, - for standard input, or, where there is no such file, a data
+ * set of the Hugging Face hub.
+ */
+export async function openData(
+  name: string,
+  { split, subset }: { split: string | null; subset: string | null },
+): Promise<DataSource> {
+  const isFile =
+    existsSync(name) || !isHubName(name) || /\.(?:\w*json\w*|[ct]sv|parquet|gz|txt)$/i.test(name);
+  if (!isFile) return hubDataset(name, { split: split ?? "train", subset }, showDownload);
+  const flag = split !== null ? "--split" : subset !== null ? "--subset" : null;
+  if (flag)
+    throw new UserError(`${flag} is for data sets of the hub, and ${name} is none: leave it out`);
+  return { name, files: [name] };
+}
+
+/** The rows of a run: those trained on and those held out. */
+export interface RunData {
+  rows: PackedRows;
+  /** Places of the rows trained on, where they are not all. */
+  training: Uint32Array | null;
+  heldOut: { name: string; rows: Iterable<Parameters<PackedRows["push"]>[0]> };
+}
+
+/** Reads what a run trains on and what it holds out. Lines that were left out are noted. */
+export async function readRunData(
+  given: TrainSettings,
+  note: (text: string) => void,
+): Promise<RunData> {
+  const read = async (source: DataSource, options: ReadOptions) => {
+    const wholeRows = readsWholeRow(given.outcome);
+    return usableRows(await readRows(source, { ...options, wholeRows }), note);
+  };
+  const source = await openData(given.data, given);
+  const rows = await read(source, given);
+  if (given.evalFraction > 0) {
+    const { training, heldOut } = holdOut(rows, given.evalFraction, shuffleSeedOf(given));
+    const held = Array.from(heldOut, (place) => rows.at(place));
+    return { rows, training, heldOut: { name: nameOf(source), rows: held } };
+  }
+  const evalName = given.evalFile ?? (given.evalSplit === null ? null : given.data);
+  if (evalName === null) return { rows, training: null, heldOut: { name: "", rows: [] } };
+  const isHub = !existsSync(evalName) && isHubName(evalName);
+  const evalSource = await openData(evalName, {
+    split: given.evalSplit ?? (isHub ? "test" : null),
+    subset: evalName === given.data ? given.subset : null,
+  });
+  const heldOut = await read(evalSource, { ...given, limit: null });
+  return { rows, training: null, heldOut: { name: nameOf(evalSource), rows: heldOut } };
+}
+
+export const shuffleSeedOf = (s: { seed: number; shuffleSeed: number | null }) =>
+  s.shuffleSeed ?? s.seed;
+
+/** Makes prompts for the model of the rows, and settles the length of completions by them. */
+export async function readQuestions<S extends TrainSettings>(
+  given: S,
+  data: RunData,
+  model: ModelFolder,
+  note: (text: string) => void,
+) {
+  const prompter = prompterOf(model, given, note);
+  const outcome = await openOutcome(given.outcome, given.outcomeTimeout);
+  const questions = new TrainingQuestions(data, prompter, outcome, given);
+  const heldOut = prepareQuestions(prompter, data.heldOut.rows, data.heldOut.name, outcome);
+  const context = model.config.maxPositionEmbeddings;
+  const settings = fitContext(given, [...questions.drawn, ...heldOut], context);
+  requireMicroBatch(longestPrompt(questions.drawn), settings);
+  return { outcome, questions, heldOut, settings };
+}
+
+/** A question and one completion of it must fit one micro-batch. */
+export function requireMicroBatch(
+  promptTokens: number,
+  { maxCompletionLength, microBatchTokens }: RolloutSettings & TrainSettings,
+): void {
+  const needed = promptTokens + maxCompletionLength;
+  if (needed > microBatchTokens) {
+    throw new UserError(
+      `a prompt and its completion may have ${needed} tokens; raise --micro-batch-tokens ${microBatchTokens} to that, or lower --max-completion-length`,
+    );
+  }
+}
+
+/** The questions that a run trains on: `count` in all, of which those that it will draw are ready. */
+export class TrainingQuestions {
+  readonly count: number;
+  private readonly ready = new Map<number, Question>();
+
+  constructor(
+    { rows, training }: RunData,
+    prompter: Pick<Prompter, "encodePrompt">,
+    outcome: Outcome,
+    settings: TrainSettings,
+  ) {
+    this.count = training?.length ?? rows.length;
+    const places = drawnPlaces(this.count, settings);
+    const drawn = places.map((place) => rows.at(training?.[place] ?? place));
+    const questions = prepareQuestions(prompter, drawn, settings.data, outcome);
+    for (const [i, question] of questions.entries()) this.ready.set(places[i], question);
+  }
+
+  /** A question of `drawQuestions`. */
+  at(place: number): Question {
+    const question = this.ready.get(place);
+    if (!question) throw new Error(`question ${place} was not expected to be drawn`);
+    return question;
+  }
+
+  /** All that will be drawn. */
+  get drawn(): Question[] {
+    return [...this.ready.values()];
+  }
+}
+
+/** Steps that fill up with fresh questions draw fewer than this many times as many as they need. */
+const MOST_REFILLS = 11;
+
+/** The places of all questions that the run will draw, ascending: of a million questions, the few it has time for. */
+function drawnPlaces(count: number, settings: TrainSettings): number[] {
+  const { maxSteps, promptsPerStep, filterZeroVariance } = settings;
+  const draws = maxSteps * promptsPerStep * (filterZeroVariance ? MOST_REFILLS : 1);
+  if (draws >= count) return Array.from({ length: count }, (_, place) => place);
+  const places = new Set(drawQuestions(shuffleSeedOf(settings), 0, draws, count));
+  return [...places].sort((a, b) => a - b);
+}
