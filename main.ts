@@ -1,6 +1,7 @@
 #!/usr/bin/env bun
 /** The command line: each command is one call. What a command does is told in the file it imports. */
 import {
+  compareSettings,
   evalSettings,
   exportSettings,
   gpuSettings,
@@ -15,6 +16,7 @@ import { UserError } from "./lib/errors.ts";
 import { describeFlags, type FlagGroups, nearest } from "./lib/flags.ts";
 import { RunFolder } from "./lib/run.ts";
 import {
+  compareGroups,
   evalGroups,
   exportGroups,
   gpuGroups,
@@ -96,6 +98,16 @@ const commands: Record<string, Command> = {
       const settings = evalSettings(args);
       const { evaluate } = await import("./lib/evaluate.ts");
       await evaluate(settings);
+    },
+  },
+  compare: {
+    usage: "compare <experiment.yaml>",
+    summary: "Train several methods with several seeds, evaluate them, and say what differs.",
+    flags: compareGroups,
+    async run(args) {
+      const settings = compareSettings(args);
+      const { compare } = await import("./lib/compare/compare.ts");
+      await compare(settings, interruption());
     },
   },
   export: {

@@ -31,7 +31,7 @@ function oneFile(positionals: string[], command: string, flag: unknown = undefin
 }
 
 /** What may differ when a run is continued: nothing that its past depended on. */
-const CHANGEABLE = new Set(
+export const CHANGEABLE = new Set(
   (
     "resume maxSteps outcomeTimeout microBatchTokens gradientCheckpointing samplingBatchSize evalFile evalSplit evalSteps evalSamples saveSteps saveTotalLimit " +
     "saveBest logCompletions quiet json gpu"
@@ -241,6 +241,16 @@ export function evalSettings(args: string[]): settings.EvalSettings {
   if (s.compare && s.output) {
     fail("--compare and --output exclude each other: two models are two files; leave --output out");
   }
+  checkDisplay(s);
+  return s;
+}
+
+export function compareSettings(args: string[]): settings.CompareSettings {
+  const { flags, given, positionals } = parseFlags(settings.compareGroups, args);
+  const [file, extra] = positionals;
+  if (!file) fail("compare needs an experiment: rlexplore compare experiments/paper.yaml");
+  if (extra !== undefined) fail(`compare takes one experiment; "${extra}" is one too many`);
+  const s = { ...complete(flags, given), file } as settings.CompareSettings;
   checkDisplay(s);
   return s;
 }

@@ -78,10 +78,14 @@ function nameOf(name: string, model: string): string {
   return run ? RunFolder.open(run).readConfig<TrainSettings>().settings.model : EMBEDDED;
 }
 
-/** Evaluates one model and writes the file of it. */
+/**
+ * Evaluates one model and writes the file of it.
+ * @param at the step of a run that the model is, where its path does not tell
+ */
 export async function evaluateModel(
   given: Omit<EvalSettings, "compare">,
   progress: Progress,
+  at: number | null = null,
 ): Promise<EvaluationFile> {
   const note = (text: string) => progress.note(text);
   const { policy, questions, settings } = await openSampling(given, given.numSamples, note);
@@ -91,7 +95,7 @@ export async function evaluateModel(
       progress.activity(`${model}: ${done} of ${questions.length} questions`),
     );
     const checkpoint = existsSync(model) ? checkpointOf(modelPath(model)) : null;
-    const step = checkpoint?.step ?? null;
+    const step = checkpoint?.step ?? at;
     const file = evaluationFile({ data, model, step, ks: k }, tallies, settings, policy.gpu);
     const path = given.output ?? defaultPath(model, data, checkpoint);
     writeEvaluation(path, file);

@@ -52,11 +52,13 @@ const SCHEMA = `
 `;
 
 /** Version 0.1.0 kept the reward alone, which was 1 for a right answer. */
+const CORRECT_BEFORE = "reward >= 1";
+
 function addCorrectness(database: Database) {
   if (database.query("SELECT * FROM rollouts").columnNames.includes("correct")) return;
   database.transaction(() => {
     database.run("ALTER TABLE rollouts ADD COLUMN correct INTEGER NOT NULL DEFAULT 0");
-    database.run("UPDATE rollouts SET correct = reward >= 1");
+    database.run(`UPDATE rollouts SET correct = ${CORRECT_BEFORE}`);
   })();
 }
 
@@ -174,3 +176,51 @@ export class Ledger {
     }
   }
 }
+
+/** Reads a ledger, also one that is being written. */
+export class LedgerReader {
+  private readonly database: Database;
+
+  constructor(private readonly path: string) {
+    try {
+      this.database = new Database(path, { readonly: true });
+      this.database.query("SELECT id FROM rollouts LIMIT 1").all();
+    } catch (error) {
+      throw diskError(error, path);
+    }
+  }
+
+  /** The last step that has rollouts, 0 when none has. */
+  lastStep(): number {
+    const [[last]] = this.database.query("SELECT MAX(step) FROM rollouts").values();
+    return Number(last);
+  }
+
+  /** Every rollout in the order they were sampled, one at a time: a ledger may be larger than memory. */
+  *rollouts(): Generator<Rollout & { step: number }> {
+    const columns = this.database.query("SELECT * FROM rollouts LIMIT 0").columnNames;
+    const correct = columns.includes("correct") ? "correct" : CORRECT_BEFORE;
+    const query = this.database.query<StoredRollout, []>(
+      `SELECT step, slot, sample, text AS question, completion, outcome, ${correct} AS correct, reward,
+         exploration, advantage, tokens, truncated, logprob, entropy
+       FROM rollouts JOIN questions ON questions.id = question ORDER BY rollouts.id`,
+    );
+    try {
+      for (const row of query.iterate()) {
+        yield { ...row, correct: row.correct === 1, truncated: row.truncated === 1 };
+      }
+    } catch (error) {
+      throw diskError(error, this.path);
+    }
+  }
+
+  close() {
+    this.database.close();
+  }
+}
+
+type StoredRollout = Omit<Rollout, "correct" | "truncated"> & {
+  step: number;
+  correct: number;
+  truncated: number;
+};

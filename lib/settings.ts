@@ -471,6 +471,21 @@ export const evalGroups = {
   },
 } satisfies FlagGroups;
 
+export const compareGroups = {
+  Options: {
+    outputDir: optional(
+      text(
+        "",
+        "folder",
+        "Where the runs are; what is there already is not made again.",
+        "runs/<name of the experiment>",
+      ),
+    ),
+    ...showing,
+    gpu,
+  },
+} satisfies FlagGroups;
+
 export const exportGroups = {
   Options: {
     gguf: text("", "file", "The GGUF file to write; it must not exist yet.", "none: it is needed"),
@@ -514,6 +529,8 @@ export type SftSettings = SettingsIn<typeof sftGroups> & { data: string };
 export type SampleSettings = SettingsIn<typeof sampleGroups> & { questions: string[] };
 /** `k` is ascending and at most `numSamples`. */
 export type EvalSettings = SettingsIn<typeof evalGroups> & { data: string };
+/** `file` describes the experiment. */
+export type CompareSettings = SettingsIn<typeof compareGroups> & { file: string };
 export type ExportSettings = SettingsIn<typeof exportGroups> & { model: string };
 /** `model` is the run or the folder with the adapter. */
 export type MergeSettings = SettingsIn<typeof mergeGroups> & { model: string };

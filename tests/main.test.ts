@@ -19,7 +19,16 @@ describe("the command line", () => {
   test("says what there is", async () => {
     const { code, stdout } = await rlexplore();
     expect(code).toBe(0);
-    for (const name of ["train", "sft", "sample", "sample-base", "eval", "export", "gpu"]) {
+    for (const name of [
+      "train",
+      "sft",
+      "sample",
+      "sample-base",
+      "eval",
+      "compare",
+      "export",
+      "gpu",
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
     }
     expect((await rlexplore("--version")).stdout).toMatch(/^rlexplore \d+\.\d+\.\d+ \(bun/);

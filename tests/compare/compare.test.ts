@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { compareSettings } from "../../lib/arguments.ts";
+import { compare } from "../../lib/compare/compare.ts";
+import type { Results } from "../../lib/compare/results.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "rlexplore-compare-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const experiment = join(folder, "small.yaml");
+const RUNS = ["base-1", "none-1", "ucb-con-1"];
+
+const path = (...names: string[]) => join(folder, ...names);
+const read = (...names: string[]) => readFileSync(path(...names), "utf8");
+const lines = (...names: string[]) =>
+  existsSync(path(...names))
+    ? read(...names)
+        .trim()
+        .split("\n").length
+    : 0;
+const arguments_ = (name: string) => [experiment, "--output-dir", path(name), "--quiet"];
+const run = (name: string) => compare(compareSettings(arguments_(name)));
+const writtenAt = (...names: string[]) => statSync(path(...names)).mtimeMs;
+
+beforeAll(async () => {
+  const questions = ["10+1-1+1=", "11+2+1+1=", "12-1-1-1=", "13+1+1-2="];
+  const row = (question: string, i: number) => JSON.stringify({ question, answer: `${11 + i}` });
+  const rows = questions.map(row);
+  writeFileSync(path("train.jsonl"), rows.join("\n"));
+  writeFileSync(path("test.jsonl"), rows.slice(1, 3).join("\n"));
+  writeFileSync(
+    experiment,
+    `data: ${path("train.jsonl")}
+held-out: ${path("test.jsonl")}
+seeds: [1]
+settings: { max-steps: 12, prompts-per-step: 4, num-generations: 4, learning-rate: 1.0e-3 }
+methods:
+  none: { explore: none }
+  ucb-con: { explore: ucb-con }
+evaluate: { checkpoints: [4, 12], num-samples: 8 }
+`,
+  );
+  await run("whole");
+});
+
+test("an experiment leaves a run each, their evaluations, and what came out", () => {
+  for (const name of RUNS) expect(existsSync(path("whole", name, "ledger.sqlite"))).toBe(true);
+  const plan = JSON.parse(read("whole", "compare.json"));
+  expect(plan.runs.map(({ name }: { name: string }) => name)).toEqual(RUNS);
+  const results: Results = JSON.parse(read("whole", "results.json"));
+  expect(results.methods.map(({ method }) => method)).toEqual(["base", "none", "ucb-con"]);
+  const [base, none, con] = results.methods;
+  expect(base.evaluations.map(({ step }) => step)).toEqual([0]);
+  expect(con.evaluations.map(({ step }) => step)).toEqual([4, 12]);
+  expect(none.evaluations[1].change).toBeNull();
+  const { figures, change } = con.evaluations[1];
+  const gained =
+    (figures["pass@8"].value ?? 0) - (none.evaluations[1].figures["pass@8"].value ?? 0);
+  expect(change?.["pass@8"].value).toBeCloseTo(gained, 12);
+  // 12 steps of 4 questions among 4, four samples each
+  expect(base.sampling.map(({ samples }) => samples)).toEqual([8, 16, 32]);
+  expect(none.sampling[0].change?.distinct.value).toBeCloseTo(
+    (none.sampling[0].figures.distinct.value ?? 0) - (base.sampling[0].figures.distinct.value ?? 0),
+    12,
+  );
+});
+
+test("killed in the middle of a run and given again: what was done stays, and all ends as it would have", async () => {
+  const child = Bun.spawn([process.execPath, "main.ts", "compare", ...arguments_("killed")], {
+    cwd: join(import.meta.dir, "../.."),
+    stdout: "ignore",
+    stderr: "inherit",
+  });
+  try {
+    while (lines("killed", "ucb-con-1", "metrics.jsonl") < 6) {
+      if (child.exitCode !== null) throw new Error(`compare ended with ${child.exitCode}`);
+      await Bun.sleep(2);
+    }
+  } finally {
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+  expect(existsSync(path("killed", "results.json"))).toBe(false);
+  const done = [
+    ["base-1", "metrics.jsonl"],
+    ["none-1", "metrics.jsonl"],
+    ["none-1", "evaluations", "test-12.json"],
+    ["ucb-con-1", "checkpoint-4", "model.safetensors"],
+  ];
+  const before = done.map((names) => writtenAt("killed", ...names));
+  await run("killed");
+  expect(done.map((names) => writtenAt("killed", ...names))).toEqual(before);
+  expect(read("killed", "results.json")).toBe(read("whole", "results.json"));
+  for (const name of RUNS.slice(1)) {
+    const weights = [name, "checkpoint-12", "model.safetensors"];
+    expect(read("killed", ...weights)).toBe(read("whole", ...weights));
+  }
+});
+
+test("other settings than a run was made with are refused before anything is run", async () => {
+  const text = read("small.yaml");
+  writeFileSync(experiment, text.replace("1.0e-3", "2.0e-3"));
+  await expect(run("whole")).rejects.toThrow(
+    `${path("whole", "base-1").replace("base", "none")} was made with --learning-rate 0.001, the experiment says 0.002; delete it, or choose another --output-dir`,
+  );
+  writeFileSync(experiment, text);
+});

@@ -1,0 +1,134 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readExperiment } from "../../lib/compare/experiment.ts";
+import { UserError } from "../../lib/errors.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "rlexplore-experiment-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const path = join(folder, "small.yaml");
+const read = (text: string) => {
+  writeFileSync(path, text);
+  return readExperiment(path, "runs/small");
+};
+
+const GOOD = `data: train.jsonl
+held-out: test.jsonl
+seeds: [3, 1]
+settings:
+  max-steps: 20
+  temperature: 0.8
+methods:
+  none: { explore: none }
+  ucb-con:
+    explore: ucb-con
+    explore-coef: [0.1, 0.2]
+evaluate:
+  checkpoints: [20, 5]
+  num-samples: 16
+`;
+
+describe("an experiment", () => {
+  test("is a grid of methods, values and seeds, seed by seed, the base model first", () => {
+    const { name, runs } = read(GOOD);
+    expect(name).toBe("small");
+    const names = ["base", "none", "ucb-con-explore-coef-0.1", "ucb-con-explore-coef-0.2"];
+    expect(runs.map((run) => run.name)).toEqual(
+      [3, 1].flatMap((seed) => names.map((name) => `${name}-${seed}`)),
+    );
+    const [base, , third] = runs;
+    expect(base.settings).toMatchObject({ seed: 3, maxSteps: 20, temperature: 0.8 });
+    expect(base.checkpoints).toEqual([0]);
+    expect(third.settings).toMatchObject({
+      explore: "ucb-con",
+      exploreCoef: [0.1],
+      outputDir: join("runs/small", "ucb-con-explore-coef-0.1-3"),
+      // as far apart as the checkpoints allow, and all kept
+      saveSteps: 5,
+      saveTotalLimit: 4,
+    });
+    expect(third.checkpoints).toEqual([5, 20]);
+    expect(third.evaluation).toMatchObject({
+      data: "test.jsonl",
+      numSamples: 16,
+      k: [1, 2, 4, 8, 16],
+      seed: 3,
+      temperature: 0.8,
+    });
+  });
+
+  test("the files of the repository can be read", () => {
+    const paper = readExperiment("experiments/paper.yaml", "runs/paper");
+    expect(new Set(paper.runs.map(({ method }) => method)).size).toBe(7);
+    expect(paper.runs.length).toBe(21);
+    expect(readExperiment("experiments/sweep.yaml", "runs/sweep").runs.length).toBe(9);
+  });
+});
+
+describe("what is wrong is said in a line with the key and where it is", () => {
+  const mistakes: [what: string, before: string, after: string, message: string][] = [
+    [
+      "an unknown flag",
+      "explore: ucb-con\n",
+      "explor: ucb\n",
+      "10: methods.ucb-con.explor: unknown flag --explor; did you mean --explore?",
+    ],
+    [
+      "an unusable value",
+      "max-steps: 20",
+      "max-steps: many",
+      '5: settings.max-steps: --max-steps must be a whole number at least 1, not "many"',
+    ],
+    [
+      "a combination",
+      "none: { explore: none }",
+      "none: { explore: none, explore-coef: 1 }",
+      "8: methods.none.explore: --explore none has no use for --explore-coef and --explore-tokens: leave them out",
+    ],
+    [
+      "an unknown key",
+      "seeds:",
+      "seed: 1\nseeds:",
+      "3: seed: is not known; there are data, held-out, base, seeds, settings, methods, evaluate",
+    ],
+    ["a missing key", "data: train.jsonl\n", "", "1: data: is missing"],
+    ["a wrong type", "[3, 1]", "[3, one]", "3: seeds.1: expected number, received string"],
+    [
+      "bad YAML",
+      "[3, 1]",
+      "[3, 1",
+      "4: Flow sequence in block collection must be sufficiently indented and end with a ], which YAML does not allow",
+    ],
+    [
+      "a flag of compare's own",
+      "temperature: 0.8",
+      "seed: 5",
+      "6: settings.seed: --seed is for compare to say: leave it out",
+    ],
+    [
+      "a checkpoint that is not there",
+      "[20, 5]",
+      "[25]",
+      "13: evaluate.checkpoints: --checkpoints 25 is not among those kept: with --max-steps 20, --save-steps 25 and --save-total-limit 1 these are 20",
+    ],
+    [
+      "k beyond the samples",
+      "num-samples: 16",
+      "num-samples: 16\n  k: [32]",
+      "15: evaluate.k: --k 32 needs --num-samples 32 or more, not 16",
+    ],
+    [
+      "a method named base",
+      "none: {",
+      "base: {",
+      `8: methods.base: is the base model itself; "base: true" samples from it`,
+    ],
+  ];
+  test.each(mistakes)("%s", (_, before, after, message) => {
+    expect(GOOD).toContain(before);
+    const reading = () => read(GOOD.replace(before, after));
+    expect(reading).toThrow(UserError);
+    expect(reading).toThrow(`${path}:${message}`);
+  });
+});
