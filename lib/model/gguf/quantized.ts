@@ -38,7 +38,8 @@ export const BLOCK_FORMATS: Record<string, BlockFormat> = {
       data.setFloat16(to, d, true);
       for (let i = 0; i < 32; i++) {
         const x = Math.fround(values[at + i] * inverse);
-        data.setInt8(to + 2 + i, Math.sign(x) * Math.floor(Math.abs(x) + 0.5));
+        // cut off towards zero; an integer, never -0, is ten times as fast here
+        data.setInt8(to + 2 + i, (x + (x < 0 ? -0.5 : 0.5)) | 0);
       }
     },
   },
