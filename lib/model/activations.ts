@@ -1,6 +1,7 @@
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
 import { rowPartialLength } from "./ops/kernels.ts";
+import { type Dtype, elementBytes } from "./precision.ts";
 
 /** Keys and values of one layer, [rows, KV D] each: a batch's own, or a cache. */
 export interface KeyValue {
@@ -38,6 +39,14 @@ export interface LayerActivations extends KeyValue {
  */
 export type Keep = "everything" | "inputs" | "nothing";
 
+/** What activations are beside their model and number. */
+export interface ActivationOptions {
+  /** What all but the residual stream and statistics of rows are stored in; f32 by default. */
+  dtype?: Dtype;
+  /** Of the adapters that the model has, 0 without any. */
+  loraRank?: number;
+}
+
 /** Memory for the forward pass over up to `maxTokens` packed tokens. What is not kept, layers share. */
 export class Activations {
   readonly layers: readonly LayerActivations[];
@@ -53,37 +62,39 @@ export class Activations {
     config: ModelConfig,
     readonly maxTokens: number,
     readonly keep: Keep,
-    loraRank = 0,
+    { dtype = "f32", loraRank = 0 }: ActivationOptions = {},
   ) {
     const { hiddenSize, intermediateSize, numLayers, numHeads } = config;
     const qWidth = numHeads * config.headDim;
     const kvWidth = config.numKeyValueHeads * config.headDim;
     const make = (name: string, width: number) =>
       alloc.allocate("activations", name, maxTokens * width);
-    const makeQkv = () => make("q, k and v", qWidth + 2 * kvWidth);
+    const store = (name: string, width: number) =>
+      alloc.allocate("activations", name, maxTokens * width, elementBytes(dtype));
+    const makeQkv = () => store("q, k and v", qWidth + 2 * kvWidth);
     const sharedQkv = config.qkNorm ? undefined : makeQkv();
-    if (config.qkNorm) this.qkNormed = make("normed q and k", qWidth + 2 * kvWidth);
+    if (config.qkNorm) this.qkNormed = store("normed q and k", qWidth + 2 * kvWidth);
     if (loraRank > 0) this.low = make("low-rank product", loraRank);
     const makeInput = () => make("layer input", hiddenSize);
     const layer = (): LayerActivations => ({
       input: makeInput(),
-      inputNormed: make("normed input", hiddenSize),
+      inputNormed: store("normed input", hiddenSize),
       inputRms: make("input rms", 1),
       qkv: sharedQkv ?? makeQkv(),
       ...(config.qkNorm && {
         qRms: make("rms of queries", numHeads),
         kRms: make("rms of keys", config.numKeyValueHeads),
       }),
-      q: make("queries", qWidth),
-      keys: make("keys", kvWidth),
-      values: make("values", kvWidth),
-      attended: make("attended", qWidth),
+      q: store("queries", qWidth),
+      keys: store("keys", kvWidth),
+      values: store("values", kvWidth),
+      attended: store("attended", qWidth),
       lse: make("log-sum-exp", numHeads),
       middle: make("after attention", hiddenSize),
-      middleNormed: make("normed after attention", hiddenSize),
+      middleNormed: store("normed after attention", hiddenSize),
       middleRms: make("rms after attention", 1),
-      gateUp: make("gate and up", 2 * intermediateSize),
-      gated: make("gated", intermediateSize),
+      gateUp: store("gate and up", 2 * intermediateSize),
+      gated: store("gated", intermediateSize),
     });
     const first = layer();
     this.layers = Array.from({ length: numLayers }, (_, i) => {

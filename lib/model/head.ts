@@ -4,6 +4,7 @@ import type { Matrix, MatrixBlock } from "./matrix.ts";
 import type { LogitsBlock } from "./ops/logprob.ts";
 import type { Ops } from "./ops.ts";
 import { VOCABULARY_BLOCK, type WeightGradients, type Weights } from "./parameters.ts";
+import { type Dtype, elementBytes } from "./precision.ts";
 
 /** Tensors of the LM head for up to `maxRows` predictions. */
 export class HeadMemory {
@@ -19,11 +20,14 @@ export class HeadMemory {
     alloc: Allocator,
     config: ModelConfig,
     readonly maxRows: number,
+    dtype: Dtype = "f32",
   ) {
     const make = (name: string, width: number) =>
       alloc.allocate("activations", name, maxRows * width);
     this.gathered = make("predicting rows", config.hiddenSize);
-    this.normed = make("normed predicting rows", config.hiddenSize);
+    const bytes = elementBytes(dtype);
+    const normed = maxRows * config.hiddenSize;
+    this.normed = alloc.allocate("activations", "normed predicting rows", normed, bytes);
     this.inverseRms = make("rms of predicting rows", 1);
     this.state = make("softmax state", 4);
     this.logprob = make("log-probabilities", 1);

@@ -1,6 +1,6 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Allocator } from "../gpu/memory.ts";
-import { Activations, Gradients } from "./activations.ts";
+import { type ActivationOptions, Activations, Gradients } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Decoder } from "./decoder.ts";
 import { asTable, Head, HeadGradients, HeadMemory } from "./head.ts";
@@ -19,12 +19,15 @@ export class LearnerMemory {
     alloc: Allocator,
     config: ModelConfig,
     readonly maxTokens: number,
-    { gradientCheckpointing = false, loraRank = 0 } = {},
+    {
+      gradientCheckpointing = false,
+      ...options
+    }: ActivationOptions & { gradientCheckpointing?: boolean } = {},
   ) {
     const keep = gradientCheckpointing ? "inputs" : "everything";
-    this.activations = new Activations(alloc, config, maxTokens, keep, loraRank);
-    this.gradients = new Gradients(alloc, config, maxTokens, loraRank);
-    this.head = new HeadMemory(alloc, config, maxTokens);
+    this.activations = new Activations(alloc, config, maxTokens, keep, options);
+    this.gradients = new Gradients(alloc, config, maxTokens, options.loraRank);
+    this.head = new HeadMemory(alloc, config, maxTokens, options.dtype);
     this.headGradients = new HeadGradients(alloc, config, maxTokens);
     this.batch = new BatchMemory(alloc, maxTokens, config.vocabSize);
   }

@@ -1,9 +1,10 @@
 import type { Allocator, Tensor } from "../gpu/memory.ts";
-import { Activations, type KeyValue } from "./activations.ts";
+import { type ActivationOptions, Activations, type KeyValue } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import { HeadMemory, logitsStride } from "./head.ts";
+import { elementBytes } from "./precision.ts";
 
-export interface SamplerSizes {
+export interface SamplerSizes extends ActivationOptions {
   /** Completions decoded at once. */
   rows: number;
   /** Prompts whose keys and values are held at once. */
@@ -12,8 +13,6 @@ export interface SamplerSizes {
   maxNewTokens: number;
   /** Decoding steps between two looks at the drawn tokens. */
   readEvery: number;
-  /** Of the adapters that are sampled with, 0 without any. */
-  loraRank?: number;
 }
 
 /** Caches and state of a sampler. */
@@ -37,16 +36,18 @@ export class SamplerMemory {
     config: ModelConfig,
     readonly sizes: SamplerSizes,
   ) {
-    const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery, loraRank } = sizes;
+    const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery, dtype = "f32" } = sizes;
     // New prompts, and beside them the last tokens of prompts whose completions are still arriving.
     this.maxTokens = Math.max(rows, maxPromptTokens) + rows;
-    this.activations = new Activations(alloc, config, this.maxTokens, "nothing", loraRank);
-    this.head = new HeadMemory(alloc, config, rows);
+    this.activations = new Activations(alloc, config, this.maxTokens, "nothing", sizes);
+    this.head = new HeadMemory(alloc, config, rows, dtype);
     const cacheRows = promptSlots * maxPromptTokens + rows * (maxNewTokens + readEvery);
     const width = config.numKeyValueHeads * config.headDim;
+    const makeCache = (name: string) =>
+      alloc.allocate("KV cache", name, cacheRows * width, elementBytes(dtype));
     this.caches = Array.from({ length: config.numLayers }, () => ({
-      keys: alloc.allocate("KV cache", "keys", cacheRows * width),
-      values: alloc.allocate("KV cache", "values", cacheRows * width),
+      keys: makeCache("keys"),
+      values: makeCache("values"),
     }));
     const make = (name: string, length = rows) => alloc.allocate("buffers", name, length);
     this.logits = make("logits", rows * logitsStride(config.vocabSize));
