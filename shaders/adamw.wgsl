@@ -8,7 +8,12 @@
 //
 // `square` sums chunks of dw^2, `total` the chunks; `update` applies the above. A NaN or infinity
 // anywhere in dw sets summary.nonfinite, and then `update` leaves every parameter as it was.
+// `update_rounded` is `update` that also writes what comes out, rounded to f16, to the copy from which
+// the model computes (shaders/round.wgsl makes the first).
 // Called by lib/model/ops/adamw.ts. Needs math.wgsl.
+
+// f16, where the copy is written at all.
+alias Copy = f32;
 
 struct Params {
   count: u32,            // elements in this range
@@ -37,6 +42,7 @@ struct Summary {
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
 @group(0) @binding(5) var<storage, read_write> partial: array<vec2f>;      // (sum of squares, 1 if nonfinite)
 @group(0) @binding(6) var<storage, read_write> summary: Summary;
+@group(0) @binding(7) var<storage, read_write> copy: array<Copy>;
 
 const CHUNK: u32 = 1024u;
 
@@ -65,10 +71,7 @@ fn total() {
   summary.nonfinite = select(0u, 1u, bad > 0.0 || is_not_finite(sum));
 }
 
-@compute @workgroup_size(64)
-fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  if (i >= params.count || summary.nonfinite == 1u) { return; }
+fn step(i: u32) {
   var g = dw[i];
   if (params.max_norm > 0.0) { g *= min(1.0, params.max_norm / (summary.norm + 1e-6)); }
   let first = params.beta1 * m[i] + params.rest1 * g;
@@ -76,4 +79,18 @@ fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   m[i] = first;
   v[i] = second;
   w[i] = w[i] * params.decay - params.step_size * first / (sqrt(second) / params.root_correction + params.epsilon);
+}
+
+@compute @workgroup_size(64)
+fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i < params.count && summary.nonfinite == 0u) { step(i); }
+}
+
+@compute @workgroup_size(64)
+fn update_rounded(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.x + id.y * groups.x * 64u;
+  if (i >= params.count || summary.nonfinite == 1u) { return; }
+  step(i);
+  copy[i] = Copy(w[i]);
 }

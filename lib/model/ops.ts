@@ -7,6 +7,7 @@ import { Linear } from "./ops/linear.ts";
 import { Logprob } from "./ops/logprob.ts";
 import { Rmsnorm } from "./ops/rmsnorm.ts";
 import { Rope } from "./ops/rope.ts";
+import { Round } from "./ops/round.ts";
 import { Sample } from "./ops/sample.ts";
 import { Swiglu } from "./ops/swiglu.ts";
 
@@ -25,6 +26,7 @@ export class Ops {
   readonly logprob: Logprob;
   readonly sample: Sample;
   readonly adamw: Adamw;
+  readonly round: Round;
 
   /** `lanes` invocations share a row of rmsnorm, logprob and sample; see lib/gpu/variants.ts. */
   constructor(gpu: Gpu, headDim: number, lanes = gpu.variants.lanes) {
@@ -38,5 +40,6 @@ export class Ops {
     this.logprob = new Logprob(kernels);
     this.sample = new Sample(kernels);
     this.adamw = new Adamw(kernels);
+    this.round = new Round(kernels);
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Ops } from "../../lib/model/ops.ts";
-import { adamw, adamwParams } from "../../lib/oracle/cases/adamw.ts";
+import { DTYPES, hasHalves } from "../../lib/model/precision.ts";
+import { adamw, adamwParams, round } from "../../lib/oracle/cases/adamw.ts";
 import { runCase } from "../../lib/self-test.ts";
 import optimizer from "../golden/optimizer.json";
 import { expectCase, foldedOps, testCases, testGpu } from "../kernels.ts";
@@ -13,9 +14,18 @@ describe("against the oracle", () => {
   // A chunk of squares is 1,024 elements.
   for (const counts of [[1], [1023], [1024, 1025], [3000, 5, 2048]]) {
     const cases = [0, 0.5, 1e6].map((maxNorm) => adamw(counts, maxNorm));
-    testCases(`${counts} elements`, gpu, ops, [...cases, adamw(counts, 0, 1)]);
+    testCases(`${counts} elements`, gpu, ops, [...cases, adamw(counts, 0, { step: 1 })]);
   }
   test("with its grid folded", () => expectCase(gpu, foldedOps(gpu, 16), adamw([3000, 70_000], 1)));
+  for (const copy of DTYPES) {
+    const why = copy === "f32" || hasHalves(gpu) ? "" : `, skipped: ${gpu.found.name} has no f16`;
+    test.skipIf(why !== "")(`with a copy in ${copy}${why}`, async () => {
+      await expectCase(gpu, ops, round(70_001, copy));
+      for (const counts of [[1], [3000, 77]])
+        await expectCase(gpu, ops, adamw(counts, 1, { copy }));
+      await expectCase(gpu, foldedOps(gpu, 16), adamw([70_000], 1, { copy }));
+    });
+  }
 });
 
 test("four steps with clipping equal PyTorch's", async () => {

@@ -20,7 +20,7 @@ export type AdamwParams = Readonly<
 export class Adamw {
   constructor(private readonly kernels: Kernels) {
     const chunk = { CHUNK: SQUARE_CHUNK };
-    kernels.add("adamw", withMath(adamwSource), "square total update", chunk);
+    kernels.add("adamw", withMath(adamwSource), "square total update update_rounded", chunk);
   }
 
   /** partial[chunkOffset...] = sums of squares of `count` elements of dw, and whether they are finite. */
@@ -39,12 +39,17 @@ export class Adamw {
     this.kernels.run("adamw.total", tensors, adamwParams(params, { chunks }), [1]);
   }
 
+  /** Moves `count` elements of w; `copy`, if given, gets them rounded to f16. */
   update(
-    tensors: { w: Tensor; dw: Tensor; m: Tensor; v: Tensor; summary: Tensor },
+    tensors: { w: Tensor; dw: Tensor; m: Tensor; v: Tensor; summary: Tensor; copy?: Tensor },
     count: number,
     params: AdamwParams,
   ): void {
-    this.kernels.run("adamw.update", tensors, adamwParams(params, { count }), [ceil(count, 64)]);
+    const { copy, ...rest } = tensors;
+    const all = adamwParams(params, { count });
+    const groups = [ceil(count, 64)] as const;
+    if (copy) this.kernels.run("adamw.update_rounded", { ...rest, copy }, all, groups);
+    else this.kernels.run("adamw.update", rest, all, groups);
   }
 }
 

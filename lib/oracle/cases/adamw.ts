@@ -1,8 +1,9 @@
 import { type AdamwParams, SQUARE_CHUNK, squareChunks } from "../../model/ops/adamw.ts";
+import type { Dtype } from "../../model/precision.ts";
 import { type AdamwSettings, adamwStep, clipFactor, globalNorm } from "../adamw.ts";
 import { norm } from "../compare.ts";
 import { Random } from "../random.ts";
-import type { Data, KernelCase, Output } from "./case.ts";
+import { type Data, type KernelCase, type Output, storage } from "./case.ts";
 
 /** The kernel's scalars for update number `step`, from 1. */
 export function adamwParams(settings: AdamwSettings, step: number, maxNorm: number): AdamwParams {
@@ -18,11 +19,26 @@ export function adamwParams(settings: AdamwSettings, step: number, maxNorm: numb
   };
 }
 
+/** The copy of parameters in another dtype. */
+export function round(count: number, dtype: Dtype): KernelCase {
+  const w = new Random(15, count).normal(count, 0.05);
+  const kernel = "round.forward";
+  return {
+    inputs: { w },
+    outputs: { copy: { kernel, reference: w, ...storage(dtype).output } },
+    dispatch: (ops, { w, copy }) => ops.round.forward({ w, copy }, count),
+  };
+}
+
 /**
  * Update number `step` of AdamW over several ranges, their gradients clipped by their common norm.
- * The first starts with moments of 0.
+ * The first starts with moments of 0. `copy` is what the parameters are copied to in passing.
  */
-export function adamw(counts: readonly number[], maxNorm: number, step = 3): KernelCase {
+export function adamw(
+  counts: readonly number[],
+  maxNorm: number,
+  { step = 3, copy = null as Dtype | null } = {},
+): KernelCase {
   const random = new Random(9, ...counts);
   const momentScale = step > 1 ? 0.1 : 0;
   const settings = {
@@ -54,11 +70,14 @@ export function adamw(counts: readonly number[], maxNorm: number, step = 3): Ker
   ranges.forEach(({ gradient, ...state }, i) => {
     const clipped = gradient.map((g) => g * factor);
     const after = adamwStep(state, clipped, step, settings);
-    const kernel = "adamw.update";
+    const kernel = copy ? "adamw.update_rounded" : "adamw.update";
     inputs[`dw${i}`] = gradient;
     outputs[`w${i}`] = { kernel, reference: after.parameters, initial: state.parameters };
     outputs[`m${i}`] = { kernel, reference: after.first, initial: state.first };
     outputs[`v${i}`] = { kernel, reference: after.second, initial: state.second };
+    if (copy) {
+      outputs[`copy${i}`] = { kernel, reference: after.parameters, ...storage(copy).output };
+    }
   });
   const params = adamwParams(settings, step, maxNorm);
   return {
@@ -73,7 +92,7 @@ export function adamw(counts: readonly number[], maxNorm: number, step = 3): Ker
       ops.adamw.total({ partial, summary }, chunks, params);
       counts.forEach((count, i) => {
         const [w, dw, m, v] = ["w", "dw", "m", "v"].map((name) => t[`${name}${i}`]);
-        ops.adamw.update({ w, dw, m, v, summary }, count, params);
+        ops.adamw.update({ w, dw, m, v, summary, copy: t[`copy${i}`] }, count, params);
       });
     },
   };
