@@ -7,11 +7,15 @@ import { LearnerMemory } from "./model/learner.ts";
 import { AdapterLayout, Adapters, type LoraConfig } from "./model/lora.ts";
 import { type AdamwSettings, OptimizerMemory } from "./model/optimizer.ts";
 import { ParameterLayout, Parameters } from "./model/parameters.ts";
+import type { Dtype } from "./model/precision.ts";
+import { RoundedParameters, roundable } from "./model/rounded.ts";
 import { SamplerMemory, type SamplerSizes } from "./model/sampler-memory.ts";
 import { loraOf, type TrainSettings } from "./settings.ts";
 
 /** What a run will ask of the model; each part left out costs no memory. */
 export interface PolicyNeeds {
+  /** What weights, activations and KV cache are stored in; f32 by default. */
+  dtype?: Dtype;
   sampling?: Omit<SamplerSizes, "promptSlots" | "readEvery"> & {
     /** Completions of a question: rows that share a prompt. */
     samplesPerPrompt: number;
@@ -37,6 +41,7 @@ export function trainingNeeds(
 ): PolicyNeeds & Required<Pick<PolicyNeeds, "sampling" | "learning">> {
   const { maxCompletionLength } = settings;
   return {
+    dtype: settings.dtype,
     learning: {
       microBatchTokens: settings.microBatchTokens,
       longestSequence: maxPromptTokens + maxCompletionLength,
@@ -57,7 +62,10 @@ export function trainingNeeds(
 
 /** Everything a policy allocates. Made twice: by a planner to count, by the GPU to have. */
 export class PolicyMemory {
+  /** In f32 if they are trained, else in the run's dtype. */
   readonly weights: Parameters;
+  /** What the model computes with instead, where f32 weights are trained in an f16 run. */
+  readonly rounded?: RoundedParameters;
   readonly adapters?: Adapters;
   readonly ropeTable: Tensor;
   readonly reference?: Parameters;
@@ -68,35 +76,39 @@ export class PolicyMemory {
 
   constructor(
     alloc: Allocator,
-    layout: ParameterLayout,
+    config: ModelConfig,
     needs: PolicyNeeds,
     readEvery: number,
     lora: LoraConfig | null,
   ) {
-    const { config } = layout;
-    const { sampling, learning } = needs;
+    const { dtype = "f32", sampling, learning } = needs;
     const adapted = lora && new AdapterLayout(config, lora, alloc);
     const loraRank = lora?.rank ?? 0;
-    this.weights = new Parameters(alloc, layout, "weights", "weights");
+    const frozen = new ParameterLayout(config, alloc, () => dtype);
+    const trained = new ParameterLayout(config, dtype === "f16" ? roundable(alloc) : alloc);
+    const isTrained = learning !== undefined && !adapted;
+    this.weights = new Parameters(alloc, isTrained ? trained : frozen, "weights", "weights");
+    if (isTrained && dtype === "f16") this.rounded = new RoundedParameters(alloc, this.weights);
     if (adapted) this.adapters = new Adapters(alloc, adapted, "weights", "adapters");
     let positions = config.maxPositionEmbeddings;
     if (learning) {
       if (learning.reference && !adapted) {
-        this.reference = new Parameters(alloc, layout, "weights", "reference weights");
+        this.reference = new Parameters(alloc, frozen, "weights", "reference weights");
       }
       this.gradients = adapted
         ? new Adapters(alloc, adapted, "gradients", "gradients")
-        : new Parameters(alloc, layout, "gradients", "gradients");
-      this.optimizer = new OptimizerMemory(alloc, adapted ?? layout);
+        : new Parameters(alloc, trained, "gradients", "gradients");
+      this.optimizer = new OptimizerMemory(alloc, adapted ?? trained);
       const { microBatchTokens, gradientCheckpointing } = learning;
-      const options = { gradientCheckpointing, loraRank };
+      const options = { gradientCheckpointing, loraRank, dtype };
       this.learner = new LearnerMemory(alloc, config, microBatchTokens, options);
     }
     if (sampling) {
       const { rows, samplesPerPrompt, maxPromptTokens, maxNewTokens } = sampling;
       // One more than full groups need, so that a straggler does not keep the next group waiting.
       const promptSlots = Math.ceil(rows / Math.min(samplesPerPrompt, rows)) + 1;
-      const sizes = { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery, loraRank };
+      const lengths = { maxPromptTokens, maxNewTokens, readEvery };
+      const sizes = { rows, promptSlots, ...lengths, loraRank, dtype };
       this.sampler = new SamplerMemory(alloc, config, sizes);
       positions = Math.max(positions, maxPromptTokens + maxNewTokens + readEvery);
     }
@@ -118,13 +130,7 @@ export function planMemory(
   lora: LoraConfig | null = needs.learning?.lora ?? null,
 ): MemoryPlanner {
   const plan = new MemoryPlanner(limits.bindingLimit, limits.bufferLimit, limits.alignment);
-  new PolicyMemory(
-    plan,
-    new ParameterLayout(config, limits),
-    needs,
-    limits.variants.readEvery,
-    lora,
-  );
+  new PolicyMemory(plan, config, needs, limits.variants.readEvery, lora);
   return plan;
 }
 

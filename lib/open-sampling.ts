@@ -2,6 +2,7 @@ import { openOutcome } from "./data/outcome.ts";
 import { type ReadOptions, readRows, readsWholeRow, usableRows } from "./data/rows.ts";
 import { formatPlan } from "./memory-plan.ts";
 import type { PromptSettings } from "./model/chat.ts";
+import type { Dtype } from "./model/precision.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
 import { openGpu, Policy } from "./policy.ts";
 import { openData } from "./questions.ts";
@@ -16,6 +17,7 @@ interface SamplingNeeds extends ReadOptions, PromptSettings {
   outcome: string;
   outcomeTimeout: number;
   gpu: string | null;
+  dtype: Dtype;
   maxCompletionLength: number | null;
   samplingBatchSize: number;
 }
@@ -52,6 +54,7 @@ export async function openSampling<S extends SamplingNeeds>(
     maxPromptTokens: longestPrompt(questions),
     maxNewTokens: settings.maxCompletionLength,
   };
-  const policy = await Policy.open(gpu, model, { sampling }, (plan) => note(formatPlan(plan)));
+  const needs = { dtype: settings.dtype, sampling };
+  const policy = await Policy.open(gpu, model, needs, (plan) => note(formatPlan(plan)));
   return { policy, questions, settings };
 }

@@ -14,6 +14,7 @@ import {
 import type { ModelConfig } from "./model/config.ts";
 import { tensorShapes } from "./model/config.ts";
 import { adapterShapes, LORA_TARGETS, type LoraConfig } from "./model/lora.ts";
+import { requireDtype } from "./model/precision.ts";
 import { openNamedModel, requireWhole } from "./named-model.ts";
 import { openGpu } from "./policy.ts";
 import { readQuestions, readRunData, requireMicroBatch } from "./questions.ts";
@@ -81,6 +82,7 @@ export async function plan(given: PlanSettings): Promise<void> {
   }
   const needs = trainingNeeds(settings, prompt);
   const gpu = given.memory === null || given.gpu !== null ? await openGpu(given.gpu) : null;
+  if (gpu) requireDtype(gpu, settings.dtype);
   const limits = gpu ?? ASSUMED_LIMITS;
   const room = gpu ? roomOf(gpu) : { piece: limits.bindingLimit, total: null };
   if (given.memory !== null) room.total = given.memory;

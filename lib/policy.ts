@@ -12,7 +12,8 @@ import { Sampler } from "./model/generate.ts";
 import { Learner } from "./model/learner.ts";
 import { type Adapters, initialAdapter, type LoraConfig } from "./model/lora.ts";
 import { Optimizer } from "./model/optimizer.ts";
-import { ParameterLayout, type Parameters, type Weights } from "./model/parameters.ts";
+import type { Parameters, Weights } from "./model/parameters.ts";
+import { requireDtype } from "./model/precision.ts";
 import { readTensor, type StoredTensor, type TensorSource } from "./model/safetensors.ts";
 import type { Slabs } from "./model/slabs.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
@@ -41,8 +42,8 @@ export class Policy {
   ) {
     this.tokenizer = tokenizerOf(model);
     this.stopIds = new Set(this.tokenizer.stopIds(endTokens(model)));
-    const { weights, adapters } = memory;
-    const { embedding, head, finalNorm, layers } = weights;
+    const { weights, rounded, adapters } = memory;
+    const { embedding, head, finalNorm, layers } = rounded ?? weights;
     const adapted = adapters && { adapters: adapters.adapters };
     this.weights = { embedding, head, finalNorm, layers, ...adapted };
     this.trained = adapters ?? weights;
@@ -52,7 +53,7 @@ export class Policy {
     this.optimizerOrNone =
       memory.optimizer &&
       needs.learning &&
-      new Optimizer(gpu, this.decoder.ops, memory.optimizer, needs.learning.optimizer);
+      new Optimizer(gpu, this.decoder.ops, memory.optimizer, needs.learning.optimizer, rounded);
   }
 
   /**
@@ -66,15 +67,18 @@ export class Policy {
     needs: PolicyNeeds,
     report: (plan: MemoryPlanner) => void = () => {},
   ): Promise<Policy> {
-    const layout = new ParameterLayout(model.config, gpu);
+    requireDtype(gpu, needs.dtype ?? "f32");
     const lora = needs.learning?.lora ?? model.adapter?.lora ?? null;
     const plan = planMemory(model.config, gpu, needs, lora);
     requireRoom(plan, gpu, model.config, needs, lora);
     report(plan);
-    const memory = new PolicyMemory(gpu, layout, needs, gpu.variants.readEvery, lora);
+    const memory = new PolicyMemory(gpu, model.config, needs, gpu.variants.readEvery, lora);
     const policy = new Policy(gpu, model, memory, needs);
     if (model.tensors.size > 0) await policy.load(memory.weights, model.tensors);
-    memory.reference?.copyFrom(gpu, memory.weights);
+    if (memory.reference) {
+      if (memory.rounded) await policy.load(memory.reference, model.tensors);
+      else memory.reference.copyFrom(gpu, memory.weights);
+    }
     if (memory.adapters) {
       if (model.adapter) await policy.load(memory.adapters, model.adapter.tensors);
       else drawAdapters(gpu, memory.adapters, needs.learning?.seed ?? 0);
@@ -120,6 +124,12 @@ export class Policy {
     for (const name of parameters.layout.shapes.keys()) {
       parameters.set(this.gpu, name, await readTensor(tensors, prefix + name));
     }
+    if (parameters === this.memory.weights) this.refresh();
+  }
+
+  /** Lets the model see weights that something else than the optimizer has changed. */
+  refresh(): void {
+    this.memory.rounded?.refresh(this.decoder.ops);
   }
 
   /** What is trained, read back one tensor at a time, to be written to a file. */

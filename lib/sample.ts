@@ -31,7 +31,7 @@ export async function sample(given: SampleSettings): Promise<void> {
     maxPromptTokens: longestPrompt(questions),
     maxNewTokens: maxCompletionLength,
   };
-  const policy = await Policy.open(gpu, model, { sampling });
+  const policy = await Policy.open(gpu, model, { dtype: settings.dtype, sampling });
   const groups = await rollout(policy, questions, numGenerations, settings, PURPOSE.sample, 0);
   for (const { question, completions } of groups) {
     if (settings.json) {

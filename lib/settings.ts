@@ -17,6 +17,7 @@ import {
   toggle,
 } from "./flags.ts";
 import { LORA_TARGETS, type LoraConfig } from "./model/lora.ts";
+import { DTYPES } from "./model/precision.ts";
 import { ANSWER_FORMS, REWARD_PARTS } from "./rewards.ts";
 
 /** The name of the model inside the executable. */
@@ -105,6 +106,14 @@ const gpu = optional(
     "Compute on the adapter with this in its name; so does RLEXPLORE_GPU.",
     "the best",
   ),
+);
+
+const dtype = choice(
+  "f32",
+  DTYPES,
+  "What weights, activations and the KV cache are stored in. f16 halves their memory and needs a GPU " +
+    "with shader-f16; sums, gradients, moments and the weights that are trained stay f32.",
+  OURS,
 );
 
 /** How a question becomes the prompt: the same in `train`, `sft`, `sample` and `eval`. */
@@ -357,6 +366,7 @@ export const trainGroups = {
     logCompletions: toggle("Show some completions of every step."),
     ...showing,
     gpu,
+    dtype,
   },
 } satisfies FlagGroups;
 
@@ -380,7 +390,7 @@ export const sampleBaseGroups = {
   },
   Prompts: prompting,
   Sampling: sampling,
-  Showing: { ...showing, gpu },
+  Showing: { ...showing, gpu, dtype },
 } satisfies FlagGroups;
 
 export const sftGroups = {
@@ -402,7 +412,7 @@ export const sftGroups = {
     ...optimizer,
   },
   LoRA: lora,
-  "Saving and showing": { ...saving, ...showing, gpu },
+  "Saving and showing": { ...saving, ...showing, gpu, dtype },
 } satisfies FlagGroups;
 
 export const planGroups = {
@@ -430,6 +440,7 @@ export const sampleGroups = {
     ...sampling,
     seed,
     gpu,
+    dtype,
     json: showing.json,
   },
 } satisfies FlagGroups;
@@ -468,6 +479,7 @@ export const evalGroups = {
     seed,
     ...showing,
     gpu,
+    dtype,
   },
 } satisfies FlagGroups;
 

@@ -57,9 +57,8 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     lora: loraOf(settings),
     seed: settings.seed,
   };
-  const policy = await Policy.open(gpu, model, { learning }, (plan) =>
-    progress.note(formatPlan(plan)),
-  );
+  const needs = { dtype: settings.dtype, learning };
+  const policy = await Policy.open(gpu, model, needs, (plan) => progress.note(formatPlan(plan)));
   if (settings.fromScratch) drawWeights(policy, settings.seed);
   const run = RunFolder.create(settings.outputDir, settings.data);
   run.writeConfig(runConfig(storedSettings({ ...settings, maxSteps }), gpu));
@@ -162,7 +161,8 @@ function encodeExample(
 }
 
 /** Normal weights of standard deviation 0.05 for the matrices, ones for the norms, zeros for biases. */
-function drawWeights({ gpu, trained: weights }: Policy, seed: number): void {
+function drawWeights(policy: Policy, seed: number): void {
+  const { gpu, trained: weights } = policy;
   const random = new Random(seed);
   for (const [name, shape] of weights.layout.shapes) {
     const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
@@ -170,4 +170,5 @@ function drawWeights({ gpu, trained: weights }: Policy, seed: number): void {
     else for (let i = 0; i < data.length; i++) data[i] = INITIAL_STD * random.gaussian();
     weights.set(gpu, name, data);
   }
+  policy.refresh();
 }

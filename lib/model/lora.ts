@@ -2,7 +2,7 @@ import type { Allocator, MemoryPart, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Matrix } from "./matrix.ts";
 import type { Ops } from "./ops.ts";
-import { SlabLayout, Slabs } from "./slabs.ts";
+import { type BindingLimits, SlabLayout, Slabs } from "./slabs.ts";
 
 /** The projections LoRA can adapt, by the name of the module that holds each in Hugging Face models. */
 export const LORA_TARGETS = [
@@ -93,7 +93,7 @@ export class AdapterLayout extends SlabLayout {
   constructor(
     readonly config: ModelConfig,
     readonly lora: LoraConfig,
-    limits: Pick<Allocator, "bindingLimit" | "bufferLimit" | "alignment">,
+    limits: BindingLimits,
   ) {
     super(adapterShapes(config, lora), limits);
     for (const name of this.shapes.keys()) this.placeMatrix(name, [name]);

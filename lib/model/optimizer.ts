@@ -2,6 +2,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import { type AdamwParams, squareChunks } from "./ops/adamw.ts";
 import type { Ops } from "./ops.ts";
+import type { RoundedParameters } from "./rounded.ts";
 import { type SlabLayout, Slabs } from "./slabs.ts";
 
 export interface AdamwSettings {
@@ -45,6 +46,8 @@ export class Optimizer {
     private readonly ops: Ops,
     readonly memory: OptimizerMemory,
     private readonly settings: AdamwSettings,
+    /** Copies of the weights that are to follow them. */
+    private readonly rounded?: RoundedParameters,
   ) {}
 
   /**
@@ -79,7 +82,8 @@ export class Optimizer {
     ops.adamw.total({ partial, summary }, memory.chunks, params(false));
     for (const [i, { length, decay }] of slabs.entries()) {
       const moments = { m: memory.first.slabs[i], v: memory.second.slabs[i] };
-      const tensors = { w: weights.slabs[i], dw: gradients.slabs[i], ...moments, summary };
+      const copy = this.rounded?.copies[i];
+      const tensors = { w: weights.slabs[i], dw: gradients.slabs[i], ...moments, summary, copy };
       ops.adamw.update(tensors, length, params(decay));
     }
     await this.gpu.read(summary, this.floats);

@@ -2,7 +2,7 @@ import type { Allocator, MemoryPart, Tensor } from "../gpu/memory.ts";
 import { type ModelConfig, tensorShapes } from "./config.ts";
 import type { LayerAdapters } from "./lora.ts";
 import type { Matrix } from "./matrix.ts";
-import { SlabLayout, Slabs } from "./slabs.ts";
+import { type BindingLimits, SlabLayout, Slabs } from "./slabs.ts";
 import type { WeightFormat } from "./weight-formats.ts";
 
 /** Vocabulary rows the LM head works on at once; fixes the order in which its log-softmax adds. */
@@ -44,7 +44,7 @@ export type MatrixFormats = (names: readonly string[]) => WeightFormat;
 export class ParameterLayout extends SlabLayout {
   constructor(
     readonly config: ModelConfig,
-    limits: Pick<Allocator, "bindingLimit" | "bufferLimit" | "alignment">,
+    limits: BindingLimits,
     formats: MatrixFormats = () => "f32",
   ) {
     super(tensorShapes(config), limits);

@@ -24,6 +24,9 @@ interface MatrixPlace {
   blocks: BlockPlace[];
 }
 
+/** What decides how tensors are laid out. */
+export type BindingLimits = Pick<Allocator, "bindingLimit" | "bufferLimit" | "alignment">;
+
 /**
  * Where a set of named tensors lives. They are laid out back to back in slabs, each no larger than one
  * binding, so that the optimizer works through a few large ranges; matrices, which weight decay
@@ -44,7 +47,7 @@ export class SlabLayout {
   /** `shapes` has every tensor by the name it has in files, in their order. */
   constructor(
     readonly shapes: ReadonlyMap<string, readonly number[]>,
-    limits: Pick<Allocator, "bindingLimit" | "bufferLimit" | "alignment">,
+    limits: BindingLimits,
   ) {
     this.slabCapacity = Math.floor(Math.min(limits.bindingLimit, limits.bufferLimit) / 4);
     this.align = limits.alignment / 4;
