@@ -111,13 +111,19 @@ const commands: Record<string, Command> = {
     },
   },
   export: {
-    usage: "export <model>",
-    summary: "Write a model as a GGUF file, for llama.cpp and Ollama.",
+    usage: "export <model|run>",
+    summary: "Write a model as a GGUF file, or a run's rollouts as JSON lines or Parquet.",
     flags: exportGroups,
     async run(args) {
-      const settings = exportSettings(args);
-      const { exportModel } = await import("./lib/export.ts");
-      await exportModel(settings);
+      const { gguf, rollouts, ...settings } = exportSettings(args);
+      if (gguf) {
+        const { exportModel } = await import("./lib/export.ts");
+        await exportModel({ ...settings, gguf });
+      }
+      if (rollouts) {
+        const { exportRollouts } = await import("./lib/export-rollouts.ts");
+        await exportRollouts(settings.model, rollouts);
+      }
     },
   },
   merge: {

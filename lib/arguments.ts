@@ -258,10 +258,17 @@ export function compareSettings(args: string[]): settings.CompareSettings {
 export function exportSettings(args: string[]): settings.ExportSettings {
   const { flags, given, positionals } = parseFlags(settings.exportGroups, args);
   const [model, extra] = positionals;
-  if (!model) fail("export needs a model: rlexplore export runs/data-1 --gguf model.gguf");
+  if (!model) fail("export needs a model or a run: rlexplore export runs/data-1 --gguf model.gguf");
   if (extra !== undefined) fail(`export takes one model; "${extra}" is one too many`);
-  if (!given.gguf) fail("export needs --gguf <file>, the file to write");
-  return { ...complete(flags, given), model } as settings.ExportSettings;
+  if (!given.gguf === !given.rollouts) {
+    fail("export needs the file to write: --gguf <file>, or --rollouts <file.jsonl|file.parquet>");
+  }
+  const s = { ...complete(flags, given), model } as settings.ExportSettings;
+  if (s.rollouts && given.type) fail("--type is for --gguf: leave it out");
+  if (s.rollouts && !/\.(jsonl|parquet)$/.test(s.rollouts)) {
+    fail(`--rollouts writes .jsonl or .parquet, not ${s.rollouts}`);
+  }
+  return s;
 }
 
 export function mergeSettings(args: string[]): settings.MergeSettings {

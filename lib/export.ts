@@ -1,7 +1,7 @@
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { UserError } from "./errors.ts";
-import { diskError, writeDurably } from "./files.ts";
+import { writeNew } from "./files.ts";
 import { formatBytes } from "./memory-plan.ts";
 import { tensorShapes } from "./model/config.ts";
 import type { ModelFolder } from "./model/folder.ts";
@@ -16,23 +16,18 @@ import type { ExportSettings } from "./settings.ts";
 /** llama.cpp's numbers of what a file mostly consists of. */
 const FILE_TYPE = { f16: 1, q8_0: 7 } as const;
 
-/** `rlexplore export`: writes a model as a GGUF file, for llama.cpp and Ollama. */
-export async function exportModel(settings: ExportSettings): Promise<void> {
+/** `rlexplore export --gguf`: writes a model as a GGUF file, for llama.cpp and Ollama. */
+export async function exportModel(
+  settings: Pick<ExportSettings, "model" | "type"> & { gguf: string },
+): Promise<void> {
   const { gguf: path, type } = settings;
   if (existsSync(path)) throw new UserError(`${path} already exists; choose another --gguf`);
   const model = await openNamedModel(settings.model);
   requireWhole(settings.model, model);
   const name = basename(settings.model);
-  const partial = `${path}.partial`;
-  try {
-    const pieces = encodeGguf(metadataOf(model, name, FILE_TYPE[type]), ggufTensors(model, type));
-    const { bytes } = await writeDurably(partial, pieces);
-    renameSync(partial, path);
-    console.log(`${path}: ${formatBytes(bytes)}, ${type}`);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw diskError(error, path);
-  }
+  const pieces = encodeGguf(metadataOf(model, name, FILE_TYPE[type]), ggufTensors(model, type));
+  const { bytes } = await writeNew(path, pieces);
+  console.log(`${path}: ${formatBytes(bytes)}, ${type}`);
 }
 
 /** The model's tensors as GGUF has them: vectors in full, matrices of the type wanted where rows allow it. */

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
@@ -71,6 +71,22 @@ export async function writeDurably(
     throw diskError(error, path);
   }
   return check;
+}
+
+/** Writes a file that must not exist yet: until it is whole it has another name, and it goes if that fails. */
+export async function writeNew(
+  path: string,
+  pieces: Parameters<typeof writeDurably>[1],
+): Promise<FileCheck> {
+  const partial = `${path}.partial`;
+  try {
+    const check = await writeDurably(partial, pieces);
+    renameSync(partial, path);
+    return check;
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw diskError(error, path);
+  }
 }
 
 /** Reads the file again and compares. */

@@ -53,11 +53,11 @@ export class RunFolder {
     );
   }
 
-  /** Opens the folder of an earlier run. */
-  static open(path: string): RunFolder {
-    if (!existsSync(path)) throw new UserError(`${path}: no such run; check --resume`);
+  /** Opens the folder of an earlier run, which was named in `where`. */
+  static open(path: string, where = "--resume"): RunFolder {
+    if (!existsSync(path)) throw new UserError(`${path}: no such run; check ${where}`);
     if (!existsSync(join(path, "config.json"))) {
-      throw new UserError(`${path} is not a run: it has no config.json; check --resume`);
+      throw new UserError(`${path} is not a run: it has no config.json; check ${where}`);
     }
     return new RunFolder(path);
   }

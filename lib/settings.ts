@@ -500,11 +500,19 @@ export const compareGroups = {
 
 export const exportGroups = {
   Options: {
-    gguf: text("", "file", "The GGUF file to write; it must not exist yet.", "none: it is needed"),
+    gguf: optional(text("", "file", "Write the model as this GGUF file.", "no such file")),
+    rollouts: optional(
+      text(
+        "",
+        "file",
+        "Write the rollouts of a run as this file, .jsonl or .parquet: a row each.",
+        "no such file",
+      ),
+    ),
     type: choice(
       "f16",
       ["f16", "q8_0"],
-      "Of the matrices; vectors stay in float32. q8_0 takes half the space.",
+      "Of a GGUF file's matrices; vectors stay in float32. q8_0 takes half the space.",
       "nearest to what was trained",
     ),
   },
@@ -543,6 +551,7 @@ export type SampleSettings = SettingsIn<typeof sampleGroups> & { questions: stri
 export type EvalSettings = SettingsIn<typeof evalGroups> & { data: string };
 /** `file` describes the experiment. */
 export type CompareSettings = SettingsIn<typeof compareGroups> & { file: string };
+/** Either `gguf` or `rollouts` is given, the file to write; `model` is a run for `rollouts`. */
 export type ExportSettings = SettingsIn<typeof exportGroups> & { model: string };
 /** `model` is the run or the folder with the adapter. */
 export type MergeSettings = SettingsIn<typeof mergeGroups> & { model: string };

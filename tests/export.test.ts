@@ -117,10 +117,11 @@ describe("refused in one line", () => {
     expect(exportSettings(["m", "--gguf", "o.gguf", "--type", "q8_0"])).toEqual({
       model: "m",
       gguf: "o.gguf",
+      rollouts: null,
       type: "q8_0",
     });
     expect(() => exportSettings([])).toThrow(/export needs a model/);
-    expect(() => exportSettings(["m"])).toThrow(/export needs --gguf/);
+    expect(() => exportSettings(["m"])).toThrow(/export needs the file to write: --gguf/);
     expect(() => exportSettings(["m", "n", "--gguf", "o"])).toThrow(/"n" is one too many/);
     expect(() => exportSettings(["m", "--gguf", "o", "--type", "q2"])).toThrow(/f16 or q8_0/);
   });
