@@ -269,7 +269,8 @@ async function write(name: string, variant: Variant, seed: number): Promise<void
   if (variant.exported !== false) {
     for (const type of ["f16", "q8_0"]) {
       const gguf = at(`${type}.gguf`);
-      await exportModel(exportSettings([at("full"), "--gguf", gguf, "--type", type]));
+      const settings = exportSettings([at("full"), "--gguf", gguf, "--type", type]);
+      await exportModel({ ...settings, gguf });
       const tokens = await greedy(gguf, sequences);
       continuations[type] = { tokens, margins: await marginsOf(gguf, sequences, tokens) };
     }
