@@ -18,7 +18,7 @@ import {
 import { textKey } from "./outcome/math/canonical.ts";
 import { numberKey } from "./outcome/math/number.ts";
 import { MathOutcome } from "./outcome/math.ts";
-import { lastMatches } from "./outcome/settle.ts";
+import { lastMatches } from "./outcome/pattern.ts";
 import { judging } from "./outcome/thread.ts";
 import { isUserCode, userOutcome } from "./outcome/user.ts";
 import type { Row } from "./rows.ts";

@@ -187,7 +187,7 @@ describe("mathematical answers", () => {
       const { outcome } = await judge("math", `\\boxed{${text}}`, "1");
       if (text.startsWith("9")) expect(outcome).toBeNull();
     }
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(performance.now() - began).toBeLessThan(8000);
   });
 });
 

@@ -11,8 +11,7 @@ import {
 } from "./judgement.ts";
 import { mathKey, type Readings, readings, sharesReading } from "./math/canonical.ts";
 import { unwrap } from "./math/clean.ts";
-import { PLAIN } from "./math/known.ts";
-import { MAX_ANSWER, plainNumber } from "./math/number.ts";
+import { MAX_ANSWER, PLAIN, plainNumber } from "./math/number.ts";
 import { judging } from "./thread.ts";
 
 /** The outcomes of one question. */

@@ -2,10 +2,12 @@
  * Judges in a thread of its own what a model wrote, for a limited time. The work on an answer is bounded
  * by operations, which bite long before the time does; the time limit is for what nobody foresaw.
  */
-import type { MatchTask, MathTask, Place } from "./settle.ts";
+import type { MatchTask, Place } from "./pattern.ts";
+import type { MathTask } from "./settle.ts";
+import type { LoadTask } from "./worker.ts";
 
 /** Milliseconds for the answers of one question; when they are over, for each one of them. */
-const LIMIT = 5000;
+const LIMIT = 10_000;
 
 /** In the executable all source lies at the root of one bundle. */
 const inSource = import.meta.url.endsWith("/thread.ts");
@@ -17,6 +19,7 @@ type Reply = { result: unknown } | { error: string };
 export class JudgingThread {
   private worker: Promise<Worker> | null = null;
   private queue: Promise<unknown> = Promise.resolve();
+  private readonly loaded = new WeakSet<Worker>();
   private warned = false;
 
   constructor(private readonly limit = LIMIT) {}
@@ -54,33 +57,48 @@ export class JudgingThread {
 
   /** Null when the time is over; the thread is given up then, and the next task gets a new one. */
   private ask<T>(task: MathTask | MatchTask): Promise<T | null> {
-    const answer = this.queue.then(() => this.send<T>(task));
+    const answer = this.queue.then(async () => {
+      this.worker ??= start();
+      const worker = await this.worker;
+      if (task.kind === "math" && !this.loaded.has(worker)) {
+        // the algebra library takes a second or more, which is nobody's fault
+        await this.send<null>(worker, { kind: "load" }, null);
+        this.loaded.add(worker);
+      }
+      return await this.send<T>(worker, task, this.limit);
+    });
     this.queue = answer.catch(() => {});
     return answer;
   }
 
-  private async send<T>(task: MathTask | MatchTask): Promise<T | null> {
-    this.worker ??= start();
-    const thread = await this.worker;
-    return await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        thread.terminate();
+  private send<T>(
+    worker: Worker,
+    task: LoadTask | MathTask | MatchTask,
+    limit: number | null,
+  ): Promise<T | null> {
+    worker.ref();
+    return new Promise<T | null>((resolve, reject) => {
+      const late = () => {
+        worker.terminate();
         this.worker = null;
         this.warn();
         resolve(null);
-      }, this.limit);
-      thread.onmessage = ({ data }: MessageEvent<Reply>) => {
-        clearTimeout(timer);
-        if ("error" in data) reject(new Error(`judging answers failed: ${data.error}`));
-        else resolve(data.result as T);
       };
-      thread.onerror = ({ message }) => {
+      const timer = limit === null ? undefined : setTimeout(late, limit);
+      const fail = (message: string) => {
         clearTimeout(timer);
         this.worker = null;
         reject(new Error(`judging answers failed: ${message}`));
       };
-      thread.postMessage(task);
-    });
+      worker.onmessage = ({ data }: MessageEvent<Reply>) => {
+        clearTimeout(timer);
+        if ("error" in data) fail(data.error);
+        else resolve(data.result as T);
+      };
+      worker.onerror = ({ message }) => fail(message);
+      worker.postMessage(task);
+      // an idle thread does not keep the program from ending
+    }).finally(() => worker.unref());
   }
 
   /** What depends on time may differ when a run is repeated, which nobody should find out later. */
@@ -95,13 +113,9 @@ export class JudgingThread {
 
 function start(): Promise<Worker> {
   return new Promise((resolve, reject) => {
-    const thread = new Worker(WORKER);
-    thread.onmessage = () => {
-      // an idle thread does not keep the program from ending
-      thread.unref();
-      resolve(thread);
-    };
-    thread.onerror = ({ message }) => reject(new Error(`the judging thread failed: ${message}`));
+    const worker = new Worker(WORKER);
+    worker.onmessage = () => resolve(worker);
+    worker.onerror = ({ message }) => reject(new Error(`the judging thread failed: ${message}`));
   });
 }
 

@@ -1,40 +1,30 @@
 /**
  * Equality by the algebra library, for answers whose values agree: numbers of 50 digits, then its
- * simplifier. It has no bound on its work, so it runs in the judging thread only.
+ * simplifier. It has no bound on its work and takes a second to load, so it runs in the judging thread only.
  */
-import type { ComputeEngine, Expression } from "@cortex-js/compute-engine";
+import { ComputeEngine, type Expression } from "@cortex-js/compute-engine";
 import type { Value } from "./compare.ts";
 import { type MathJson, toMathJson } from "./mathjson.ts";
 
-type Engine = InstanceType<typeof ComputeEngine>;
-let engine: Engine | null = null;
-
-/** Loads the library, which takes about a second, when it is first needed. */
-async function load(): Promise<Engine> {
-  const { ComputeEngine } = await import("@cortex-js/compute-engine");
-  const loaded = new ComputeEngine();
-  loaded.precision = 50;
-  return loaded;
-}
+const ce = new ComputeEngine();
+ce.precision = 50;
 
 /** True only if the library shows that all parts are equal. */
-export async function areEqual(a: Value, b: Value): Promise<boolean> {
+export function areEqual(a: Value, b: Value): boolean {
   const pairs: [MathJson, MathJson][] = [];
   for (const [i, { tree }] of a.parts.entries()) {
     const [x, y] = [toMathJson(tree), toMathJson(b.parts[i].tree)];
     if (x === null || y === null) return false;
     pairs.push([x, y]);
   }
-  engine ??= await load();
-  const ce = engine;
   try {
-    return pairs.every(([x, y]) => isZero(ce, ce.expr(["Subtract", x, y] as Input)));
+    return pairs.every(([x, y]) => isZero(ce.expr(["Subtract", x, y] as Input)));
   } catch {
     return false;
   }
 }
 
-type Input = Parameters<Engine["expr"]>[0];
+type Input = Parameters<typeof ce.expr>[0];
 
 /** Values for the symbols: primes over primes, so that accidents are unlikely. */
 const POINTS = [
@@ -42,7 +32,7 @@ const POINTS = [
   [37, 31, 43, 41, 53, 47, 61],
 ];
 
-function isZero(ce: Engine, difference: Expression): boolean {
+function isZero(difference: Expression): boolean {
   const symbols = difference.unknowns;
   for (const values of symbols.length === 0 ? [[]] : POINTS) {
     const substitution = Object.fromEntries(

@@ -9,7 +9,7 @@ import { minusOne, type Node, NotMath, negative, node, quotient, symbol } from "
 export const FUNCTIONS = new Set(
   (
     "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh exp ln log sqrt abs floor ceil " +
-    "gcd lcm max min binom factorial overline re im arg det"
+    "gcd lcm max min binom factorial overline re im arg det cis"
   ).split(" "),
 );
 const NAMES = new Set(
@@ -23,6 +23,20 @@ const CLOSING: Record<string, string> = {
   "[": "]",
   "\\{": "\\}",
   "\\langle": "\\rangle",
+};
+
+const BASES: Record<string, string> = {
+  two: "2",
+  three: "3",
+  four: "4",
+  five: "5",
+  six: "6",
+  seven: "7",
+  eight: "8",
+  nine: "9",
+  ten: "10",
+  twelve: "12",
+  sixteen: "16",
 };
 
 export abstract class Atoms extends Cursor {
@@ -105,8 +119,16 @@ export abstract class Atoms extends Cursor {
     this.depth--;
     const close = this.next().text;
     if (!/^[)\]]$/.test(close)) this.fail();
-    if (items.length === 1 && open === "(" && close === ")") return items[0];
+    if (items.length === 1 && open === "(" && close === ")") {
+      // (1011)_2
+      const [before, digits] = this.tokens.slice(this.at - 3);
+      const isBare = before?.text === "(" && digits.kind === "number";
+      return isBare ? this.subscripted(items[0], digits.text) : items[0];
+    }
     const rows = items.every((item) => item.op === "interval" || item.op === "matrix");
+    // an array that somebody has set between brackets is a matrix already
+    const [only] = items;
+    if (items.length === 1 && only.op === "matrix" && only.args.length > 1) return only;
     if (open === "[" && close === "]" && rows) {
       return node(
         "matrix",
@@ -149,7 +171,7 @@ export abstract class Atoms extends Cursor {
       parts.push(kind === "letters" ? text[0] : text);
       if (kind === "letters" && text.length > 1) this.splice(text.slice(1));
     }
-    const subscript = parts.join("");
+    const subscript = value.op === "number" ? (BASES[parts[0]] ?? parts.join("")) : parts.join("");
     return symbol(subscript.length === 1 ? `${name}_${subscript}` : `${name}_{${subscript}}`);
   }
 
@@ -184,7 +206,8 @@ export abstract class Atoms extends Cursor {
     }
     if (this.peek().text === "{") return [this.group("{", "}")];
     if (name === "sqrt") return [this.argument()];
-    if (!/^(?:sin|cos|tan|cot|sec|csc|arc...|ln|log|exp|sinh|cosh|tanh)$/.test(name)) this.fail();
+    if (!/^(?:sin|cos|tan|cot|sec|csc|arc...|cis|ln|log|exp|sinh|cosh|tanh)$/.test(name))
+      this.fail();
     // sin 2x, ln 3: numbers and letters that follow, up to the next function
     const minus = this.take("-");
     let value = this.postfix();
@@ -228,9 +251,14 @@ export abstract class Atoms extends Cursor {
 
   private set(): Node {
     if (this.take("\\}")) return node("set", []);
+    const [name, bar] = [this.peek(), this.peek(1)];
+    // {x | x > 3} is what is said of x
+    const isBuilt = /^[a-zA-Z]$/.test(name.text) && /^[|:]$/.test(bar.text);
+    if (isBuilt) this.at += 2;
     const items = this.items();
     this.expect("\\}");
-    return node("set", items);
+    if (!isBuilt) return node("set", items);
+    return items.length === 1 ? items[0] : node("list", items, "and");
   }
 
   /** \begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}, also bmatrix, vmatrix and the like. */

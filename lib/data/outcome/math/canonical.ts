@@ -1,11 +1,13 @@
 /** The canonical form of any mathematical answer. Plain numbers take the short way. */
-import { plainLatex, unwrap, withoutUnits } from "./clean.ts";
+import { plainLatex, plainLetters, unwrap } from "./clean.ts";
 import { keyOf } from "./keys.ts";
 import { MAX_ANSWER, plainNumber } from "./number.ts";
 import { parse } from "./parse.ts";
 import { TooMuch } from "./rational.ts";
+import { letterList, optionLetter, statedValue, timeOfDay } from "./statement.ts";
 import { refuel } from "./sum.ts";
 import { type Node, NotMath } from "./tree.ts";
+import { withoutUnits } from "./units.ts";
 
 const LETTER = /^(?:\(([A-Z])\)|([A-Z])[.):]?|\[([A-Z])\])$/;
 const WORDS =
@@ -47,13 +49,18 @@ function stableKey(bare: string): string | null {
 
 function generalKey(bare: string): string | null {
   try {
+    const option = optionLetter(bare);
+    if (option !== null) return option;
     const text = prepared(bare);
     const letter = LETTER.exec(text);
     if (letter) return letter[1] ?? letter[2] ?? letter[3];
+    const time = timeOfDay(text);
+    if (time !== null) return time;
     const known = plainNumber(text);
     if (known !== null) return known;
     refuel();
-    if (!WORDS.test(text)) return keyOf(parse(text));
+    const letters = letterList(text);
+    if (letters !== null || !WORDS.test(text)) return keyOf(parse(letters ?? text));
   } catch (error) {
     if (error instanceof TooMuch) return null;
     if (!(error instanceof NotMath) && !(error instanceof RangeError)) throw error;
@@ -73,9 +80,10 @@ export function mathTree(answer: string): Node | null {
 }
 
 function prepared(bare: string): string {
-  const text = unwrap(withoutUnits(plainLatex(bare)))
-    .replace(/^=\s*/, "")
+  const text = unwrap(plainLetters(withoutUnits(statedValue(plainLatex(bare)))))
     .replace(/\*\*/g, "^")
+    .replace(/^\d{1,3}(?: \d{3})+$/, (digits) => digits.replaceAll(" ", ""))
+    .replace(/(\d)\s*(?:\\text\s*\{\s*to\s*\}|\bto\b)\s*(?=\d)/g, "$1:")
     .replace(/^\{(.*)\}$/s, (whole, inner) =>
       /^[^{}]*,[^{}]*$/.test(inner) ? `\\{${inner}\\}` : whole,
     );
@@ -95,24 +103,37 @@ export interface Readings {
   side: string | null;
   /** The key of a percentage without its sign. */
   percent: string | null;
+  /** The digits of a number in another base, without it. */
+  digits: string | null;
 }
 
 export function readings(answer: string): Readings {
-  if (answer.length > MAX_ANSWER) return { key: null, side: null, percent: null };
+  if (answer.length > MAX_ANSWER) return nothing;
   const bare = unwrap(answer);
   const percent = /^(.*?)\\?%$/s.exec(bare)?.[1];
-  const side = /^\s*(?:[a-zA-Z]|[a-zA-Z]\([a-zA-Z]\))\s*=([^=]+)$/.exec(bare)?.[1];
+  const side =
+    /^\s*(?:[a-zA-Z]|[a-zA-Z]\([a-zA-Z]\))\s*=([^=]+)$/.exec(bare)?.[1] ??
+    // m + n = 5
+    /^[a-zA-Z](?:\s*\+\s*[a-zA-Z])+\s*=\s*(-?[\d./]+)$/.exec(bare)?.[1];
+  const digits = /^\(?(\d+)\)?_(?:\d|\{(?:\d+|\\text\{[a-z]+\})\})$/.exec(bare)?.[1];
   return {
     key: mathKey(bare),
     side: side === undefined ? null : mathKey(side),
     percent: percent === undefined ? null : mathKey(percent),
+    digits: digits === undefined ? null : mathKey(digits),
   };
 }
 
-/** Does the one say, in its other reading, what the other one says? */
-export function sharesReading(a: Readings, b: Readings): boolean {
-  const shares = (x: Readings, y: Readings) =>
-    (y.percent === null && x.percent !== null && x.percent === y.key) ||
-    (x.side !== null && x.side === y.key);
-  return shares(a, b) || shares(b, a);
+const nothing: Readings = { key: null, side: null, percent: null, digits: null };
+
+/** Does the answer say, in its other reading, what is right, or what is right in its other reading? */
+export function sharesReading(answer: Readings, right: Readings): boolean {
+  const { key } = answer;
+  if (key === null || right.key === null) return false;
+  if ([right.side, right.percent, right.digits].includes(key)) return true;
+  if (answer.side === right.key || answer.digits === right.key) return true;
+  // 25 asked for, 25 % said; but not 0.45 % for 0.45
+  const [p, q = "1"] = (answer.percent ?? "").replace("-", "").split("/");
+  const isShare = /^\d+$/.test(p) && BigInt(p) < BigInt(q);
+  return answer.percent === right.key && right.percent === null && !isShare;
 }

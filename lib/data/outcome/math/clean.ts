@@ -1,4 +1,4 @@
-/** Frees an answer of what does not change its meaning: markup, spacing, units, currency, Unicode forms. */
+/** Frees an answer of what does not change its meaning: markup, spacing, Unicode forms. */
 
 const UNICODE: Record<string, string> = {
   "\u2212": "-",
@@ -19,8 +19,6 @@ const UNICODE: Record<string, string> = {
   "\u00b1": "\\pm ",
   "\u2205": "\\emptyset ",
   "\u211d": "\\mathbb{R}",
-  "\u00b2": "^2",
-  "\u00b3": "^3",
   "\u00bd": " 1/2",
   "\u00bc": " 1/4",
   "\u00be": " 3/4",
@@ -31,6 +29,7 @@ const UNICODE: Record<string, string> = {
   "\u27e8": "\\langle ",
   "\u27e9": "\\rangle ",
 };
+const SUPERSCRIPTS = "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079";
 const UNICODE_PATTERN = new RegExp(`[${Object.keys(UNICODE).join("")}]`, "g");
 
 /** Without dollar signs around it, bold, \text{...} or \boxed{...} around the whole, a final stop. */
@@ -62,25 +61,43 @@ function isBalanced(text: string): boolean {
   return depth === 0;
 }
 
+/** \text{A} is a letter, once units are gone. */
+export const plainLetters = (text: string): string =>
+  text.replace(/\\text\s*\{\s*([a-zA-Z])\s*\}/g, "$1");
+
 /** One spelling for each LaTeX command and Unicode character. */
 export function plainLatex(answer: string): string {
   return answer
     .replace(UNICODE_PATTERN, (c) => UNICODE[c])
+    .replace(/\u207b?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+/g, (power) => {
+      const digits = [...power].map((c) => (c === "\u207b" ? "-" : SUPERSCRIPTS.indexOf(c)));
+      return `^{${digits.join("")}}`;
+    })
+    .replace(/\u221b\s*(\d+|[a-z]|\([^()]*\))/g, "\\sqrt[3]{$1}")
     .replace(/\\!|(?<=\d)\\,(?=\d)/g, "")
-    .replace(/\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits)(?![a-zA-Z])\.?/g, "")
+    .replace(
+      /\\(?:left|right|middle|[bB]igg?[lrm]?|displaystyle|textstyle|limits)(?![a-zA-Z])\.?/g,
+      "",
+    )
+    .replace(/\\\\\s*\[\s*[\d.]+\s*(?:pt|em|ex|mm|cm)\s*\]/g, "\\\\")
     .replace(
       /\\\\|\\(?:[!,;:> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|hspace\{[^{}]*\}|thinspace(?![a-zA-Z]))|~/g,
       (space) => (space === "\\\\" ? space : " "),
     )
     .replace(/\\[dtc]frac(?![a-zA-Z])/g, "\\frac")
     .replace(/\\[dt]binom(?![a-zA-Z])/g, "\\binom")
+    .replace(/\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}/g, "\\binom{$1}{$2}")
+    .replace(/(\d*\.\d*)\\(?:bar|dot)\s*(?:\{(\d+)\}|(\d))/g, "$1\\overline{$2$3}")
+    .replace(/\\lg(?![a-zA-Z])/g, "\\log")
+    .replace(/\\bigcup(?![a-zA-Z])/g, "\\cup")
+    .replace(/\\colon(?![a-zA-Z])/g, ":")
+    .replace(/\\(?:operatorname|mathrm|text)\s*\{\s*cis\s*\}/g, "\\cis ")
     .replace(/\{\s*([-+=:]|\\pm\s*)\s*\}/g, "$1")
     .replaceAll("{,}", ",")
     .replace(
       /\\(?:mathrm|textrm|textbf|textit|mathbf|mathit|mathsf|mbox|operatorname|emph)\s*\{/g,
       "\\text{",
     )
-    .replace(/\\text\s*\{([a-zA-Z])\}/g, "$1")
     .replace(/\\(?:vec|hat|boldsymbol|bm|mathcal)\s*\{([^{}]*)\}/g, "$1")
     .replace(/\\(?:lbrace)(?![a-zA-Z])/g, "\\{")
     .replace(/\\(?:rbrace)(?![a-zA-Z])/g, "\\}")
@@ -89,35 +106,4 @@ export function plainLatex(answer: string): string {
     .replace(/\\approx(?![a-zA-Z])/g, "=")
     .replace(/\^\s*\\prime(?![a-zA-Z])/g, "'")
     .trim();
-}
-
-const UNIT_WORDS =
-  "degrees?|radians?|units?|square|cubic|sq|dollars?|cents?|euros?|pounds?|usd|percent|inch(?:es)?|in|feet|foot|ft|yards?|" +
-  "miles?|mi|mph|kph|meters?|metres?|centimeters?|centimetres?|kilometers?|kilometres?|mm|cm|dm|km|kg|mg|lbs?|oz|" +
-  "grams?|kilograms?|liters?|litres?|ml|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?|hz";
-const UNIT = String.raw`(?:${UNIT_WORDS})(?:\^\{?-?\d\}?)?`;
-const PLAIN_UNITS = new RegExp(
-  String.raw`([\d})\]a-zA-Z%])\s*(?:(?<![a-zA-Z])|(?<=\\pi))${UNIT}(?:\s*(?:/|per)?\s*(?:${UNIT}|[smhg]\b(?:\^\{?\d\}?)?))*$`,
-  "i",
-);
-const TEXT_UNITS = /([^\s\\])\s*\\text\s*\{([^{}]*)\}(?:\s*\^\s*(?:\{-?\d\}|-?\d))?$/;
-const COUNTED = /^([-+]?[\d.,/\s]*\d)\s+[a-z][a-z-]+(?:\s+[a-z-]+)*$/i;
-const CURRENCY = /\\?[$\u00a3\u20ac\u00a5]|\\(?:pounds|euro)(?![a-zA-Z])/g;
-
-/** Units are dropped, whatever they are: 5 cm, \$5, 72 apples, 3\text{ m}^2. */
-export function withoutUnits(text: string): string {
-  let result = text.replace(CURRENCY, "").trim();
-  for (let round = 0; round < 4; round++) {
-    const before = result;
-    const unit = TEXT_UNITS.exec(result);
-    if (unit && !/^\s*(?:and|or)\s*$/.test(unit[2]) && !/[,;]$/.test(unit[1])) {
-      result = result.slice(0, unit.index) + unit[1];
-    }
-    result = result.replace(PLAIN_UNITS, "$1");
-    const counted = COUNTED.exec(result);
-    if (counted && !/\b(?:and|or)\b/i.test(result)) result = counted[1];
-    result = result.trim();
-    if (result === before) break;
-  }
-  return result;
 }

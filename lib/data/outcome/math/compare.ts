@@ -25,6 +25,7 @@ export function takeApart(answer: Node): Value | null {
     case "interval":
     case "matrix":
     case "union":
+    case "ratio":
     case "relation": {
       const items = answer.args.map(takeApart);
       if (items.some((item) => item === null)) return null;

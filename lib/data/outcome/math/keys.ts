@@ -7,6 +7,7 @@ import {
   add,
   asRational,
   atom,
+  conjugate,
   constant,
   multiply,
   print,
@@ -22,13 +23,8 @@ const INFINITY = "oo";
 /** The key of a whole answer. Throws NotMath, TooMuch, or a RangeError for a division by zero. */
 export function keyOf(answer: Node): string {
   switch (answer.op) {
-    case "list": {
-      // x < 1 or x > 3 is a union of intervals
-      const areas = answer.args.every(({ op }) => op === "relation" || op === "chain");
-      const keys = answer.args.map(keyOf);
-      const isUnion = areas && answer.name === "or" && keys.every((key) => /^[[(]/.test(key));
-      return isUnion ? union(keys) : collection(answer.args);
-    }
+    case "list":
+      return list(answer.args, answer.name);
     case "set":
       return collection(answer.args);
     case "tuple":
@@ -39,15 +35,64 @@ export function keyOf(answer: Node): string {
     }
     case "union":
       return union(answer.args.map(keyOf));
+    case "ratio":
+      return answer.args.map(keyOf).join(":");
     case "matrix":
       return `[${answer.args.map((row) => `[${rowOf(row).map(keyOf).join(",")}]`).join(",")}]`;
     case "relation":
       return relation(answer.args, answer.name);
     case "chain":
       return chain(answer.args, answer.name.split(" "));
-    default:
+    default: {
+      const matrix = scaledMatrix(answer);
+      if (matrix) return keyOf(matrix);
       return isTwo(answer) ? collection([answer]) : print(algebra(answer));
+    }
   }
+}
+
+/** Several answers: solutions in any order, areas joined or cut, or the values of several unknowns. */
+function list(items: readonly Node[], separator: string): string {
+  const areas = items.every(({ op }) => op === "relation" || op === "chain");
+  if (areas && separator !== ",") {
+    const keys = items.map(keyOf);
+    // x < 1 or x > 3 is a union of intervals, x > 1 and x < 3 is one interval
+    if (separator === "or" && keys.every((key) => /^[[(]/.test(key))) return union(keys);
+    const [below, above] = [...keys].sort((a) => (a.startsWith("(-oo,") ? -1 : 1));
+    const high = /^\(-oo,(.*[\])])$/.exec(below)?.[1];
+    const low = /^([[(].*),oo\)$/.exec(above)?.[1];
+    if (keys.length === 2 && high && low) return `${low},${high}`;
+  }
+  // x = 3, y = 4 is the pair (3,4)
+  const names = items.map((item) => unknownOf(item));
+  if (items.length > 1 && new Set(names).size === items.length && !names.includes(null)) {
+    const byName = items.map((item, i) => ({ name: names[i] as string, key: keyOf(item) }));
+    byName.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return `(${byName.map(({ key }) => key).join(",")})`;
+  }
+  return collection(items);
+}
+
+/** The x of x = 3; null for anything else, and for x_1, of which there are several. */
+function unknownOf(item: Node): string | null {
+  if (item.op !== "relation" || item.name !== "=") return null;
+  const [left, right] = item.args;
+  return left.op === "symbol" && left.name.length === 1 && isNumber(right) && !isTwo(right)
+    ? left.name
+    : null;
+}
+
+/** A matrix times a number, multiplied out; null for anything else. */
+function scaledMatrix(value: Node): Node | null {
+  if (value.op !== "multiply") return null;
+  const [factor, matrix] = value.args[0].op === "matrix" ? [...value.args].reverse() : value.args;
+  const entries = matrix.op === "matrix" ? matrix : scaledMatrix(matrix);
+  if (entries?.op !== "matrix" || isTwo(factor)) return null;
+  const times = (entry: Node) => node("multiply", [factor, entry]);
+  return node(
+    "matrix",
+    entries.args.map((row) => node("tuple", rowOf(row).map(times))),
+  );
 }
 
 const union = (keys: string[]) => [...new Set(keys)].sort().join(" \\cup ");
@@ -194,6 +239,10 @@ function call(name: string, args: readonly Node[], inAngle: boolean): Sum {
     return inAngle ? multiply(value, scale(atom("pi"), [1n, 180n])) : value;
   }
   if (args[0]?.op === "matrix") throw new NotMath(name);
+  if (name === "cis") {
+    const [cos, sin] = ["cos", "sin"].map((part) => call(part, args, inAngle));
+    return add(cos, multiply(atom("i"), sin));
+  }
   const values = args.map((arg) => algebra(arg, isAngle));
   const [x, y] = values;
   const numbers = values.map(asRational);
@@ -203,6 +252,7 @@ function call(name: string, args: readonly Node[], inAngle: boolean): Sum {
   if (name === "log")
     return y ? divide(logarithm("ln", x), logarithm("ln", y)) : logarithm("log", x);
   if (name === "abs" && values.length === 1) return absolute(x, args[0]);
+  if (name === "overline" && !hasSymbols(args[0])) return conjugate(x);
   if (numbers.every((n) => n !== null && isInteger(n) && n[0] >= 0n)) {
     const [n, k] = numbers.map((value) => Number((value as Rational)[0]));
     if (name === "factorial" && n <= 500) return constant([product(1, n), 1n]);

@@ -5,19 +5,14 @@
 import { areEqual } from "./algebra.ts";
 import { mathTree } from "./canonical.ts";
 import { mayBeEqual, takeApart, type Value } from "./compare.ts";
-
-export const PLAIN = /^-?\d+(?:\/\d+)?$/;
+import { PLAIN } from "./number.ts";
 
 /**
  * The key under which an answer counts: that of the first known outcome it equals, or its own.
  *
  * @param symbolic whether the algebra library is asked where values agree; without it keys must be equal
  */
-export async function join(
-  key: string,
-  known: readonly string[],
-  symbolic: boolean,
-): Promise<string> {
+export function join(key: string, known: readonly string[], symbolic: boolean): string {
   if (!symbolic || known.includes(key)) return key;
   // two plain numbers with different keys are different
   const others = PLAIN.test(key) ? known.filter((other) => !PLAIN.test(other)) : known;
@@ -25,7 +20,7 @@ export async function join(
   if (value === null) return key;
   for (const other of others) {
     const theirs = valueOfKey(other);
-    if (theirs && mayBeEqual(theirs, value) && (await areEqual(value, theirs))) return other;
+    if (theirs && mayBeEqual(theirs, value) && areEqual(value, theirs)) return other;
   }
   return key;
 }

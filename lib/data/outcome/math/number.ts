@@ -1,6 +1,10 @@
 /** Plain numbers: decimals, fractions and percentages of any size, exactly. */
-import { plainLatex, unwrap, withoutUnits } from "./clean.ts";
+import { plainLatex, unwrap } from "./clean.ts";
 import { format, rational } from "./rational.ts";
+import { withoutUnits } from "./units.ts";
+
+/** The key of a plain number. */
+export const PLAIN = /^-?\d+(?:\/\d+)?$/;
 
 /** An answer longer than this is no answer, and its digits are never given to BigInt. */
 export const MAX_ANSWER = 1000;

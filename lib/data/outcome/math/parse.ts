@@ -37,8 +37,10 @@ class Parser extends Atoms {
   answer(): Node {
     const items = this.items();
     if (this.peek().kind !== "end") this.fail();
-    const separator = this.tokens.some(({ text }) => /^\s*or\s*$/.test(text)) ? "or" : ",";
-    return items.length === 1 ? items[0] : node("list", items, separator);
+    const separator = ["or", "and"].find((word) =>
+      this.tokens.some(({ text }) => text.trim() === word),
+    );
+    return items.length === 1 ? items[0] : node("list", items, separator ?? ",");
   }
 
   protected items(): Node[] {
@@ -59,9 +61,16 @@ class Parser extends Atoms {
   }
 
   private union(): Node {
-    const parts = [this.relation()];
-    while (this.take("\\cup") || this.take("\u222a")) parts.push(this.relation());
+    const parts = [this.ratio()];
+    while (this.take("\\cup") || this.take("\u222a")) parts.push(this.ratio());
     return parts.length === 1 ? parts[0] : node("union", parts);
+  }
+
+  /** 3:4, and 1:2:3; also a time. */
+  private ratio(): Node {
+    const parts = [this.relation()];
+    while (this.take(":")) parts.push(this.relation());
+    return parts.length === 1 ? parts[0] : node("ratio", parts);
   }
 
   private relation(): Node {

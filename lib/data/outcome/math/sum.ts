@@ -70,6 +70,15 @@ export const I = "i";
 export const add = (...sums: Sum[]): Sum => sumOf(sums.flatMap((sum) => [...sum.values()]));
 export const scale = (sum: Sum, by: Rational): Sum => multiply(sum, constant(by));
 
+/** i becomes -i; the rest must be real. */
+export const conjugate = (sum: Sum): Sum =>
+  sumOf(
+    [...sum.values()].map(({ coef, factors }) => ({
+      coef: factors.some(({ atom: { key } }) => key === I) ? negated(coef) : coef,
+      factors,
+    })),
+  );
+
 /** The value of a sum that is a plain fraction, or null. */
 export function asRational(sum: Sum): Rational | null {
   if (sum.size === 0) return ZERO;

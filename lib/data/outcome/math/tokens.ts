@@ -1,7 +1,7 @@
 /** The words of an answer: numbers, commands, runs of letters, signs. */
 import { type Rational, rational, TooMuch } from "./rational.ts";
 
-const NUMBER = String.raw`(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)(?:\.\d+(?:\\overline\{\d+\})?|\.\\overline\{\d+\}|\.(?!\.))?|\.\d+`;
+const NUMBER = String.raw`(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)(?:\.\d+(?:\\overline\{\d+\})?|\.\\overline\{\d+\}|\.(?!\.))?|\.\d+(?:\\overline\{\d+\})?|\.\\overline\{\d+\}`;
 const TOKEN = new RegExp(
   String.raw`\s*(?:(${NUMBER})(?:[eE]([+-]?\d{1,4})(?![\d.]))?|(\\text\{[^{}]*\})|(\\[a-zA-Z]+\*?|\\[{}\\|%])|([A-Za-z]+)|([<>!]=|.))`,
   "suy",

@@ -20,6 +20,7 @@ type Operation =
   | "tuple"
   | "interval"
   | "union"
+  | "ratio"
   | "matrix";
 
 /** Thrown for text that is no mathematics: it is compared as text then. */
