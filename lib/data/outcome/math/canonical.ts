@@ -1,7 +1,7 @@
 /** The canonical form of any mathematical answer. Plain numbers take the short way. */
 import { plainLatex, plainLetters, unwrap } from "./clean.ts";
 import { keyOf } from "./keys.ts";
-import { MAX_ANSWER, plainNumber } from "./number.ts";
+import { MAX_ANSWER, PLAIN, plainNumber } from "./number.ts";
 import { parse } from "./parse.ts";
 import { TooMuch } from "./rational.ts";
 import { letterList, optionLetter, statedValue, timeOfDay } from "./statement.ts";
@@ -133,7 +133,8 @@ export function sharesReading(answer: Readings, right: Readings): boolean {
   if ([right.side, right.percent, right.digits].includes(key)) return true;
   if (answer.side === right.key || answer.digits === right.key) return true;
   // 25 asked for, 25 % said; but not 0.45 % for 0.45
-  const [p, q = "1"] = (answer.percent ?? "").replace("-", "").split("/");
-  const isShare = /^\d+$/.test(p) && BigInt(p) < BigInt(q);
-  return answer.percent === right.key && right.percent === null && !isShare;
+  if (answer.percent === null || answer.percent !== right.key || right.percent !== null)
+    return false;
+  const [p, q = "1"] = answer.percent.replace("-", "").split("/");
+  return !PLAIN.test(answer.percent) || BigInt(p) >= BigInt(q);
 }
