@@ -1,7 +1,12 @@
 // How fast answers are judged, by the time the processor spends, so that a busy machine does not matter:
 //   node scripts/bun.js bench/answers.ts
+// what share of the steps of a run was judging:
+//   node scripts/bun.js bench/answers.ts run runs/arithmetic-1
 // and a long fuzz of what judges them:
 //   node scripts/bun.js bench/answers.ts fuzz [texts, a million by default] [seed]
+import { Database } from "bun:sqlite";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { findStated } from "../lib/data/outcome/extract.ts";
 import { mathKey } from "../lib/data/outcome/math/canonical.ts";
 import { settle } from "../lib/data/outcome/settle.ts";
@@ -11,7 +16,9 @@ import { readPairs } from "../scripts/answers.ts";
 import { hostileAnswer, polynomial } from "../tests/answers.ts";
 
 const golds = (await readPairs()).map(({ gold }) => gold);
-if (process.argv[2] === "fuzz") fuzz(Number(process.argv[3] ?? 1e6), Number(process.argv[4] ?? 1));
+const [mode, ...args] = process.argv.slice(2);
+if (mode === "fuzz") fuzz(Number(args[0] ?? 1e6), Number(args[1] ?? 1));
+else if (mode === "run") await judgeAgain(args[0]);
 else await measure(new Random(1));
 
 async function measure(random: Random): Promise<void> {
@@ -60,6 +67,33 @@ function rate(name: string, answers: string[]): void {
   for (const answer of answers) mathKey(answer);
   const seconds = (processorMs() - began) / 1000;
   console.log(`${name}: ${Math.round(answers.length / seconds).toLocaleString("en")} a second`);
+}
+
+/** Judges the completions of a run once more, a step at a time, and compares that with the step. */
+async function judgeAgain(run: string): Promise<void> {
+  const lines = readFileSync(join(run, "metrics.jsonl"), "utf8").trim().split("\n");
+  const seconds = new Map(lines.map((line) => JSON.parse(line)).map((m) => [m.step, m.seconds]));
+  const rows = new Database(join(run, "ledger.sqlite"), { readonly: true })
+    .query(
+      "SELECT step, slot, text question, completion text, truncated FROM rollouts JOIN questions ON questions.id = question ORDER BY 1, 2, sample",
+    )
+    .all() as { step: number; slot: number; question: string; text: string; truncated: number }[];
+  for (const kind of ["number", "math"]) {
+    const outcome = await openOutcome(kind);
+    for (const [step, group] of Map.groupBy(rows, (row) => row.step)) {
+      const began = performance.now();
+      for (const [, slot] of Map.groupBy(group, (row) => row.slot)) {
+        const row = { question: slot[0].question, answer: "7", line: 1 };
+        const completions = slot.map((one) => ({ text: one.text, truncated: one.truncated === 1 }));
+        await outcome.judge(completions, { row, gold: "7" });
+      }
+      const ms = performance.now() - began;
+      const share = ms / 10 / (seconds.get(step) ?? Number.NaN);
+      console.log(
+        `${kind}, step ${step}: ${group.length} completions in ${ms.toFixed(1)} ms, ${share.toFixed(2)} % of the step`,
+      );
+    }
+  }
 }
 
 /** Finds, settles and keys hostile texts; tells what throws, takes long, or has a key with another key. */
