@@ -1,32 +1,38 @@
 #!/usr/bin/env bun
 /** The command line: each command is one call. What a command does is told in the file it imports. */
 import {
+  banditSettings,
   compareSettings,
   evalSettings,
   exportSettings,
   gpuSettings,
   mergeSettings,
   planSettings,
+  reportSettings,
   sampleBaseSettings,
   sampleSettings,
   sftSettings,
   trainSettings,
+  watchSettings,
 } from "./lib/arguments.ts";
 import { UserError } from "./lib/errors.ts";
 import { describeFlags, type FlagGroups, nearest } from "./lib/flags.ts";
 import { RunFolder } from "./lib/run.ts";
 import {
+  banditGroups,
   compareGroups,
   evalGroups,
   exportGroups,
   gpuGroups,
   mergeGroups,
   planGroups,
+  reportGroups,
   sampleBaseGroups,
   sampleGroups,
   sftGroups,
   type TrainSettings,
   trainGroups,
+  watchGroups,
 } from "./lib/settings.ts";
 import { version } from "./package.json" with { type: "json" };
 
@@ -108,6 +114,36 @@ const commands: Record<string, Command> = {
       const settings = compareSettings(args);
       const { compare } = await import("./lib/compare/compare.ts");
       await compare(settings, interruption());
+    },
+  },
+  report: {
+    usage: "report <run> ...",
+    summary: "Write what happened in some runs as one page of charts.",
+    flags: reportGroups,
+    async run(args) {
+      const settings = reportSettings(args);
+      const { report } = await import("./lib/report.ts");
+      await report(settings);
+    },
+  },
+  watch: {
+    usage: "watch <run> ...",
+    summary: "Show the report of a run in the browser while it goes on.",
+    flags: watchGroups,
+    async run(args) {
+      const settings = watchSettings(args);
+      const { watch } = await import("./lib/watch.ts");
+      await watch(settings, interruption());
+    },
+  },
+  bandit: {
+    usage: "bandit",
+    summary: "Play the bandits of the theory: why exploration counts outcomes.",
+    flags: banditGroups,
+    async run(args) {
+      const settings = banditSettings(args);
+      const { bandit } = await import("./lib/bandit.ts");
+      await bandit(settings);
     },
   },
   export: {

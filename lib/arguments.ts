@@ -280,6 +280,26 @@ export function mergeSettings(args: string[]): settings.MergeSettings {
   return { ...complete(flags, given), model } as settings.MergeSettings;
 }
 
+export function reportSettings(args: string[]): settings.ReportSettings {
+  const { flags, given, positionals } = parseFlags(settings.reportGroups, args);
+  return { ...complete(flags, given), runs: positionals } as settings.ReportSettings;
+}
+
+export function watchSettings(args: string[]): settings.WatchSettings {
+  const { flags, given, positionals } = parseFlags(settings.watchGroups, args);
+  if (positionals.length === 0) fail("watch needs a run: rlexplore watch runs/data-1");
+  return { ...complete(flags, given), runs: positionals } as settings.WatchSettings;
+}
+
+export function banditSettings(args: string[]): settings.BanditSettings {
+  const { flags, given, positionals } = parseFlags(settings.banditGroups, args);
+  if (positionals.length > 0) fail(`bandit takes no argument: ${positionals[0]} is one too many`);
+  const s = complete(flags, given) as settings.BanditSettings;
+  const fewest = Math.min(...s.arms);
+  if (fewest < s.outcomes) fail(`--arms ${fewest} must be at least --outcomes ${s.outcomes}`);
+  return s;
+}
+
 export function gpuSettings(args: string[]): settings.GpuSettings {
   const { flags, given, positionals } = parseFlags(settings.gpuGroups, args);
   if (positionals.length > 0) fail(`gpu takes no argument: did you mean --gpu ${positionals[0]}?`);

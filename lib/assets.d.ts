@@ -17,3 +17,12 @@ declare module "*.dll" {
   const path: string;
   export default path;
 }
+/** Style and script of the report's page, imported `with { type: "text" }`. */
+declare module "*.css" {
+  const source: string;
+  export default source;
+}
+declare module "*.txt" {
+  const source: string;
+  export default source;
+}

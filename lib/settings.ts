@@ -95,6 +95,12 @@ const seed = integer(
   TRL,
 );
 
+const question = texts(
+  "text",
+  "Draw the treasure map of this question, or of the one with this text in it; may be given several times.",
+  "those that tell most",
+);
+
 const showing = {
   quiet: toggle("Show nothing but errors and the final result."),
   json: toggle("Print one JSON object a line instead of the display."),
@@ -524,6 +530,57 @@ export const mergeGroups = {
   },
 } satisfies FlagGroups;
 
+const chartsFolder = optional(
+  text("", "folder", "Also write each chart there, as an SVG file.", "none"),
+);
+
+export const reportGroups = {
+  Options: {
+    output: {
+      ...text("report.html", "file", "The page to write; an older one is replaced.", OURS),
+      short: "o",
+    },
+    question,
+    charts: chartsFolder,
+  },
+} satisfies FlagGroups;
+
+export const watchGroups = {
+  Options: {
+    port: integer(
+      0,
+      { min: 0, max: 65535 },
+      "Port on 127.0.0.1; 0 takes one that is free.",
+      "any that is free",
+    ),
+    question,
+  },
+} satisfies FlagGroups;
+
+export const banditGroups = {
+  Options: {
+    arms: numbers(
+      integer(1, { min: 2 }, "Arms K, one problem each.", "as far apart as one can see"),
+      [100, 1000, 10000],
+    ),
+    outcomes: integer(10, { min: 2 }, "Outcomes m that the arms share.", "far below K"),
+    gap: number(
+      0.3,
+      { above: 0, max: 0.5 },
+      "Expected reward of the best outcome above that of the others, which is 0.5.",
+      OURS,
+    ),
+    horizon: integer(100_000, { min: 100 }, "Pulls T.", OURS),
+    seeds: integer(40, { min: 1 }, "Problems drawn and played for each K.", OURS),
+    seed,
+    output: {
+      ...optional(text("", "file", "Also write a page with the charts.", "none")),
+      short: "o",
+    },
+    charts: chartsFolder,
+  },
+} satisfies FlagGroups;
+
 export const gpuGroups = { Options: { gpu } } satisfies FlagGroups;
 
 type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (
@@ -555,6 +612,10 @@ export type CompareSettings = SettingsIn<typeof compareGroups> & { file: string 
 export type ExportSettings = SettingsIn<typeof exportGroups> & { model: string };
 /** `model` is the run or the folder with the adapter. */
 export type MergeSettings = SettingsIn<typeof mergeGroups> & { model: string };
+/** `runs` are folders of runs, or folders with runs in them. */
+export type ReportSettings = SettingsIn<typeof reportGroups> & { runs: string[] };
+export type WatchSettings = SettingsIn<typeof watchGroups> & { runs: string[] };
+export type BanditSettings = SettingsIn<typeof banditGroups>;
 export type GpuSettings = SettingsIn<typeof gpuGroups>;
 
 /** The adapters that the flags describe, null for full fine-tuning. */

@@ -50,6 +50,8 @@ try {
   const { logs } = await Bun.build({
     // the thread that compares answers is a program of its own
     entrypoints: [resolve(root, "main.ts"), resolve(root, "lib/data/outcome/worker.ts")],
+    // what a command imports when it runs is parsed only then: vega alone would cost every start 30 ms
+    splitting: true,
     compile: {
       target: targets[platform],
       outfile,

@@ -27,6 +27,9 @@ describe("the command line", () => {
       "eval",
       "compare",
       "export",
+      "report",
+      "watch",
+      "bandit",
       "gpu",
     ]) {
       expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));

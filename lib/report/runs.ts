@@ -1,0 +1,138 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { UserError } from "../errors.ts";
+import { type Evaluation, evaluationPath, readEvaluation } from "../evaluation.ts";
+import type { QuestionTally } from "../explore/tally.ts";
+import { diskError } from "../files.ts";
+import type { RunConfig } from "../run.ts";
+import { RolloutLog } from "./rollouts.ts";
+
+/** The metrics of one training step, as `train` writes them. */
+export type StepLine = { step: number } & Record<string, number | null>;
+
+/** The settings of a run that a report reads; old or foreign runs may lack any of them. */
+export type RunSettings = Record<string, unknown> & { explore?: string; seed?: number };
+
+/**
+ * A run as a report sees it, whether it is over or goes on: `refresh` reads what was written since. A
+ * line of metrics that is damaged or half written is left out and counted.
+ */
+export class ReportedRun {
+  readonly name: string;
+  readonly config: RunConfig<RunSettings>;
+  readonly rollouts: RolloutLog;
+  readonly steps: StepLine[] = [];
+  readonly evaluations: { step: number; evaluation: Evaluation }[] = [];
+  damagedLines = 0;
+  private readonly counts = new Map<number, QuestionTally[] | null>();
+  /** Of `metrics.jsonl`: bytes read so far, and the file they were read from. */
+  private read = 0;
+  private inode = 0;
+
+  constructor(readonly path: string) {
+    this.name = basename(path);
+    this.config = readConfig(path);
+    this.rollouts = new RolloutLog(join(path, "ledger.sqlite"));
+  }
+
+  get settings(): RunSettings {
+    return this.config.settings;
+  }
+
+  get lastStep(): number {
+    return this.steps.at(-1)?.step ?? 0;
+  }
+
+  /** The counts of each held-out question after `step` steps; null if they were not kept. */
+  tallies(step: number): QuestionTally[] | null {
+    let tallies = this.counts.get(step);
+    if (tallies === undefined) {
+      const path = evaluationPath(this.path, String(this.settings.evalFile), step);
+      tallies = existsSync(path) ? readEvaluation(path).questions : null;
+      this.counts.set(step, tallies);
+    }
+    return tallies;
+  }
+
+  /** Reads what is new; true if there was anything. */
+  refresh(): boolean {
+    const metrics = this.refreshMetrics();
+    const rollouts = this.rollouts.refresh();
+    return metrics || rollouts;
+  }
+
+  close() {
+    this.rollouts.close();
+  }
+
+  private refreshMetrics(): boolean {
+    const path = join(this.path, "metrics.jsonl");
+    if (!existsSync(path)) return false;
+    const { size, ino } = statSync(path);
+    // a resumed run writes its past anew, without the steps that it will repeat
+    if (ino !== this.inode || size < this.read) {
+      this.inode = ino;
+      this.read = 0;
+      this.damagedLines = 0;
+      this.steps.length = 0;
+      this.evaluations.length = 0;
+      this.counts.clear();
+    }
+    if (size === this.read) return false;
+    const text = readFileSync(path).subarray(this.read);
+    const end = text.lastIndexOf("\n") + 1;
+    for (const line of text.toString("utf8", 0, end).split("\n")) this.addLine(line);
+    this.read += end;
+    return end > 0;
+  }
+
+  private addLine(text: string) {
+    if (text.trim() === "") return;
+    try {
+      const line = JSON.parse(text);
+      if (typeof line.step !== "number") throw new Error("no step");
+      if (line.evaluation) this.evaluations.push(line);
+      else this.steps.push(line);
+    } catch {
+      this.damagedLines++;
+    }
+  }
+}
+
+function readConfig(path: string): RunConfig<RunSettings> {
+  const file = join(path, "config.json");
+  try {
+    const config = JSON.parse(readFileSync(file, "utf8"));
+    if (typeof config?.settings === "object" && config.settings !== null) return config;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw diskError(error, file);
+  }
+  throw new UserError(`${file} is not the config.json of a run; leave ${path} out`);
+}
+
+/**
+ * The folders of runs among these paths: a run stands for itself, another folder, such as one that
+ * `compare` made, for the runs in it.
+ */
+export function findRuns(paths: readonly string[]): string[] {
+  const found = paths.flatMap((path) => {
+    if (!existsSync(path)) throw new UserError(`${path}: no such run; check the path`);
+    const runs = runsIn(path, 2);
+    if (runs.length === 0) {
+      throw new UserError(`${path} is not a run and has none in it: there is no config.json`);
+    }
+    return runs;
+  });
+  return [...new Set(found)];
+}
+
+function runsIn(path: string, depth: number): string[] {
+  if (!statSync(path).isDirectory()) return [];
+  if (existsSync(join(path, "metrics.jsonl")) || existsSync(join(path, "config.json"))) {
+    return existsSync(join(path, "config.json")) ? [path] : [];
+  }
+  if (depth === 0) return [];
+  return readdirSync(path)
+    .sort()
+    .flatMap((name) => runsIn(join(path, name), depth - 1));
+}

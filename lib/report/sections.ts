@@ -1,0 +1,239 @@
+/** The sections of a report, from its runs: the same for a page that is kept and for one that is live. */
+import { escapeHtml } from "./draw.ts";
+import { momentStep } from "./evaluated.ts";
+import { drawLines, type LineChart } from "./lines.ts";
+import { type Method, methodsOf } from "./methods.ts";
+import { countOf, csvOf, figureOf, type Section } from "./page.ts";
+import type { ReportedRun } from "./runs.ts";
+import { type CoverageFigure, CoverageLines, metricLines, passLines } from "./series.ts";
+import { summarise } from "./summary.ts";
+import { heldOutDiversity, passTable, settingsTables, trainingDiversity } from "./tables.ts";
+import { type Ink, inksFor } from "./theme.ts";
+import { mapSection } from "./treasure-section.ts";
+
+export interface ReportOptions {
+  /** Questions to map, instead of those that tell most. */
+  questions: readonly string[] | null;
+  /** The right answers by question, where they are known. */
+  gold: ReadonlyMap<string, string>;
+  /** Is given every chart: its name and SVG. */
+  onChart?: (id: string, svg: string) => void;
+}
+
+/** What a section is made from. */
+export interface Material {
+  runs: readonly ReportedRun[];
+  methods: readonly Method[];
+  inks: ReadonlyMap<string, Ink>;
+  options: ReportOptions;
+}
+
+/** All sections, in the order of the page. */
+export async function sectionsOf(
+  runs: readonly ReportedRun[],
+  options: ReportOptions,
+): Promise<Section[]> {
+  const methods = methodsOf(runs);
+  const inks = inksFor(["base", ...methods.map(({ name }) => name)]);
+  const material: Material = { runs, methods, inks, options };
+  if (runs.length === 0) {
+    const html = `<header><p class="kicker">rlexplore report</p><h1>No runs</h1>
+<p class="summary">There is nothing to report: name the folders of runs, such as runs/arithmetic-1.</p></header>`;
+    return [{ id: "head", html }];
+  }
+  const coverage = new CoverageLines(methods);
+  return [
+    { id: "head", html: headOf(material) },
+    { id: "pass", html: await passSection(material) },
+    { id: "sampling", html: await samplingSection(material, coverage) },
+    { id: "history", html: await historySection(material, coverage) },
+    { id: "diversity", html: diversitySection(material) },
+    { id: "map", html: await mapSection(material) },
+    { id: "training", html: await trainingSection(material) },
+    { id: "settings", html: settingsSection(material) },
+  ];
+}
+
+/** What the report is about, in a line. */
+export function titleOf(runs: readonly ReportedRun[]): string {
+  const data = new Set(runs.map(({ settings }) => stem(String(settings.data ?? "data"))));
+  return runs.length === 1 ? runs[0].name : [...data].join(", ");
+}
+
+const stem = (path: string) => path.replace(/^.*[\\/]/, "").replace(/\.\w+$/, "");
+
+function headOf({ runs, methods, inks }: Material): string {
+  const damaged = runs.reduce((sum, { damagedLines }) => sum + damagedLines, 0);
+  const what = [countOf(runs.length, "run"), countOf(methods.length, "method")];
+  const model = [...new Set(runs.map(({ settings }) => stem(String(settings.model ?? ""))))];
+  const keys = ["base", ...methods.map(({ name }) => name)].filter(
+    (name, i, all) => all.indexOf(name) === i,
+  );
+  const key = keys.map((name) => {
+    const { colour, dash } = inks.get(name) as Ink;
+    const style = dash.length > 0 ? ";border-top-style:dashed" : "";
+    return `<li><i style="border-color:${colour}${style}"></i>${escapeHtml(name)}</li>`;
+  });
+  const left =
+    damaged > 0
+      ? `<p class="note">${countOf(damaged, "damaged line")} of metrics left out: a run was cut short while it wrote.</p>`
+      : "";
+  return `<header><p class="kicker">rlexplore · ${escapeHtml(what.join(", "))} · model ${escapeHtml(model.join(", "))}</p>
+<h1>${escapeHtml(titleOf(runs))}</h1>
+<p class="summary">${summarise(methods)}</p>
+<ul class="key">${key.join("")}</ul>${left}</header>`;
+}
+
+async function figures({ inks, options }: Material, charts: readonly LineChart[]): Promise<string> {
+  const drawn: string[] = [];
+  for (const chart of charts) {
+    if (chart.lines.length === 0) continue;
+    const svg = await drawLines(chart, inks);
+    options.onChart?.(chart.id, svg);
+    const rows = chart.lines.flatMap(({ name, points }) =>
+      points.map(({ x, y, low, high }) => [name, x, y, low, high]),
+    );
+    const csv = csvOf(["line", chart.xTitle, chart.title, "low", "high"], rows);
+    drawn.push(figureOf(chart.id, chart.title, svg, csv));
+  }
+  return drawn.length > 0 ? `<div class="charts">${drawn.join("\n")}</div>` : "";
+}
+
+const section = (title: string, about: string, ...content: string[]) =>
+  `<section><h2>${title}</h2>\n<p>${about}</p>\n${content.join("\n")}</section>`;
+
+const steps = (runs: readonly ReportedRun[], moment: "early" | "last") => {
+  const all = [...new Set(runs.flatMap((run) => momentStep(run, moment) ?? []))];
+  return all.length > 0 ? `step ${all.sort((a, b) => a - b).join(", ")}` : "";
+};
+
+const BAND = "Bands are the range over seeds.";
+
+async function passSection(material: Material): Promise<string> {
+  const { runs, methods } = material;
+  const chart = (moment: "early" | "last"): LineChart => ({
+    id: `pass-${moment}`,
+    title: `pass@k, ${moment} checkpoint (${steps(runs, moment)})`,
+    xTitle: "samples k",
+    xLog: 2,
+    format: ".2~f",
+    lines: steps(runs, moment) ? passLines(methods, moment) : [],
+  });
+  const charts = await figures(material, [chart("early"), chart("last")]);
+  const about = `The chance that k samples of a held-out question hold a right answer, early and at the end. ${BAND} Below a figure its 95 % bootstrap interval over questions and seeds.`;
+  if (charts) return section("pass@k", about, charts, passTable(methods));
+  return section(
+    "pass@k",
+    "No evaluation: train with --eval-file to see pass@k on held-out questions.",
+  );
+}
+
+const coverageChart = (
+  coverage: CoverageLines,
+  id: string,
+  figure: CoverageFigure,
+  title: string,
+  among?: readonly string[],
+): LineChart => ({
+  id,
+  title,
+  xTitle: "samples drawn of each question",
+  zero: true,
+  ...(figure === "solved" && { format: ".0%" }),
+  lines: coverage.lines(figure, among),
+});
+
+async function samplingSection(material: Material, coverage: CoverageLines): Promise<string> {
+  const charts = await figures(material, [
+    coverageChart(coverage, "sampling-solved", "solved", "questions solved at least once"),
+    coverageChart(coverage, "sampling-distinct", "distinct", "distinct answers, all questions"),
+    coverageChart(
+      coverage,
+      "sampling-unsolved",
+      "distinctUnsolved",
+      "distinct answers, questions still unsolved",
+    ),
+  ]);
+  const about = `A training run is also a sampler. What it has found, against the samples it has drawn of each question: where a method sees fewer answers than the base model at equal samples, also on questions it never solved, the loss of diversity has spread. ${BAND}`;
+  if (charts) return section("Training as sampling", about, charts);
+  return section("Training as sampling", "The ledger holds no completions yet.");
+}
+
+const HISTORICAL = ["none", "ucb", "ucb-mean", "ucb-con"];
+
+async function historySection(material: Material, coverage: CoverageLines): Promise<string> {
+  const methods = material.methods.filter(({ explore }) => HISTORICAL.includes(explore));
+  const names = methods.map(({ name }) => name);
+  const title = "Bonuses that remember";
+  if (!methods.some(({ explore }) => explore.startsWith("ucb"))) {
+    return section(title, "No run of ucb, ucb-mean or ucb-con is among these.");
+  }
+  const charts = await figures(material, [
+    {
+      id: "history-pass",
+      title: "pass@k, last checkpoint",
+      xTitle: "samples k",
+      xLog: 2,
+      format: ".2~f",
+      lines: passLines(methods, "last"),
+    },
+    {
+      id: "history-training",
+      title: "right completions in training",
+      xTitle: "training step",
+      format: ".0%",
+      lines: metricLines(methods, "passAt1"),
+    },
+    coverageChart(coverage, "history-distinct", "distinct", "distinct answers in training", names),
+  ]);
+  const about = `The bonuses that count answers over the whole run, and no bonus: rewarding what is rare alone (<b>ucb</b>), against the rest of the group (<b>ucb-mean</b>), against a constant (<b>ucb-con</b>). ${BAND}`;
+  return section(title, about, charts);
+}
+
+function diversitySection({ methods }: Material): string {
+  const heldOut = heldOutDiversity(methods);
+  const training = trainingDiversity(methods);
+  const title = "Entropy and distinct answers";
+  if (!heldOut && !training) return section(title, "The ledger holds no completions yet.");
+  const about =
+    "Entropy of the policy in nats, mean over the tokens of right and of other completions; distinct answers in a group, for groups with a right answer and without. Below a mean over several seeds its 95 % interval (Student's t).";
+  return section(
+    title,
+    about,
+    heldOut && `<h3>Held out, last checkpoint</h3>${heldOut}`,
+    training && `<h3>In the last quarter of training</h3>${training}`,
+  );
+}
+
+const CURVES: [metric: string, title: string, options?: Partial<LineChart>][] = [
+  ["reward", "reward"],
+  ["exploration", "exploration term, before its sign moves the policy"],
+  ["kl", "KL from the reference, nats a token"],
+  ["entropy", "entropy, nats a token", { zero: true }],
+  ["gradNorm", "gradient norm", { zero: true }],
+  ["distinct", "distinct answers in a group", { zero: true }],
+  ["completionLength", "completion length, tokens"],
+  ["truncated", "share of completions cut off", { zero: true }],
+  ["samplingTokensPerSecond", "sampling, tokens per second", { zero: true, format: "~s" }],
+  ["learningTokensPerSecond", "learning, tokens per second", { zero: true, format: "~s" }],
+];
+
+async function trainingSection(material: Material): Promise<string> {
+  const charts = await figures(
+    material,
+    CURVES.map(([metric, title, options]) => ({
+      id: `training-${metric}`,
+      title,
+      xTitle: "training step",
+      ...options,
+      lines: metricLines(material.methods, metric),
+    })),
+  );
+  if (!charts) return section("Training", "No step has been trained yet.");
+  const hasKl = charts.includes("training-kl");
+  const kl = hasKl ? "" : " There is no KL where --beta is 0.";
+  return section("Training", `Means over a few steps a point. ${BAND}${kl}`, charts);
+}
+
+const settingsSection = ({ runs }: Material) =>
+  section("Settings", "What the runs were given, and what they ran on.", settingsTables(runs));

@@ -1,0 +1,101 @@
+/** The lines of the charts, computed from runs. */
+
+import { quotient } from "../explore/bootstrap.ts";
+import { coverageAfter, historiesOf, type QuestionHistory } from "../explore/coverage.ts";
+import { evaluationsAt, ksOf, type Moment, momentStep } from "./evaluated.ts";
+import type { Line, Point } from "./lines.ts";
+import type { Method } from "./methods.ts";
+import type { ReportedRun } from "./runs.ts";
+import { mean, overSeeds } from "./statistics.ts";
+
+/** Points of a line that follows training. */
+const POINTS = 60;
+
+/** A line of each method: the mean of its seeds, with their range. */
+export function linesOf(
+  methods: readonly Method[],
+  pointsOf: (run: ReportedRun) => readonly Point[],
+): Line[] {
+  return methods.flatMap(({ name, runs }) => {
+    const lines = runs.map(pointsOf).filter((points) => points.length > 0);
+    return lines.length > 0 ? [{ name, points: overSeeds(lines) }] : [];
+  });
+}
+
+/** A metric against the training step, in means over as many steps as leave a readable line. */
+export function metricLines(methods: readonly Method[], metric: string): Line[] {
+  const last = Math.max(0, ...methods.flatMap(({ runs }) => runs.map(({ lastStep }) => lastStep)));
+  const width = Math.max(1, Math.ceil(last / POINTS));
+  return linesOf(methods, ({ steps }) => {
+    const bins = new Map<number, number[]>();
+    for (const line of steps) {
+      const value = line[metric];
+      if (typeof value !== "number") continue;
+      const bin = Math.ceil(line.step / width);
+      bins.set(bin, [...(bins.get(bin) ?? []), value]);
+    }
+    return [...bins].map(([bin, values]) => ({ x: bin * width, y: mean(values) }));
+  });
+}
+
+export type CoverageFigure = "solved" | "distinct" | "distinctUnsolved";
+
+/** Training as sampling: what was seen against samples drawn of each question. */
+export class CoverageLines {
+  private readonly histories = new Map<ReportedRun, QuestionHistory[]>();
+  private readonly grid: number[];
+
+  constructor(private readonly methods: readonly Method[]) {
+    let most = 0;
+    for (const run of methods.flatMap(({ runs }) => runs)) {
+      const histories = historiesOf(drawsOf(run));
+      this.histories.set(run, histories);
+      for (const { samples } of histories) most = Math.max(most, samples);
+    }
+    const points = Math.min(most, POINTS / 2);
+    const all = Array.from({ length: points }, (_, i) => Math.round(((i + 1) * most) / points));
+    this.grid = [...new Set(all)];
+  }
+
+  /** @param among the names of the methods to show; all without */
+  lines(figure: CoverageFigure, among?: readonly string[]): Line[] {
+    const methods = this.methods.filter(({ name }) => among?.includes(name) ?? true);
+    return linesOf(methods, (run) => {
+      const histories = this.histories.get(run) ?? [];
+      return this.grid.flatMap((samples) => {
+        // a question that was not drawn so often would be left out, and the mean would jump
+        const reached = histories.filter((history) => history.samples >= samples).length;
+        if (reached < 0.9 * histories.length) return [];
+        const y = quotient(coverageAfter(histories, samples)[figure]);
+        return Number.isFinite(y) ? [{ x: samples, y }] : [];
+      });
+    });
+  }
+}
+
+function* drawsOf({ rollouts }: ReportedRun) {
+  const { questions, outcomes, question, outcome, correct } = rollouts;
+  for (let i = 0; i < rollouts.length; i++) {
+    yield {
+      question: questions[question[i]],
+      outcome: outcome[i] < 0 ? null : outcomes[outcome[i]],
+      correct: correct[i],
+    };
+  }
+}
+
+/** pass@k against k at a moment; the base model is a line of its own. */
+export function passLines(methods: readonly Method[], moment: Exclude<Moment, "base">): Line[] {
+  const base = methods.flatMap(({ runs }) => runs).find((run) => momentStep(run, "base") !== null);
+  const lines = methods.map(({ name, runs }) => ({ name, points: passPoints(runs, moment) }));
+  if (base) lines.unshift({ name: "base", points: passPoints([base], "base") });
+  return lines.filter(({ points }) => points.length > 0);
+}
+
+function passPoints(runs: readonly ReportedRun[], moment: Moment): Point[] {
+  const evaluations = evaluationsAt(runs, moment);
+  const ks = ksOf(evaluations);
+  return overSeeds(
+    evaluations.map(({ figures }) => ks.map((k) => ({ x: k, y: figures[`pass@${k}`] ?? 0 }))),
+  );
+}
