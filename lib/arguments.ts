@@ -34,7 +34,7 @@ function oneFile(positionals: string[], command: string, flag: unknown = undefin
 export const CHANGEABLE = new Set(
   (
     "resume maxSteps outcomeTimeout microBatchTokens gradientCheckpointing samplingBatchSize evalFile evalSplit evalSteps evalSamples saveSteps saveTotalLimit " +
-    "saveBest logCompletions quiet json gpu"
+    "saveBest logCompletions tensorboard quiet json gpu"
   ).split(" "),
 );
 

@@ -90,6 +90,7 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   }
   ledger.removeAfter(step);
   folder.removeMetricsAfter(step);
+  if (settings.tensorboard) folder.openEvents(step);
 
   // a run that is the model here may go on, and its newest checkpoint be another one
   const stored = storedSettings({ ...settings, model: modelPath(settings.model) });

@@ -1,8 +1,9 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { checkpointPath, checkpointSteps } from "./checkpoint.ts";
 import { UserError } from "./errors.ts";
 import { diskError, replaceFile } from "./files.ts";
+import { EventFile, taggedNumbers } from "./tensorboard.ts";
 
 /** `config.json` of a run: everything needed to repeat it. */
 export interface RunConfig<Settings extends object> {
@@ -17,6 +18,9 @@ export interface RunConfig<Settings extends object> {
  * rollout, and `checkpoint-<step>` folders.
  */
 export class RunFolder {
+  /** Where metrics go besides, with `--tensorboard`. */
+  private events: EventFile | null = null;
+
   private constructor(readonly path: string) {}
 
   get ledgerPath(): string {
@@ -85,6 +89,16 @@ export class RunFolder {
     } catch (error) {
       throw diskError(error, path);
     }
+    this.events?.append(metrics.step, taggedNumbers(metrics));
+  }
+
+  /**
+   * From now on metrics are also written for TensorBoard, in a file of their own that takes back what
+   * earlier ones say of steps after `step`.
+   */
+  openEvents(step: number) {
+    const resumed = readdirSync(this.path).some((name) => name.includes("tfevents"));
+    this.events = new EventFile(this.path, resumed ? step + 1 : null);
   }
 
   /** Drops the lines of steps after `step`, and a last line that a kill cut short. */

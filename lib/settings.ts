@@ -370,6 +370,9 @@ export const trainGroups = {
     ...saving,
     saveBest: toggle("Also keep the checkpoint with the best pass@1 on --eval-file."),
     logCompletions: toggle("Show some completions of every step."),
+    tensorboard: toggle(
+      "Write the metrics as TensorBoard event files too: tensorboard --logdir runs.",
+    ),
     ...showing,
     gpu,
     dtype,

@@ -3,6 +3,7 @@ import {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -82,6 +83,25 @@ describe("metrics.jsonl", () => {
       '{"step":1,"reward":0.1,"kl":null}\n{"step":2,"reward":0.2,"kl":null}\n{"step":3}\n',
     );
   });
+});
+
+test("TensorBoard's files: a new one when a run goes on, which takes back the steps done again", async () => {
+  mkdirSync("shown");
+  writeFileSync("shown/config.json", "{}");
+  const begin = (step: number) => {
+    const folder = RunFolder.open("shown");
+    folder.openEvents(step);
+    folder.appendMetrics({ step: step + 1, reward: 0.5 });
+  };
+  begin(0);
+  await Bun.sleep(2);
+  begin(3);
+  const files = readdirSync("shown").filter((name) => name.includes("tfevents"));
+  const [first, second] = files.sort().map((name) => readFileSync(join("shown", name)));
+  // Event.step = 4, Event.session_log.status = START
+  const purge = Buffer.from([0x10, 4, 0x3a, 2, 8, 1]);
+  expect([first.includes(purge), second.includes(purge)]).toEqual([false, true]);
+  for (const file of [first, second]) expect(file.includes("train/reward")).toBe(true);
 });
 
 describe("modelPath", () => {
