@@ -6,6 +6,7 @@ import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapterConfigText, isAdapter } from ".
 import { type ModelFolder, modelTexts, openModelFolder, WEIGHTS } from "./model/folder.ts";
 import type { LoraConfig } from "./model/lora.ts";
 import {
+  type AnyTensorSource,
   encodeSafetensors,
   openSafetensors,
   type StoredTensor,
@@ -22,7 +23,7 @@ export interface CheckpointContents<State> {
   adapter?: { lora: LoraConfig; base: string };
   weights: readonly TensorSource[];
   /** The moments of AdamW. */
-  optimizer: readonly TensorSource[];
+  optimizer: readonly AnyTensorSource[];
   /** What the trainer needs beside the weights to go on; plain JSON. */
   state: State;
 }

@@ -98,7 +98,7 @@ export class PolicyMemory {
       this.gradients = adapted
         ? new Adapters(alloc, adapted, "gradients", "gradients")
         : new Parameters(alloc, trained, "gradients", "gradients");
-      this.optimizer = new OptimizerMemory(alloc, adapted ?? trained);
+      this.optimizer = new OptimizerMemory(alloc, adapted ?? trained, learning.optimizer.optim);
       const { microBatchTokens, gradientCheckpointing } = learning;
       const options = { gradientCheckpointing, loraRank, dtype };
       this.learner = new LearnerMemory(alloc, config, microBatchTokens, options);

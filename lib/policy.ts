@@ -14,7 +14,12 @@ import { type Adapters, initialAdapter, type LoraConfig } from "./model/lora.ts"
 import { Optimizer } from "./model/optimizer.ts";
 import type { Parameters, Weights } from "./model/parameters.ts";
 import { requireDtype } from "./model/precision.ts";
-import { readTensor, type StoredTensor, type TensorSource } from "./model/safetensors.ts";
+import {
+  type AnyTensorSource,
+  readTensor,
+  type StoredTensor,
+  type TensorSource,
+} from "./model/safetensors.ts";
 import type { Slabs } from "./model/slabs.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
 import { tokenizerOf } from "./named-model.ts";
@@ -120,9 +125,9 @@ export class Policy {
   }
 
   /** Loads stored tensors into a set of parameters, one at a time. */
-  async load(parameters: Slabs, tensors: Map<string, StoredTensor>, prefix = ""): Promise<void> {
+  async load(parameters: Slabs, tensors: Map<string, StoredTensor>): Promise<void> {
     for (const name of parameters.layout.shapes.keys()) {
-      parameters.set(this.gpu, name, await readTensor(tensors, prefix + name));
+      parameters.set(this.gpu, name, await readTensor(tensors, name));
     }
     if (parameters === this.memory.weights) this.refresh();
   }
@@ -134,31 +139,21 @@ export class Policy {
 
   /** What is trained, read back one tensor at a time, to be written to a file. */
   weightSources(): TensorSource[] {
-    return this.sources(this.trained, "");
+    return this.trained.sources(this.gpu);
   }
 
   /** Both moments of AdamW, likewise; `loadMoments` reads them back. */
-  momentSources(): TensorSource[] {
-    const { first, second } = this.optimizer.memory;
-    return [...this.sources(first, "first."), ...this.sources(second, "second.")];
+  momentSources(): AnyTensorSource[] {
+    return this.optimizer.memory.moments.sources(this.gpu);
   }
 
   async loadMoments(tensors: Map<string, StoredTensor>): Promise<void> {
-    await this.load(this.optimizer.memory.first, tensors, "first.");
-    await this.load(this.optimizer.memory.second, tensors, "second.");
+    await this.optimizer.memory.moments.load(this.gpu, tensors);
   }
 
   /** Waits for the GPU; throws what it has complained about. */
   async settle(): Promise<void> {
     await this.gpu.read(this.weights.finalNorm, new Float32Array(1));
-  }
-
-  private sources(parameters: Slabs, prefix: string): TensorSource[] {
-    return Array.from(parameters.layout.shapes, ([name, shape]) => ({
-      name: prefix + name,
-      shape,
-      data: () => parameters.get(this.gpu, name),
-    }));
   }
 }
 

@@ -65,6 +65,10 @@ function savingsOf({ sampling, learning }: PolicyNeeds): Saving[][] {
     all.push(tokens);
   }
   if (sampling) all.push(rows(1, few));
+  if (learning && learning.optimizer.optim !== "adamw_8bit") {
+    const apply = learn(({ optimizer }) => ({ optimizer: { ...optimizer, optim: "adamw_8bit" } }));
+    all.push([{ flag: "optim", value: "adamw_8bit", apply }]);
+  }
   if (learning?.lora && learning.lora.rank > 4) {
     const ranks = halvings(learning.lora.rank, 4).map((n) => {
       const rank = Math.ceil(n / 4) * 4;

@@ -4,6 +4,7 @@ import { Ops } from "./model/ops.ts";
 import { hasHalves } from "./model/precision.ts";
 import { FROZEN_FORMATS } from "./model/weight-formats.ts";
 import { adamw, round } from "./oracle/cases/adamw.ts";
+import { adamw8 } from "./oracle/cases/adamw8.ts";
 import { attention, rope, type SpanCase } from "./oracle/cases/attention.ts";
 import type { Data, KernelCase, Output, Tensors } from "./oracle/cases/case.ts";
 import { headNorm, rmsnorm, swiglu } from "./oracle/cases/layer.ts";
@@ -224,5 +225,6 @@ function smallCases(headDim: number): KernelCase[] {
     adamw([2500, 70], 1),
     adamw([70], 1, { copy: "f32" }),
     round(70, "f32"),
+    adamw8(1300, 1),
   ];
 }

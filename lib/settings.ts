@@ -17,6 +17,7 @@ import {
   toggle,
 } from "./flags.ts";
 import { LORA_TARGETS, type LoraConfig } from "./model/lora.ts";
+import { OPTIMIZERS } from "./model/moments.ts";
 import { DTYPES } from "./model/precision.ts";
 import { ANSWER_FORMS, REWARD_PARTS } from "./rewards.ts";
 
@@ -172,6 +173,12 @@ const sampling = {
 
 /** AdamW and its schedule, for `train` and `sft`. */
 const optimizer = {
+  optim: choice(
+    "adamw",
+    OPTIMIZERS,
+    "AdamW with moments in float32, or in 8 bits: a quarter of their memory.",
+    "TRL",
+  ),
   lrSchedulerType: choice(
     "constant",
     ["constant", "linear", "cosine"],

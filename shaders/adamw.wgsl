@@ -28,6 +28,7 @@ struct Params {
   step_size: f32,        // lr / (1 - beta1^t)
   root_correction: f32,  // sqrt(1 - beta2^t)
   epsilon: f32,
+  key: u32,              // of the random numbers of adamw8.wgsl
 }
 
 struct Summary {
@@ -71,26 +72,35 @@ fn total() {
   summary.nonfinite = select(0u, 1u, bad > 0.0 || is_not_finite(sum));
 }
 
-fn step(i: u32) {
-  var g = dw[i];
-  if (params.max_norm > 0.0) { g *= min(1.0, params.max_norm / (summary.norm + 1e-6)); }
+fn clipped(g: f32) -> f32 {
+  if (params.max_norm == 0.0) { return g; }
+  return g * min(1.0, params.max_norm / (summary.norm + 1e-6));
+}
+
+// A parameter after the step, from its first moment and the root of its second.
+fn moved(parameter: f32, first: f32, root: f32) -> f32 {
+  return parameter * params.decay - params.step_size * first / (root / params.root_correction + params.epsilon);
+}
+
+fn advance(i: u32) {
+  let g = clipped(dw[i]);
   let first = params.beta1 * m[i] + params.rest1 * g;
   let second = params.beta2 * v[i] + params.rest2 * g * g;
   m[i] = first;
   v[i] = second;
-  w[i] = w[i] * params.decay - params.step_size * first / (sqrt(second) / params.root_correction + params.epsilon);
+  w[i] = moved(w[i], first, sqrt(second));
 }
 
 @compute @workgroup_size(64)
 fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * 64u;
-  if (i < params.count && summary.nonfinite == 0u) { step(i); }
+  if (i < params.count && summary.nonfinite == 0u) { advance(i); }
 }
 
 @compute @workgroup_size(64)
 fn update_rounded(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * 64u;
   if (i >= params.count || summary.nonfinite == 1u) { return; }
-  step(i);
+  advance(i);
   copy[i] = Copy(w[i]);
 }

@@ -1,11 +1,17 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Allocator, Tensor } from "../gpu/memory.ts";
+import { type Moments, makeMoments, type OptimizerName } from "./moments.ts";
 import { type AdamwParams, squareChunks } from "./ops/adamw.ts";
 import type { Ops } from "./ops.ts";
 import type { RoundedParameters } from "./rounded.ts";
-import { type SlabLayout, Slabs } from "./slabs.ts";
+import type { SlabLayout, Slabs } from "./slabs.ts";
+import { threefry2x32 } from "./threefry.ts";
 
 export interface AdamwSettings {
+  /** With moments in float32 by default. */
+  optim?: OptimizerName;
+  /** Of the rounding of 8-bit moments; 0 by default. */
+  seed?: number;
   adamBeta1: number;
   adamBeta2: number;
   adamEpsilon: number;
@@ -17,15 +23,13 @@ export interface AdamwSettings {
 
 /** AdamW's moments, and scratch for the gradient norm. */
 export class OptimizerMemory {
-  readonly first: Slabs;
-  readonly second: Slabs;
+  readonly moments: Moments;
   readonly partial: Tensor;
   readonly summary: Tensor;
   readonly chunks: number;
 
-  constructor(alloc: Allocator, layout: SlabLayout) {
-    this.first = new Slabs(alloc, layout, "optimizer", "first moment");
-    this.second = new Slabs(alloc, layout, "optimizer", "second moment");
+  constructor(alloc: Allocator, layout: SlabLayout, optim: OptimizerName = "adamw") {
+    this.moments = makeMoments(alloc, layout, optim);
     this.chunks = layout.slabs.reduce((sum, slab) => sum + squareChunks(slab.length), 0);
     this.partial = alloc.allocate(
       "optimizer",
@@ -80,11 +84,15 @@ export class Optimizer {
       chunk += squareChunks(length);
     }
     ops.adamw.total({ partial, summary }, memory.chunks, params(false));
-    for (const [i, { length, decay }] of slabs.entries()) {
-      const moments = { m: memory.first.slabs[i], v: memory.second.slabs[i] };
-      const copy = this.rounded?.copies[i];
-      const tensors = { w: weights.slabs[i], dw: gradients.slabs[i], ...moments, summary, copy };
-      ops.adamw.update(tensors, length, params(decay));
+    for (const [i, { decay }] of slabs.entries()) {
+      const tensors = {
+        w: weights.slabs[i],
+        dw: gradients.slabs[i],
+        summary,
+        copy: this.rounded?.copies[i],
+      };
+      const [key] = threefry2x32([settings.seed ?? 0, 0], [step, i]);
+      memory.moments.update(ops, i, tensors, params(decay), key);
     }
     await this.gpu.read(summary, this.floats);
     return this.words[1] === 0 ? this.floats[0] : null;

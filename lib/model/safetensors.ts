@@ -14,11 +14,16 @@ export interface StoredTensor {
   interleaved?: number;
 }
 
+/** A tensor of weights, or of bytes that mean something to the reader. */
+export type AnyTensorSource =
+  | (TensorSource & { dtype?: undefined })
+  | (TensorSource<Uint8Array> & { dtype: "U8" });
+
 /** One tensor to be written. `data` is asked for when its turn comes, so that one at a time is in memory. */
-export interface TensorSource {
+export interface TensorSource<Values = Float32Array> {
   name: string;
   shape: readonly number[];
-  data: () => Float32Array | Promise<Float32Array>;
+  data: () => Values | Promise<Values>;
 }
 
 /** The format's own limit: a longer header is no header, and is not read. */
@@ -148,17 +153,17 @@ export function requireTensors(
 }
 
 /**
- * The bytes of a safetensors file of F32 tensors, piece by piece: the header, padded to 8 bytes, then the
+ * The bytes of a safetensors file, piece by piece: the header, padded to 8 bytes, then the
  * tensors in order. Each piece is consumed before the next tensor is asked for.
  */
 export async function* encodeSafetensors(
-  tensors: readonly TensorSource[],
+  tensors: readonly AnyTensorSource[],
 ): AsyncGenerator<Uint8Array> {
   let offset = 0;
   const header: Record<string, object> = { __metadata__: { format: "pt" } };
-  for (const { name, shape } of tensors) {
-    const end = offset + 4 * product(shape);
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
+  for (const { name, dtype = "F32", shape } of tensors) {
+    const end = offset + storedBytes(dtype, product(shape));
+    header[name] = { dtype, shape, data_offsets: [offset, end] };
     offset = end;
   }
   const json = new TextEncoder().encode(JSON.stringify(header));

@@ -1,6 +1,7 @@
 import type { Gpu } from "../gpu/device.ts";
 import { type Allocator, type MemoryPart, type Tensor, view } from "../gpu/memory.ts";
 import type { Matrix, MatrixBlock } from "./matrix.ts";
+import type { TensorSource } from "./safetensors.ts";
 import { packValues, unpackValues, WEIGHT_FORMATS, type WeightFormat } from "./weight-formats.ts";
 
 /** A piece of a named tensor: `length` words from `start` live in `slab` at `at`. */
@@ -195,6 +196,15 @@ export class Slabs<Layout extends SlabLayout = SlabLayout> {
     for (const [name, shape] of this.layout.shapes) {
       yield { name, shape, data: await this.get(gpu, name) };
     }
+  }
+
+  /** Every tensor as a file is to hold it, under its name after `prefix`. */
+  sources(gpu: Gpu, prefix = ""): TensorSource[] {
+    return Array.from(this.layout.shapes, ([name, shape]) => ({
+      name: prefix + name,
+      shape,
+      data: () => this.get(gpu, name),
+    }));
   }
 
   clear(gpu: Gpu): void {

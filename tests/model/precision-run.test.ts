@@ -6,6 +6,7 @@ import { trainSettings } from "../../lib/arguments.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import { openEmbeddedModel } from "../../lib/model/embedded.ts";
+import { OPTIMIZERS } from "../../lib/model/moments.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
 import { openSafetensors, readTensor } from "../../lib/model/safetensors.ts";
 import { Policy } from "../../lib/policy.ts";
@@ -45,22 +46,25 @@ const optimizer = {
 };
 
 describe.skipIf(!hasHalves(gpu))(`runs in f16${why}`, () => {
-  test("stopped after step 2 and continued: the weights of four steps at once, in f32", async () => {
-    const [whole, halved] = [join(folder, "whole"), join(folder, "halved")];
-    await start(whole, "--max-steps", "4", "--beta", "0.01");
-    await start(halved, "--max-steps", "2", "--beta", "0.01");
-    await run("--resume", halved, "--max-steps", "4");
-    const file = (path: string) => join(path, "checkpoint-4/model.safetensors");
-    expect(readFileSync(file(halved)).equals(readFileSync(file(whole)))).toBe(true);
+  test.each([...OPTIMIZERS])(
+    "%s, stopped after step 2 and continued: the weights of four steps at once, in f32",
+    async (optim) => {
+      const [whole, halved] = [join(folder, `whole-${optim}`), join(folder, `halved-${optim}`)];
+      await start(whole, "--max-steps", "4", "--beta", "0.01", "--optim", optim);
+      await start(halved, "--max-steps", "2", "--beta", "0.01", "--optim", optim);
+      await run("--resume", halved, "--max-steps", "4");
+      const file = (path: string) => join(path, "checkpoint-4/model.safetensors");
+      expect(readFileSync(file(halved)).equals(readFileSync(file(whole)))).toBe(true);
 
-    const tensors = await openSafetensors(Bun.file(file(whole)), file(whole));
-    const weights = await readTensor(tensors, "model.embed_tokens.weight");
-    expect(weights.some((value) => value !== Math.f16round(value))).toBe(true);
-    const [first] = readFileSync(join(whole, "metrics.jsonl"), "utf8").split("\n");
-    const { ratio, kl } = JSON.parse(first);
-    expect(Math.abs(ratio - 1)).toBeLessThan(1e-5);
-    expect(kl).toBe(0);
-  });
+      const tensors = await openSafetensors(Bun.file(file(whole)), file(whole));
+      const weights = await readTensor(tensors, "model.embed_tokens.weight");
+      expect(weights.some((value) => value !== Math.f16round(value))).toBe(true);
+      const [first] = readFileSync(join(whole, "metrics.jsonl"), "utf8").split("\n");
+      const { ratio, kl } = JSON.parse(first);
+      expect(Math.abs(ratio - 1)).toBeLessThan(1e-5);
+      expect(kl).toBe(0);
+    },
+  );
 
   test("the memory plan is what is then allocated, to the byte", async () => {
     const model = await openEmbeddedModel();

@@ -1,4 +1,5 @@
 import adamwSource from "../../../shaders/adamw.wgsl" with { type: "text" };
+import adamw8Source from "../../../shaders/adamw8.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
 import { ceil, type Kernels, withMath } from "./kernels.ts";
 
@@ -8,6 +9,9 @@ export const SQUARE_CHUNK = 1024;
 /** Partial sums that the gradient norm needs for `count` elements. */
 export const squareChunks = (count: number) => ceil(count, SQUARE_CHUNK);
 
+/** Elements that share a scale where moments take a byte. */
+export const MOMENT_BLOCK = 256;
+
 /** AdamW's scalars for one update; see shaders/adamw.wgsl. */
 export type AdamwParams = Readonly<
   Record<
@@ -16,11 +20,12 @@ export type AdamwParams = Readonly<
   >
 >;
 
-/** shaders/adamw.wgsl: the norm of the gradient, and the update. */
+/** shaders/adamw.wgsl and adamw8.wgsl: the norm of the gradient, and the update. */
 export class Adamw {
   constructor(private readonly kernels: Kernels) {
     const chunk = { CHUNK: SQUARE_CHUNK };
     kernels.add("adamw", withMath(adamwSource), "square total update update_rounded", chunk);
+    kernels.addShared("adamw", `${adamwSource}\n${adamw8Source}`, "update_8bit", chunk);
   }
 
   /** partial[chunkOffset...] = sums of squares of `count` elements of dw, and whether they are finite. */
@@ -51,9 +56,20 @@ export class Adamw {
     if (copy) this.kernels.run("adamw.update_rounded", { ...rest, copy }, all, groups);
     else this.kernels.run("adamw.update", rest, all, groups);
   }
+
+  /** The same with moments of a byte each; `key` is that of the step's random numbers. */
+  update8bit(
+    tensors: { w: Tensor; dw: Tensor; m8: Tensor; v8: Tensor; scales: Tensor; summary: Tensor },
+    count: number,
+    params: AdamwParams,
+    key: number,
+  ): void {
+    const groups = this.kernels.sharedGroups(ceil(count, MOMENT_BLOCK));
+    this.kernels.run("adamw.update_8bit", tensors, adamwParams(params, { count, key }), groups);
+  }
 }
 
 function adamwParams(params: AdamwParams, range: Record<string, number>) {
   const rest = { rest1: 1 - params.beta1, rest2: 1 - params.beta2 };
-  return { ...params, ...rest, count: 0, chunk_offset: 0, chunks: 0, ...range };
+  return { ...params, ...rest, count: 0, chunk_offset: 0, chunks: 0, key: 0, ...range };
 }
