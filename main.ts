@@ -3,9 +3,11 @@
 import {
   banditSettings,
   compareSettings,
+  dataSettings,
   evalSettings,
   exportSettings,
   gpuSettings,
+  makeSettings,
   mergeSettings,
   planSettings,
   reportSettings,
@@ -21,9 +23,11 @@ import { RunFolder } from "./lib/run.ts";
 import {
   banditGroups,
   compareGroups,
+  dataGroups,
   evalGroups,
   exportGroups,
   gpuGroups,
+  makeGroups,
   mergeGroups,
   planGroups,
   reportGroups,
@@ -146,6 +150,26 @@ const commands: Record<string, Command> = {
       await bandit(settings);
     },
   },
+  data: {
+    usage: "data <file> [<file>]",
+    summary: "Check a file of questions, and what it shares with another one.",
+    flags: dataGroups,
+    async run(args) {
+      const settings = dataSettings(args);
+      const { checkData } = await import("./lib/check-data.ts");
+      await checkData(settings);
+    },
+  },
+  "data make": {
+    usage: "data make <task>",
+    summary: "Write rows of a built-in task: arithmetic or countdown.",
+    flags: makeGroups,
+    async run(args) {
+      const settings = makeSettings(args);
+      const { makeData } = await import("./lib/make-data.ts");
+      await makeData(settings);
+    },
+  },
   export: {
     usage: "export <model|run>",
     summary: "Write a model as a GGUF file, or a run's rollouts as JSON lines or Parquet.",
@@ -208,7 +232,9 @@ function interruption(): AbortSignal {
   return controller.signal;
 }
 
-async function main([name, ...args]: string[]): Promise<void> {
+async function main([first, ...rest]: string[]): Promise<void> {
+  const twoWords = first === "data" && rest[0] === "make";
+  const [name, args] = twoWords ? ["data make", rest.slice(1)] : [first, rest];
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     return console.log(overview());
   }

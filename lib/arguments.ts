@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { isUserCode } from "./data/outcome/user.ts";
+import { TASKS } from "./data/tasks.ts";
 import { UserError } from "./errors.ts";
 import { parseExploration } from "./explore/bonus.ts";
 import { type FlagGroups, type Flags, optionName, parseFlags } from "./flags.ts";
@@ -189,7 +190,7 @@ export function planSettings(args: string[]): settings.PlanSettings {
   if (data && given.maxPromptLength) {
     fail("--max-prompt-length is for a plan without data, which has prompts of its own");
   }
-  const own = Object.keys(settings.planGroups.Plan);
+  const own = ["data", ...Object.keys(settings.planGroups.Plan)];
   const line = new Map([...texts].filter(([key]) => !own.includes(key)));
   const defaults = complete(flags, given) as settings.PlanSettings;
   const all = { ...defaults, data, line };
@@ -252,6 +253,33 @@ export function compareSettings(args: string[]): settings.CompareSettings {
   if (extra !== undefined) fail(`compare takes one experiment; "${extra}" is one too many`);
   const s = { ...complete(flags, given), file } as settings.CompareSettings;
   checkDisplay(s);
+  return s;
+}
+
+export function dataSettings(args: string[]): settings.DataSettings {
+  const { flags, given, positionals } = parseFlags(settings.dataGroups, args);
+  const [file, , extra] = positionals;
+  if (!file) fail("data needs a file: rlexplore data data.jsonl");
+  if (extra !== undefined) fail(`data takes one or two files; "${extra}" is one too many`);
+  const s = { ...complete(flags, given), files: positionals } as settings.DataSettings;
+  if (s.evalSplit !== null && positionals.length > 1) {
+    fail("--eval-split and a second file exclude each other");
+  }
+  checkFields(s);
+  return s;
+}
+
+export function makeSettings(args: string[]): settings.MakeSettings {
+  const { flags, given, positionals } = parseFlags(settings.makeGroups, args);
+  const [task, extra] = positionals;
+  const known = TASKS.find((name) => name === task);
+  if (!known) fail(`data make needs a task: rlexplore data make ${TASKS.join("|")}`);
+  if (extra !== undefined) fail(`data make makes one task; "${extra}" is one too many`);
+  const s = { ...complete(flags, given), task } as settings.MakeSettings;
+  const own = Object.keys(settings.makeGroups.Countdown).find((key) => given[key] !== undefined);
+  if (own && known !== "countdown") fail(`--${optionName(own)} is for countdown: leave it out`);
+  if (s.minNumber > s.maxNumber) fail("--min-number must not exceed --max-number");
+  if (s.minTarget > s.maxTarget) fail("--min-target must not exceed --max-target");
   return s;
 }
 

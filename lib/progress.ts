@@ -52,7 +52,7 @@ function describe(metrics: StepMetrics, width: number): string[] {
 }
 
 /** Puts pieces into lines of at most this width; none is cut. */
-function fill(pieces: readonly string[], between: string, width: number): string[] {
+export function fill(pieces: readonly string[], between: string, width: number): string[] {
   const lines = [pieces[0]];
   for (const piece of pieces.slice(1)) {
     const longer = `${lines[lines.length - 1]}${between}${piece}`;

@@ -1,3 +1,5 @@
+import { COUNTDOWN } from "./data/countdown.ts";
+import type { TaskName } from "./data/tasks.ts";
 import { strategies } from "./explore/bonus.ts";
 import {
   bytes,
@@ -27,6 +29,7 @@ export const EMBEDDED = "embedded";
 const PAPER = "the paper, arXiv 2509.06941";
 const TRL = "TRL";
 const OURS = "our choice";
+const TINYZERO = "TinyZero's script";
 const fraction = { min: 0, below: 1 };
 
 const model = text(
@@ -514,6 +517,61 @@ export const compareGroups = {
   },
 } satisfies FlagGroups;
 
+export const dataGroups = {
+  "What is read": {
+    split: hubData.split,
+    subset: hubData.subset,
+    evalSplit: optional(
+      text("", "name", "Compare with this split of the same data set of the hub.", "none"),
+    ),
+    ...dataFields,
+  },
+  "What it is read for": {
+    outcome,
+    outcomeTimeout,
+    model: optional(
+      text("", "model", "Measure prompts in tokens of this model, as in train.", "characters"),
+    ),
+    maxCompletionLength: sampling.maxCompletionLength,
+    ...prompting,
+    json: showing.json,
+  },
+} satisfies FlagGroups;
+
+export const makeGroups = {
+  Rows: {
+    n: integer(1000, { min: 1, max: 10_000_000 }, "Rows to make, all different.", OURS),
+    skip: integer(
+      0,
+      { min: 0, max: 10_000_000 },
+      "Leave out the first rows of the seed: --n 100 --skip 1000 shares none with --n 1000.",
+      "none",
+    ),
+    seed: integer(1, { min: 0, max: 2 ** 32 - 1 }, "Seed of the rows.", OURS),
+    output: {
+      ...optional(
+        text("", "file", "Where they are written; it must not exist yet.", "standard output"),
+      ),
+      short: "o",
+    },
+  },
+  Countdown: {
+    numbers: numbers(
+      integer(
+        3,
+        { min: 2, max: 8 },
+        "How many numbers a task has, each count as often.",
+        "TinyZero's Countdown-Tasks-3to4",
+      ),
+      [...COUNTDOWN.numbers],
+    ),
+    minNumber: integer(1, { min: 1, max: 10_000 }, "Least of the numbers.", TINYZERO),
+    maxNumber: integer(100, { min: 1, max: 10_000 }, "Largest of the numbers.", TINYZERO),
+    minTarget: integer(1, { min: 0, max: 1_000_000 }, "Least target.", TINYZERO),
+    maxTarget: integer(1000, { min: 1, max: 1_000_000 }, "Largest target.", TINYZERO),
+  },
+} satisfies FlagGroups;
+
 export const exportGroups = {
   Options: {
     gguf: optional(text("", "file", "Write the model as this GGUF file.", "no such file")),
@@ -616,6 +674,9 @@ export type SftSettings = SettingsIn<typeof sftGroups> & { data: string };
 export type SampleSettings = SettingsIn<typeof sampleGroups> & { questions: string[] };
 /** `k` is ascending and at most `numSamples`. */
 export type EvalSettings = SettingsIn<typeof evalGroups> & { data: string };
+/** `files` are one or two. */
+export type DataSettings = SettingsIn<typeof dataGroups> & { files: string[] };
+export type MakeSettings = SettingsIn<typeof makeGroups> & { task: TaskName };
 /** `file` describes the experiment. */
 export type CompareSettings = SettingsIn<typeof compareGroups> & { file: string };
 /** Either `gguf` or `rollouts` is given, the file to write; `model` is a run for `rollouts`. */

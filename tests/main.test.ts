@@ -26,6 +26,7 @@ describe("the command line", () => {
       "sample-base",
       "eval",
       "compare",
+      "data",
       "export",
       "report",
       "watch",
@@ -46,6 +47,16 @@ describe("the command line", () => {
     [["toString"], "unknown command toString; rlexplore --help lists those there are"],
     [["train", "d", "--explor", "ucb"], "unknown flag --explor; did you mean --explore?"],
     [["train", "--resume", "nowhere"], "nowhere: no such run; check --resume"],
+    [["data"], "data needs a file: rlexplore data data.jsonl"],
+    [["data", "make"], "data make needs a task: rlexplore data make arithmetic|countdown"],
+    [
+      ["data", "make", "arithmetic", "--max-target", "9"],
+      "--max-target is for countdown: leave it out",
+    ],
+    [
+      ["data", "make", "countdown", "-o", "README.md"],
+      "README.md already exists; choose another file for --output",
+    ],
     [["sample"], 'sample needs a question: rlexplore sample "23+7-4+9="'],
   ];
   test.each(mistakes)("one line and exit code 2 for %p", async (args, message) => {
