@@ -90,8 +90,10 @@ export class PolicyMemory {
     this.weights = new Parameters(alloc, isTrained ? trained : frozen, "weights", "weights");
     if (isTrained && dtype === "f16") this.rounded = new RoundedParameters(alloc, this.weights);
     if (adapted) this.adapters = new Adapters(alloc, adapted, "weights", "adapters");
-    let positions = config.maxPositionEmbeddings;
+    // of the longest sequence that may come: a model's context can be a million tokens
+    let positions = 1;
     if (learning) {
+      positions = Math.min(config.maxPositionEmbeddings, learning.microBatchTokens);
       if (learning.reference && !adapted) {
         this.reference = new Parameters(alloc, frozen, "weights", "reference weights");
       }

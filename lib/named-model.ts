@@ -54,7 +54,8 @@ export function requireWhole(name: string, model: AdaptedModel): void {
 }
 
 export function tokenizerOf(model: ModelFolder): Tokenizer {
-  return new Tokenizer(model.files as TokenizerFiles, model.source);
+  const { files, source, config } = model;
+  return new Tokenizer(files as TokenizerFiles, source, config.vocabSize);
 }
 
 /** Turns questions into prompts for the model. What it does with one that has no chat template is noted. */

@@ -1,7 +1,7 @@
 import { Template } from "@huggingface/jinja";
 import { UserError } from "../errors.ts";
 import type { ModelFolder } from "./folder.ts";
-import { specialTokens, type Tokenizer } from "./tokenizer.ts";
+import { parseJson, specialTokens, type Tokenizer } from "./tokenizer.ts";
 
 /** How a question is put to a model. */
 export interface PromptSettings {
@@ -72,9 +72,10 @@ const messageOf = (error: unknown) => (error as Error).message;
 /** The chat template of a model, null if it has none; of several, the one called default. */
 export function chatTemplate(files: Record<string, string>): string | null {
   if (files["chat_template.jinja"]) return files["chat_template.jinja"];
-  const stored = JSON.parse(files["tokenizer_config.json"] ?? "{}").chat_template;
+  const name = "tokenizer_config.json";
+  const { chat_template: stored } = parseJson(files[name] ?? "{}", name);
   const template = Array.isArray(stored)
-    ? stored.find(({ name }) => name === "default")?.template
+    ? stored.find((entry) => entry?.name === "default")?.template
     : stored;
   return typeof template === "string" ? template : null;
 }

@@ -41,6 +41,8 @@ interface Family {
   fixed: Record<string, unknown>;
   /** Fields that mean nothing while the fixed ones are as they are. */
   ignored: string[];
+  /** What `transformers` takes fields to be that are missing, where that is not computed here. */
+  assumed?: Record<string, unknown>;
 }
 
 const qwen = {
@@ -64,6 +66,7 @@ const FAMILIES = {
     maxPositionEmbeddings: 131072,
     fixed: { sliding_window: null },
     ignored: [],
+    assumed: { sliding_window: 4096 },
   },
   Qwen2ForCausalLM: { ...qwen, modelType: "qwen2", qkvBias: true, qkNorm: false },
   Qwen3ForCausalLM: {
@@ -79,6 +82,8 @@ const FAMILIES = {
 export type Architecture = keyof typeof FAMILIES;
 
 const size = z.int().positive();
+/** Each layer is a list of tensors; the deepest models have some hundreds. */
+const layers = size.max(1024);
 const tokenId = z.int().nonnegative();
 const positive = z.number().positive();
 /** The fields that decide the computation. */
@@ -86,7 +91,7 @@ const fieldsThatCount = z.object({
   vocab_size: size,
   hidden_size: size,
   intermediate_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: layers,
   num_attention_heads: size,
   num_key_value_heads: size.nullish(),
   head_dim: size.nullish(),
@@ -105,9 +110,11 @@ const fieldsThatCount = z.object({
 const IGNORED_FIELDS = new Set(
   (
     "architectures torch_dtype dtype transformers_version use_cache initializer_range pad_token_id unk_token_id " +
-    "name_or_path output_attentions output_hidden_states return_dict torchscript id2label label2id " +
-    "problem_type task_specific_params chunk_size_feed_forward max_length min_length " +
-    "do_sample temperature top_k top_p repetition_penalty unsloth_version auto_map"
+    "sep_token_id name_or_path output_attentions output_hidden_states return_dict torchscript id2label label2id " +
+    "problem_type task_specific_params chunk_size_feed_forward max_length min_length tokenizer_class " +
+    "do_sample temperature top_k top_p typical_p repetition_penalty length_penalty diversity_penalty num_beams " +
+    "num_beam_groups num_return_sequences attn_implementation transformers.js_config unsloth_version " +
+    "unsloth_fixed auto_map"
   ).split(" "),
 );
 
@@ -141,8 +148,9 @@ export function parseModelConfig(text: string, source: string): ModelConfig {
     hidden_act: "silu",
     attention_dropout: 0,
     is_encoder_decoder: false,
+    is_causal: true,
   };
-  for (const [name, value] of Object.entries(fields)) {
+  for (const [name, value] of Object.entries({ ...family.assumed, ...fields })) {
     if (name in fixed) {
       if (value !== null && value !== fixed[name]) {
         const only = JSON.stringify(fixed[name]);

@@ -89,7 +89,9 @@ export function endTokens({ config, files, source }: ModelFolder): number[] {
   } catch {
     throw new UserError(`${source}/${name} is not a JSON object; copy it again or delete it`);
   }
-  const wrong = ids.find((id) => !(Number.isInteger(id) && Number(id) < config.vocabSize));
+  const isToken = (id: unknown) =>
+    Number.isInteger(id) && Number(id) >= 0 && Number(id) < config.vocabSize;
+  const wrong = ids.find((id) => !isToken(id));
   if (wrong !== undefined) {
     throw new UserError(`${source}/${name}: ${wrong} in eos_token_id is no token of the model`);
   }

@@ -19,8 +19,15 @@ export class Tokenizer {
   readonly prefixIds: readonly number[];
   readonly #tokenizer: HuggingFaceTokenizer;
 
-  /** `source` names the folder in messages. Throws a `UserError` when a file is unusable. */
-  constructor(files: TokenizerFiles, source: string) {
+  /**
+   * `source` names the folder in messages; `embeddings` is the number of tokens that the model knows.
+   * @throws UserError for files that are unusable
+   */
+  constructor(
+    files: TokenizerFiles,
+    private readonly source: string,
+    private readonly embeddings = Number.POSITIVE_INFINITY,
+  ) {
     this.files = files;
     const json = parseJson(files["tokenizer.json"], `${source}/tokenizer.json`);
     const config = parseJson(
@@ -28,23 +35,29 @@ export class Tokenizer {
       `${source}/tokenizer_config.json`,
     );
     try {
+      requireIds(json);
       const pre_tokenizer = splitAllDigits(json.pre_tokenizer);
       this.#tokenizer = new HuggingFaceTokenizer({ ...json, pre_tokenizer }, config);
+      let highest = -1;
+      for (const id of this.#tokenizer.get_vocab().values()) highest = Math.max(highest, id);
+      this.vocabSize = highest + 1;
+      this.eosId = this.#idOf(config.eos_token);
+      const bare = this.#encode("1", false);
+      const dressed = this.#encode("1", true);
+      this.prefixIds = dressed.slice(0, Math.max(0, dressed.indexOf(bare[0] ?? -1)));
     } catch (error) {
       throw new UserError(`${source}/tokenizer.json cannot be used: ${(error as Error).message}`);
     }
-    let highest = -1;
-    for (const id of this.#tokenizer.get_vocab().values()) highest = Math.max(highest, id);
-    this.vocabSize = highest + 1;
-    this.eosId = this.#idOf(config.eos_token);
-    const bare = this.encode("1");
-    const dressed = this.#tokenizer.encode("1", { add_special_tokens: true }).ids;
-    this.prefixIds = dressed.slice(0, Math.max(0, dressed.indexOf(bare[0] ?? -1)));
   }
 
   /** The token ids of a text alone, with nothing put before or after it. */
   encode(text: string): number[] {
-    return this.#tokenizer.encode(text, { add_special_tokens: false }).ids;
+    const ids = this.#encode(text, false);
+    const strange = ids.find((id) => id >= this.embeddings);
+    if (strange === undefined) return ids;
+    throw new UserError(
+      `${this.source}: its tokenizer has the token ${strange}, ${JSON.stringify(this.decode([strange], true))}, and its config.json only ${this.embeddings}; leave it out of the text`,
+    );
   }
 
   /** The text of token ids. Special tokens are left out unless `special` asks for them. */
@@ -111,6 +124,10 @@ export class Tokenizer {
     );
   }
 
+  #encode(text: string, add_special_tokens: boolean): number[] {
+    return this.#tokenizer.encode(text, { add_special_tokens }).ids;
+  }
+
   #readsBack(text: string, ids: number[]): boolean {
     if (ids.some((id) => id === undefined || id === null)) return false;
     // some tokenizers compose characters (NFC) first; that is the same text
@@ -158,13 +175,30 @@ function contentOf(token: unknown): string | null {
   return typeof content === "string" ? content : null;
 }
 
+/** Throws for a vocabulary in which a token has no proper id, which the library would drop silently. */
+function requireIds({ model, added_tokens }: Record<string, unknown>): void {
+  const vocab = (model as { vocab?: unknown } | null)?.vocab ?? {};
+  const tokens = Array.isArray(vocab) ? [] : Object.entries(vocab);
+  const added = ((added_tokens ?? []) as { id: unknown; content: string }[]).map(
+    ({ id, content }): [string, unknown] => [content, id],
+  );
+  for (const [token, id] of [...tokens, ...added]) {
+    const fits = Number.isInteger(id) && Number(id) >= 0 && Number(id) < MOST_TOKENS;
+    if (!fits) throw new Error(`the id of ${JSON.stringify(token)} is ${id}`);
+  }
+}
+
+/** Far beyond every real vocabulary; the library keeps a list as long as the highest id. */
+const MOST_TOKENS = 2 ** 24;
+
 /** A character has at most 4 bytes, so at most 4 tokens; beyond this a window holds broken text. */
 const LONGEST_CHARACTER = 8;
 
-function parseJson(text: string, source: string): Record<string, unknown> {
+/** The object that a file of the tokenizer holds; `source` names it in the error for anything else. */
+export function parseJson(text: string, source: string): Record<string, unknown> {
   try {
     const value = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return value;
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   } catch {
     // reported below, as for valid JSON that is no object
   }

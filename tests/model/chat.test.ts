@@ -93,6 +93,7 @@ test("the template is found where transformers looks for it", () => {
   ];
   expect(chatTemplate(config(several))).toBe("d");
   expect(chatTemplate(config(several.slice(0, 1)))).toBeNull();
+  expect(chatTemplate(config([null, 7]))).toBeNull();
   expect(chatTemplate({})).toBeNull();
 });
 

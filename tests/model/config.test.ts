@@ -117,7 +117,7 @@ describe("parseModelConfig", () => {
     for (const changes of [
       family("Qwen2ForCausalLM", "qwen2"),
       family("Qwen3ForCausalLM", "qwen3"),
-      family("MistralForCausalLM", "mistral"),
+      { ...family("MistralForCausalLM", "mistral"), sliding_window: null },
       { rope_scaling: { type: "linear", factor: 2 } },
       { rope_scaling: { rope_type: "llama3", ...llama3 } },
       {},
@@ -130,6 +130,17 @@ describe("parseModelConfig", () => {
     }
   });
 
+  test("accepts what published models have and does not matter", () => {
+    const published = {
+      is_llama_config: true, // these three: SmolLM2
+      rope_interleaved: false,
+      "transformers.js_config": { kv_cache_dtype: { fp16: "float16" } },
+      unsloth_fixed: true,
+      attn_implementation: "sdpa",
+    };
+    expect(parse(published)).toEqual(parse());
+  });
+
   const wrong: [string, object, RegExp][] = [
     ["another architecture", { architectures: ["GemmaForCausalLM"] }, /GemmaForCausalLM/],
     ["a family under another's name", { model_type: "qwen2" }, /model_type = "qwen2"/],
@@ -137,6 +148,11 @@ describe("parseModelConfig", () => {
       "a sliding window",
       { ...family("MistralForCausalLM", "mistral"), sliding_window: 4096 },
       /sliding_window = 4096/,
+    ],
+    [
+      "Mistral's default window of 4096",
+      family("MistralForCausalLM", "mistral"),
+      /sliding_window = 4096 is not supported; only null is/,
     ],
     [
       "a sliding window that is on",
@@ -160,9 +176,19 @@ describe("parseModelConfig", () => {
     ["attention bias", { attention_bias: true }, /attention_bias/],
     ["MLP bias", { mlp_bias: true }, /mlp_bias/],
     ["another activation", { hidden_act: "gelu" }, /hidden_act = "gelu"/],
-    ["quantised weights", { quantization_config: { bits: 4 } }, /quantization_config/],
+    ["GPTQ", { quantization_config: { quant_method: "gptq", bits: 4 } }, /quantization_config = /],
+    ["attention both ways", { is_causal: false }, /is_causal = false/],
+    ["half a rotation", { partial_rotary_factor: 0.5 }, /partial_rotary_factor = 0.5/],
+    ["Granite's scaling of logits", { logits_scaling: 8 }, /logits_scaling = 8/],
+    ["Gemma's cap of logits", { final_logit_softcapping: 30 }, /final_logit_softcapping/],
+    ["experts", { num_local_experts: 8 }, /num_local_experts = 8/],
+    ["heads for the next tokens", { num_nextn_predict_layers: 1 }, /num_nextn_predict_layers/],
     ["a field nobody knows", { sandwich_norm: true }, /sandwich_norm/],
     ["a missing size", { hidden_size: undefined }, /hidden_size/],
+    ["a size below zero", { vocab_size: -1 }, /vocab_size: /],
+    ["a size that is no whole number", { head_dim: 8.5 }, /head_dim: /],
+    ["a size beyond counting", { hidden_size: 1e300 }, /hidden_size: /],
+    ["layers without end", { num_hidden_layers: 1e9 }, /num_hidden_layers: .*1024/],
     ["a size that is text", { num_hidden_layers: "2" }, /num_hidden_layers/],
     ["rows not of vec4", { intermediate_size: 170 }, /intermediate_size must be a multiple of 4/],
     ["a head not of vec4", { head_dim: 6 }, /head_dim must be a multiple of 4/],
@@ -178,6 +204,10 @@ describe("parseModelConfig", () => {
   test("refuses a broken file", () => {
     expect(() => parseModelConfig('{"archi', "m/config.json")).toThrow(/not valid JSON/);
     expect(() => parseModelConfig("[]", "m/config.json")).toThrow(/not a JSON object/);
+    const withNaN = JSON.stringify({ ...llama, rms_norm_eps: 7 }).replace(":7", ":NaN");
+    expect(() => parseModelConfig(withNaN, "m/config.json")).toThrow(/not valid JSON/);
+    const infinite = JSON.stringify({ ...llama, rope_theta: 7 }).replace(":7", ":1e999");
+    expect(() => parseModelConfig(infinite, "m/config.json")).toThrow(/rope_theta: /);
   });
 });
 

@@ -166,11 +166,37 @@ test("files that cannot be used are named", () => {
   expect(messageOf(() => new Tokenizer({ "tokenizer.json": "{}" }, "m"))).toStartWith(
     "m/tokenizer.json",
   );
+  const parts: [change: object, message: RegExp][] = [
+    [{ model: { type: "BPE", vocab: { a: -1 }, merges: [] } }, /the id of "a" is -1$/],
+    [{ model: { type: "BPE", vocab: { a: "x" }, merges: [] } }, /the id of "a" is x$/],
+    [{ added_tokens: [{ content: "q" }] }, /the id of "q" is undefined$/],
+    [{ added_tokens: "q" }, /map is not a function/],
+    [{ normalizer: { type: "Odd" } }, /Unknown Normalizer type: Odd$/],
+    [{ pre_tokenizer: { type: "Odd" } }, /Unknown PreTokenizer type: Odd$/],
+    [{ post_processor: { type: "TemplateProcessing" } }, /undefined is not an object/],
+  ];
+  for (const [change, text] of parts) {
+    const json = JSON.stringify({ ...JSON.parse(good), ...change });
+    const message = messageOf(() => new Tokenizer({ "tokenizer.json": json }, "m"));
+    expect(message).toStartWith("m/tokenizer.json cannot be used: ");
+    expect(message).toMatch(text);
+  }
   const badConfig = { "tokenizer.json": good, "tokenizer_config.json": "[" };
   expect(messageOf(() => new Tokenizer(badConfig, "m"))).toStartWith("m/tokenizer_config.json");
   const nameless = new Tokenizer({ "tokenizer.json": good }, "m");
   expect(nameless.eosId).toBeNull();
   expect(messageOf(() => nameless.stopIds([]))).toContain("eos_token_id");
+});
+
+test("a token that the model has no embedding for is refused, where it is used", () => {
+  const files = { "tokenizer.json": JSON.stringify(golden.tokenizers.qwen.json) };
+  const tokenizer = new Tokenizer(files, "m", 300);
+  const all = new Tokenizer(files, "m");
+  expect(tokenizer.encode("a")).toEqual(all.encode("a"));
+  const strange = all.encode("The answer").find((id) => id >= 300);
+  expect(messageOf(() => tokenizer.encode("The answer"))).toMatch(
+    new RegExp(`^m: its tokenizer has the token ${strange}, ".*", and its config.json only 300; `),
+  );
 });
 
 describe("ids and texts are those of the Python library", () => {

@@ -57,6 +57,7 @@ export function metadataOf(model: ModelFolder, name: string, fileType: number): 
 /** The vocabulary and the special tokens, those that end a text among them. */
 function tokenizerEntries(model: ModelFolder): Entry[] {
   const { config, files, source } = model;
+  const { prefixIds } = new Tokenizer(files as TokenizerFiles, source);
   const json = JSON.parse(files["tokenizer.json"]);
   const pre = kindOf(json);
   if (pre === null) {
@@ -88,7 +89,6 @@ function tokenizerEntries(model: ModelFolder): Entry[] {
   const eos = ids.get(named.eos_token) ?? ends[0];
   const another = ends.find((id) => id !== eos);
   const merges: (string | [string, string])[] = json.model.merges;
-  const { prefixIds } = new Tokenizer(files as TokenizerFiles, source);
   return [
     text("tokenizer.ggml.model", "gpt2"),
     text("tokenizer.ggml.pre", pre),
