@@ -5,6 +5,7 @@ import { TASKS } from "./data/tasks.ts";
 import { UserError } from "./errors.ts";
 import { parseExploration } from "./explore/bonus.ts";
 import { type FlagGroups, type Flags, optionName, parseFlags } from "./flags.ts";
+import type { BaseDtype } from "./model/base-formats.ts";
 import { parseReward } from "./rewards.ts";
 import * as settings from "./settings.ts";
 import { EMBEDDED } from "./settings.ts";
@@ -159,10 +160,18 @@ function checkFields(s: { questionField: string | null; answerField: string | nu
   fail(`--question-field and --answer-field are both ${s.questionField}: give two fields`);
 }
 
-function checkLora({ loraRank }: { loraRank: number }, given: Record<string, unknown>) {
+function checkLora(
+  { loraRank, baseDtype }: { loraRank: number; baseDtype: BaseDtype },
+  given: Record<string, unknown>,
+) {
   if (loraRank % 4 !== 0) fail(`--lora-rank ${loraRank} must be a multiple of 4`);
   if (loraRank === 0 && (given.loraAlpha ?? given.loraTargets) !== undefined) {
     fail("--lora-alpha and --lora-targets need --lora-rank, such as --lora-rank 16");
+  }
+  if (loraRank === 0 && baseDtype !== "auto" && baseDtype !== "f32") {
+    fail(
+      `--base-dtype ${baseDtype} is for a model that is not trained: add --lora-rank, such as --lora-rank 16, or leave it out`,
+    );
   }
 }
 

@@ -6,7 +6,7 @@ import type { ModelConfig } from "./model/config.ts";
 import { LearnerMemory } from "./model/learner.ts";
 import { AdapterLayout, Adapters, type LoraConfig } from "./model/lora.ts";
 import { type AdamwSettings, OptimizerMemory } from "./model/optimizer.ts";
-import { ParameterLayout, Parameters } from "./model/parameters.ts";
+import { type MatrixFormats, ParameterLayout, Parameters } from "./model/parameters.ts";
 import type { Dtype } from "./model/precision.ts";
 import { RoundedParameters, roundable } from "./model/rounded.ts";
 import { SamplerMemory, type SamplerSizes } from "./model/sampler-memory.ts";
@@ -32,12 +32,15 @@ export interface PolicyNeeds {
     lora?: LoraConfig | null;
     seed?: number;
   };
+  /** How matrices lie on the GPU if the model is not trained; as `dtype` says if nothing is said. */
+  formats?: MatrixFormats;
 }
 
 /** What `train` needs with these settings, if no prompt has more than `maxPromptTokens`. */
 export function trainingNeeds(
   settings: TrainSettings & { maxCompletionLength: number },
   maxPromptTokens: number,
+  formats?: MatrixFormats,
 ): PolicyNeeds & Required<Pick<PolicyNeeds, "sampling" | "learning">> {
   const { maxCompletionLength } = settings;
   return {
@@ -57,12 +60,13 @@ export function trainingNeeds(
       maxPromptTokens,
       maxNewTokens: maxCompletionLength,
     },
+    formats,
   };
 }
 
 /** Everything a policy allocates. Made twice: by a planner to count, by the GPU to have. */
 export class PolicyMemory {
-  /** In f32 if they are trained, else in the run's dtype. */
+  /** In f32 if they are trained, else in the formats wanted. */
   readonly weights: Parameters;
   /** What the model computes with instead, where f32 weights are trained in an f16 run. */
   readonly rounded?: RoundedParameters;
@@ -84,9 +88,11 @@ export class PolicyMemory {
     const { dtype = "f32", sampling, learning } = needs;
     const adapted = lora && new AdapterLayout(config, lora, alloc);
     const loraRank = lora?.rank ?? 0;
-    const frozen = new ParameterLayout(config, alloc, () => dtype);
-    const trained = new ParameterLayout(config, dtype === "f16" ? roundable(alloc) : alloc);
     const isTrained = learning !== undefined && !adapted;
+    // what training starts from is the reference of its KL penalty: nothing less precise will do
+    const formats = isTrained ? undefined : needs.formats;
+    const frozen = new ParameterLayout(config, alloc, formats ?? (() => dtype));
+    const trained = new ParameterLayout(config, dtype === "f16" ? roundable(alloc) : alloc);
     this.weights = new Parameters(alloc, isTrained ? trained : frozen, "weights", "weights");
     if (isTrained && dtype === "f16") this.rounded = new RoundedParameters(alloc, this.weights);
     if (adapted) this.adapters = new Adapters(alloc, adapted, "weights", "adapters");

@@ -6,6 +6,7 @@ import type { Evaluation } from "./evaluation.ts";
 import { type Exploration, parseExploration, usesHistory } from "./explore/bonus.ts";
 import { Ledger } from "./ledger.ts";
 import { formatPlan, trainingNeeds } from "./memory-plan.ts";
+import { baseFormats } from "./model/base-formats.ts";
 import type { ModelFolder } from "./model/folder.ts";
 import { openNamedModel, requireWhole } from "./named-model.ts";
 import { openGpu, Policy } from "./policy.ts";
@@ -69,7 +70,9 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   for (const text of notes) progress.note(text);
   warnOfFewVisits(questions.count, exploration, settings, progress);
 
-  const needs = trainingNeeds(settings, longestPrompt([...questions.drawn, ...heldOut]));
+  const formats = baseFormats(settings, base.config, base.tensors);
+  const longest = longestPrompt([...questions.drawn, ...heldOut]);
+  const needs = trainingNeeds(settings, longest, formats);
   const policy = await Policy.open(gpu, base, needs, (plan) => progress.note(formatPlan(plan)));
 
   const folder = settings.resume

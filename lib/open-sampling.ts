@@ -1,6 +1,7 @@
 import { openOutcome } from "./data/outcome.ts";
 import { type ReadOptions, readRows, readsWholeRow, usableRows } from "./data/rows.ts";
 import { formatPlan } from "./memory-plan.ts";
+import { type BaseDtype, baseFormats } from "./model/base-formats.ts";
 import type { PromptSettings } from "./model/chat.ts";
 import type { Dtype } from "./model/precision.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
@@ -20,6 +21,7 @@ interface SamplingNeeds extends ReadOptions, PromptSettings {
   dtype: Dtype;
   maxCompletionLength: number | null;
   samplingBatchSize: number;
+  baseDtype: BaseDtype;
 }
 
 /** A model ready to be asked, the questions, and the settings with the length of completions settled. */
@@ -54,7 +56,8 @@ export async function openSampling<S extends SamplingNeeds>(
     maxPromptTokens: longestPrompt(questions),
     maxNewTokens: settings.maxCompletionLength,
   };
-  const needs = { dtype: settings.dtype, sampling };
+  const formats = baseFormats(settings, model.config, model.tensors);
+  const needs = { dtype: settings.dtype, sampling, formats };
   const policy = await Policy.open(gpu, model, needs, (plan) => note(formatPlan(plan)));
   return { policy, questions, settings };
 }

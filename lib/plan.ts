@@ -11,6 +11,7 @@ import {
   shortage,
   trainingNeeds,
 } from "./memory-plan.ts";
+import { baseFormats } from "./model/base-formats.ts";
 import type { ModelConfig } from "./model/config.ts";
 import { tensorShapes } from "./model/config.ts";
 import { adapterShapes, LORA_TARGETS, type LoraConfig } from "./model/lora.ts";
@@ -65,7 +66,8 @@ export function waysToTrain(
 /** `rlexplore plan`: the memory that `train` would take, by part, and settings with which it fits. */
 export async function plan(given: PlanSettings): Promise<void> {
   const note = (text: string) => console.error(text);
-  const model = await openNamedModel(given.model, { weights: false, tokenizer: given.data !== "" });
+  const wanted = { weights: "if there", tokenizer: given.data !== "" } as const;
+  const model = await openNamedModel(given.model, wanted);
   requireWhole(given.model, model);
   const { config } = model;
   const context = config.maxPositionEmbeddings;
@@ -80,7 +82,8 @@ export async function plan(given: PlanSettings): Promise<void> {
     prompt = given.maxPromptLength ?? Math.min(MAX_PROMPT_LENGTH, context >> 1);
     requireMicroBatch(prompt, settings);
   }
-  const needs = trainingNeeds(settings, prompt);
+  const formats = baseFormats(settings, config, model.tensors);
+  const needs = trainingNeeds(settings, prompt, formats);
   const gpu = given.memory === null || given.gpu !== null ? await openGpu(given.gpu) : null;
   if (gpu) requireDtype(gpu, settings.dtype);
   const limits = gpu ?? ASSUMED_LIMITS;

@@ -14,14 +14,10 @@ import { type Adapters, initialAdapter, type LoraConfig } from "./model/lora.ts"
 import { Optimizer } from "./model/optimizer.ts";
 import type { Parameters, Weights } from "./model/parameters.ts";
 import { requireDtype } from "./model/precision.ts";
-import {
-  type AnyTensorSource,
-  readTensor,
-  type StoredTensor,
-  type TensorSource,
-} from "./model/safetensors.ts";
+import type { AnyTensorSource, StoredTensor, TensorSource } from "./model/safetensors.ts";
 import type { Slabs } from "./model/slabs.ts";
 import type { Tokenizer } from "./model/tokenizer.ts";
+import { readPacked } from "./model/weight-formats.ts";
 import { tokenizerOf } from "./named-model.ts";
 import { requireRoom } from "./savings.ts";
 import { EMBEDDED } from "./settings.ts";
@@ -127,7 +123,8 @@ export class Policy {
   /** Loads stored tensors into a set of parameters, one at a time. */
   async load(parameters: Slabs, tensors: Map<string, StoredTensor>): Promise<void> {
     for (const name of parameters.layout.shapes.keys()) {
-      parameters.set(this.gpu, name, await readTensor(tensors, name));
+      const format = parameters.layout.format(name);
+      parameters.setPacked(this.gpu, name, await readPacked(tensors, name, format));
     }
     if (parameters === this.memory.weights) this.refresh();
   }

@@ -1,4 +1,5 @@
 import { type Completed, openOutcome } from "./data/outcome.ts";
+import { baseFormats } from "./model/base-formats.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
 import { openGpu, Policy } from "./policy.ts";
 import { fitContext, longestPrompt, PURPOSE, rollout } from "./rollout.ts";
@@ -31,7 +32,8 @@ export async function sample(given: SampleSettings): Promise<void> {
     maxPromptTokens: longestPrompt(questions),
     maxNewTokens: maxCompletionLength,
   };
-  const policy = await Policy.open(gpu, model, { dtype: settings.dtype, sampling });
+  const formats = baseFormats(settings, model.config, model.tensors);
+  const policy = await Policy.open(gpu, model, { dtype: settings.dtype, sampling, formats });
   const groups = await rollout(policy, questions, numGenerations, settings, PURPOSE.sample, 0);
   for (const { question, completions } of groups) {
     if (settings.json) {

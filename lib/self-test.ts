@@ -8,6 +8,7 @@ import { adamw8 } from "./oracle/cases/adamw8.ts";
 import { attention, rope, type SpanCase } from "./oracle/cases/attention.ts";
 import type { Data, KernelCase, Output, Tensors } from "./oracle/cases/case.ts";
 import { headNorm, rmsnorm, swiglu } from "./oracle/cases/layer.ts";
+import { lora } from "./oracle/cases/lora.ts";
 import {
   bias,
   frozen,
@@ -212,6 +213,7 @@ function smallCases(headDim: number): KernelCase[] {
     linearForward(linear, "bias"),
     linearAdd({ T: 37, K: 8, N: 44 }, 60, 12),
     linearBackward(linear),
+    lora({ T: 37, K: 64, N: 44, rank: 12 }),
     ...FROZEN_FORMATS.flatMap((format) => frozen({ T: 37, K: 96, N: 43, blockRows: 20, format })),
     bias({ T: 131, N: 20 }),
     ...rmsnorm({ T: 131, d: 20 }),

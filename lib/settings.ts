@@ -18,6 +18,7 @@ import {
   texts,
   toggle,
 } from "./flags.ts";
+import { BASE_DTYPES } from "./model/base-formats.ts";
 import { LORA_TARGETS, type LoraConfig } from "./model/lora.ts";
 import { OPTIMIZERS } from "./model/moments.ts";
 import { DTYPES } from "./model/precision.ts";
@@ -205,6 +206,13 @@ const optimizer = {
   ),
 };
 
+const baseDtype = choice(
+  "auto",
+  BASE_DTYPES,
+  "How the matrices of a model that is not trained lie on the GPU. auto: as the file has them (F32, Q8_0, Q4_1), and else f16.",
+  OURS,
+);
+
 /** For `train` and `sft`. */
 const lora = {
   loraRank: integer(
@@ -215,6 +223,7 @@ const lora = {
   ),
   loraAlpha: number(32, { above: 0 }, "Adapters are scaled by this over their rank.", TRL),
   loraTargets: choices(LORA_TARGETS, "The projections that get adapters.", "all of them"),
+  baseDtype,
 };
 
 const saving = {
@@ -408,7 +417,7 @@ export const sampleBaseGroups = {
     },
   },
   Prompts: prompting,
-  Sampling: sampling,
+  Sampling: { ...sampling, baseDtype },
   Showing: { ...showing, gpu, dtype },
 } satisfies FlagGroups;
 
@@ -457,6 +466,7 @@ export const sampleGroups = {
     },
     ...prompting,
     ...sampling,
+    baseDtype,
     seed,
     gpu,
     dtype,
@@ -495,6 +505,7 @@ export const evalGroups = {
     ),
     ...prompting,
     ...sampling,
+    baseDtype,
     seed,
     ...showing,
     gpu,

@@ -4,6 +4,7 @@ import { drawQuestions, Random } from "./data/random.ts";
 import { readSftRows, type SftRow, usableRows } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
 import { formatPlan } from "./memory-plan.ts";
+import { baseFormats } from "./model/base-formats.ts";
 import type { Prompter } from "./model/chat.ts";
 import { PackedBatch } from "./model/packing.ts";
 import { learningRateAt } from "./model/schedule.ts";
@@ -57,7 +58,8 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     lora: loraOf(settings),
     seed: settings.seed,
   };
-  const needs = { dtype: settings.dtype, learning };
+  const formats = baseFormats(settings, model.config, model.tensors);
+  const needs = { dtype: settings.dtype, learning, formats };
   const policy = await Policy.open(gpu, model, needs, (plan) => progress.note(formatPlan(plan)));
   if (settings.fromScratch) drawWeights(policy, settings.seed);
   const run = RunFolder.create(settings.outputDir, settings.data);

@@ -97,6 +97,9 @@ test("LoRA's flags agree with each other", () => {
   expect(() => settings("--lora-rank", "8", "--lora-targets", "q_proj,x")).toThrow(/q_proj or/);
   expect(settings("--lora-rank", "8", "--model", "m").learningRate).toBe(1e-5);
   expect(settings("--model", "m").learningRate).toBe(1e-6);
+  expect(() => settings("--base-dtype", "q4_1")).toThrow(/not trained: add --lora-rank/);
+  expect(settings("--lora-rank", "8", "--base-dtype", "q4_1").baseDtype).toBe("q4_1");
+  expect(settings().baseDtype).toBe("auto");
   const scratch = () => sftSettings([data, "--lora-rank", "8", "--from-scratch"]);
   expect(scratch).toThrow(/exclude/);
 });

@@ -2,7 +2,9 @@ import { afterAll, expect, test } from "bun:test";
 import { Gpu } from "../lib/gpu/device.ts";
 import { MEMORY_PARTS, type MemoryPlanner } from "../lib/gpu/memory.ts";
 import { formatBytes } from "../lib/memory-plan.ts";
+import { baseFormats } from "../lib/model/base-formats.ts";
 import { openEmbeddedModel } from "../lib/model/embedded.ts";
+import { LORA_TARGETS } from "../lib/model/lora.ts";
 import { Policy } from "../lib/policy.ts";
 
 const gpu = await Gpu.open();
@@ -28,6 +30,29 @@ test("the memory plan is what is then allocated, to the byte", async () => {
   expect(gpu.allocatedBytes - before).toBe(plan?.total as number);
   expect(new Set((plan as MemoryPlanner).bytes.keys())).toEqual(new Set(MEMORY_PARTS));
 });
+
+test.each(["auto", "f16", "q4_1"] as const)(
+  "the same with a frozen base in %s, in the bytes of that format",
+  async (dtype) => {
+    const model = await openEmbeddedModel();
+    const formats = baseFormats({ baseDtype: dtype, dtype: "f32" }, model.config, model.tensors);
+    const lora = { rank: 4, alpha: 8, targets: LORA_TARGETS };
+    const needs = { sampling, learning: { ...learning, lora }, formats };
+    const before = gpu.allocatedBytes;
+    let plan: MemoryPlanner | undefined;
+    const policy = await Policy.open(gpu, model, needs, (planned) => {
+      plan = planned;
+    });
+    expect(gpu.allocatedBytes - before).toBe(plan?.total as number);
+    const bytes = { auto: 4, f16: 2, q4_1: 20 / 32 }[dtype];
+    const { head, layers } = policy.weights;
+    const [{ tensor }] = layers[0].qkv.blocks;
+    expect(tensor.length * 4).toBe(layers[0].qkv.rows * layers[0].qkv.columns * bytes);
+    const kept = { auto: "f32 f32", f16: "f16 f16", q4_1: "q8_0 f16" }[dtype];
+    expect(`${head.format} ${layers[0].down.format}`).toBe(kept);
+    expect(policy.reference?.adapters).toBe(undefined);
+  },
+);
 
 test("a run beyond the adapter's limits is refused with what makes it fit", async () => {
   const model = await openEmbeddedModel({ weights: false });

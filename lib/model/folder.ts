@@ -33,8 +33,8 @@ export const MODEL_FILES = ["config.json", ...TEXT_FILES];
 
 /** What of a model is wanted beside its config. */
 export interface Wanted {
-  /** False leaves `tensors` empty. */
-  weights?: boolean;
+  /** False leaves `tensors` empty, and "if there" does so where they are missing or damaged. */
+  weights?: boolean | "if there";
   /** False allows `files` to be empty. */
   tokenizer?: boolean;
 }
@@ -58,6 +58,12 @@ export async function openModel(
     if (file) files[name] = await file.text();
   }
   if (!weights) return { source, config, tensors: new Map(), files };
+  if (weights === "if there") {
+    return openModel(source, find, { tokenizer }).catch((error) => {
+      if (!(error instanceof UserError)) throw error;
+      return openModel(source, find, { weights: false, tokenizer });
+    });
+  }
   const whole = find(WEIGHTS);
   const index = whole ? null : find(`${WEIGHTS}.index.json`);
   const tensors = index

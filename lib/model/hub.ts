@@ -18,7 +18,8 @@ export async function hubModel(
 ): Promise<string> {
   const repo = new HubRepo("model", name, env);
   const cached = repo.cached();
-  if (cached && isWhole(cached, weights)) return cached;
+  const needed = weights === true;
+  if (cached && isWhole(cached, needed)) return cached;
   const { commit, files } = await repo.list();
   // whole weights rather than shards
   const whole = files.some(({ path }) => path === WEIGHTS);
@@ -26,7 +27,7 @@ export async function hubModel(
     ? /^model\.safetensors$/
     : /^model(-\d+-of-\d+)?\.safetensors(\.index\.json)?$/;
   const wanted = files.filter(
-    ({ path }) => MODEL_FILES.includes(path) || (weights && stored.test(path)),
+    ({ path }) => MODEL_FILES.includes(path) || (needed && stored.test(path)),
   );
   return repo.download({ commit, files: wanted }, onDownload);
 }

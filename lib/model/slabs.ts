@@ -162,13 +162,11 @@ export class Slabs<Layout extends SlabLayout = SlabLayout> {
 
   /** Uploads one tensor by the name it has in files, in the format the layout has it in. */
   set(gpu: Gpu, name: string, values: Float32Array): void {
-    const format = this.layout.format(name);
-    const packed = format === "f32" ? values : packValues(values, format, this.columns(name));
-    this.setPacked(gpu, name, packed);
+    this.setPacked(gpu, name, packValues(values, this.layout.format(name), this.columns(name)));
   }
 
   /** Uploads one tensor whose words are in that format already. */
-  setPacked(gpu: Gpu, name: string, data: Float32Array | Uint32Array): void {
+  setPacked(gpu: Gpu, name: string, data: Uint32Array): void {
     for (const piece of this.layout.pieces.get(name) ?? []) {
       const target = view(this.slabs[piece.slab], name, piece.at, piece.length);
       gpu.upload(target, data, piece.start, piece.length);

@@ -37,6 +37,9 @@ const LARGEST_HALF = 65504;
 
 /** Float32 as a format's words; blocks are quantised as ggml's reference does. */
 export function packValues(values: Float32Array, format: WeightFormat, columns: number): Words {
+  if (format === "f32") {
+    return new Uint32Array(values.buffer as ArrayBuffer, values.byteOffset, values.length);
+  }
   return packBytes(encodeValues(values, WEIGHT_FORMATS[format].dtype), format, columns);
 }
 

@@ -11,6 +11,7 @@ import {
   WEIGHT_FORMATS,
   type WeightFormat,
 } from "../../lib/model/weight-formats.ts";
+import { lora } from "../../lib/oracle/cases/lora.ts";
 import { frozen } from "../../lib/oracle/cases/matrix.ts";
 import { Random } from "../../lib/oracle/random.ts";
 import { testCases, testGpu } from "../kernels.ts";
@@ -36,6 +37,13 @@ describe.each(FROZEN_FORMATS)("%s", (format) => {
     const name = JSON.stringify(shape).replace(/"/g, "");
     testCases(`matmul and gather ${name}`, gpu, ops, frozen({ ...shape, format }));
   }
+
+  const adapted = [
+    { T: 1, K: 32, N: 4, rank: 4 },
+    { T: 35, K: 96, N: 72, rank: 12 },
+  ];
+  const loras = adapted.map((shape) => lora({ ...shape, format }));
+  testCases("an adapter beside a frozen matrix", gpu, ops, loras);
 
   const [rows, columns] = [12, 96];
   const { dtype } = WEIGHT_FORMATS[format];

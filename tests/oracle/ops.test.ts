@@ -3,6 +3,7 @@ import { adamwStep, clipFactor, globalNorm } from "../../lib/oracle/adamw.ts";
 import { attentionBackward, attentionForward } from "../../lib/oracle/attention.ts";
 import { gatherBackward, gatherForward } from "../../lib/oracle/gather.ts";
 import { logprobBackward, logprobForward } from "../../lib/oracle/logprob.ts";
+import { loraBackward, loraForward } from "../../lib/oracle/lora.ts";
 import {
   matmulBackwardInput,
   matmulBackwardWeight,
@@ -74,6 +75,37 @@ describe("matmul", () => {
       exact,
     );
     expect(initial).toEqual(copy);
+  });
+});
+
+describe("LoRA", () => {
+  test("by hand: rank 1, y = (W + scale b a) x", () => {
+    const weights = {
+      weight: Float64Array.of(3, 4, 5, 6),
+      a: Float64Array.of(1, -1),
+      b: Float64Array.of(10, 20),
+    };
+    const shape = { T: 1, K: 2, N: 2, rank: 1, scale: 0.5 };
+    // W x = (11, 17), a x = -1
+    expect([...loraForward(Float64Array.of(1, 2), weights, shape)]).toEqual([6, 7]);
+  });
+
+  const shapes = [
+    { T: 1, K: 5, N: 7, rank: 1, scale: 2 },
+    { T: 3, K: 4, N: 6, rank: 3, scale: 0.75 },
+    { T: 4, K: 3, N: 2, rank: 5, scale: 1 },
+  ];
+  test.each(shapes)("backward is the finite difference: %p", (shape) => {
+    const { T, K, N, rank } = shape;
+    const random = new Random(16, rank);
+    const [x, weight, a, b, dy] = [T * K, N * K, rank * K, N * rank, T * N].map((n) =>
+      random.normal(n),
+    );
+    const loss = () => dot(dy, loraForward(x, { weight, a, b }, shape));
+    const { dx, da, db } = loraBackward(dy, x, { weight, a, b }, shape);
+    expectClose(dx, finiteDifferences(loss, x), { ...exact, name: "dx" });
+    expectClose(da, finiteDifferences(loss, a), { ...exact, name: "dA" });
+    expectClose(db, finiteDifferences(loss, b), { ...exact, name: "dB" });
   });
 });
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { UserError } from "../../errors.ts";
 import { parseModelConfig, tensorShapes } from "../config.ts";
-import type { ModelFolder } from "../folder.ts";
+import type { ModelFolder, Wanted } from "../folder.ts";
 import { readTensor, requireTensors, type StoredTensor } from "../safetensors.ts";
 import { configOf } from "./config.ts";
 import { openGgufFile } from "./format.ts";
@@ -9,7 +9,10 @@ import { fromGgufName, interleavedHeads, ROPE_FACTORS } from "./names.ts";
 import { tokenizerFilesOf } from "./tokenizer.ts";
 
 /** Opens a GGUF file as the Hugging Face model it was made from: names, order of rows, config, tokenizer. */
-export async function openGgufModel(path: string, { weights = true } = {}): Promise<ModelFolder> {
+export async function openGgufModel(
+  path: string,
+  { weights = true }: Pick<Wanted, "weights"> = {},
+): Promise<ModelFolder> {
   if (!existsSync(path)) throw new UserError(`${path}: no such file; check --model`);
   const gguf = await openGgufFile(Bun.file(path), path);
   const factors = gguf.tensors.has(ROPE_FACTORS)

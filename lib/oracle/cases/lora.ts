@@ -1,0 +1,82 @@
+import { type Adapter, adaptersBackward, addAdapters } from "../../model/lora.ts";
+import { weightKernel } from "../../model/ops/weights.ts";
+import type { WeightFormat } from "../../model/weight-formats.ts";
+import { loraBackward, loraForward } from "../lora.ts";
+import { Random } from "../random.ts";
+import { joined, type KernelCase, stored, type Tensors } from "./case.ts";
+
+export interface LoraCase {
+  T: number;
+  K: number;
+  N: number;
+  /** A multiple of 4. */
+  rank: number;
+  /** Of the frozen W; f32 by default. */
+  format?: WeightFormat;
+}
+
+/** A layer with an adapter, forward and backward, as the decoder records it. N is a multiple of 4. */
+export function lora({ T, K, N, rank, format = "f32" }: LoraCase): KernelCase {
+  const random = new Random(15, T, K, N, rank);
+  const [x, original, a, b, dy] = [T * K, N * K, rank * K, N * rank, T * N].map((n) =>
+    random.normal(n),
+  );
+  const [aBefore, bBefore] = [rank * K, N * rank].map((n) => random.normal(n));
+  const { blocks, values: weight } = stored("w", original, K, N, format);
+  const scale = 1.75;
+  const shape = { T, K, N, rank, scale };
+  const y = loraForward(x, { weight, a, b }, shape);
+  const { dx, da, db } = loraBackward(dy, x, { weight, a, b }, shape);
+  const plus = (before: Float64Array, added: Float64Array) => before.map((v, i) => v + added[i]);
+  return {
+    inputs: {
+      x,
+      ...Object.fromEntries(blocks),
+      a0: a,
+      b0: b,
+      dy,
+      low: new Float64Array(T * rank),
+      dLow: new Float64Array(T * rank),
+    },
+    outputs: {
+      y: { kernel: weightKernel("matmul", format, "forward"), reference: y },
+      dx: {
+        kernel: weightKernel("matmul", format, "backward_input"),
+        reference: dx,
+        upstream: dy,
+      },
+      da0: {
+        kernel: "matmul.backward_weight",
+        reference: plus(aBefore, da),
+        initial: aBefore,
+        upstream: dy,
+      },
+      db0: {
+        kernel: "matmul.backward_weight",
+        reference: plus(bBefore, db),
+        initial: bBefore,
+        upstream: dy,
+      },
+    },
+    dispatch: (ops, t) => {
+      const frozen = joined(t, "w", N, K, N, format);
+      const adapter = adapterOf(t, "", { N, K, rank, scale });
+      const gradient = adapterOf(t, "d", { N, K, rank, scale });
+      ops.linear.forward({ x: t.x, y: t.y }, frozen, T);
+      addAdapters(ops, [adapter], { x: t.x, low: t.low, y: t.y }, T, N);
+      ops.linear.backwardInput({ dy: t.dy, dx: t.dx }, frozen, T);
+      const { x, low, dLow, dy, dx } = t;
+      adaptersBackward(ops, [adapter], [gradient], { x, low, dLow, dy, dx }, T, N);
+    },
+  };
+}
+
+function adapterOf(
+  t: Tensors,
+  prefix: string,
+  { N, K, rank, scale }: { N: number; K: number; rank: number; scale: number },
+): Adapter {
+  const a = joined(t, `${prefix}a`, rank, K, rank);
+  const b = joined(t, `${prefix}b`, N, rank, N);
+  return { a, b, firstColumn: 0, scale };
+}
