@@ -186,10 +186,11 @@ export function passRow(name: string, { figures, samples }: Evaluation): PassRow
   };
 }
 
-const shown = ({ value, low, high }: Estimate, sign = "") => {
+/** `0.484 (0.412, 0.551)`; a dash where it is not defined. */
+export function estimateText({ value, low, high }: Estimate, sign = ""): string {
   const form = (x: number | null) => (x === null ? "-" : `${x < 0 ? "" : sign}${x.toFixed(3)}`);
   return value === null ? "-" : `${form(value)} (${form(low)}, ${form(high)})`;
-};
+}
 
 /** A row a figure, a column a model; `change` is a last column. */
 export function figureTable(
@@ -199,8 +200,8 @@ export function figureTable(
 ): string {
   const rows = Object.keys(models[0].figures).map((name) => [
     name,
-    ...models.map(({ figures }) => shown(figures[name])),
-    ...(change ? [shown(change[name], "+")] : []),
+    ...models.map(({ figures }) => estimateText(figures[name])),
+    ...(change ? [estimateText(change[name], "+")] : []),
   ]);
   return table(title, [
     ["", ...models.map(({ name }) => name), ...(change ? ["change"] : [])],

@@ -523,6 +523,9 @@ export const compareGroups = {
         "runs/<name of the experiment>",
       ),
     ),
+    reference: optional(
+      text("", "method", "The method that the others are compared with.", "none, or the last one"),
+    ),
     ...showing,
     gpu,
   },

@@ -54,7 +54,7 @@ export async function compare(given: CompareSettings, signal?: AbortSignal): Pro
     progress.result("stopped", { folder }, `stopped; go on with: rlexplore compare ${file}`);
     return;
   }
-  const results = resultsOf(folder, experiment);
+  const results = resultsOf(folder, experiment, given.reference);
   replaceFile(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
   progress.result("results", { folder, results }, resultTable(folder, results));
 }

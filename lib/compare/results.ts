@@ -1,5 +1,12 @@
 import { join } from "node:path";
-import { evaluationPath, figuresAt, readEvaluation, resamplesFor } from "../evaluation.ts";
+import { UserError } from "../errors.ts";
+import {
+  estimateText,
+  evaluationPath,
+  figuresAt,
+  readEvaluation,
+  resamplesFor,
+} from "../evaluation.ts";
 import { type Estimate, estimate, estimateDifference } from "../explore/bootstrap.ts";
 import {
   coverageAfter,
@@ -16,7 +23,7 @@ type Estimates = Record<string, Estimate>;
 
 /** What came out of an experiment, in means over seeds; intervals over questions and seeds. */
 export interface Results {
-  /** The method that `change` compares with. */
+  /** The method that the others are compared with. */
   reference: string;
   questions: number;
   samples: number;
@@ -29,8 +36,10 @@ export interface MethodResults {
   evaluations: {
     step: number;
     figures: Estimates;
-    /** What the method gains over the reference after as many steps; null for the reference and the base model. */
-    change: Estimates | null;
+    /** The gain over the reference after as many steps; null for the reference and the base model. */
+    overReference: Estimates | null;
+    /** The gain since the first checkpoint that was evaluated; null for that one. */
+    sinceFirst: Estimates | null;
   }[];
   /** Training as sampling: what the first so many samples of each training question showed. */
   sampling: {
@@ -38,21 +47,33 @@ export interface MethodResults {
     /** `solved`, `distinct` and `distinctUnsolved` as in `lib/explore/coverage.ts`. */
     figures: Estimates;
     /**
-     * What the method gains over the base model, given as many samples; `distinctUnsolved` is here over the
-     * questions that neither has solved.
+     * The gain over the base model, given as many samples; `distinctUnsolved` is here over the questions that
+     * neither has solved. Null for the base model, and where it was not sampled.
      */
-    change: Estimates | null;
+    overBase: Estimates | null;
+    /** Likewise over the reference. */
+    overReference: Estimates | null;
   }[];
 }
 
 /** Numbers of samples of a question at which runs are compared as samplers, up to what the runs drew. */
 const SAMPLES = [8, 16, 32, 64, 128, 256, 512, 1024];
 
-/** @throws UserError if an evaluation or a ledger of the experiment is missing */
-export function resultsOf(folder: string, { runs, heldOut }: Experiment): Results {
+/**
+ * @param reference the method to compare with; `none`, or the last one without it
+ * @throws UserError if an evaluation or a ledger of the experiment is missing, or there is no such method
+ */
+export function resultsOf(
+  folder: string,
+  { runs, heldOut }: Experiment,
+  reference: string | null = null,
+): Results {
   const methods = [...new Set(runs.map(({ method }) => method))];
-  const ofMethod = (method: string) => runs.filter((run) => run.method === method);
-  const reference = methods.find((method) => method === "none") ?? methods[methods.length - 1];
+  const compared = reference ?? (methods.includes("none") ? "none" : methods[methods.length - 1]);
+  if (!methods.includes(compared)) {
+    throw new UserError(`--reference ${compared} is none of the methods: ${methods.join(", ")}`);
+  }
+  const runsOf = (method: string) => runs.filter((run) => run.method === method);
   const figures = new Map<string, Figures>();
   const keyOf = ({ name }: PlannedRun, step: number) => `${name} ${step}`;
   let questions = 0;
@@ -63,40 +84,42 @@ export function resultsOf(folder: string, { runs, heldOut }: Experiment): Result
       figures.set(keyOf(run, step), figuresAt(file.questions, run.evaluation.k));
     }
   }
+  const resamples = resamplesFor(questions, runsOf(compared).length);
+  const at = (method: string, step: number) =>
+    runsOf(method).map((run) => figures.get(keyOf(run, step)) as Figures);
+  const gain = (from: readonly Figures[], to: readonly Figures[]) =>
+    mapNames(to, (ratios, name) =>
+      estimateDifference(
+        from.map((one) => one[name]),
+        ratios,
+        resamples,
+      ),
+    );
   const histories = new Map(runs.map((run) => [run, readHistories(folder, run)]));
-  const base = ofMethod(BASE);
+  const historiesBy = (method: string) =>
+    runsOf(method).map((run) => histories.get(run) as QuestionHistory[]);
   return {
-    reference,
+    reference: compared,
     questions,
     samples: runs[0].evaluation.numSamples,
     methods: methods.map((method): MethodResults => {
-      const some = ofMethod(method);
-      const compared = method !== reference && method !== BASE;
+      const { checkpoints } = runsOf(method)[0];
       return {
         method,
-        seeds: some.map(({ seed }) => seed),
-        evaluations: some[0].checkpoints.map((step) => {
-          const at = (of: PlannedRun[]) =>
-            of.map((run) => figures.get(keyOf(run, step)) as Figures);
-          const resamples = resamplesFor(questions, some.length);
-          const change = compared ? at(ofMethod(reference)) : null;
-          return {
-            step,
-            figures: mapNames(at(some), (ratios) => estimate(ratios, resamples)),
-            change:
-              change &&
-              mapNames(at(some), (ratios, name) =>
-                estimateDifference(
-                  change.map((figures) => figures[name]),
-                  ratios,
-                  resamples,
-                ),
-              ),
-          };
-        }),
+        seeds: runsOf(method).map(({ seed }) => seed),
+        evaluations: checkpoints.map((step, i) => ({
+          step,
+          figures: mapNames(at(method, step), (ratios) => estimate(ratios, resamples)),
+          overReference:
+            method === compared || method === BASE || compared === BASE
+              ? null
+              : gain(at(compared, step), at(method, step)),
+          sinceFirst: i > 0 ? gain(at(method, checkpoints[0]), at(method, step)) : null,
+        })),
         sampling: samplingOf(
-          some.map((run) => histories.get(run) as QuestionHistory[]),
-          method === BASE ? [] : base.map((run) => histories.get(run) as QuestionHistory[]),
+          historiesBy(method),
+          method === BASE ? [] : historiesBy(BASE),
+          method === compared ? [] : historiesBy(compared),
         ),
       };
     }),
@@ -111,45 +134,59 @@ function readHistories(folder: string, { name }: PlannedRun): QuestionHistory[] 
   return histories.sort((a, b) => (a.question < b.question ? -1 : 1));
 }
 
-/** @param base as many seeds as `seeds`, or none where there is nothing to compare with */
+/** @param base,reference as many seeds as `seeds`, or none where there is nothing to compare with */
 function samplingOf(
   seeds: readonly QuestionHistory[][],
   base: readonly QuestionHistory[][],
+  reference: readonly QuestionHistory[][],
 ): MethodResults["sampling"] {
-  const least = Math.min(...seeds.flat().map(({ samples }) => samples));
+  const least = [seeds, base, reference].flat(2).reduce((n, h) => Math.min(n, h.samples), Infinity);
   const resamples = resamplesFor(seeds[0].length, seeds.length);
   return SAMPLES.filter((samples) => samples <= least).map((samples) => {
     const at = (of: readonly QuestionHistory[][]) => of.map((h) => coverageAfter(h, samples));
-    const unsolved = (of: readonly QuestionHistory[][], others: readonly QuestionHistory[][]) =>
-      of.map((histories, s) => {
-        const open = others[s].filter((history) => unsolvedAfter(history, samples));
-        const names = new Set(open.map(({ question }) => question));
-        return coverageAfter(histories, samples, (question) => names.has(question));
-      });
-    const figures = mapNames(at(seeds), (ratios) => estimate(ratios, resamples));
-    if (base.length !== seeds.length) return { samples, figures, change: null };
-    const ours = at(seeds);
-    const theirs = at(base);
-    const both = {
-      ours: unsolved(seeds, base).map((c) => c.distinctUnsolved),
-      theirs: unsolved(base, seeds).map((c) => c.distinctUnsolved),
-    };
-    const change = mapNames(ours, (ratios, name) =>
-      estimateDifference(
-        theirs.map((coverage) => (coverage as Record<string, Ratio>)[name]),
-        ratios,
+    const over = (others: readonly QuestionHistory[][]) => {
+      if (others.length === 0) return null;
+      const theirs = at(others);
+      const change = mapNames(at(seeds), (ratios, name) =>
+        estimateDifference(
+          theirs.map((coverage) => coverage[name]),
+          ratios,
+          resamples,
+        ),
+      );
+      change.distinctUnsolved = estimateDifference(
+        onUnsolvedByBoth(others, seeds, samples),
+        onUnsolvedByBoth(seeds, others, samples),
         resamples,
-      ),
-    );
-    change.distinctUnsolved = estimateDifference(both.theirs, both.ours, resamples);
-    return { samples, figures, change };
+      );
+      return change;
+    };
+    return {
+      samples,
+      figures: mapNames(at(seeds), (ratios) => estimate(ratios, resamples)),
+      overBase: over(base),
+      overReference: over(reference),
+    };
   });
 }
+
+/** Distinct answers on the questions that neither this model nor the other has solved, seed by seed. */
+const onUnsolvedByBoth = (
+  seeds: readonly QuestionHistory[][],
+  others: readonly QuestionHistory[][],
+  samples: number,
+): Ratio[] =>
+  seeds.map((histories, s) => {
+    const open = others[s].filter((history) => unsolvedAfter(history, samples));
+    const names = new Set(open.map(({ question }) => question));
+    const { distinctUnsolved } = coverageAfter(histories, samples, (q) => names.has(q));
+    return distinctUnsolved;
+  });
 
 /** Makes an estimate of each named ratio from its values by seed. */
 function mapNames<T extends { [K in keyof T]: Ratio }>(
   seeds: readonly T[],
-  make: (ratios: Ratio[], name: string) => Estimate,
+  make: (ratios: Ratio[], name: keyof T & string) => Estimate,
 ): Estimates {
   const names = Object.keys(seeds[0]) as (keyof T & string)[];
   return Object.fromEntries(
@@ -163,23 +200,24 @@ function mapNames<T extends { [K in keyof T]: Ratio }>(
   );
 }
 
-/** The methods after their last step: a row each, with intervals. */
-export function resultTable(folder: string, { methods, questions, samples }: Results): string {
-  const names = Object.keys(methods[0].evaluations[0].figures);
+/** The methods after their last step: a row each, with intervals; below, what each gains over the reference. */
+export function resultTable(folder: string, results: Results): string {
+  const { methods, questions, samples, reference } = results;
+  const last = methods.map(({ method, evaluations }) => ({ method, ...evaluations.slice(-1)[0] }));
+  const names = Object.keys(last[0].figures);
   const ks = names.filter((name) => /^pass@(1|8|32|128)$/.test(name));
   const columns = [...ks, names.includes("diff@8") ? "diff@8" : "diff@1", "entropy"];
-  const rows = methods.map(({ method, evaluations }) => {
-    const last = evaluations[evaluations.length - 1];
-    return [
-      `${method}, step ${last.step}`,
-      ...columns.map((name) => {
-        const { value, low, high } = last.figures[name];
-        if (value === null || low === null || high === null) return "-";
-        return `${value.toFixed(3)} (${low.toFixed(3)}, ${high.toFixed(3)})`;
-      }),
-    ];
+  const rows = last.map(({ method, step, figures }) => [
+    `${method}, step ${step}`,
+    ...columns.map((name) => estimateText(figures[name])),
+  ]);
+  const gains = last.flatMap(({ method, overReference }) => {
+    if (!overReference) return [];
+    return [[method, ...columns.map((name) => estimateText(overReference[name], "+"))]];
   });
-  const seeds = methods[0].seeds.length;
-  const title = `${folder}: ${questions} held-out questions, ${samples} samples each, ${seeds === 1 ? "one seed" : `${seeds} seeds`}; 95 % intervals over questions and seeds`;
-  return table(title, [["", ...columns], ...rows]);
+  const seeds = methods[0].seeds.length === 1 ? "one seed" : `${methods[0].seeds.length} seeds`;
+  const title = `${folder}: ${questions} held-out questions, ${samples} samples each, ${seeds}; 95 % intervals over questions and seeds`;
+  const first = table(title, [["", ...columns], ...rows]);
+  if (gains.length === 0) return first;
+  return `${first}\n${table(`gain over ${reference}, paired`, [["", ...columns], ...gains])}`;
 }

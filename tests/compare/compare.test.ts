@@ -53,14 +53,16 @@ test("an experiment leaves a run each, their evaluations, and what came out", ()
   const [base, none, con] = results.methods;
   expect(base.evaluations.map(({ step }) => step)).toEqual([0]);
   expect(con.evaluations.map(({ step }) => step)).toEqual([4, 12]);
-  expect(none.evaluations[1].change).toBeNull();
-  const { figures, change } = con.evaluations[1];
+  expect(none.evaluations[1].overReference).toBeNull();
+  const { figures, overReference, sinceFirst } = con.evaluations[1];
   const gained =
     (figures["pass@8"].value ?? 0) - (none.evaluations[1].figures["pass@8"].value ?? 0);
-  expect(change?.["pass@8"].value).toBeCloseTo(gained, 12);
+  expect(overReference?.["pass@8"].value).toBeCloseTo(gained, 12);
+  const early = con.evaluations[0].figures.entropy.value ?? 0;
+  expect(sinceFirst?.entropy.value).toBeCloseTo((figures.entropy.value ?? 0) - early, 12);
   // 12 steps of 4 questions among 4, four samples each
   expect(base.sampling.map(({ samples }) => samples)).toEqual([8, 16, 32]);
-  expect(none.sampling[0].change?.distinct.value).toBeCloseTo(
+  expect(none.sampling[0].overBase?.distinct.value).toBeCloseTo(
     (none.sampling[0].figures.distinct.value ?? 0) - (base.sampling[0].figures.distinct.value ?? 0),
     12,
   );
