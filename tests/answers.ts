@@ -1,6 +1,12 @@
 /** Random answers for tests and for the long fuzz in bench/. */
 import type { Random } from "../lib/data/random.ts";
 
+/** Time that the processor has spent on this program, all threads together: a busy machine does not count. */
+export function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 const LETTERS = ["x", "y", "a"];
 
 /** A product of two linear factors, the same expanded in another order, and one with a changed term. */

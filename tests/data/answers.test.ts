@@ -4,7 +4,7 @@ import { mathKey } from "../../lib/data/outcome/math/canonical.ts";
 import { join } from "../../lib/data/outcome/math/known.ts";
 import { Random } from "../../lib/data/random.ts";
 import { isRight, readPairs } from "../../scripts/answers.ts";
-import { hostileAnswer, polynomial, retypeset } from "../answers.ts";
+import { hostileAnswer, polynomial, processorMs, retypeset } from "../answers.ts";
 
 test("the table of answer pairs: none wrongly equal, at most 1 % wrongly different", async () => {
   const pairs = await readPairs();
@@ -39,7 +39,8 @@ describe("properties", () => {
   });
 
   test("white space and LaTeX spacing never matter", async () => {
-    for (const { gold } of await readPairs()) {
+    for (const pair of await readPairs()) {
+      const gold = findStated(pair.gold)?.text ?? pair.gold;
       if (/[a-zA-Z]{3}|\d\s+\d/.test(gold.replace(/\\[a-zA-Z]+/g, ""))) continue;
       const loose = gold.replace(/([-+=<>&]|(?<=\d),(?=\d$))/g, " $1 ").replace(/^|$/g, "  ");
       const thin = gold.replace(/([+=])/g, "\\,$1\\;");
@@ -64,13 +65,13 @@ test("random bytes and mutated answers: no throw, no hang, keys of keys stay", a
   const seeds = (await readPairs()).map(({ gold }) => gold);
   for (let i = 0; i < 10_000; i++) {
     const text = hostileAnswer(random, seeds);
-    const began = performance.now();
+    const began = processorMs();
     for (const whole of [text, `\\boxed{${text}}`, `The answer is ${text}`]) {
       const stated = findStated(whole);
       if (stated) expect(whole.slice(stated.start, stated.end)).toBe(stated.text);
     }
     const key = mathKey(text);
     if (key !== null) expect([text, mathKey(key)]).toEqual([text, key]);
-    if (performance.now() - began > 500) expect(text).toBe("judged within half a second");
+    if (processorMs() - began > 500) expect(text).toBe("judged within half a second");
   }
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { findAnswer, findStated, lastNumber } from "../../lib/data/outcome/extract.ts";
 import { numberKey } from "../../lib/data/outcome/math/number.ts";
 import { type Completed, openOutcome } from "../../lib/data/outcome.ts";
+import { processorMs } from "../answers.ts";
 
 describe("where the answer stands", () => {
   test.each([
@@ -174,7 +175,7 @@ describe("mathematical answers", () => {
   });
 
   test("what an algebra library would compute for ever has no outcome, and soon", async () => {
-    const began = performance.now();
+    const began = processorMs();
     for (const text of [
       "9^9^9^9",
       "9^{9^{9^{9}}}",
@@ -187,7 +188,7 @@ describe("mathematical answers", () => {
       const { outcome } = await judge("math", `\\boxed{${text}}`, "1");
       if (text.startsWith("9")) expect(outcome).toBeNull();
     }
-    expect(performance.now() - began).toBeLessThan(8000);
+    expect(processorMs() - began).toBeLessThan(2000);
   });
 });
 
@@ -307,9 +308,9 @@ test("hostile text is judged in linear time", async () => {
   ];
   for (const kind of ["number", "math", "choice", "exact"]) {
     for (const text of texts) {
-      const start = performance.now();
+      const start = processorMs();
       await judge(kind, text, "A");
-      const quick = performance.now() - start < 1000;
+      const quick = processorMs() - start < 1000;
       expect([kind, text.slice(0, 24), quick]).toEqual([kind, text.slice(0, 24), true]);
     }
   }

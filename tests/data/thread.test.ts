@@ -4,10 +4,11 @@ import { settle } from "../../lib/data/outcome/settle.ts";
 import { JudgingThread } from "../../lib/data/outcome/thread.ts";
 import { openOutcome } from "../../lib/data/outcome.ts";
 import { readPairs } from "../../scripts/answers.ts";
+import { processorMs } from "../answers.ts";
 
-/** Backtracks for about a second on a run of the letter a. */
+/** Backtracks for many seconds on runs of the letter a. */
 const SLOW = "(?:a|a)+$";
-const hostile = `${"a".repeat(40)}b`;
+const hostile = `${"a".repeat(40)}b`.repeat(8);
 
 test("the thread says what is said without it", async () => {
   const answers = (await readPairs()).slice(0, 300).map(({ answer }) => answer);
@@ -18,11 +19,11 @@ test("the thread says what is said without it", async () => {
 });
 
 test("what takes too long is none, and costs the others nothing", async () => {
-  const thread = new JudgingThread(300);
+  const thread = new JudgingThread(1000);
   const began = performance.now();
   const places = await thread.lastMatches(`(\\d)|${SLOW}`, ["a1", hostile, "b2"]);
   expect(places).toEqual([[1, 2], null, [1, 2]]);
-  expect(performance.now() - began).toBeLessThan(5000);
+  expect(performance.now() - began).toBeLessThan(20_000);
   // and a new thread goes on
   const task = { answers: ["\\frac24"], gold: null, known: [] };
   expect(await thread.settle(task)).toEqual(["1/2"]);
@@ -37,10 +38,10 @@ test("an answer seen before, and plain numbers among plain numbers, need no thre
       asked,
     );
   await judge("\\sqrt{8}", "2\\sqrt2");
-  const began = performance.now();
+  const began = processorMs();
   for (let i = 0; i < 2000; i++) {
     const [a, b, c] = await judge("\\sqrt{8}", "2\\sqrt2", "0.5");
     expect([a.outcome, b.outcome, c.outcome]).toEqual(["2*sqrt(2)", mathKey("\\sqrt8"), "1/2"]);
   }
-  expect(performance.now() - began).toBeLessThan(1000);
+  expect(processorMs() - began).toBeLessThan(1000);
 });

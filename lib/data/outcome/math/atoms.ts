@@ -249,12 +249,20 @@ export abstract class Atoms extends Cursor {
     return this.fail();
   }
 
+  /** {x | x > 3} and {x in R | x > 3} are what is said of x. */
+  private takesBuilder(): boolean {
+    const name = this.peek();
+    const reals = ["\\in", "(", "-", "\\infty", ",", "\\infty", ")"];
+    const inReals = reals.every((text, i) => this.peek(1 + i).text === text);
+    const length = inReals ? 1 + reals.length : 1;
+    const isBuilt = /^[a-zA-Z]$/.test(name.text) && /^[|:]$/.test(this.peek(length).text);
+    if (isBuilt) this.at += length + 1;
+    return isBuilt;
+  }
+
   private set(): Node {
     if (this.take("\\}")) return node("set", []);
-    const [name, bar] = [this.peek(), this.peek(1)];
-    // {x | x > 3} is what is said of x
-    const isBuilt = /^[a-zA-Z]$/.test(name.text) && /^[|:]$/.test(bar.text);
-    if (isBuilt) this.at += 2;
+    const isBuilt = this.takesBuilder();
     const items = this.items();
     this.expect("\\}");
     if (!isBuilt) return node("set", items);

@@ -9,7 +9,7 @@ import { refuel } from "./sum.ts";
 import { type Node, NotMath } from "./tree.ts";
 import { withoutUnits } from "./units.ts";
 
-const LETTER = /^(?:\(([A-Z])\)|([A-Z])[.):]?|\[([A-Z])\])$/;
+const LETTER = /^(?:(?:[Oo]ption|[Cc]hoice)\s+)?(?:\(([A-Z])\)|([A-Z])[.):]?|\[([A-Z])\])$/;
 const WORDS =
   /^(?!.*[\d=<>+*^_/\\(){}[\]|])(?=.*[A-Za-z\u00c0-\u024f]{3})(?=.*[aeiouy\u00c0-\u024f])/is;
 
@@ -49,13 +49,11 @@ function stableKey(bare: string): string | null {
 
 function generalKey(bare: string): string | null {
   try {
-    const option = optionLetter(bare);
+    const option = optionLetter(bare) ?? timeOfDay(plainLatex(bare));
     if (option !== null) return option;
     const text = prepared(bare);
     const letter = LETTER.exec(text);
     if (letter) return letter[1] ?? letter[2] ?? letter[3];
-    const time = timeOfDay(text);
-    if (time !== null) return time;
     const known = plainNumber(text);
     if (known !== null) return known;
     refuel();
@@ -72,7 +70,7 @@ function generalKey(bare: string): string | null {
 export function mathTree(answer: string): Node | null {
   try {
     const text = prepared(unwrap(answer));
-    return WORDS.test(text) ? null : parse(text);
+    return WORDS.test(text) || timeOfDay(text) !== null ? null : parse(text);
   } catch (error) {
     if (error instanceof TooMuch || error instanceof NotMath) return null;
     throw error;

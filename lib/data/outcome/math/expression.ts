@@ -63,7 +63,12 @@ function call(name: string, args: readonly Node[], inAngle: boolean): Sum {
     const value = algebra(args[0], inAngle);
     return inAngle ? multiply(value, scale(atom("pi"), [1n, 180n])) : value;
   }
-  if (args[0]?.op === "matrix") throw new NotMath(name);
+  if (args[0]?.op === "matrix") {
+    if (name !== "det") throw new NotMath(name);
+    return determinant(
+      args[0].args.map((row) => ("args" in row ? row.args : [row]).map((entry) => algebra(entry))),
+    );
+  }
   if (name === "cis") {
     const [cos, sin] = ["cos", "sin"].map((part) => call(part, args, inAngle));
     return add(cos, multiply(atom("i"), sin));
@@ -84,6 +89,10 @@ function call(name: string, args: readonly Node[], inAngle: boolean): Sum {
     if (name === "binom" && n <= 500 && k <= n) {
       return constant([product(n - k + 1, n) / product(1, k), 1n]);
     }
+  }
+  if (name === "binom" && !numbers[0] && numbers[1] && isInteger(numbers[1])) {
+    const k = Number(numbers[1][0]);
+    if (k >= 1 && k <= 6) return symbolicBinomial(x, k);
   }
   if ((name === "floor" || name === "ceil") && numbers[0]) {
     const [p, q] = name === "floor" ? numbers[0] : negated(numbers[0]);
@@ -147,4 +156,24 @@ function product(from: number, to: number): bigint {
   let result = 1n;
   for (let n = from; n <= to; n++) result *= BigInt(n);
   return result;
+}
+
+/** x (x - 1) ... (x - k + 1) / k! */
+function symbolicBinomial(x: Sum, k: number): Sum {
+  let result = constant([1n, product(1, k)]);
+  for (let i = 0; i < k; i++) result = multiply(result, add(x, constant([BigInt(-i), 1n])));
+  return result;
+}
+
+/** By cofactors of the first row; small matrices only. */
+function determinant(rows: readonly Sum[][]): Sum {
+  if (rows.length > 4 || rows.some((row) => row.length !== rows.length)) throw new NotMath("det");
+  if (rows.length === 1) return rows[0][0];
+  const [first, ...rest] = rows;
+  return add(
+    ...first.map((entry, column) => {
+      const minor = rest.map((row) => row.filter((_, c) => c !== column));
+      return scale(multiply(entry, determinant(minor)), [column % 2 === 0 ? 1n : -1n, 1n]);
+    }),
+  );
 }

@@ -28,8 +28,8 @@ export function keyOf(answer: Node): string {
     case "chain":
       return chain(answer.args, answer.name.split(" "));
     default: {
-      const matrix = scaledMatrix(answer);
-      if (matrix) return keyOf(matrix);
+      const array = scaled(answer);
+      if (array) return keyOf(array);
       return isTwo(answer) ? collection([answer]) : print(algebra(answer));
     }
   }
@@ -66,17 +66,20 @@ function unknownOf(item: Node): string | null {
     : null;
 }
 
-/** A matrix times a number, multiplied out; null for anything else. */
-function scaledMatrix(value: Node): Node | null {
+/** A matrix or tuple times a number, multiplied out; null for anything else. */
+function scaled(value: Node): Node | null {
   if (value.op !== "multiply") return null;
-  const [factor, matrix] = value.args[0].op === "matrix" ? [...value.args].reverse() : value.args;
-  const entries = matrix.op === "matrix" ? matrix : scaledMatrix(matrix);
-  if (entries?.op !== "matrix" || isTwo(factor)) return null;
-  const times = (entry: Node) => node("multiply", [factor, entry]);
-  return node(
-    "matrix",
-    entries.args.map((row) => node("tuple", rowOf(row).map(times))),
-  );
+  const isArray = (one: Node) => one.op === "matrix" || one.op === "tuple";
+  const [factor, array] = isArray(value.args[0]) ? [...value.args].reverse() : value.args;
+  const inner = isArray(array) ? array : scaled(array);
+  if (inner === null || !("args" in inner) || isArray(factor) || isTwo(factor)) return null;
+  // f(1,2) is a function's value
+  if (inner.op === "tuple" && hasSymbols(factor)) return null;
+  const times = (entry: Node): Node =>
+    entry.op === "tuple" ? node("tuple", entry.args.map(times)) : node("multiply", [factor, entry]);
+  const rows =
+    inner.op === "matrix" ? inner.args.map((row) => node("tuple", rowOf(row))) : inner.args;
+  return node(inner.op, rows.map(times));
 }
 
 const union = (keys: string[]) => [...new Set(keys)].sort().join(" \\cup ");

@@ -5,8 +5,10 @@ const SEGMENT = String.raw`(?:\\triangle\s*)?(?:\\overline\s*\{\s*[A-Z]{2}\s*\}|
 const WORDS = String.raw`\\text\s*\{[^{}=]*\}(?:_\{?\w+\}?)?|[A-Z]?[a-z]{3,}(?: [a-z]+){0,4}`;
 const DERIVED = String.raw`[a-zA-Z]'{1,3}(?:\s*\(\s*[a-z]\s*\))?|[a-zA-Z]\s*\^\s*\{\s*-\s*1\s*\}\s*\([^()=]*\)|\\frac\s*\{\s*d\s*[a-z]\s*\}\s*\{\s*d\s*[a-z]\s*\}`;
 const TERM_OF_SEQUENCE = String.raw`[a-zA-Z]_\{?[nk]\}?`;
+const AREA = String.raw`\[[A-Z]{3,4}\]`;
+const CHANCE = String.raw`(?:\\mathbb\s*\{?)?[PEn]\}?\s*\([^()]*\)`;
 const NAMED = new RegExp(
-  String.raw`^(?:${ANGLE}|${SEGMENT}|${WORDS}|${DERIVED}|${TERM_OF_SEQUENCE})\s*=(?=[^=]+$)`,
+  String.raw`^(?:${AREA}|${CHANCE}|${ANGLE}|${SEGMENT}|${WORDS}|${DERIVED}|${TERM_OF_SEQUENCE})\s*=(?=[^=]+$)`,
 );
 /** Of a number only: cos(theta) = 1/2 is else an equation, and so is a + b = 5. */
 const NAMED_NUMBER =
@@ -16,7 +18,9 @@ const NAMED_NUMBER =
 export function statedValue(text: string): string {
   return text
     .replace(/^(?:\\therefore|\\Rightarrow|\\implies|\\rightarrow|\\to)(?![a-zA-Z])\s*/, "")
+    .replace(/^\\text\s*\{[^{}]*\b(?:is|are|answer)\s*:?\s*\}\s*/, "")
     .replace(/^=\s*/, "")
+    .replace(/^(\d+)\s*(?:\\text\s*\{\s*base\s*\}|base)\s*(\d+)$/, "$1_{$2}")
     .replace(NAMED, "")
     .replace(NAMED_NUMBER, "")
     .replace(/^[A-Z]\s*(?=\([^()]*,[^()]*\)$)/, "")
