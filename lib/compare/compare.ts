@@ -14,7 +14,7 @@ import { sampleBase } from "../sample-base.ts";
 import type { CompareSettings } from "../settings.ts";
 import { train } from "../train.ts";
 import { type Experiment, type PlannedRun, readExperiment } from "./experiment.ts";
-import { resultsOf, resultTable } from "./results.ts";
+import { referenceOf, resultsOf, resultTable } from "./results.ts";
 
 /** `compare.json`, written before the first run: what the folder will hold. */
 export interface Comparison {
@@ -37,6 +37,7 @@ export async function compare(given: CompareSettings, signal?: AbortSignal): Pro
   const { runs } = experiment;
   // what is wrong with a run is said before the first one is made
   for (const run of runs) requireSame(run);
+  referenceOf(runs, given.reference);
   writeComparison(folder, experiment);
   const progress = new Progress({ total: runs.length, quiet, json });
   for (const [i, run] of runs.entries()) {

@@ -66,7 +66,11 @@ const OWN = new Set("output-dir resume seed quiet json gpu".split(" "));
 export function readExperiment(path: string, folder: string): Experiment {
   const yaml = new YamlFile(path);
   const read = file.safeParse(yaml.value);
-  if (!read.success) throw firstProblem(yaml, read.error.issues[0]);
+  if (!read.success) {
+    const { issues } = read.error;
+    // a key that is misspelt is also one that is missing
+    throw problemOf(yaml, issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]);
+  }
   const { data, seeds, methods, evaluate } = read.data;
   if (BASE in methods) {
     throw yaml.problem(["methods", BASE], `is the base model itself; "base: true" samples from it`);
@@ -104,7 +108,7 @@ export function readExperiment(path: string, folder: string): Experiment {
   return { name: basename(path, extname(path)), data, heldOut, runs };
 }
 
-function firstProblem(yaml: YamlFile, issue: z.core.$ZodIssue): UserError {
+function problemOf(yaml: YamlFile, issue: z.core.$ZodIssue): UserError {
   if (issue.code === "unrecognized_keys") {
     const keys = [...issue.path, issue.keys[0]];
     const known = issue.path.length > 0 ? file.shape.evaluate.shape : file.shape;

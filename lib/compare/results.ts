@@ -59,20 +59,27 @@ export interface MethodResults {
 /** Numbers of samples of a question at which runs are compared as samplers, up to what the runs drew. */
 const SAMPLES = [8, 16, 32, 64, 128, 256, 512, 1024];
 
+const methodsOf = (runs: readonly PlannedRun[]) => [...new Set(runs.map(({ method }) => method))];
+
+/** The method that was asked for; without one `none`, or the last. */
+export function referenceOf(runs: readonly PlannedRun[], asked: string | null): string {
+  const methods = methodsOf(runs);
+  const found = asked ?? (methods.includes("none") ? "none" : methods[methods.length - 1]);
+  if (methods.includes(found)) return found;
+  throw new UserError(`--reference ${found} is none of the methods: ${methods.join(", ")}`);
+}
+
 /**
- * @param reference the method to compare with; `none`, or the last one without it
- * @throws UserError if an evaluation or a ledger of the experiment is missing, or there is no such method
+ * @param reference as `referenceOf` takes it
+ * @throws UserError if an evaluation or a ledger of the experiment is missing
  */
 export function resultsOf(
   folder: string,
   { runs, heldOut }: Experiment,
-  reference: string | null = null,
+  reference: string | null,
 ): Results {
-  const methods = [...new Set(runs.map(({ method }) => method))];
-  const compared = reference ?? (methods.includes("none") ? "none" : methods[methods.length - 1]);
-  if (!methods.includes(compared)) {
-    throw new UserError(`--reference ${compared} is none of the methods: ${methods.join(", ")}`);
-  }
+  const methods = methodsOf(runs);
+  const compared = referenceOf(runs, reference);
   const runsOf = (method: string) => runs.filter((run) => run.method === method);
   const figures = new Map<string, Figures>();
   const keyOf = ({ name }: PlannedRun, step: number) => `${name} ${step}`;

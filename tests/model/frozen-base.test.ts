@@ -140,7 +140,8 @@ describe("--base-dtype", () => {
     const stored = new Map<string, StoredTensor>();
     for (const [name, shape] of tensorShapes(model)) {
       const key = Object.keys(types).find((part) => name.includes(part));
-      if (key !== undefined) stored.set(name, { dtype: types[key], shape, bytes: new Blob(), source: "m" });
+      if (key !== undefined)
+        stored.set(name, { dtype: types[key], shape, bytes: new Blob(), source: "m" });
     }
     const formats = baseFormats({ baseDtype, dtype }, model, stored);
     const layout = new ParameterLayout(model, gpu, formats);
