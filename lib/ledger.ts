@@ -52,7 +52,7 @@ const SCHEMA = `
 `;
 
 /** Version 0.1.0 kept the reward alone, which was 1 for a right answer. */
-const CORRECT_BEFORE = "reward >= 1";
+export const CORRECT_BEFORE = "reward >= 1";
 
 function addCorrectness(database: Database) {
   if (database.query("SELECT * FROM rollouts").columnNames.includes("correct")) return;

@@ -184,6 +184,14 @@ describe("models in and out", () => {
     expect(json.map((line) => line.question)).toEqual([question, question, "1+2+3+4=", "1+2+3+4="]);
   });
 
+  test("report: draws a run, with nothing beside it", async () => {
+    const stdout = await program.succeed("report whole -o page.html");
+    expect(stdout).toMatch(/^page\.html: 1 run, \d\d charts, [\d.]+ MB$/m);
+    const page = program.read("page.html").toString();
+    expect(page.match(/<svg /g)?.length).toBeGreaterThan(10);
+    expect(page).toContain('id="training-reward"');
+  });
+
   test("eval: a checkpoint copied away is a model like any other", async () => {
     cpSync(program.path("whole", "checkpoint-6"), program.path("copy"), { recursive: true });
     rmSync(program.path("copy", "optimizer.safetensors"));

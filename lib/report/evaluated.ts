@@ -1,13 +1,14 @@
-/** The evaluations of runs on held-out questions, and figures over several seeds with their intervals. */
-import { type Evaluation, resamplesFor } from "../evaluation.ts";
+/** Figures on held-out questions, in means over seeds with their intervals. */
+import { resamplesFor } from "../evaluation.ts";
 import {
   type Estimate,
   estimate,
   estimateDifference,
   type Resamples,
 } from "../explore/bootstrap.ts";
-import { passAtK } from "../explore/estimators.ts";
 import type { Ratio } from "../explore/figures.ts";
+import type { HeldOut } from "./evaluations.ts";
+import type { Method } from "./methods.ts";
 import type { ReportedRun } from "./runs.ts";
 import { type Interval, mean, seedInterval } from "./statistics.ts";
 
@@ -15,8 +16,7 @@ import { type Interval, mean, seedInterval } from "./statistics.ts";
 export type Moment = "base" | "early" | "last";
 
 /** The step of that evaluation; early is the one nearest to a quarter of the run. Null without one. */
-export function momentStep({ evaluations }: ReportedRun, moment: Moment): number | null {
-  const steps = [...new Set(evaluations.map(({ step }) => step))].sort((a, b) => a - b);
+export function momentStep({ evaluations: { steps } }: ReportedRun, moment: Moment): number | null {
   if (moment === "base") return steps[0] === 0 ? 0 : null;
   const trained = steps.filter((step) => step > 0);
   const last = trained.at(-1) ?? null;
@@ -26,64 +26,86 @@ export function momentStep({ evaluations }: ReportedRun, moment: Moment): number
   return nearest ?? null;
 }
 
-/** The evaluations of these runs at a moment, as far as they were made. */
-export function evaluationsAt(runs: readonly ReportedRun[], moment: Moment): Evaluation[] {
-  return runs.flatMap((run) => {
+/** Models that differ in their seed alone. */
+export interface Models {
+  name: string;
+  runs: readonly ReportedRun[];
+  moment: Moment;
+}
+
+/** The methods at a moment, as far as they were evaluated then. */
+export function modelsAt(methods: readonly Method[], moment: "early" | "last"): Models[] {
+  return methods
+    .map(({ name, runs }) => ({
+      name,
+      runs: runs.filter((run) => momentStep(run, moment) !== null),
+      moment,
+    }))
+    .filter(({ runs }) => runs.length > 0);
+}
+
+/** The base model as `sample-base` or the runs of `train` evaluated it, once a seed; null if none did. */
+export function baseModel(methods: readonly Method[]): Models | null {
+  const evaluated = methods
+    .flatMap(({ runs }) => runs)
+    .filter((run) => momentStep(run, "base") !== null);
+  const sampled = evaluated.filter(({ settings }) => settings.explore === undefined);
+  const bySeed = new Map<unknown, ReportedRun>();
+  for (const run of sampled.length > 0 ? sampled : evaluated) {
+    if (!bySeed.has(run.settings.seed)) bySeed.set(run.settings.seed, run);
+  }
+  return bySeed.size > 0 ? { name: "base", runs: [...bySeed.values()], moment: "base" } : null;
+}
+
+/** The evaluation of each of these models. */
+export const heldOutOf = ({ runs, moment }: Models): HeldOut[] =>
+  runs.flatMap((run) => {
     const step = momentStep(run, moment);
-    return run.evaluations.findLast((line) => line.step === step)?.evaluation ?? [];
+    return (step === null ? null : run.evaluations.at(step)) ?? [];
   });
-}
 
-/** The k of pass@k that all these evaluations have, ascending. */
-export function ksOf(evaluations: readonly Evaluation[]): number[] {
-  const ks = evaluations.map(({ figures }) =>
-    Object.keys(figures).flatMap((name) => /^pass@(\d+)$/.exec(name)?.[1] ?? []),
-  );
-  return (ks[0] ?? [])
-    .filter((k) => ks.every((others) => others.includes(k)))
-    .map(Number)
-    .sort((a, b) => a - b);
-}
-
-/** The values of a figure, by run; those that are not defined are left out. */
-export const valuesOf = (evaluations: readonly Evaluation[], name: string): number[] =>
-  evaluations.flatMap(({ figures }) => figures[name] ?? []);
-
-/** pass@k of these runs at a moment: their mean, with its 95 % interval. Null without evaluations. */
-export function passEstimate(
-  runs: readonly ReportedRun[],
-  moment: Moment,
-  k: number,
-): Interval | null {
-  const values = valuesOf(evaluationsAt(runs, moment), `pass@${k}`);
-  if (values.length === 0) return null;
-  const ratios = ratiosAt(runs, moment, k);
-  if (ratios === null) return seedInterval(values) ?? { mean: mean(values) };
-  return intervalOf(estimate(ratios, resamples(ratios)));
-}
-
-/** What pass@k gains between two moments or methods, paired by question and seed. Null if nothing pairs. */
-export function passGain(
-  from: { runs: readonly ReportedRun[]; moment: Moment },
-  to: { runs: readonly ReportedRun[]; moment: Moment },
-  k: number,
-): Interval | null {
-  const pairs = to.runs.flatMap((run) => {
-    const partner = from.runs.find(({ settings }) => settings.seed === run.settings.seed);
-    return partner ? [{ a: partner, b: run }] : [];
+/** The k of pass@k that all these models have, ascending. */
+export function ksOf(models: readonly Models[]): number[] {
+  const ks = models.flatMap(heldOutOf).map(({ values }) => {
+    const found = Object.keys(values).flatMap((name) => /^pass@(\d+)$/.exec(name)?.[1] ?? []);
+    return new Set(found.map(Number));
   });
-  const a = ratiosAt(
-    pairs.map((pair) => pair.a),
-    from.moment,
-    k,
+  return [...(ks[0] ?? [])].filter((k) => ks.every((set) => set.has(k))).sort((a, b) => a - b);
+}
+
+/** A figure of each of these models; those that are not defined are left out. */
+export const valuesOf = (models: Models, name: string): number[] =>
+  heldOutOf(models).flatMap(({ values }) => values[name] ?? []);
+
+/** The mean of a figure, with its 95 % interval: the bootstrap's, or Student's where no counts were kept. */
+export function estimateOf(models: Models, name: string): Interval | null {
+  const ratios = heldOutOf(models).map(({ figures }) => figures?.[name]);
+  if (ratios.length > 0 && ratios.every((ratio) => ratio !== undefined) && alike([models])) {
+    return intervalOf(estimate(ratios, resamples(ratios)));
+  }
+  const values = valuesOf(models, name);
+  return values.length > 0 ? (seedInterval(values) ?? { mean: mean(values) }) : null;
+}
+
+/** What a figure gains from some models to others, paired by question and seed. Null if nothing pairs. */
+export function gainOf(from: Models, to: Models, name: string): Interval | null {
+  const runs = to.runs.filter((run) => partnerOf(run, from));
+  const b = { ...to, runs };
+  const a = { ...from, runs: runs.flatMap((run) => partnerOf(run, from) ?? []) };
+  const [before, after] = [a, b].map((models) =>
+    heldOutOf(models).flatMap(({ figures }) => figures?.[name] ?? []),
   );
-  const b = ratiosAt(
-    pairs.map((pair) => pair.b),
-    to.moment,
-    k,
-  );
-  if (!a || !b || a.length === 0 || a[0].of.length !== b[0].of.length) return null;
-  return intervalOf(estimateDifference(a, b, resamples(a)));
+  if (runs.length === 0 || !alike([a, b])) return null;
+  if (before.length < runs.length || after.length < runs.length) return null;
+  return intervalOf(estimateDifference(before, after, resamples(before)));
+}
+
+const partnerOf = ({ settings }: ReportedRun, { runs }: Models) =>
+  runs.find((run) => run.settings.seed === settings.seed);
+
+/** Whether all these models answered the same questions. */
+function alike(models: readonly Models[]): boolean {
+  return new Set(models.flatMap(heldOutOf).map(({ questions }) => questions)).size === 1;
 }
 
 const intervalOf = ({ value, low, high }: Estimate): Interval | null =>
@@ -91,29 +113,11 @@ const intervalOf = ({ value, low, high }: Estimate): Interval | null =>
 
 const drawn = new Map<string, Resamples>();
 
-/** The draws for ratios of this shape: always the same, so they are made once. */
+/** The draws for ratios of these sizes: always the same, so they are made once. */
 function resamples(ratios: readonly Ratio[]): Resamples {
   const [questions, seeds] = [ratios[0].of.length, ratios.length];
   const key = `${questions} ${seeds}`;
   const found = drawn.get(key) ?? resamplesFor(questions, seeds);
   drawn.set(key, found);
   return found;
-}
-
-/** pass@k by question, of each run; null unless all runs kept the counts of the same questions. */
-function ratiosAt(runs: readonly ReportedRun[], moment: Moment, k: number): Ratio[] | null {
-  const tallies = runs.map((run) => {
-    const step = momentStep(run, moment);
-    return step === null ? null : run.tallies(step);
-  });
-  const [first] = tallies;
-  if (!first) return null;
-  const ratios: Ratio[] = [];
-  for (const some of tallies) {
-    const same = some?.length === first.length && some[0].question === first[0].question;
-    if (!some || !same || some.some(({ samples }) => samples < k)) return null;
-    const of = some.map(({ samples, correct }) => passAtK(samples, correct, k));
-    ratios.push({ of, per: of.map(() => 1) });
-  }
-  return ratios;
 }

@@ -149,17 +149,28 @@ function yDomain({ zero, yLog }: LineChart, lines: readonly Line[]): [number, nu
   return [bottom, most + air];
 }
 
-/** Moves values that are closer than `gap` apart, in their order, none above `top`. */
+/**
+ * Moves values that are closer than `gap` apart, in their order and as little as it takes, none above `top`:
+ * neighbours that touch move as one, about their mean.
+ */
 export function apart(values: readonly number[], gap: number, top: number): number[] {
   const order = values.map((_, i) => i).sort((a, b) => values[a] - values[b]);
-  const placed = [...values];
-  for (const [rank, i] of order.entries()) {
-    if (rank > 0) placed[i] = Math.max(placed[i], placed[order[rank - 1]] + gap);
+  let heaps: { members: number[]; bottom: number }[] = [];
+  for (const i of order) {
+    let heap = { members: [i], bottom: Math.min(values[i], top) };
+    for (let below = heaps.at(-1); below; below = heaps.at(-1)) {
+      if (below.bottom + below.members.length * gap <= heap.bottom) break;
+      heaps = heaps.slice(0, -1);
+      const members = [...below.members, ...heap.members];
+      const mean = members.reduce((sum, m) => sum + values[m], 0) / members.length;
+      const height = (members.length - 1) * gap;
+      heap = { members, bottom: Math.min(mean - height / 2, top - height) };
+    }
+    heaps.push(heap);
   }
-  let ceiling = top;
-  for (const i of [...order].reverse()) {
-    placed[i] = Math.min(placed[i], ceiling);
-    ceiling = placed[i] - gap;
+  const placed = [...values];
+  for (const { members, bottom } of heaps) {
+    for (const [rank, i] of members.entries()) placed[i] = bottom + rank * gap;
   }
   return placed;
 }

@@ -1,10 +1,9 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
-import { type Evaluation, evaluationPath, readEvaluation } from "../evaluation.ts";
-import type { QuestionTally } from "../explore/tally.ts";
 import { diskError } from "../files.ts";
 import type { RunConfig } from "../run.ts";
+import { Evaluations } from "./evaluations.ts";
 import { RolloutLog } from "./rollouts.ts";
 
 /** The metrics of one training step, as `train` writes them. */
@@ -22,9 +21,8 @@ export class ReportedRun {
   readonly config: RunConfig<RunSettings>;
   readonly rollouts: RolloutLog;
   readonly steps: StepLine[] = [];
-  readonly evaluations: { step: number; evaluation: Evaluation }[] = [];
+  readonly evaluations: Evaluations;
   damagedLines = 0;
-  private readonly counts = new Map<number, QuestionTally[] | null>();
   /** Of `metrics.jsonl`: bytes read so far, and the file they were read from. */
   private read = 0;
   private inode = 0;
@@ -32,6 +30,7 @@ export class ReportedRun {
   constructor(readonly path: string) {
     this.name = basename(path);
     this.config = readConfig(path);
+    this.evaluations = new Evaluations(path, this.settings.evalFile);
     this.rollouts = new RolloutLog(join(path, "ledger.sqlite"));
   }
 
@@ -43,22 +42,12 @@ export class ReportedRun {
     return this.steps.at(-1)?.step ?? 0;
   }
 
-  /** The counts of each held-out question after `step` steps; null if they were not kept. */
-  tallies(step: number): QuestionTally[] | null {
-    let tallies = this.counts.get(step);
-    if (tallies === undefined) {
-      const path = evaluationPath(this.path, String(this.settings.evalFile), step);
-      tallies = existsSync(path) ? readEvaluation(path).questions : null;
-      this.counts.set(step, tallies);
-    }
-    return tallies;
-  }
-
   /** Reads what is new; true if there was anything. */
   refresh(): boolean {
     const metrics = this.refreshMetrics();
+    const evaluations = this.evaluations.refresh();
     const rollouts = this.rollouts.refresh();
-    return metrics || rollouts;
+    return metrics || evaluations || rollouts;
   }
 
   close() {
@@ -75,8 +64,7 @@ export class ReportedRun {
       this.read = 0;
       this.damagedLines = 0;
       this.steps.length = 0;
-      this.evaluations.length = 0;
-      this.counts.clear();
+      this.evaluations.clear();
     }
     if (size === this.read) return false;
     const text = readFileSync(path).subarray(this.read);
@@ -91,7 +79,7 @@ export class ReportedRun {
     try {
       const line = JSON.parse(text);
       if (typeof line.step !== "number") throw new Error("no step");
-      if (line.evaluation) this.evaluations.push(line);
+      if (line.evaluation) this.evaluations.add(line.step, line.evaluation);
       else this.steps.push(line);
     } catch {
       this.damagedLines++;

@@ -155,7 +155,11 @@ async function samplingSection(material: Material, coverage: CoverageLines): Pro
     ),
   ]);
   const about = `A training run is also a sampler. What it has found, against the samples it has drawn of each question: where a method sees fewer answers than the base model at equal samples, also on questions it never solved, the loss of diversity has spread. ${BAND}`;
-  if (charts) return section("Training as sampling", about, charts);
+  const base = material.methods.some(({ explore }) => explore === "base");
+  const missing = base
+    ? ""
+    : '<p class="note">The base model is not among these runs: <code>rlexplore sample-base</code> gives it the same budget.</p>';
+  if (charts) return section("Training as sampling", about, charts, missing);
   return section("Training as sampling", "The ledger holds no completions yet.");
 }
 
@@ -196,7 +200,7 @@ function diversitySection({ methods }: Material): string {
   const title = "Entropy and distinct answers";
   if (!heldOut && !training) return section(title, "The ledger holds no completions yet.");
   const about =
-    "Entropy of the policy in nats, mean over the tokens of right and of other completions; distinct answers in a group, for groups with a right answer and without. Below a mean over several seeds its 95 % interval (Student's t).";
+    "Entropy of the policy in nats, mean over the tokens of right and of other completions; distinct answers in a group, for groups with a right answer and without. Below each mean its 95 % interval: held out by the bootstrap over questions and seeds, in training by Student's t over seeds.";
   return section(
     title,
     about,
@@ -207,7 +211,7 @@ function diversitySection({ methods }: Material): string {
 
 const CURVES: [metric: string, title: string, options?: Partial<LineChart>][] = [
   ["reward", "reward"],
-  ["exploration", "exploration term, before its sign moves the policy"],
+  ["exploration", "exploration term, mean over completions"],
   ["kl", "KL from the reference, nats a token"],
   ["entropy", "entropy, nats a token", { zero: true }],
   ["gradNorm", "gradient norm", { zero: true }],
@@ -231,7 +235,7 @@ async function trainingSection(material: Material): Promise<string> {
   );
   if (!charts) return section("Training", "No step has been trained yet.");
   const hasKl = charts.includes("training-kl");
-  const kl = hasKl ? "" : " There is no KL where --beta is 0.";
+  const kl = hasKl ? "" : " KL is measured where --beta is above 0.";
   return section("Training", `Means over a few steps a point. ${BAND}${kl}`, charts);
 }
 

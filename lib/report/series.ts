@@ -2,7 +2,7 @@
 
 import { quotient } from "../explore/bootstrap.ts";
 import { coverageAfter, historiesOf, type QuestionHistory } from "../explore/coverage.ts";
-import { evaluationsAt, ksOf, type Moment, momentStep } from "./evaluated.ts";
+import { baseModel, heldOutOf, ksOf, modelsAt } from "./evaluated.ts";
 import type { Line, Point } from "./lines.ts";
 import type { Method } from "./methods.ts";
 import type { ReportedRun } from "./runs.ts";
@@ -85,17 +85,13 @@ function* drawsOf({ rollouts }: ReportedRun) {
 }
 
 /** pass@k against k at a moment; the base model is a line of its own. */
-export function passLines(methods: readonly Method[], moment: Exclude<Moment, "base">): Line[] {
-  const base = methods.flatMap(({ runs }) => runs).find((run) => momentStep(run, "base") !== null);
-  const lines = methods.map(({ name, runs }) => ({ name, points: passPoints(runs, moment) }));
-  if (base) lines.unshift({ name: "base", points: passPoints([base], "base") });
-  return lines.filter(({ points }) => points.length > 0);
-}
-
-function passPoints(runs: readonly ReportedRun[], moment: Moment): Point[] {
-  const evaluations = evaluationsAt(runs, moment);
-  const ks = ksOf(evaluations);
-  return overSeeds(
-    evaluations.map(({ figures }) => ks.map((k) => ({ x: k, y: figures[`pass@${k}`] ?? 0 }))),
-  );
+export function passLines(methods: readonly Method[], moment: "early" | "last"): Line[] {
+  const base = baseModel(methods);
+  return [...(base ? [base] : []), ...modelsAt(methods, moment)].map((models) => {
+    const ks = ksOf([models]);
+    const lines = heldOutOf(models).map(({ values }) =>
+      ks.map((k) => ({ x: k, y: values[`pass@${k}`] ?? Number.NaN })),
+    );
+    return { name: models.name, points: overSeeds(lines) };
+  });
 }

@@ -1,5 +1,13 @@
 import { escapeHtml } from "./draw.ts";
-import { evaluationsAt, ksOf, momentStep, passEstimate, passGain } from "./evaluated.ts";
+import {
+  baseModel,
+  estimateOf,
+  gainOf,
+  ksOf,
+  type Models,
+  modelsAt,
+  momentStep,
+} from "./evaluated.ts";
 import type { Method } from "./methods.ts";
 import { type Interval, mean } from "./statistics.ts";
 
@@ -7,41 +15,42 @@ const points = (x: number) => `${x < 0 ? "−" : "+"}${Math.abs(100 * x).toFixed
 const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
 const strong = (text: string) => `<b>${escapeHtml(text)}</b>`;
 
-/** What happened, in numbers with their intervals, as one paragraph of HTML. */
+/** What happened, in numbers with their intervals, as HTML that goes into a paragraph. */
 export function summarise(methods: readonly Method[]): string {
-  const evaluated = methods.filter(({ runs }) => evaluationsAt(runs, "last").length > 0);
-  if (evaluated.length === 0) return trainingSummary(methods);
-  const k = ksOf(evaluated.flatMap(({ runs }) => evaluationsAt(runs, "last"))).at(-1) ?? 1;
-  const plain = evaluated.find(({ explore }) => explore === "none");
-  const told = plain ?? evaluated[0];
+  const trained = modelsAt(methods, "last");
+  const base = baseModel(methods);
+  const k = ksOf(trained).at(-1);
+  if (k === undefined) return trainingSummary(methods);
+  const plain = trained.find(({ name }) => name === "none");
+  const told = plain ?? trained[0];
   const steps = Math.max(...told.runs.map((run) => momentStep(run, "last") ?? 0));
   const sentences = [
-    `After ${steps} steps, ${strong(told.name)} answers ${first(told, 1)} of the held-out questions right at the first try${change(told, 1)}, and ${first(told, k)} within ${k} tries${change(told, k)}.`,
+    `After ${steps} steps, ${strong(told.name)} answers ${share(told, 1)} of the held-out questions right at the first try${change(base, told, 1)}, and ${share(told, k)} within ${k} tries${change(base, told, k)}.`,
   ];
-  const others = evaluated.filter((method) => method !== told);
+  const others = trained.filter((models) => models !== told);
   if (plain) sentences.push(...comparison(plain, others, k));
   else {
-    for (const method of others) {
+    for (const models of others) {
       sentences.push(
-        `${strong(method.name)}: ${first(method, 1)}${change(method, 1)}, and ${first(method, k)} within ${k}${change(method, k)}.`,
+        `${strong(models.name)}: ${share(models, 1)}${change(base, models, 1)}, and ${share(models, k)} within ${k}${change(base, models, k)}.`,
       );
     }
   }
-  const seeds = Math.max(...evaluated.map(({ runs }) => runs.length));
+  const seeds = Math.max(...trained.map(({ runs }) => runs.length));
   const over = seeds > 1 ? `questions and ${seeds} seeds` : "questions";
   const chance = seeds > 1 ? "" : " One seed each: how much runs differ by chance is not in them.";
   return `${sentences.join(" ")}</p>\n<p class="note">In brackets: 95 % bootstrap intervals over ${over}, in percentage points; differences are paired.${chance}`;
 }
 
-/** pass@k at the last checkpoint. */
-function first({ runs }: Method, k: number): string {
-  const value = passEstimate(runs, "last", k);
+/** pass@k in percent. */
+function share(models: Models, k: number): string {
+  const value = estimateOf(models, `pass@${k}`);
   return value ? percent(value.mean) : "an unknown share";
 }
 
 /** The change of pass@k from the base model. */
-function change({ runs }: Method, k: number): string {
-  const gain = passGain({ runs, moment: "base" }, { runs, moment: "last" }, k);
+function change(base: Models | null, models: Models, k: number): string {
+  const gain = base && gainOf(base, models, `pass@${k}`);
   return gain ? ` (${shown(gain)} from the base model)` : "";
 }
 
@@ -51,14 +60,10 @@ function shown({ mean: centre, low, high }: Interval): string {
 }
 
 /** The other methods beside plain GRPO at pass@k: ahead, behind, or not told apart. */
-function comparison(plain: Method, others: readonly Method[], k: number): string[] {
-  const gains = others.flatMap((method) => {
-    const gain = passGain(
-      { runs: plain.runs, moment: "last" },
-      { runs: method.runs, moment: "last" },
-      k,
-    );
-    return gain ? [{ name: method.name, gain }] : [];
+function comparison(plain: Models, others: readonly Models[], k: number): string[] {
+  const gains = others.flatMap((models) => {
+    const gain = gainOf(plain, models, `pass@${k}`);
+    return gain ? [{ name: models.name, gain }] : [];
   });
   const list = (verdict: string, some: typeof gains) =>
     some.length > 0

@@ -1,13 +1,5 @@
-import { GROUP } from "../explore/figures.ts";
 import { escapeHtml } from "./draw.ts";
-import {
-  evaluationsAt,
-  ksOf,
-  type Moment,
-  momentStep,
-  passEstimate,
-  valuesOf,
-} from "./evaluated.ts";
+import { baseModel, estimateOf, heldOutOf, ksOf, type Models, modelsAt } from "./evaluated.ts";
 import type { Method } from "./methods.ts";
 import type { ReportedRun } from "./runs.ts";
 import { type Interval, mean, seedInterval } from "./statistics.ts";
@@ -39,27 +31,25 @@ ${rows.map((row) => `<tr>${cells(row)}</tr>`).join("\n")}
 </tbody></table></div>`;
 }
 
-/** The base model, then each method, at its last checkpoint; of those that were evaluated. */
-function evaluatedRows(methods: readonly Method[]) {
-  const rows = methods.map(({ name, runs }) => ({ name, runs, moment: "last" as Moment }));
-  const base = methods.flatMap(({ runs }) => runs).find((run) => momentStep(run, "base") !== null);
-  if (base) rows.unshift({ name: "base", runs: [base], moment: "base" });
-  return rows.filter(({ runs, moment }) => evaluationsAt(runs, moment).length > 0);
+/** The base model, then each method at its last checkpoint; of those that were evaluated. */
+function evaluated(methods: readonly Method[]): Models[] {
+  const base = baseModel(methods);
+  return [...(base ? [base] : []), ...modelsAt(methods, "last")];
 }
 
 /** pass@k and distinct answers of the base model and of the last checkpoints. */
 export function passTable(methods: readonly Method[]): string {
-  const rows = evaluatedRows(methods);
-  const ks = ksOf(rows.flatMap(({ runs, moment }) => evaluationsAt(runs, moment)));
-  const most = Math.max(...ks);
-  const body = rows.map(({ name, runs, moment }) => [
-    escapeHtml(name),
-    moment === "base" ? "" : String(runs.length),
-    ...ks.map((k) => cell(passEstimate(runs, moment, k), three)),
-    overRuns(valuesOf(evaluationsAt(runs, moment), `diff@${most}`), two),
+  const all = evaluated(methods);
+  const ks = ksOf(all);
+  const most = ks[ks.length - 1];
+  const rows = all.map((models) => [
+    escapeHtml(models.name),
+    String(models.runs.length),
+    ...ks.map((k) => cell(estimateOf(models, `pass@${k}`), three)),
+    cell(estimateOf(models, `diff@${most}`), two),
   ]);
   const heads = ["", "seeds", ...ks.map((k) => `pass@${k}`), `distinct of ${most}`];
-  return body.length > 0 ? table(heads, body) : "";
+  return rows.length > 0 ? table(heads, rows) : "";
 }
 
 const DIVERSITY = [
@@ -74,23 +64,23 @@ const DIVERSITY = [
 
 /** Entropy by correctness (Table 1) and distinct answers in a group (Table 2), on held-out questions. */
 export function heldOutDiversity(methods: readonly Method[]): string {
-  const rows = evaluatedRows(methods).map(({ name, runs, moment }) => {
-    const evaluations = evaluationsAt(runs, moment);
-    const group = Math.min(GROUP, ...evaluations.map(({ samples }) => samples));
-    const figure = (figureName: string, form: (x: number) => string) =>
-      overRuns(valuesOf(evaluations, figureName), form);
+  const rows = evaluated(methods).map((models) => {
+    const names = Object.keys(heldOutOf(models)[0].values);
+    const group = names.find((name) => name.startsWith("distinct-solved@"))?.split("@")[1];
+    const figure = (name: string, form: (x: number) => string) =>
+      cell(estimateOf(models, name), form);
     return [
-      escapeHtml(name),
-      ...["entropy", "entropy-correct", "entropy-incorrect"].map((one) => figure(one, three)),
-      ...["diff", "distinct-solved", "distinct-unsolved"].map((one) =>
-        figure(`${one}@${group}`, two),
+      escapeHtml(models.name),
+      ...["entropy", "entropy-correct", "entropy-incorrect"].map((name) => figure(name, three)),
+      ...["diff", "distinct-solved", "distinct-unsolved"].map((name) =>
+        figure(`${name}@${group}`, two),
       ),
     ];
   });
   return rows.length > 0 ? table(DIVERSITY, rows) : "";
 }
 
-/** Share of the training, at its end, that the tables about training look at. */
+/** Share of the training, at its end, that the table about training looks at. */
 const LATE = 0.25;
 
 /** The same, of the completions sampled late in training. */

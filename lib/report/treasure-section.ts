@@ -97,7 +97,7 @@ function csvOfMap({ cells, steps }: TreasureMap, { rows }: QuestionMaps): string
 const timesOf = (n: number) => (n === 1 ? "once" : n === 0 ? "never" : `${n} times`);
 
 function textsOf(
-  { run, cells }: TreasureMap,
+  { method, run, cells }: TreasureMap,
   { rows }: QuestionMaps,
   id: string,
   budget: { left: number },
@@ -116,7 +116,7 @@ function textsOf(
       return budget.left > 0;
     });
     found[cellId(id, cell)] = {
-      title: `${rowLabel(rows[row])}, ${whenOf(run, cell)}`,
+      title: `${method}: ${rowLabel(rows[row])}, ${whenOf(run, cell)}`,
       note: `given ${timesOf(places.length)} here, seen ${timesOf(before)} before${texts.length < times.size ? "; some texts are left out to keep the page light" : ""}`,
       texts,
     };

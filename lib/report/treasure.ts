@@ -86,7 +86,7 @@ export function tellingQuestions(
   if (methods.length > 1) {
     choose(
       ({ late }) =>
-        `methods part: ${percent(Math.min(...late))} to ${percent(Math.max(...late))} right late`,
+        `methods differ: ${percent(Math.min(...late))} to ${percent(Math.max(...late))} right late`,
       ({ late }) => Math.max(...late) - Math.min(...late) || null,
     );
   }

@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Random } from "../../lib/data/random.ts";
-import { evaluationPath, summarize } from "../../lib/evaluation.ts";
+import { estimates, evaluationPath, summarize } from "../../lib/evaluation.ts";
 import { tallyQuestion } from "../../lib/explore/tally.ts";
 import { Ledger, type Rollout } from "../../lib/ledger.ts";
 
@@ -9,7 +9,10 @@ const QUESTIONS = 24;
 const GROUP = 4;
 
 export interface MadeRun {
-  explore?: string;
+  /** Null for samples of the base model, which learns nothing. */
+  explore?: string | null;
+  /** Other settings. */
+  settings?: Record<string, unknown>;
   seed?: number;
   steps?: number;
   promptsPerStep?: number;
@@ -28,12 +31,23 @@ export class RunInTheMaking {
     private readonly run: MadeRun = {},
   ) {
     const { explore = "none", seed = 1, evaluated = true } = run;
-    this.random = new Random(seed, ...Buffer.from(explore));
-    this.haste = 50 + 10 * explore.length;
+    this.random = new Random(seed, ...Buffer.from(explore ?? ""));
+    this.haste = explore === null ? Infinity : 50 + 10 * explore.length;
     mkdirSync(path, { recursive: true });
-    const settings = { explore, seed, data: "sums.jsonl", outcome: "number", model: "embedded" };
+    const settings = {
+      ...(explore !== null && { explore }),
+      seed,
+      data: "sums.jsonl",
+      outcome: "number",
+      model: "embedded",
+    };
     const config = {
-      settings: { ...settings, evalFile: evaluated ? "held-out.jsonl" : null, outputDir: path },
+      settings: {
+        ...settings,
+        ...run.settings,
+        evalFile: evaluated ? "held-out.jsonl" : null,
+        outputDir: path,
+      },
       versions: { rlexplore: "0.1.0" },
       adapter: { name: "none" },
     };
@@ -87,7 +101,10 @@ export class RunInTheMaking {
     this.write({ step: this.step, evaluation: summarize(tallies) });
     const path = evaluationPath(this.path, "held-out.jsonl", this.step);
     mkdirSync(join(path, ".."), { recursive: true });
-    writeFileSync(path, JSON.stringify({ figures: {}, questions: tallies }));
+    writeFileSync(
+      path,
+      JSON.stringify({ figures: estimates(tallies, [1, 2, 4, 8]), questions: tallies }),
+    );
   }
 
   /** Forgets what came after a step, as a resumed run does. */

@@ -1,0 +1,131 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  baseModel,
+  estimateOf,
+  gainOf,
+  heldOutOf,
+  ksOf,
+  modelsAt,
+  momentStep,
+} from "../../lib/report/evaluated.ts";
+import { methodsOf } from "../../lib/report/methods.ts";
+import { findRuns, ReportedRun } from "../../lib/report/runs.ts";
+import { CoverageLines, passLines } from "../../lib/report/series.ts";
+import { type MadeRun, makeRun, RunInTheMaking } from "./made-run.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "rlexplore-evaluated-test-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let made = 0;
+function runs(...all: MadeRun[]): ReportedRun[] {
+  const grid = join(folder, `grid-${++made}`);
+  for (const [i, run] of all.entries()) makeRun(join(grid, `run-${i}`), run);
+  return findRuns([grid]).map((path) => {
+    const run = new ReportedRun(path);
+    run.refresh();
+    run.close();
+    return run;
+  });
+}
+
+describe("methods", () => {
+  const names = (...all: MadeRun[]) =>
+    methodsOf(runs(...all.map((run) => ({ steps: 4, evaluated: false, ...run })))).map(
+      ({ name, runs }) => `${name}: ${runs.length}`,
+    );
+
+  test("runs that differ in their seed alone are one; the base model comes first", () => {
+    const all = [{ explore: "ucb-con" }, { explore: "none" }, { explore: null }];
+    const twice = [...all, ...all.map((run) => ({ ...run, seed: 2 }))];
+    expect(names(...twice)).toEqual(["base: 2", "none: 2", "ucb-con: 2"]);
+  });
+
+  test("what differs within a method joins its name; what differs between methods does not", () => {
+    const of = (explore: string, exploreCoef: number[]) => ({ explore, settings: { exploreCoef } });
+    expect(names(of("none", [0]), of("batch", [0.4]), of("ucb", [0.2]))).toEqual([
+      "none: 1",
+      "ucb: 1",
+      "batch: 1",
+    ]);
+    expect(names(of("ucb", [0.2]), of("ucb", [0.4]))).toEqual([
+      "ucb, explore-coef 0.2: 1",
+      "ucb, explore-coef 0.4: 1",
+    ]);
+  });
+});
+
+describe("held out", () => {
+  const seeds = [1, 2, 3];
+  const methods = methodsOf(
+    runs(...["none", "batch"].flatMap((explore) => seeds.map((seed) => ({ explore, seed })))),
+  );
+  const [none, batch] = modelsAt(methods, "last");
+  const base = baseModel(methods);
+
+  test("early is a quarter of the run, last is its end, the base model is step 0", () => {
+    const [run] = methods[0].runs;
+    expect(run.evaluations.steps).toEqual([0, 10, 40]);
+    const moments = (["base", "early", "last"] as const).map((moment) => momentStep(run, moment));
+    expect(moments).toEqual([0, 10, 40]);
+  });
+
+  test("a figure is the mean over seeds, within its interval, and a gain is the difference", () => {
+    expect(ksOf([none, batch])).toEqual([1, 2, 4, 8]);
+    const mean = heldOutOf(none).reduce((sum, { values }) => sum + (values["pass@2"] ?? 0) / 3, 0);
+    const estimate = estimateOf(none, "pass@2");
+    expect(estimate?.mean).toBeCloseTo(mean, 12);
+    expect(estimate?.low).toBeLessThan(mean);
+    expect(estimate?.high).toBeGreaterThan(mean);
+    const [from, to] = [none, batch].map((models) => estimateOf(models, "pass@1")?.mean ?? 0);
+    const gain = gainOf(none, batch, "pass@1");
+    expect(gain?.mean).toBeCloseTo(to - from, 12);
+    expect(gainOf(none, none, "pass@1")).toEqual({ mean: 0, low: 0, high: 0 });
+    expect(base?.runs.length).toBe(3);
+    expect(gainOf(base!, none, "pass@1")?.low).toBeGreaterThan(0);
+  });
+
+  test("nothing is compared with models of other seeds", () => {
+    const [other] = modelsAt(methodsOf(runs({ explore: "ucb", seed: 9 })), "last");
+    expect(gainOf(none, other, "pass@1")).toBeNull();
+  });
+
+  test("lines have the base model first, and a band over seeds", () => {
+    const lines = passLines(methods, "last");
+    expect(lines.map(({ name }) => name)).toEqual(["base", "none", "batch"]);
+    for (const { x, y, low = 0, high = 0 } of lines[1].points) {
+      expect([1, 2, 4, 8]).toContain(x);
+      expect(low <= y && y <= high).toBe(true);
+    }
+  });
+});
+
+test("training as sampling: the base model is beside the methods, and sees more answers", () => {
+  const methods = methodsOf(runs({ explore: null, evaluated: false }, { explore: "none" }));
+  const lines = new CoverageLines(methods).lines("distinct");
+  expect(lines.map(({ name }) => name)).toEqual(["base", "none"]);
+  const [base, none] = lines.map(({ points }) => points.at(-1)?.y ?? 0);
+  expect(base).toBeGreaterThan(none);
+  const solved = new CoverageLines(methods).lines("solved", ["none"]);
+  expect(solved.map(({ name }) => name)).toEqual(["none"]);
+  for (const [i, { y }] of solved[0].points.entries()) {
+    expect(y).toBeGreaterThanOrEqual(solved[0].points[i - 1]?.y ?? 0);
+  }
+});
+
+test("an evaluation of which only the line in the metrics is left has a value and no gain", () => {
+  const run = new RunInTheMaking(join(folder, "lines"));
+  run.train(2);
+  run.evaluate();
+  run.close();
+  rmSync(join(run.path, "evaluations"), { recursive: true });
+  const reported = new ReportedRun(run.path);
+  reported.refresh();
+  reported.close();
+  const methods = methodsOf([reported]);
+  const [models] = modelsAt(methods, "last");
+  expect(estimateOf(models, "pass@1")?.mean).toBeGreaterThan(0);
+  expect(gainOf(baseModel(methods)!, models, "pass@1")).toBeNull();
+});
