@@ -7,7 +7,7 @@ import { LearnerMemory } from "./model/learner.ts";
 import { AdapterLayout, Adapters, type LoraConfig } from "./model/lora.ts";
 import { type AdamwSettings, OptimizerMemory } from "./model/optimizer.ts";
 import { type MatrixFormats, ParameterLayout, Parameters } from "./model/parameters.ts";
-import type { Dtype } from "./model/precision.ts";
+import { type Dtype, hasHalves } from "./model/precision.ts";
 import { RoundedParameters, roundable } from "./model/rounded.ts";
 import { SamplerMemory, type SamplerSizes } from "./model/sampler-memory.ts";
 import { loraOf, type TrainSettings } from "./settings.ts";
@@ -142,16 +142,20 @@ export function planMemory(
   return plan;
 }
 
-/** Bytes that a plan may take: of one tensor, and, where it is known, of all together. */
+/** What an adapter has for a plan. */
 export interface Room {
+  /** Bytes of one tensor. */
   piece: number;
+  /** Of all together, where that is known. */
   total: number | null;
+  /** Whether `--dtype f16` works. */
+  halves: boolean;
 }
 
 /** WebGPU tells no GPU's free memory; a software adapter computes in the host's. */
 export function roomOf(gpu: Gpu): Room {
   const piece = Math.min(gpu.bindingLimit, gpu.bufferLimit);
-  return { piece, total: gpu.isSoftware ? freemem() : null };
+  return { piece, total: gpu.isSoftware ? freemem() : null, halves: hasHalves(gpu) };
 }
 
 export function fits(plan: MemoryPlanner, { piece, total }: Room): boolean {

@@ -2,7 +2,6 @@ import { optionName } from "./flags.ts";
 import { MEMORY_PARTS, type MemoryPlanner } from "./gpu/memory.ts";
 import {
   type AdapterLimits,
-  fits,
   formatBytes,
   type PolicyNeeds,
   planMemory,
@@ -20,7 +19,7 @@ import { openNamedModel, requireWhole } from "./named-model.ts";
 import { openGpu } from "./policy.ts";
 import { readQuestions, readRunData, requireMicroBatch } from "./questions.ts";
 import { fitContext, longestPrompt } from "./rollout.ts";
-import { type Saving, smallestFit } from "./savings.ts";
+import { type Fit, flagsOf, smallestFit } from "./savings.ts";
 import type { PlanSettings } from "./settings.ts";
 
 /** Tokens of the longest prompt where no data says. */
@@ -42,8 +41,7 @@ export interface Way {
   name: string;
   trained: number;
   plan: MemoryPlanner;
-  /** Null if no settings make it fit. */
-  fit: { plan: MemoryPlanner; savings: readonly Saving[] } | null;
+  fit: Fit;
 }
 
 /** Plans full fine-tuning and LoRA with the same settings, and finds what makes each fit. */
@@ -57,7 +55,7 @@ export function waysToTrain(
   return [null, lora].map((lora) => {
     const own = { ...needs, learning: { ...needs.learning, lora } };
     const plan = planMemory(config, limits, own);
-    const fit = fits(plan, room) ? { plan, savings: [] } : smallestFit(config, limits, room, own);
+    const fit = smallestFit(config, limits, room, own);
     const trained = count(lora ? adapterShapes(config, lora) : tensorShapes(config));
     return { name: lora ? `LoRA, rank ${lora.rank}` : "full fine-tuning", trained, plan, fit };
   });
@@ -87,7 +85,7 @@ export async function plan(given: PlanSettings): Promise<void> {
   const gpu = given.memory === null || given.gpu !== null ? await openGpu(given.gpu) : null;
   if (gpu) requireDtype(gpu, settings.dtype);
   const limits = gpu ?? ASSUMED_LIMITS;
-  const room = gpu ? roomOf(gpu) : { piece: limits.bindingLimit, total: null };
+  const room = gpu ? roomOf(gpu) : { piece: limits.bindingLimit, total: null, halves: true };
   if (given.memory !== null) room.total = given.memory;
   const ways = waysToTrain(config, limits, room, needs);
   const host = hostBytes(config);
@@ -99,7 +97,7 @@ export async function plan(given: PlanSettings): Promise<void> {
   }
   const commandOf = (way: Way) => commandLine(given, needs.learning.lora ?? LORA, way);
   if (given.quiet) {
-    for (const way of ways) if (way.fit) console.log(commandOf(way));
+    for (const way of ways) if (way.fit.fits) console.log(commandOf(way));
     return;
   }
   const { samplesPerPrompt: _, rows, maxNewTokens } = needs.sampling;
@@ -112,12 +110,13 @@ adapter: ${gpu ? gpu.found.why : "none opened; limits as GPUs with 8 GiB or more
   ${room.total === null ? "tells no size of its memory: say it with --memory 12GiB" : `${formatBytes(room.total)} ${given.memory === null ? "free" : "given"}`}, ${formatBytes(room.piece)} at most for one tensor
 host: about ${formatBytes(host)} beside that, mostly for one tensor at a time`);
   for (const way of ways)
-    console.log(`\n${verdict(way, room)}${way.fit ? `\n  ${commandOf(way)}` : ""}`);
+    console.log(`\n${verdict(way, room)}${way.fit.fits ? `\n  ${commandOf(way)}` : ""}`);
 }
 
 /** Whether it fits, or with what. */
 function verdict({ name, plan, fit }: Way, room: Room): string {
-  if (!fit) return `${name} does not fit, whatever is set: ${shortage(plan, room)}`;
+  if (!fit.fits)
+    return `${name} does not fit: with all that saves memory ${shortage(fit.plan, room)}`;
   if (fit.savings.length === 0) {
     const sure = room.total === null ? ", as far as the adapter tells" : "";
     return `${name} fits as it is, in ${formatBytes(plan.total)}${sure}`;
@@ -130,10 +129,9 @@ const asJson = ({ name, trained, plan, fit }: Way) => ({
   trained,
   bytes: Object.fromEntries(plan.bytes),
   total: plan.total,
-  fits: fit && {
-    total: fit.plan.total,
-    flags: fit.savings.map(({ flag, value }) => `--${flag}${value && ` ${value}`}`),
-  },
+  fits: fit.fits,
+  with: fit.savings.map((saving) => flagsOf([saving])),
+  totalThen: fit.plan.total,
 });
 
 /** The bytes of each way side by side. */
@@ -168,7 +166,7 @@ function commandLine({ data, line }: PlanSettings, lora: LoraConfig, { name, fit
     if (isFull) flags.delete(flag);
   }
   if (!isFull && !flags.has("lora-rank")) flags.set("lora-rank", [String(lora.rank)]);
-  for (const { flag, value } of fit?.savings ?? []) flags.set(flag, [value]);
+  for (const { flag, value } of fit.savings) flags.set(flag, [value]);
   const words = [...flags].flatMap(([flag, texts]) =>
     texts.flatMap((text) => (text === "" ? [`--${flag}`] : [`--${flag}`, quoted(text)])),
   );
@@ -189,8 +187,8 @@ function count(shapes: ReadonlyMap<string, readonly number[]>): number {
 /** The program and its GPU driver before anything is loaded. */
 const HOST_BASE = 300 * 2 ** 20;
 
-/** Host memory: the program, and the largest tensor as it is read and as float32. */
+/** Host memory: the program, and the largest tensor as float32, twice while it is turned into that or written. */
 function hostBytes(config: ModelConfig): number {
   const sizes = [...tensorShapes(config).values()].map((shape) => shape.reduce((a, b) => a * b, 1));
-  return HOST_BASE + 3 * 4 * sizes.reduce((most, size) => Math.max(most, size), 0);
+  return HOST_BASE + 2 * 4 * sizes.reduce((most, size) => Math.max(most, size), 0);
 }

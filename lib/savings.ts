@@ -12,6 +12,7 @@ import {
   roomOf,
   shortage,
 } from "./memory-plan.ts";
+import { type BaseDtype, baseFormats } from "./model/base-formats.ts";
 import type { ModelConfig } from "./model/config.ts";
 import type { LoraConfig } from "./model/lora.ts";
 
@@ -25,8 +26,9 @@ export interface Saving {
   apply: (needs: PolicyNeeds) => PolicyNeeds;
 }
 
-/** A plan that fits, and what it takes to get there. */
+/** A plan with what it takes to make it fit, or, where nothing does, with all there is. */
 export interface Fit {
+  fits: boolean;
   plan: MemoryPlanner;
   savings: Saving[];
 }
@@ -41,44 +43,75 @@ const learn = (change: (learning: Learning) => Partial<Learning>) => (needs: Pol
  * costs the most; each in steps, from its mildest value on. The first three change no result, or its
  * rounding only.
  */
-function savingsOf({ sampling, learning }: PolicyNeeds): Saving[][] {
-  const rows = (least: number, most: number) =>
-    halvings(most, least).map((n) => ({
-      flag: "sampling-batch-size",
-      value: String(n),
-      apply: (needs: PolicyNeeds) =>
-        needs.sampling ? { ...needs, sampling: { ...needs.sampling, rows: n } } : needs,
-    }));
-  const all: Saving[][] = [];
+function savingsOf(config: ModelConfig, needs: PolicyNeeds, { halves }: Room): Saving[][] {
+  const { sampling, learning, dtype = "f32" } = needs;
   const few = Math.min(sampling?.rows ?? 0, 16);
-  if (sampling) all.push(rows(few, sampling.rows));
-  if (learning && !learning.gradientCheckpointing) {
-    const apply = learn(() => ({ gradientCheckpointing: true }));
-    all.push([{ flag: "gradient-checkpointing", value: "", apply }]);
-  }
-  if (learning) {
-    const least = Math.max(16, learning.longestSequence ?? learning.microBatchTokens);
-    const tokens = halvings(learning.microBatchTokens, least).map((n) => {
-      const apply = learn(() => ({ microBatchTokens: n }));
-      return { flag: "micro-batch-tokens", value: String(n), apply };
-    });
-    all.push(tokens);
-  }
-  if (sampling) all.push(rows(1, few));
-  if (learning && learning.optimizer.optim !== "adamw_8bit") {
-    const apply = learn(({ optimizer }) => ({ optimizer: { ...optimizer, optim: "adamw_8bit" } }));
-    all.push([{ flag: "optim", value: "adamw_8bit", apply }]);
-  }
-  if (learning?.lora && learning.lora.rank > 4) {
-    const ranks = halvings(learning.lora.rank, 4).map((n) => {
-      const rank = Math.ceil(n / 4) * 4;
-      const apply = learn(({ lora }) => ({ lora: lora && { ...lora, rank } }));
-      return { flag: "lora-rank", value: String(rank), apply };
-    });
-    all.push(ranks);
-  }
-  return all;
+  const isFrozen = needs.formats !== undefined && !(learning && !learning.lora);
+  const base = (names: BaseDtype[]) =>
+    isFrozen ? names.map((name) => baseDtype(name, config)) : [];
+  const savings = [
+    sampling ? samplingRows(sampling.rows, few) : [],
+    learning && !learning.gradientCheckpointing ? [CHECKPOINTING] : [],
+    learning ? microBatches(learning) : [],
+    base(["f16", "q8_0"]),
+    learning && learning.optimizer.optim !== "adamw_8bit" ? [OPTIM_8BIT] : [],
+    halves && dtype === "f32" ? [DTYPE_F16] : [],
+    sampling ? samplingRows(few, 1) : [],
+    base(["q4_1"]),
+    learning?.lora ? loraRanks(learning.lora) : [],
+  ];
+  return savings.filter((steps) => steps.length > 0);
 }
+
+const CHECKPOINTING: Saving = {
+  flag: "gradient-checkpointing",
+  value: "",
+  apply: learn(() => ({ gradientCheckpointing: true })),
+};
+
+const OPTIM_8BIT: Saving = {
+  flag: "optim",
+  value: "adamw_8bit",
+  apply: learn(({ optimizer }) => ({ optimizer: { ...optimizer, optim: "adamw_8bit" } })),
+};
+
+const DTYPE_F16: Saving = {
+  flag: "dtype",
+  value: "f16",
+  apply: (needs) => ({ ...needs, dtype: "f16" }),
+};
+
+const samplingRows = (from: number, least: number): Saving[] =>
+  halvings(from, least).map((rows) => ({
+    flag: "sampling-batch-size",
+    value: String(rows),
+    apply: ({ sampling, ...needs }) => ({ ...needs, sampling: sampling && { ...sampling, rows } }),
+  }));
+
+function microBatches({ microBatchTokens, longestSequence = microBatchTokens }: Learning) {
+  return halvings(microBatchTokens, Math.max(16, longestSequence)).map((tokens) => ({
+    flag: "micro-batch-tokens",
+    value: String(tokens),
+    apply: learn(() => ({ microBatchTokens: tokens })),
+  }));
+}
+
+/** Ranks are multiples of 4. */
+const loraRanks = ({ rank }: LoraConfig): Saving[] =>
+  halvings(rank / 4, 1).map((quarter) => ({
+    flag: "lora-rank",
+    value: String(4 * quarter),
+    apply: learn(({ lora }) => ({ lora: lora && { ...lora, rank: 4 * quarter } })),
+  }));
+
+const baseDtype = (value: BaseDtype, config: ModelConfig): Saving => ({
+  flag: "base-dtype",
+  value,
+  apply: (needs) => {
+    const wanted = { baseDtype: value, dtype: needs.dtype ?? "f32" };
+    return { ...needs, formats: baseFormats(wanted, config, new Map()) };
+  },
+});
 
 /** From under `from` down to `least`, each half of the one before. */
 function halvings(from: number, least: number): number[] {
@@ -88,7 +121,7 @@ function halvings(from: number, least: number): number[] {
 }
 
 /**
- * The smallest change to `needs` with which the run fits, null if nothing does. Settings are tightened
+ * The smallest change to `needs` with which the run fits, if any does. Settings are tightened
  * one after the other until it fits, and then each is loosened again, the dearest first, as far as it
  * still does: none of those that are left could be milder.
  */
@@ -98,8 +131,8 @@ export function smallestFit(
   room: Room,
   needs: PolicyNeeds,
   lora: LoraConfig | null = null,
-): Fit | null {
-  const all = savingsOf(needs);
+): Fit {
+  const all = savingsOf(config, needs, room);
   const steps = all.map(() => 0);
   const chosen = () => all.flatMap((saving, i) => (steps[i] > 0 ? [saving[steps[i] - 1]] : []));
   const planned = () => {
@@ -109,7 +142,7 @@ export function smallestFit(
   let plan = planned();
   for (let i = 0; !fits(plan, room); plan = planned()) {
     while (i < all.length && steps[i] === all[i].length) i++;
-    if (i === all.length) return null;
+    if (i === all.length) return { fits: false, plan, savings: chosen() };
     steps[i]++;
   }
   for (let i = all.length - 1; i >= 0; i--) {
@@ -125,7 +158,7 @@ export function smallestFit(
   }
   // a flag twice: the tighter value is the later one
   const savings = new Map(chosen().map((saving) => [saving.flag, saving]));
-  return { plan, savings: [...savings.values()] };
+  return { fits: true, plan, savings: [...savings.values()] };
 }
 
 /** "--gradient-checkpointing --micro-batch-tokens 1024" */
@@ -151,7 +184,7 @@ export function requireRoom(
   const fit = smallestFit(config, gpu, room, needs, lora);
   const parts = [...plan.bytes].sort((a, b) => b[1] - a[1]);
   const most = plan.largest.bytes > room.piece ? plan.largest.part : parts[0][0];
-  const fix = fit
+  const fix = fit.fits
     ? `it fits with ${flagsOf(fit.savings)}`
     : `${ADVICE[most] ?? "choose a smaller --model"}`;
   const help = needs.learning ? "; rlexplore plan shows what takes the memory" : "";

@@ -70,7 +70,7 @@ describe("a plan says what a run allocates", () => {
 test("the configs are those of the models, by their published numbers of parameters", () => {
   const parameters = (name: string) => {
     const needs = trainingNeeds(settingsOf(""), 512);
-    const room = { piece: GIB, total: null };
+    const room = { piece: GIB, total: null, halves: true };
     return waysToTrain(configOf(name), ASSUMED_LIMITS, room, needs)[0].trained;
   };
   expect(parameters("qwen2.5-0.5b")).toBe(494_032_768);
@@ -82,25 +82,28 @@ test("the configs are those of the models, by their published numbers of paramet
 describe("the smallest settings that fit", () => {
   const needs = trainingNeeds(settingsOf(""), 512);
   const fitOf = (model: string, gib: number, way: number) => {
-    const room = { piece: GIB, total: gib * GIB };
+    const room = { piece: GIB, total: gib * GIB, halves: true };
     return waysToTrain(configOf(model), ASSUMED_LIMITS, room, needs)[way].fit;
   };
 
-  test("0.5B in full in 12 GiB, 1.5B with LoRA in 8 GiB", () => {
-    for (const fit of [fitOf("qwen2.5-0.5b", 12, 0), fitOf("qwen2.5-1.5b", 8, 1)]) {
-      expect(fit).not.toBe(null);
-    }
+  test("0.5B in full in 12 GiB, 1.5B with LoRA in 8 GiB, 8B with LoRA in 24 GiB", () => {
+    expect(fitOf("qwen2.5-0.5b", 12, 0).fits).toBe(true);
+    expect(fitOf("qwen2.5-1.5b", 8, 1).fits).toBe(true);
+    expect(fitOf("llama-3.1-8b", 24, 1).fits).toBe(true);
+    expect(fitOf("qwen3-8b", 24, 1).fits).toBe(true);
   });
 
-  test("are none where everything fits, and null where nothing helps", () => {
-    expect(fitOf("qwen2.5-0.5b", 100, 0)?.savings).toEqual([]);
-    expect(fitOf("qwen3-8b", 4, 0)).toBe(null);
+  test("are none where everything fits, and all there are where nothing helps", () => {
+    expect(fitOf("qwen2.5-0.5b", 100, 0).savings).toEqual([]);
+    const hopeless = fitOf("qwen3-8b", 4, 0);
+    expect(hopeless.fits).toBe(false);
+    expect(flagsOf(hopeless.savings)).toContain("--gradient-checkpointing");
   });
 
   test("fit, and none of them can be left out or be milder", () => {
     const config = configOf("qwen2.5-0.5b");
-    for (const gib of [8.2, 9, 10, 12, 14]) {
-      const room = { piece: GIB, total: gib * GIB };
+    for (const gib of [5, 6, 8.2, 9, 10, 12, 14]) {
+      const room = { piece: GIB, total: gib * GIB, halves: true };
       const fit = smallestFit(config, ASSUMED_LIMITS, room, needs);
       const applied = (savings: { apply: (needs: PolicyNeeds) => PolicyNeeds }[]) =>
         planMemory(
@@ -108,8 +111,8 @@ describe("the smallest settings that fit", () => {
           ASSUMED_LIMITS,
           savings.reduce((sum, { apply }) => apply(sum), needs as PolicyNeeds),
         );
-      const savings = fit?.savings ?? [];
-      expect(applied(savings).total).toBe(fit?.plan.total as number);
+      const savings = fit.savings;
+      expect(applied(savings).total).toBe(fit.plan.total);
       expect(fits(applied(savings), room)).toBe(true);
       for (const left of savings) {
         expect(fits(applied(savings.filter((saving) => saving !== left)), room)).toBe(false);
@@ -119,16 +122,16 @@ describe("the smallest settings that fit", () => {
 
   test("obey the limit of one tensor too", () => {
     const limits = { ...ASSUMED_LIMITS, bindingLimit: 2 ** 27, bufferLimit: 2 ** 27 };
-    const room = { piece: 2 ** 27, total: null };
+    const room = { piece: 2 ** 27, total: null, halves: true };
     const fit = smallestFit(configOf("qwen2.5-0.5b"), limits, room, needs);
-    expect(flagsOf(fit?.savings ?? [])).toBe("--micro-batch-tokens 2048");
+    expect(flagsOf(fit.savings)).toBe("--micro-batch-tokens 2048");
   });
 
   test("leave room for a prompt and its completion in a micro-batch", () => {
     const long = trainingNeeds(settingsOf(""), 1700);
-    const room = { piece: GIB, total: 7 * GIB };
+    const room = { piece: GIB, total: 7 * GIB, halves: true };
     const fit = waysToTrain(configOf("qwen2.5-1.5b"), ASSUMED_LIMITS, room, long)[1].fit;
-    const tokens = /--micro-batch-tokens (\d+)/.exec(flagsOf(fit?.savings ?? []))?.[1];
+    const tokens = /--micro-batch-tokens (\d+)/.exec(flagsOf(fit.savings))?.[1];
     expect(Number(tokens ?? 1956)).toBeGreaterThanOrEqual(1956);
   });
 });
@@ -160,7 +163,7 @@ describe("the command", () => {
       `train data.jsonl --model ${model} --stop 'The end'\\''s' --gradient-checkpointing`,
     );
     const { ways } = JSON.parse((await plan(...args, "--json")).stdout);
-    expect(ways[0].fits.flags).toEqual(["--gradient-checkpointing"]);
+    expect(ways[0].with).toEqual(["--gradient-checkpointing"]);
     expect(ways[0].trained).toBe(494_032_768);
   });
 
