@@ -140,11 +140,18 @@ export function smallestFit(
     return planMemory(config, limits, changed, changed.learning?.lora ?? lora);
   };
   let plan = planned();
-  for (let i = 0; !fits(plan, room); plan = planned()) {
-    while (i < all.length && steps[i] === all[i].length) i++;
-    if (i === all.length) return { fits: false, plan, savings: chosen() };
-    steps[i]++;
+  for (let i = 0; i < all.length && !fits(plan, room); i++) {
+    const before = plan;
+    while (steps[i] < all[i].length && !fits(plan, room)) {
+      steps[i]++;
+      plan = planned();
+    }
+    // a full fine-tuning in f16 keeps weights twice: that may cost more than its activations save
+    if (fits(plan, room) || plan.total < before.total) continue;
+    steps[i] = 0;
+    plan = before;
   }
+  if (!fits(plan, room)) return { fits: false, plan, savings: chosen() };
   for (let i = all.length - 1; i >= 0; i--) {
     while (steps[i] > 0) {
       steps[i]--;
