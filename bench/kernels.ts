@@ -3,6 +3,7 @@ import { bestSeconds, type Ceilings, measureCeilings } from "../lib/gpu/measure.
 import type { ModelConfig } from "../lib/model/config.ts";
 import type { HeadShape } from "../lib/model/ops/attention.ts";
 import { Ops } from "../lib/model/ops.ts";
+import type { Dtype } from "../lib/model/precision.ts";
 import { matmulRate, PRODUCTS } from "../lib/model/rates.ts";
 import type { Figure, Section } from "./figures.ts";
 
@@ -15,11 +16,12 @@ export async function ceilingSection(gpu: Gpu): Promise<[Section, Ceilings]> {
   return [{ title: "Ceilings", figures }, ceilings];
 }
 
-/** The three products of a linear layer: at two cubes, and at the model's shapes. */
+/** The three products of a linear layer, everything in `dtype`: at two cubes, and at the model's shapes. */
 export async function matmulSection(
   gpu: Gpu,
   config: ModelConfig,
   { flops }: Ceilings,
+  dtype: Dtype = "f32",
 ): Promise<Section> {
   const ops = new Ops(gpu, config.headDim);
   const { hiddenSize, intermediateSize, numHeads, numKeyValueHeads, headDim } = config;
@@ -32,7 +34,7 @@ export async function matmulSection(
   const figures: Figure[] = [];
   const add = async (name: string, shape: { T: number; K: number; N: number }) => {
     for (const product of PRODUCTS) {
-      const rate = await matmulRate(gpu, ops, product, shape);
+      const rate = await matmulRate(gpu, ops, product, shape, dtype, dtype);
       const label = `${name}, ${product}`;
       figures.push({ name: label, value: rate / 1e9, unit: "GFLOP/s", share: rate / flops });
     }
@@ -42,7 +44,7 @@ export async function matmulSection(
   for (const [name, { K, N }] of Object.entries(layers)) {
     await add(`${name}: ${T} x ${K} x ${N}`, { T, K, N });
   }
-  return { title: "Matrix products, f32", figures };
+  return { title: `Matrix products, ${dtype}`, figures };
 }
 
 /**

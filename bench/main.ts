@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Gpu } from "../lib/gpu/device.ts";
 import { openEmbeddedModel } from "../lib/model/embedded.ts";
+import { hasHalves } from "../lib/model/precision.ts";
 import { versions } from "../lib/versions.ts";
 import { printSection, type Section } from "./figures.ts";
 import { attentionSection, ceilingSection, matmulSection } from "./kernels.ts";
@@ -41,6 +42,7 @@ const show = (section: Section) => {
 const [ceilings, measured] = await ceilingSection(gpu);
 show(ceilings);
 show(await matmulSection(gpu, config, measured));
+if (hasHalves(gpu)) show(await matmulSection(gpu, config, measured, "f16"));
 show(await attentionSection(gpu, config, measured));
 const { name, driver, kind } = gpu.found;
 gpu.destroy();

@@ -7,6 +7,7 @@ import { formatPlan } from "./memory-plan.ts";
 import { baseFormats } from "./model/base-formats.ts";
 import type { Prompter } from "./model/chat.ts";
 import { PackedBatch } from "./model/packing.ts";
+import { type Dtype, NOT_FINITE_REMEDY } from "./model/precision.ts";
 import { learningRateAt } from "./model/schedule.ts";
 import { openNamedModel, prompterOf, requireWhole } from "./named-model.ts";
 import { openGpu, Policy } from "./policy.ts";
@@ -119,7 +120,9 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     });
     step++;
     const gradNorm = await optimizer.update(trained, gradients, rate, step);
-    if (gradNorm === null || !Number.isFinite(loss)) throw new UserError(notFinite(step));
+    if (gradNorm === null || !Number.isFinite(loss)) {
+      throw new UserError(notFinite(step, settings.dtype));
+    }
     const seconds = (performance.now() - began) / 1000;
     const metrics = { loss, entropy, gradNorm, learningTokensPerSecond: targets / seconds };
     run.appendMetrics({ step, learningRate: rate, ...metrics });
@@ -133,8 +136,8 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   return path;
 }
 
-function notFinite(step: number): string {
-  return `step ${step}: the loss or its gradient is not a finite number; lower --learning-rate (the last checkpoint is untouched)`;
+function notFinite(step: number, dtype: Dtype): string {
+  return `step ${step}: the loss or its gradient is not a finite number; ${NOT_FINITE_REMEDY[dtype]} (the last checkpoint is untouched)`;
 }
 
 function encodeExample(

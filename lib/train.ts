@@ -9,6 +9,7 @@ import { newLossSums } from "./explore/loss.ts";
 import { evaluateHeldOut } from "./held-out.ts";
 import { PolicyGradient, type ScoredGroup } from "./learn.ts";
 import { describeGroups, rolloutsOf } from "./metrics.ts";
+import { NOT_FINITE_REMEDY } from "./model/precision.ts";
 import { learningRateAt } from "./model/schedule.ts";
 import { type OpenRun, openRun } from "./open-run.ts";
 import { passTable, type StepMetrics } from "./progress.ts";
@@ -203,7 +204,8 @@ class Trainer {
 
   private notFinite(step: number): string {
     const kept = this.saved > 0 ? `checkpoint-${this.saved} is untouched` : "nothing was saved yet";
-    return `step ${step}: the loss or its gradient is not a finite number; lower --learning-rate (${kept})`;
+    const remedy = NOT_FINITE_REMEDY[this.run.settings.dtype];
+    return `step ${step}: the loss or its gradient is not a finite number; ${remedy} (${kept})`;
   }
 
   private showCompletions(groups: readonly ScoredGroup[]): void {

@@ -11,6 +11,12 @@ export type Dtype = (typeof DTYPES)[number];
 
 export const elementBytes = (dtype: Dtype): ElementBytes => (dtype === "f16" ? 2 : 4);
 
+/** What helps where the loss or its gradient is not a finite number. */
+export const NOT_FINITE_REMEDY: Readonly<Record<Dtype, string>> = {
+  f32: "lower --learning-rate",
+  f16: "lower --learning-rate, or use --dtype f32: f16 ends at 65,504",
+};
+
 /** Whether shaders may read and write f16 in memory here. */
 export const hasHalves = ({ device }: Gpu) => device.features.has("shader-f16");
 

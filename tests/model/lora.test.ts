@@ -12,6 +12,7 @@ import { AdapterLayout, Adapters } from "../../lib/model/lora.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { type Dtype, hasHalves } from "../../lib/model/precision.ts";
 import { encodeSafetensors, openSafetensors } from "../../lib/model/safetensors.ts";
 import { loadDecoderGolden, loadLoraGolden } from "../golden/decoder.ts";
 import { expectClose } from "../oracle/compare.ts";
@@ -34,12 +35,17 @@ function readConfig(config: object) {
   return readAdapterConfig(folder);
 }
 
-function open(gpu: Gpu, name: (typeof names)[number], gradientCheckpointing = false) {
+function open(
+  gpu: Gpu,
+  name: (typeof names)[number],
+  { gradientCheckpointing = false, dtype = "f32" as Dtype } = {},
+) {
   const base = loadDecoderGolden(name);
   const golden = loadLoraGolden(name);
   const { config } = base;
   const { lora } = readConfig({ ...golden.adapterConfig, base_model_name_or_path: "base" });
-  const parameters = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
+  const frozen = new ParameterLayout(config, gpu, () => dtype);
+  const parameters = new Parameters(gpu, frozen, "weights", "weights");
   const layout = new AdapterLayout(config, lora, gpu);
   const adapters = new Adapters(gpu, layout, "weights", "adapters");
   const gradients = new Adapters(gpu, layout, "gradients", "gradients");
@@ -49,7 +55,7 @@ function open(gpu: Gpu, name: (typeof names)[number], gradientCheckpointing = fa
   const { embedding, head, finalNorm, layers } = parameters;
   const weights = { embedding, head, finalNorm, layers, adapters: adapters.adapters };
   const decoder = new Decoder(gpu, config, gpu.allocate("buffers", "RoPE", 64 * config.headDim));
-  const options = { gradientCheckpointing, loraRank: lora.rank };
+  const options = { gradientCheckpointing, loraRank: lora.rank, dtype };
   const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, maxTokens, options));
   const batch = new PackedBatch(maxTokens);
   for (const { prompt, completions } of base.groups) batch.add(prompt, completions);
@@ -65,7 +71,7 @@ describe.each(names)("%s", (name) => {
       const how = checkpointing ? `${limit}, checkpointing` : limit;
       test(`log-probabilities and gradients are PEFT's: ${how}`, async () => {
         const gpu = devices[i];
-        const model = open(gpu, name, checkpointing);
+        const model = open(gpu, name, { gradientCheckpointing: checkpointing });
         const { golden, base, layout, weights, gradients, learner, batch, logprobs } = model;
         const { temperature } = base;
         await learner.logprobs(weights, batch, temperature, logprobs, model.entropies);
@@ -86,6 +92,20 @@ describe.each(names)("%s", (name) => {
       });
     }
   }
+
+  const [gpu] = devices;
+  const why = hasHalves(gpu) ? "" : `, skipped: ${gpu.found.name} has no shader-f16`;
+  test.skipIf(!hasHalves(gpu))(`in f16, near enough to PEFT's${why}`, async () => {
+    const model = open(gpu, name, { dtype: "f16" });
+    const { golden, base, weights, gradients, learner, batch, logprobs } = model;
+    await learner.logprobs(weights, batch, base.temperature, logprobs, model.entropies);
+    expectClose(logprobs, golden.logprobs, { name: "logprobs", relative: 1e-2 });
+    const upstream = Float32Array.from(golden.coefficients);
+    learner.backward(weights, gradients, batch, base.temperature, upstream);
+    for (const [tensor, reference] of golden.gradients) {
+      expectClose(await gradients.get(gpu, tensor), reference, { name: tensor, relative: 2e-2 });
+    }
+  });
 
   test("20 steps of AdamW descend as in PyTorch, and leave the base alone", async () => {
     const [gpu] = devices;

@@ -127,6 +127,27 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
     expect(await copiesOf(weights)).toEqual(computed);
   });
 
+  test("what is too large for f16 is found, and nothing is moved", async () => {
+    const model = open(gpu, "untied");
+    const { golden, layout, trained, weights, gradients, decoder, learner, batch } = model;
+    const norm = "model.layers.1.post_attention_layernorm.weight";
+    const large = Float32Array.from(golden.weights.get(norm) ?? [], (value) => 1e5 * value);
+    trained.set(gpu, norm, large);
+    const settings = {
+      adamBeta1: 0.9,
+      adamBeta2: 0.999,
+      adamEpsilon: 1e-8,
+      weightDecay: 0,
+      maxGradNorm: 1,
+    };
+    const moments = new OptimizerMemory(gpu, layout);
+    const optimizer = new Optimizer(gpu, decoder.ops, moments, settings, weights);
+    await learner.logprobs(weights, batch, 1, model.logprobs, model.entropies);
+    learner.backward(weights, gradients, batch, 1, new Float32Array(batch.predictions).fill(-1));
+    expect(await optimizer.update(trained, gradients, 1e-3, 1)).toBeNull();
+    expect(await trained.get(gpu, norm)).toEqual(large);
+  });
+
   async function copiesOf({ copies }: RoundedParameters) {
     const words = copies.map((copy) => copy && new Uint32Array(copy.length / 2));
     for (const [i, copy] of copies.entries())
