@@ -25,7 +25,7 @@ export class Adamw {
   constructor(private readonly kernels: Kernels) {
     const chunk = { CHUNK: SQUARE_CHUNK };
     kernels.add("adamw", withMath(adamwSource), "square total update update_rounded", chunk);
-    kernels.addShared("adamw", `${adamwSource}\n${adamw8Source}`, "update_8bit", chunk);
+    kernels.addShared("adamw8", `${adamwSource}\n${adamw8Source}`, "update_8bit", chunk);
   }
 
   /** partial[chunkOffset...] = sums of squares of `count` elements of dw, and whether they are finite. */
@@ -65,7 +65,7 @@ export class Adamw {
     key: number,
   ): void {
     const groups = this.kernels.sharedGroups(ceil(count, MOMENT_BLOCK));
-    this.kernels.run("adamw.update_8bit", tensors, adamwParams(params, { count, key }), groups);
+    this.kernels.run("adamw8.update_8bit", tensors, adamwParams(params, { count, key }), groups);
   }
 }
 

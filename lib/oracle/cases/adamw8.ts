@@ -51,7 +51,7 @@ export function adamw8(
       if (!zeroed) [state.first[i], state.second[i]] = random.integers(2, 256);
     }
     if (unclear.length > 0) continue;
-    const kernel = "adamw.update_8bit";
+    const kernel = "adamw8.update_8bit";
     const params = adamwParams(SETTINGS, step, maxNorm);
     return {
       inputs: { dw: gradient, summary: Float64Array.of(Math.fround(total), 0) },
