@@ -154,3 +154,38 @@ test("packed rows come back as they were, in any order", () => {
   expect([...rows]).toEqual(made);
   expect(() => rows.at(3000)).toThrow(RangeError);
 });
+
+describe("Parquet by pages", () => {
+  test.each(["1.0-zstd", "2.0-brotli", "1.0-gzip", "2.0-none"])(
+    "pages %s: lists of all lengths, missing values, two row groups",
+    async (name) => {
+      const path = `${import.meta.dir}/layouts/pages-${name}.parquet`;
+      const { rows } = await readRows(path, { answerField: "target" });
+      expect(rows.length).toBe(1000);
+      for (const [i, { question, answer, fields }] of [...rows].entries()) {
+        expect([question, answer]).toEqual([`question ${i} ${"x".repeat(i % 50)}`, `${i}`]);
+        const prompt = Array.from({ length: i % 5 }, (_, k) => ({
+          role: "user",
+          content: `${i}.${k}`,
+        }));
+        expect(fields).toEqual({
+          question,
+          answer: i % 7 === 3 ? null : i,
+          target: `${i}`,
+          prompt: i % 5 === 4 ? null : prompt,
+          extra: { list: Array.from({ length: i % 3 }, (_, k) => [k, null]), share: i / 4 },
+        });
+      }
+    },
+  );
+
+  test("the columns that are not needed are not read", async () => {
+    const path = `${import.meta.dir}/layouts/pages-1.0-zstd.parquet`;
+    const { rows } = await readRows(path, { answerField: "target", wholeRows: false });
+    expect(rows.at(999)).toEqual({
+      question: `question 999 ${"x".repeat(49)}`,
+      answer: "999",
+      line: 1000,
+    });
+  });
+});

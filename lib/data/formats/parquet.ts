@@ -1,13 +1,13 @@
-/** Parquet, row group by row group, only the columns that are wanted. */
+/** Parquet, a window of rows at a time, only the columns that are wanted. */
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
-import type { Compressors, FileMetaData, SchemaTree } from "hyparquet";
+import type { Compressors, DecodedArray, RowGroup, SchemaTree } from "hyparquet";
 import { UserError } from "../../errors.ts";
 import type { Source } from "./source.ts";
 
 type File = NonNullable<Source["file"]>;
 
-/** Rows decoded at once, where a row group is larger and its columns are flat. */
-const WINDOW = 16_384;
+/** Rows at once. */
+const WINDOW = 4096;
 
 /** hyparquet itself knows Snappy, which is what most files use. */
 const compressors: Compressors = {
@@ -23,40 +23,45 @@ export async function* parquetRows(
   wanted: (names: string[]) => string[],
 ): AsyncGenerator<Record<string, unknown>[]> {
   try {
-    const { cachedAsyncBuffer, parquetMetadataAsync, parquetReadObjects, parquetSchema } =
-      await import("hyparquet");
+    const { parquetMetadataAsync, parquetSchema } = await import("hyparquet");
     const metadata = await parquetMetadataAsync(file);
-    const schema = parquetSchema(metadata).children;
-    const columns = wanted(schema.map(({ element }) => element.name));
-    for (const [from, to] of groupsOf(metadata)) {
-      // the columns' bytes stay until their group is done: each window needs all pages before it
-      const group = { byteLength: file.byteLength, slice: cachedAsyncBuffer(file).slice };
-      const step = isFlat(schema, columns) ? WINDOW : to - from;
-      for (let rowStart = from; rowStart < to; rowStart += step) {
-        const rowEnd = Math.min(to, rowStart + step);
-        const window = { file: group, metadata, columns, rowStart, rowEnd, compressors };
-        const rows = await parquetReadObjects(window);
-        for (const row of rows) for (const key in row) row[key] = plain(row[key]);
-        yield rows;
-      }
-    }
+    const schema = parquetSchema(metadata);
+    const columns = new Set(wanted(schema.children.map(({ element }) => element.name)));
+    for (const group of metadata.row_groups) yield* groupRows(file, schema, group, columns);
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`${name} cannot be read as Parquet: ${(error as Error).message}`);
   }
 }
 
-/** First row and end of each row group. */
-function groupsOf({ row_groups }: FileMetaData): [from: number, to: number][] {
-  let end = 0;
-  return row_groups.map(({ num_rows }) => {
-    end += Number(num_rows);
-    return [end - Number(num_rows), end];
-  });
+async function* groupRows(
+  file: File,
+  schema: SchemaTree,
+  group: RowGroup,
+  columns: ReadonlySet<string>,
+): AsyncGenerator<Record<string, unknown>[]> {
+  const { ColumnReader } = await import("./parquet-column.ts");
+  const { assembleNested } = await import("hyparquet/src/assemble.js");
+  const { DEFAULT_PARSERS } = await import("hyparquet/src/convert.js");
+  const readers = group.columns
+    .filter(({ meta_data }) => columns.has(meta_data?.path_in_schema[0] ?? ""))
+    .map((chunk) => new ColumnReader(file, schema, chunk, compressors));
+  const fields = schema.children.filter(({ element }) => columns.has(element.name));
+  const total = Number(group.num_rows);
+  for (let done = 0; done < total; done += WINDOW) {
+    const count = Math.min(WINDOW, total - done);
+    const values = new Map<string, DecodedArray>();
+    for (const reader of readers) values.set(reader.path.join("."), await reader.take(count));
+    for (const field of fields) {
+      if (field.children.length > 0) assembleNested(values, field, DEFAULT_PARSERS);
+    }
+    yield Array.from({ length: count }, (_, row) =>
+      Object.fromEntries(
+        fields.map(({ element: { name } }) => [name, plain(values.get(name)?.[row] ?? null)]),
+      ),
+    );
+  }
 }
-
-const isFlat = (schema: SchemaTree[], columns: string[]) =>
-  schema.every(({ element, children }) => !columns.includes(element.name) || children.length === 0);
 
 /** Whole numbers as JSON has them; Parquet's are bigints. */
 function plain(value: unknown): unknown {

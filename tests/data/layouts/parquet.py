@@ -67,3 +67,22 @@ FILES = {
 for name, rows in FILES.items():
     path = pathlib.Path(__file__).parent / f"{name}.parquet"
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path, compression="snappy")
+
+
+def pages(index):
+    """Rows whose lists have 0 to 4 elements, some of them missing, to be spread over many pages."""
+    return {
+        "question": f"question {index} " + "x" * (index % 50),
+        "answer": None if index % 7 == 3 else index,
+        "target": str(index),
+        "prompt": None if index % 5 == 4 else [{"role": "user", "content": f"{index}.{k}"} for k in range(index % 5)],
+        "extra": {"list": [[i, None] for i in range(index % 3)], "share": index / 4},
+    }
+
+
+table = pyarrow.Table.from_pylist([pages(index) for index in range(1000)])
+for version, compression in [("1.0", "zstd"), ("2.0", "brotli"), ("1.0", "gzip"), ("2.0", "none")]:
+    path = pathlib.Path(__file__).parent / f"pages-{version}-{compression}.parquet"
+    pyarrow.parquet.write_table(
+        table, path, compression=compression, data_page_version=version, data_page_size=500, row_group_size=700
+    )
