@@ -32,6 +32,35 @@ export function polynomial(
   return [factored, expanded, perturbed];
 }
 
+/** A number p/q + (r/s) sqrt(c) in several spellings, and some numbers beside it. */
+export function surd(random: Random): { equal: string[]; different: string[] } {
+  const nonzero = () => (random.chance(0.5) ? 1 : -1) * (1 + random.int(9));
+  const [p, r, s] = [nonzero(), nonzero(), 1 + random.int(9)];
+  const c = random.pick([2, 3, 5, 6, 7, 10]);
+  const k = 2 + random.int(4);
+  const root = `\\frac{${r}}{${s}}\\sqrt{${c}}`;
+  // 1 / (p + q sqrt c) with its denominator freed of the root
+  const norm = p * p * s * s - r * r * c;
+  return {
+    equal: [
+      `${p}+${root}`,
+      `${root}${signed(p)}`,
+      `\\frac{${p * s}${signed(r)}\\sqrt{${c}}}{${s}}`,
+      `\\dfrac{${p * s * k}${signed(r)}\\sqrt{${c * k * k}}}{${s * k}}`,
+      `${p}${signed(r)}*sqrt(${c})/${s}`,
+      `\\frac{${norm}}{${s}\\left(${p * s}${signed(-r)}\\sqrt{${c}}\\right)}`,
+      `(${p * s}${signed(r)}\\cdot ${c}^{1/2})/${s}`,
+    ],
+    different: [
+      `${p}-${root}`,
+      `${p + 1}+${root}`,
+      `${p}+\\frac{${r}}{${s}}\\sqrt{${c + 1}}`,
+      `${p}+\\frac{${r}}{${s + 1}}\\sqrt{${c}}`,
+      (p + (r / s) * Math.sqrt(c)).toFixed(6),
+    ],
+  };
+}
+
 const signed = (n: number) => (n < 0 ? `${n}` : `+${n}`);
 
 /** The same formula as somebody else would set it. */

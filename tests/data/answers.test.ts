@@ -4,7 +4,7 @@ import { mathKey } from "../../lib/data/outcome/math/canonical.ts";
 import { join } from "../../lib/data/outcome/math/known.ts";
 import { Random } from "../../lib/data/random.ts";
 import { isRight, readPairs } from "../../scripts/answers.ts";
-import { hostileAnswer, polynomial, processorMs, retypeset } from "../answers.ts";
+import { hostileAnswer, polynomial, processorMs, retypeset, surd } from "../answers.ts";
 
 test("the table of answer pairs: none wrongly equal, at most 1 % wrongly different", async () => {
   const pairs = await readPairs();
@@ -38,6 +38,22 @@ describe("properties", () => {
     }
   });
 
+  test("equality is transitive: what equals the same answer is equal", async () => {
+    const rows = Map.groupBy(await readPairs(), ({ gold }) => gold);
+    for (const [gold, pairs] of rows) {
+      const key = mathKey(gold) ?? gold;
+      // 50 and 0.5 both answer 50 %: what an answer can also be read as is no equality
+      const equal = pairs
+        .filter((pair) => pair.equal)
+        .map(({ answer }) => mathKey(findStated(answer)?.text ?? answer) ?? answer)
+        .filter((other) => join(other, [key], true) === key);
+      for (const [i, other] of equal.entries()) {
+        const next = equal[(i + 1) % equal.length];
+        expect([gold, other, next, join(other, [next], true)]).toEqual([gold, other, next, next]);
+      }
+    }
+  });
+
   test("white space and LaTeX spacing never matter", async () => {
     for (const pair of await readPairs()) {
       const gold = findStated(pair.gold)?.text ?? pair.gold;
@@ -58,6 +74,16 @@ describe("properties", () => {
       expect([perturbed, mathKey(perturbed) === key]).toEqual([perturbed, false]);
     }
   });
+});
+
+test("random surds share a key in every spelling; numbers beside them do not", () => {
+  const random = new Random(8);
+  for (let i = 0; i < 300; i++) {
+    const { equal, different } = surd(random);
+    const key = mathKey(equal[0]);
+    expect(equal.map((text) => [text, mathKey(text)])).toEqual(equal.map((text) => [text, key]));
+    for (const text of different) expect([text, mathKey(text) === key]).toEqual([text, false]);
+  }
 });
 
 test("random bytes and mutated answers: no throw, no hang, keys of keys stay", async () => {
