@@ -15,7 +15,7 @@ export interface Line {
   points: readonly Point[];
 }
 
-/** A chart of lines, each labelled at its end. */
+/** A chart of lines, each named at the right, at the height where it ends. */
 export interface LineChart {
   id: string;
   /** What the vertical axis shows: it stands above the chart. */
@@ -53,9 +53,10 @@ export function drawLines(chart: LineChart, inks: ReadonlyMap<string, Ink>): Pro
     perLabel,
     scaled(most),
   );
-  const labels = lines.map(({ name, points }, i) => ({
+  const labels = lines.map(({ name }, i) => ({
     name,
-    x: points[points.length - 1].x,
+    // a line that ends early is named at the edge too, or names would lie across other lines
+    x: Math.max(...xs),
     y: chart.yLog ? 10 ** ends[i] : ends[i],
   }));
   const few = lines.every(({ points }) => points.length <= 12);

@@ -1,8 +1,9 @@
+import { optionName } from "../flags.ts";
 import type { ReportedRun, RunSettings } from "./runs.ts";
 
 /** Runs that differ in their seed alone. */
 export interface Method {
-  /** What it is called everywhere in the report: `ucb-con`, or `ucb-con, learning-rate 0.001`. */
+  /** What it is called everywhere in the report: `ucb-con`, or `ucb-con, c 0.4, learning-rate 0.001`. */
   name: string;
   explore: string;
   runs: ReportedRun[];
@@ -12,7 +13,7 @@ export interface Method {
 const INCIDENTAL = new Set(
   (
     "seed outputDir resume quiet json gpu logCompletions saveSteps saveTotalLimit saveBest evalFile evalSteps " +
-    "evalSamples maxSteps microBatchTokens samplingBatchSize gradientCheckpointing explore data b0 tensorboard"
+    "evalSamples maxSteps microBatchTokens samplingBatchSize gradientCheckpointing explore data tensorboard"
   ).split(" "),
 );
 
@@ -26,15 +27,20 @@ function exploreOf({ settings }: ReportedRun): string {
 
 /** Sorts runs into methods; what differs between runs of the same exploration joins the name. */
 export function methodsOf(runs: readonly ReportedRun[]): Method[] {
-  const varying = varyingSettings(runs);
-  const methods = new Map<string, Method>();
+  const explored = new Map<string, ReportedRun[]>();
   for (const run of runs) {
     const explore = exploreOf(run);
-    const differences = explore === "base" ? [] : varying.map((key) => describe(key, run.settings));
-    const name = [explore, ...differences].join(", ");
-    const method = methods.get(name) ?? { name, explore, runs: [] };
-    method.runs.push(run);
-    methods.set(name, method);
+    explored.set(explore, [...(explored.get(explore) ?? []), run]);
+  }
+  const methods = new Map<string, Method>();
+  for (const [explore, some] of explored) {
+    const varying = explore === "base" ? [] : varyingSettings(some);
+    for (const run of some) {
+      const name = [explore, ...varying.map((key) => describe(key, run.settings))].join(", ");
+      const method = methods.get(name) ?? { name, explore, runs: [] };
+      method.runs.push(run);
+      methods.set(name, method);
+    }
   }
   const rank = ({ explore }: Method) => (ORDER.indexOf(explore) + ORDER.length) % ORDER.length;
   return [...methods.values()].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
@@ -44,27 +50,15 @@ const shown = (value: unknown) =>
   Array.isArray(value) ? value.join("/") : String(value ?? "none");
 
 function describe(key: string, settings: RunSettings): string {
-  const option = key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+  const option = key === "exploreCoef" ? "c" : optionName(key);
   return `${option} ${shown(settings[key])}`;
 }
 
-/** The settings, other than incidental ones, in which runs of the same exploration differ. */
+/** The settings, other than incidental ones, in which these runs differ. */
 function varyingSettings(runs: readonly ReportedRun[]): string[] {
-  const trained = runs.filter((run) => exploreOf(run) !== "base");
-  const keys = new Set(trained.flatMap(({ settings }) => Object.keys(settings)));
+  const keys = new Set(runs.flatMap(({ settings }) => Object.keys(settings)));
   return [...keys].filter((key) => {
-    if (INCIDENTAL.has(key)) return key === "b0" && differs(key, trained, "ucb-con");
-    return differs(key, trained, "");
+    const values = new Set(runs.map(({ settings }) => JSON.stringify(settings[key] ?? null)));
+    return values.size > 1 && !INCIDENTAL.has(key);
   });
-}
-
-function differs(key: string, runs: readonly ReportedRun[], within: string): boolean {
-  const values = new Map<string, Set<string>>();
-  for (const run of runs) {
-    const explore = exploreOf(run);
-    if (!explore.includes(within)) continue;
-    const seen = values.get(explore) ?? new Set();
-    values.set(explore, seen.add(JSON.stringify(run.settings[key] ?? null)));
-  }
-  return [...values.values()].some((seen) => seen.size > 1);
 }

@@ -154,7 +154,7 @@ async function samplingSection(material: Material, coverage: CoverageLines): Pro
       "distinct answers, questions still unsolved",
     ),
   ]);
-  const about = `A training run is also a sampler. What it has found, against the samples it has drawn of each question: where a method sees fewer answers than the base model at equal samples, also on questions it never solved, the loss of diversity has spread. ${BAND}`;
+  const about = `A training run is also a sampler. What it has found, against the samples it has drawn of each question: where a method sees fewer answers than the base model at equal samples, also on questions it never solved, the loss of diversity has spread. Means over fewer than five questions are not drawn. ${BAND}`;
   const base = material.methods.some(({ explore }) => explore === "base");
   const missing = base
     ? ""
@@ -163,7 +163,7 @@ async function samplingSection(material: Material, coverage: CoverageLines): Pro
   return section("Training as sampling", "The ledger holds no completions yet.");
 }
 
-const HISTORICAL = ["none", "ucb", "ucb-mean", "ucb-con"];
+const HISTORICAL = ["base", "none", "ucb", "ucb-mean", "ucb-con"];
 
 async function historySection(material: Material, coverage: CoverageLines): Promise<string> {
   const methods = material.methods.filter(({ explore }) => HISTORICAL.includes(explore));

@@ -38,6 +38,9 @@ export function metricLines(methods: readonly Method[], metric: string): Line[] 
   });
 }
 
+/** A mean over fewer questions than these is not drawn. */
+const FEWEST = 5;
+
 export type CoverageFigure = "solved" | "distinct" | "distinctUnsolved";
 
 /** Training as sampling: what was seen against samples drawn of each question. */
@@ -66,8 +69,9 @@ export class CoverageLines {
         // a question that was not drawn so often would be left out, and the mean would jump
         const reached = histories.filter((history) => history.samples >= samples).length;
         if (reached < 0.9 * histories.length) return [];
-        const y = quotient(coverageAfter(histories, samples)[figure]);
-        return Number.isFinite(y) ? [{ x: samples, y }] : [];
+        const ratio = coverageAfter(histories, samples)[figure];
+        const questions = ratio.per.filter((weight) => weight > 0).length;
+        return questions >= FEWEST ? [{ x: samples, y: quotient(ratio) }] : [];
       });
     });
   }

@@ -36,8 +36,10 @@ export function summarise(methods: readonly Method[]): string {
       );
     }
   }
-  const seeds = Math.max(...trained.map(({ runs }) => runs.length));
-  const over = seeds > 1 ? `questions and ${seeds} seeds` : "questions";
+  const counts = trained.map(({ runs }) => runs.length);
+  const [fewest, seeds] = [Math.min(...counts), Math.max(...counts)];
+  const range = fewest === seeds ? String(seeds) : `${fewest} to ${seeds}`;
+  const over = seeds > 1 ? `questions and ${range} seeds` : "questions";
   const chance = seeds > 1 ? "" : " One seed each: how much runs differ by chance is not in them.";
   return `${sentences.join(" ")}</p>\n<p class="note">In brackets: 95 % bootstrap intervals over ${over}, in percentage points; differences are paired.${chance}`;
 }
@@ -65,6 +67,7 @@ function comparison(plain: Models, others: readonly Models[], k: number): string
     const gain = gainOf(plain, models, `pass@${k}`);
     return gain ? [{ name: models.name, gain }] : [];
   });
+  gains.sort((a, b) => b.gain.mean - a.gain.mean);
   const list = (verdict: string, some: typeof gains) =>
     some.length > 0
       ? [

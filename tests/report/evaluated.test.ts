@@ -50,10 +50,8 @@ describe("methods", () => {
       "ucb: 1",
       "batch: 1",
     ]);
-    expect(names(of("ucb", [0.2]), of("ucb", [0.4]))).toEqual([
-      "ucb, explore-coef 0.2: 1",
-      "ucb, explore-coef 0.4: 1",
-    ]);
+    expect(names(of("ucb", [0.2]), of("ucb", [0.4]))).toEqual(["ucb, c 0.2: 1", "ucb, c 0.4: 1"]);
+    expect(names(of("none", [0]), of("ucb", [0.2]), of("ucb", [0.4]))[0]).toBe("none: 1");
   });
 });
 
