@@ -9,7 +9,7 @@ import { replaceFile } from "../files.ts";
 import { optionName } from "../flags.ts";
 import { LedgerReader } from "../ledger.ts";
 import { Progress } from "../progress.ts";
-import { RunFolder } from "../run.ts";
+import { modelPath, RunFolder } from "../run.ts";
 import { sampleBase } from "../sample-base.ts";
 import type { CompareSettings } from "../settings.ts";
 import { train } from "../train.ts";
@@ -83,7 +83,8 @@ function requireSame(run: PlannedRun): void {
   if (!isBegun(run)) return;
   const folder = folderOf(run);
   const { settings } = RunFolder.open(folder).readConfig<Record<string, unknown>>();
-  for (const [key, value] of Object.entries(storedSettings(run.settings))) {
+  const wanted = { ...run.settings, model: modelPath(run.settings.model) };
+  for (const [key, value] of Object.entries(storedSettings(wanted))) {
     const stored = settings[key];
     // what depends on model and data was settled when the run began; older versions knew fewer settings
     if (key === "outputDir" || CHANGEABLE.has(key) || value === null || stored === undefined)
