@@ -37,9 +37,11 @@ export async function openData(
   const isFile =
     existsSync(name) || !isHubName(name) || /\.(?:\w*json\w*|[ct]sv|parquet|gz|txt)$/i.test(name);
   if (!isFile) return hubDataset(name, { split: split ?? "train", subset }, showDownload);
-  const flag = split !== null ? "--split" : subset !== null ? "--subset" : null;
-  if (flag)
-    throw new UserError(`${flag} is for data sets of the hub, and ${name} is none: leave it out`);
+  if (split !== null || subset !== null) {
+    throw new UserError(
+      `--split, --eval-split and --subset are for data sets of the hub, and ${name} is none: leave them out`,
+    );
+  }
   return { name, files: [name] };
 }
 

@@ -29,7 +29,7 @@ export class RunFolder {
 
   /** Makes a new folder; without a name, the first free `runs/<data>-<n>`. An existing one is never touched. */
   static create(outputDir: string | null, data: string): RunFolder {
-    const stem = basename(data, extname(data)) || "run";
+    const stem = data === "-" ? "stdin" : basename(data, extname(data)) || "run";
     for (let n = 1; ; n++) {
       const path = outputDir ?? join("runs", `${stem}-${n}`);
       try {

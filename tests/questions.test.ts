@@ -44,5 +44,7 @@ test("a name is a file unless it can only be one of the hub", async () => {
   expect(await openData("-", none)).toEqual({ name: "-", files: ["-"] });
   const split = openData("a/b.jsonl", { split: "test", subset: null });
   await expect(split).rejects.toThrow(UserError);
-  await expect(split).rejects.toThrow("--split is for data sets of the hub, and a/b.jsonl is none");
+  await expect(split).rejects.toThrow(
+    "are for data sets of the hub, and a/b.jsonl is none: leave them out",
+  );
 });

@@ -1,6 +1,6 @@
 /** Files as people have them: JSON lines, a JSON array, CSV or Parquet, plain or gzipped, or standard input. */
 import { csvRows } from "./formats/csv.ts";
-import { kindOf } from "./formats/kinds.ts";
+import { kindOf, separatorOf } from "./formats/kinds.ts";
 import { arrayElements, type Line, lines } from "./formats/lines.ts";
 import { parquetRows } from "./formats/parquet.ts";
 import { openSource, type Source } from "./formats/source.ts";
@@ -23,7 +23,7 @@ export async function* readEntries(path: string, options: EntryOptions): AsyncGe
     if (kind === "parquet") yield* parquetEntries(source, path, options);
     else if (kind === "array") yield* jsonEntries(arrayElements(source.pieces, path));
     else if (kind === "lines") yield* jsonEntries(lines(source.pieces, path));
-    else yield* csvEntries(lines(source.pieces, path), kind === "csv" ? "," : "\t");
+    else yield* csvEntries(lines(source.pieces, path), separatorOf(source.head));
   } finally {
     await source.close();
   }
@@ -67,6 +67,8 @@ function jsonEntry({ line, text }: Line): Entry[] {
 }
 
 function whyNotJson(text: string): string {
+  if (text.trim() === "{") return "not JSON: a row stands in one line, or the rows in a JSON array";
+  if (/^[\w" ]+[,;\t]/.test(text)) return "not JSON; if this is CSV, name the file .csv";
   const outside = text.replace(/"(?:[^"\\]|\\.)*"/g, "");
   const special = /-?\b(?:NaN|Infinity)\b/.exec(outside)?.[0];
   if (special) return `not JSON: ${special} is no JSON value; write null`;

@@ -58,6 +58,8 @@ describe("formats", () => {
     expect(await read("a.csv", csv)).toEqual(rows);
     expect(await read("a.csv.gz", Bun.gzipSync(csv))).toEqual(rows);
     expect(await read("a.txt", csv)).toEqual(rows);
+    const semicolons = "question;answer\n1,5+1;2,5\n";
+    expect(await read("semicolons.csv", semicolons)).toEqual([[2, "1,5+1", "2,5"]]);
     expect(await read("a.tsv", "question\tanswer\na, b\t3\n")).toEqual([[2, "a, b", "3"]]);
     expect(await refused("b.csv", "question,answer\na")).toContain(
       "b.csv:2: 1 columns instead of 2",
@@ -134,7 +136,8 @@ describe("what is no data gets one line", () => {
       /:1: longer than 64 MiB; is this a file/,
     ],
     ["bad.parquet", Buffer.from(`PAR1${"x".repeat(20)}`), /cannot be read as Parquet/],
-    ["csv.jsonl", "question,answer\na,b", /csv\.jsonl:1: not JSON/],
+    ["csv.jsonl", "question,answer\na,b", /csv\.jsonl:1: not JSON; if this is CSV, name the/],
+    ["pretty.json", '{\n"data": []\n}', /:1: not JSON: a row stands in one line, or the rows in a/],
   ])("%s", async (name, content, message) => {
     expect(await refused(name, content)).toMatch(message);
   });

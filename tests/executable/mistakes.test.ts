@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, truncateSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Program, QUESTIONS } from "./program.ts";
 
@@ -20,6 +28,14 @@ beforeAll(async () => {
   program.write("words.jsonl", [QUESTIONS[0], { question: "How?", answer: "2" }]);
   program.write("texts.jsonl", [{ prompt: "How?", completion: "#2" }]);
   program.write("long-text.jsonl", [{ prompt: `${"1+".repeat(40)}1=`, completion: "#" }]);
+  program.write("row-3.jsonl", [...QUESTIONS.slice(0, 2), { id: 3 }]);
+  program.write("nan.jsonl", '{"question": "1+1=", "answer": NaN}\n');
+  program.write("page.jsonl", "<!doctype html>\n<html></html>\n");
+  program.write("lines.csv", "question,answer\n10+1-1+1=\n");
+  const text = QUESTIONS.map((row) => `${JSON.stringify(row)}\n`).join("");
+  writeFileSync(program.path("utf16.jsonl"), Buffer.from(`\uFEFF${text}`, "utf16le"));
+  writeFileSync(program.path("cut.jsonl.gz"), Bun.gzipSync(text).slice(0, 60));
+  writeFileSync(program.path("weights.bin"), Buffer.from([7, 0, 0, 1]));
   mkdirSync(program.path("no-model"));
   await program.succeed(`train data.jsonl ${TINY} --max-steps 2 --output-dir run --quiet`);
 });
@@ -48,6 +64,26 @@ describe("one line, exit code 2, and nothing written", () => {
     ["train empty.jsonl", /^empty\.jsonl: the file is empty; it needs lines such as \{"question"/],
     ["train not-json.jsonl", `not-json.jsonl:2: not JSON; ${SHAPE}`],
     ["train no-question.jsonl", /^no-question\.jsonl:1: no "question"/],
+    ["train no-model", "no-model is a folder; give the path of a JSONL file of questions in it"],
+    ["train row-3.jsonl", `row-3.jsonl:3: no "question" (the row has "id"); ${SHAPE}`],
+    ["train nan.jsonl", `nan.jsonl:1: not JSON: NaN is no JSON value; write null; ${SHAPE}`],
+    ["train page.jsonl", "page.jsonl is a web page, not data; download the data file itself"],
+    ["train lines.csv", `lines.csv:2: 1 columns instead of 2; ${SHAPE}`],
+    ["train utf16.jsonl", "utf16.jsonl is UTF-16 text, not data; save it as UTF-8"],
+    ["train cut.jsonl.gz", "cut.jsonl.gz: the gzipped data is cut off; fetch it again"],
+    [
+      "data weights.bin",
+      "weights.bin is a binary file, not data; give JSON lines, a JSON array, CSV or Parquet",
+    ],
+    [
+      "train data.jsonl --question-field answer --answer-field answer",
+      "--question-field and --answer-field are both answer: give two fields",
+    ],
+    [
+      "train data.jsonl --split test",
+      /^--split, --eval-split and --subset are for data sets of the/,
+    ],
+    ["data nan.jsonl", /^nan\.jsonl: none of 1 rows can be used; line 1: not JSON: NaN is no JSON/],
     ["train no-answer.jsonl", /^no-answer\.jsonl:3: no "answer"/],
     ["train data.jsonl --eval-file no-answer.jsonl", /^no-answer\.jsonl:3: no "answer"/],
     ["train words.jsonl", `words.jsonl:2: this model's tokenizer cannot spell "How?"; ${spell}`],
@@ -120,12 +156,23 @@ describe("one line, exit code 2, and nothing written", () => {
     await expectMistake("sample 1+1= --model model", /^model\/model\.safetensors .*;/);
   });
 
+  test("Parquet and what the executable makes itself are read by it", async () => {
+    const layouts = `${import.meta.dir}/../data/layouts`;
+    const pages = await program.succeed(`data ${layouts}/verl-gsm8k.parquet`);
+    expect(pages).toContain("verl-gsm8k.parquet: 2 rows, 2 usable, 2 different questions");
+    await program.succeed("data make arithmetic --n 8 -o made.jsonl");
+    const made = await program.succeed("data made.jsonl data.jsonl --model embedded");
+    expect(made).toContain("no question is in both");
+  });
+
   test("--skip-bad goes on, with a count", async () => {
     const stdout = await program.succeed(
       `train not-json.jsonl --skip-bad ${TINY} --max-steps 1 --output-dir skipped --eval-file no-answer.jsonl --eval-samples 2`,
     );
     expect(stdout).toMatch(/^left out 1 line; the first: not-json\.jsonl:2: not JSON$/m);
-    expect(stdout).toMatch(/^left out 1 line; the first: no-answer\.jsonl:3: no "answer"$/m);
+    expect(stdout).toMatch(
+      /^left out 1 line; the first: no-answer\.jsonl:3: no "answer" \(the row has "question"\)$/m,
+    );
   });
 });
 

@@ -1,7 +1,7 @@
 /** What a file is, told from its first bytes rather than its name; and what to do about those that are no data. */
 import { UserError } from "../../errors.ts";
 
-export type Kind = "parquet" | "array" | "lines" | "csv" | "tsv";
+export type Kind = "parquet" | "array" | "lines" | "csv";
 
 /** Things people give by mistake: how they begin, what they are, and what to do instead. */
 const MISTAKEN: [begin: RegExp, what: string, fix: string][] = [
@@ -30,10 +30,14 @@ export function kindOf(head: Uint8Array, name: string): Kind {
   const content = text.replace(/^\xef\xbb\xbf/, "").trimStart();
   if (/^\[\s*(?:\{|$|\])/.test(content)) return "array";
   if (content === "" || /^[{[]/.test(content)) return "lines";
-  if (/\.tsv(?:\.gz)?$/i.test(name)) return "tsv";
-  if (/\.csv(?:\.gz)?$/i.test(name)) return "csv";
-  const [first] = content.split("\n");
-  const looksLikeCsv = /^[\w" ]+(?:[,\t][\w" ]*)+\r?$/.test(first);
-  if (/\.jsonl?(?:\.gz)?$/i.test(name) || !looksLikeCsv) return "lines";
-  return first.includes("\t") ? "tsv" : "csv";
+  if (/\.[ct]sv(?:\.gz)?$/i.test(name)) return "csv";
+  const looksLikeCsv = /^[\w" ]+(?:[,;\t][\w" ]*)+\r?(?:\n|$)/.test(content);
+  return looksLikeCsv && !/\.jsonl?(?:\.gz)?$/i.test(name) ? "csv" : "lines";
+}
+
+/** What stands between the cells: whatever is most frequent among the names in the first line. */
+export function separatorOf(head: Uint8Array): string {
+  const [names] = Buffer.from(head).toString("latin1").split("\n");
+  const times = (separator: string) => names.split(separator).length;
+  return [";", "\t"].reduce((best, one) => (times(one) > times(best) ? one : best), ",");
 }
