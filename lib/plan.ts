@@ -1,5 +1,5 @@
 import { optionName } from "./flags.ts";
-import { MEMORY_PARTS, type MemoryPlanner } from "./gpu/memory.ts";
+import { MEMORY_PARTS, type MemoryPart, type MemoryPlanner } from "./gpu/memory.ts";
 import {
   type AdapterLimits,
   formatBytes,
@@ -11,8 +11,8 @@ import {
   trainingNeeds,
 } from "./memory-plan.ts";
 import { baseFormats } from "./model/base-formats.ts";
-import type { ModelConfig } from "./model/config.ts";
-import { tensorShapes } from "./model/config.ts";
+import { type ModelConfig, tensorShapes } from "./model/config.ts";
+import type { ModelFolder } from "./model/folder.ts";
 import { adapterShapes, LORA_TARGETS, type LoraConfig } from "./model/lora.ts";
 import { requireDtype } from "./model/precision.ts";
 import { openNamedModel, requireWhole } from "./named-model.ts";
@@ -63,60 +63,70 @@ export function waysToTrain(
 
 /** `rlexplore plan`: the memory that `train` would take, by part, and settings with which it fits. */
 export async function plan(given: PlanSettings): Promise<void> {
-  const note = (text: string) => console.error(text);
   const wanted = { weights: "if there", tokenizer: given.data !== "" } as const;
   const model = await openNamedModel(given.model, wanted);
   requireWhole(given.model, model);
-  const { config } = model;
-  const context = config.maxPositionEmbeddings;
-  let settings: PlanSettings & { maxCompletionLength: number };
-  let prompt: number;
-  if (given.data) {
-    const read = await readQuestions(given, await readRunData(given, note), model, note);
-    settings = read.settings;
-    prompt = longestPrompt([...read.questions.drawn, ...read.heldOut]);
-  } else {
-    settings = fitContext(given, [], context);
-    prompt = given.maxPromptLength ?? Math.min(MAX_PROMPT_LENGTH, context >> 1);
-    requireMicroBatch(prompt, settings);
-  }
-  const formats = baseFormats(settings, config, model.tensors);
+  const { settings, prompt } = await lengths(given, model);
+  const formats = baseFormats(settings, model.config, model.tensors);
   const needs = trainingNeeds(settings, prompt, formats);
   const gpu = given.memory === null || given.gpu !== null ? await openGpu(given.gpu) : null;
   if (gpu) requireDtype(gpu, settings.dtype);
   const limits = gpu ?? ASSUMED_LIMITS;
   const room = gpu ? roomOf(gpu) : { piece: limits.bindingLimit, total: null, halves: true };
   if (given.memory !== null) room.total = given.memory;
-  const ways = waysToTrain(config, limits, room, needs);
-  const host = hostBytes(config);
+  const ways = waysToTrain(model.config, limits, room, needs);
+  const host = hostBytes(model.config);
   gpu?.destroy();
 
+  const commandOf = (way: Way) => commandLine(given, needs.learning.lora ?? LORA, way);
   if (given.json) {
     console.log(JSON.stringify({ model: model.source, room, host, ways: ways.map(asJson) }));
-    return;
-  }
-  const commandOf = (way: Way) => commandLine(given, needs.learning.lora ?? LORA, way);
-  if (given.quiet) {
+  } else if (given.quiet) {
     for (const way of ways) if (way.fit.fits) console.log(commandOf(way));
-    return;
+  } else {
+    const { rows, maxNewTokens } = needs.sampling;
+    const size =
+      room.total === null
+        ? "its memory is not known: say it with --memory 12GiB"
+        : `${formatBytes(room.total)} ${given.memory === null ? "free" : "given"}`;
+    const lines = [
+      `${model.source}: ${count(tensorShapes(model.config)).toLocaleString("en")} parameters`,
+      `micro-batches of ${settings.microBatchTokens} tokens; ${rows} completions at once, of up to ${maxNewTokens} tokens, prompts of up to ${prompt}`,
+      "",
+      ...table(ways),
+      "",
+      `adapter: ${gpu ? gpu.found.why : "none opened; limits as GPUs with 8 GiB or more have them"}`,
+      `  ${size}, ${formatBytes(room.piece)} at most for one tensor`,
+      `host: about ${formatBytes(host)} beside that, mostly for one tensor at a time`,
+      ...ways.flatMap((way) => {
+        const line = `\n${verdict(way, room)}`;
+        return way.fit.fits ? [line, `  ${commandOf(way)}`] : [line];
+      }),
+    ];
+    console.log(lines.join("\n"));
   }
-  const { samplesPerPrompt: _, rows, maxNewTokens } = needs.sampling;
-  console.log(`${model.source}: ${count(tensorShapes(config)).toLocaleString("en")} parameters
-micro-batches of ${settings.microBatchTokens} tokens; ${rows} completions at once, of up to ${maxNewTokens} tokens, prompts of up to ${prompt}
+}
 
-${table(ways)}
-
-adapter: ${gpu ? gpu.found.why : "none opened; limits as GPUs with 8 GiB or more have them"}
-  ${room.total === null ? "tells no size of its memory: say it with --memory 12GiB" : `${formatBytes(room.total)} ${given.memory === null ? "free" : "given"}`}, ${formatBytes(room.piece)} at most for one tensor
-host: about ${formatBytes(host)} beside that, mostly for one tensor at a time`);
-  for (const way of ways)
-    console.log(`\n${verdict(way, room)}${way.fit.fits ? `\n  ${commandOf(way)}` : ""}`);
+/** Settles how long prompts and completions may be: by the data, if there is any. */
+async function lengths(given: PlanSettings, model: ModelFolder) {
+  if (given.data) {
+    const note = (text: string) => console.error(text);
+    const read = await readQuestions(given, await readRunData(given, note), model, note);
+    const prompt = longestPrompt([...read.questions.drawn, ...read.heldOut]);
+    return { settings: read.settings, prompt };
+  }
+  const context = model.config.maxPositionEmbeddings;
+  const settings = fitContext(given, [], context);
+  const prompt = given.maxPromptLength ?? Math.min(MAX_PROMPT_LENGTH, context >> 1);
+  requireMicroBatch(prompt, settings);
+  return { settings, prompt };
 }
 
 /** Whether it fits, or with what. */
 function verdict({ name, plan, fit }: Way, room: Room): string {
-  if (!fit.fits)
+  if (!fit.fits) {
     return `${name} does not fit: with all that saves memory ${shortage(fit.plan, room)}`;
+  }
   if (fit.savings.length === 0) {
     const sure = room.total === null ? ", as far as the adapter tells" : "";
     return `${name} fits as it is, in ${formatBytes(plan.total)}${sure}`;
@@ -135,37 +145,29 @@ const asJson = ({ name, trained, plan, fit }: Way) => ({
 });
 
 /** The bytes of each way side by side. */
-function table(ways: readonly Way[]): string {
-  const row = (label: string, cells: string[]) =>
-    label.padEnd(22) + cells.map((cell) => cell.padStart(18)).join("");
-  const bytes = (label: string, of: (way: Way) => number) =>
-    row(
-      label,
-      ways.map((way) => formatBytes(of(way))),
-    );
-  return [
-    row(
-      "",
-      ways.map(({ name }) => name),
-    ),
-    row(
-      "trained parameters",
-      ways.map(({ trained }) => trained.toLocaleString("en")),
-    ),
-    ...MEMORY_PARTS.map((part) => bytes(part, ({ plan }) => plan.bytes.get(part) ?? 0)),
-    bytes("in all", ({ plan }) => plan.total),
-    bytes("largest tensor", ({ plan }) => plan.largest.bytes),
-  ].join("\n");
+function table(ways: readonly Way[]): string[] {
+  const bytesOf = (part: MemoryPart) => (way: Way) => formatBytes(way.plan.bytes.get(part) ?? 0);
+  const rows: [string, (way: Way) => string][] = [
+    ["", ({ name }) => name],
+    ["trained parameters", ({ trained }) => trained.toLocaleString("en")],
+    ...MEMORY_PARTS.map((part): (typeof rows)[number] => [part, bytesOf(part)]),
+    ["in all", ({ plan }) => formatBytes(plan.total)],
+    ["largest tensor", ({ plan }) => formatBytes(plan.largest.bytes)],
+  ];
+  return rows.map(
+    ([label, cell]) => label.padEnd(22) + ways.map((way) => cell(way).padStart(18)).join(""),
+  );
 }
+
+/** What full fine-tuning has no use for. */
+const LORA_FLAGS = ["lora-rank", "lora-alpha", "lora-targets", "base-dtype"];
 
 /** The call of `train` that fits: what was typed, with what is to be set in its place. */
 function commandLine({ data, line }: PlanSettings, lora: LoraConfig, { name, fit }: Way): string {
   const flags = new Map([...line].map(([key, texts]) => [optionName(key), texts]));
   const isFull = name === "full fine-tuning";
-  for (const flag of ["lora-rank", "lora-alpha", "lora-targets", "base-dtype"]) {
-    if (isFull) flags.delete(flag);
-  }
-  if (!isFull && !flags.has("lora-rank")) flags.set("lora-rank", [String(lora.rank)]);
+  if (isFull) for (const flag of LORA_FLAGS) flags.delete(flag);
+  else if (!flags.has("lora-rank")) flags.set("lora-rank", [String(lora.rank)]);
   for (const { flag, value } of fit.savings) flags.set(flag, [value]);
   const words = [...flags].flatMap(([flag, texts]) =>
     texts.flatMap((text) => (text === "" ? [`--${flag}`] : [`--${flag}`, quoted(text)])),
@@ -177,18 +179,17 @@ function commandLine({ data, line }: PlanSettings, lora: LoraConfig, { name, fit
 const quoted = (word: string) =>
   /^[\w./:@,=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
+const elements = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
 /** Elements of all the tensors. */
-function count(shapes: ReadonlyMap<string, readonly number[]>): number {
-  let sum = 0;
-  for (const shape of shapes.values()) sum += shape.reduce((a, b) => a * b, 1);
-  return sum;
-}
+const count = (shapes: ReadonlyMap<string, readonly number[]>) =>
+  [...shapes.values()].reduce((sum, shape) => sum + elements(shape), 0);
 
 /** The program and its GPU driver before anything is loaded. */
-const HOST_BASE = 300 * 2 ** 20;
+const HOST_BASE = 500 * 2 ** 20;
 
-/** Host memory: the program, and the largest tensor as float32, twice while it is turned into that or written. */
+/** Host memory: the program, and the largest tensor as float32, twice while it is read or written. */
 function hostBytes(config: ModelConfig): number {
-  const sizes = [...tensorShapes(config).values()].map((shape) => shape.reduce((a, b) => a * b, 1));
-  return HOST_BASE + 2 * 4 * sizes.reduce((most, size) => Math.max(most, size), 0);
+  const largest = [...tensorShapes(config).values()].map(elements).reduce((a, b) => Math.max(a, b));
+  return HOST_BASE + 2 * 4 * largest;
 }
