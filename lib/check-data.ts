@@ -6,7 +6,7 @@ import { histogram, type Summary, summarise } from "./histogram.ts";
 import type { Prompter } from "./model/chat.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
 import { fill, Progress } from "./progress.ts";
-import { openData } from "./questions.ts";
+import { openData, outcomeOf } from "./questions.ts";
 import type { DataSettings } from "./settings.ts";
 
 /** How long prompts are, in tokens of the model, or in characters where no model is named. */
@@ -28,8 +28,11 @@ interface Checked {
 }
 
 /** `rlexplore data`: what a file holds, and what is wrong with it, before hours are spent on it. */
-export async function checkData(given: DataSettings): Promise<void> {
-  const progress = new Progress({ total: 0, quiet: false, json: given.json });
+export async function checkData(asked: DataSettings): Promise<void> {
+  const progress = new Progress({ total: 0, quiet: false, json: asked.json });
+  const sources = await sourcesOf(asked);
+  const outcomeName = await outcomeOf(asked, sources[0], (text) => progress.note(text));
+  const given = { ...asked, outcome: outcomeName };
   const outcome = await openOutcome(given.outcome, given.outcomeTimeout);
   const model = given.model === null ? null : await openNamedModel(given.model, { weights: false });
   const named = { ...given, model: given.model ?? "" };
@@ -38,7 +41,7 @@ export async function checkData(given: DataSettings): Promise<void> {
   const completion = given.maxCompletionLength ?? Math.min(256, context >> 1);
 
   const checked: Checked[] = [];
-  for (const source of await sourcesOf(given)) {
+  for (const source of sources) {
     const check = new DataCheck(outcome, given.outcome !== "countdown", checked[0]?.check);
     await readAll(source, given, check, progress);
     if (check.usable === 0) throw nothingUsable(source.name, check, given.outcome);

@@ -6,7 +6,7 @@ import type { PromptSettings } from "./model/chat.ts";
 import type { Dtype } from "./model/precision.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
 import { openGpu, Policy } from "./policy.ts";
-import { openData } from "./questions.ts";
+import { openData, outcomeOf } from "./questions.ts";
 import { fitContext, longestPrompt, prepareQuestions, type Question } from "./rollout.ts";
 
 /** What the commands need that ask a model the questions of a file, and teach it nothing. */
@@ -36,12 +36,14 @@ export interface OpenSampling<S> {
  * @param samples completions of a question
  */
 export async function openSampling<S extends SamplingNeeds>(
-  given: S,
+  asked: S,
   samples: number,
   note: (text: string) => void,
 ): Promise<OpenSampling<S>> {
+  const source = await openData(asked.data, asked);
+  const given = { ...asked, outcome: await outcomeOf(asked, source, note) };
   const wholeRows = readsWholeRow(given.outcome);
-  const data = await readRows(await openData(given.data, given), { ...given, wholeRows });
+  const data = await readRows(source, { ...given, wholeRows });
   const rows = usableRows(data, note);
   const model = await openNamedModel(given.model);
   const gpu = await openGpu(given.gpu);

@@ -1,14 +1,17 @@
 import { existsSync } from "node:fs";
 import { hubDataset } from "./data/hub.ts";
-import { type Outcome, openOutcome } from "./data/outcome.ts";
+import { type Outcome, openOutcome, outcomeFor } from "./data/outcome.ts";
 import type { PackedRows } from "./data/packed.ts";
 import { drawQuestions } from "./data/random.ts";
 import {
   type DataSource,
+  isBad,
   nameOf,
   type ReadOptions,
+  type Row,
   readRows,
   readsWholeRow,
+  scanRows,
   usableRows,
 } from "./data/rows.ts";
 import { holdOut } from "./data/split.ts";
@@ -45,9 +48,33 @@ export async function openData(
   return { name, files: [name] };
 }
 
+/** Rows that show what answers a file holds. */
+const LOOKED_AT = 20;
+
+/** The outcome that is asked for, or the one that the first rows of the data are made for. */
+export async function outcomeOf(
+  given: ReadOptions & { outcome: string },
+  source: DataSource,
+  note: (text: string) => void,
+): Promise<string> {
+  if (given.outcome !== "auto") return given.outcome;
+  // standard input can be read but once
+  if (source.files.includes("-")) return outcomeFor([]);
+  const rows: Row[] = [];
+  for await (const some of scanRows(source, { ...given, wholeRows: true })) {
+    for (const row of some) if (!isBad(row) && rows.length < LOOKED_AT) rows.push(row);
+    if (rows.length === LOOKED_AT) break;
+  }
+  const outcome = outcomeFor(rows);
+  if (outcome !== "math") note(`the rows are made for --outcome ${outcome}`);
+  return outcome;
+}
+
 /** The rows of a run: those trained on and those held out. */
 export interface RunData {
   rows: PackedRows;
+  /** What they are made for, or what is asked for. */
+  outcome: string;
   /** Places of the rows trained on, where they are not all. */
   training: Uint32Array | null;
   heldOut: { name: string; rows: Iterable<Parameters<PackedRows["push"]>[0]> };
@@ -58,26 +85,27 @@ export async function readRunData(
   given: TrainSettings,
   note: (text: string) => void,
 ): Promise<RunData> {
+  const source = await openData(given.data, given);
+  const outcome = await outcomeOf(given, source, note);
   const read = async (source: DataSource, options: ReadOptions) => {
-    const wholeRows = readsWholeRow(given.outcome);
+    const wholeRows = readsWholeRow(outcome);
     return usableRows(await readRows(source, { ...options, wholeRows }), note);
   };
-  const source = await openData(given.data, given);
   const rows = await read(source, given);
   if (given.evalFraction > 0) {
     const { training, heldOut } = holdOut(rows, given.evalFraction, shuffleSeedOf(given));
     const held = Array.from(heldOut, (place) => rows.at(place));
-    return { rows, training, heldOut: { name: nameOf(source), rows: held } };
+    return { rows, outcome, training, heldOut: { name: nameOf(source), rows: held } };
   }
   const evalName = given.evalFile ?? (given.evalSplit === null ? null : given.data);
-  if (evalName === null) return { rows, training: null, heldOut: { name: "", rows: [] } };
+  if (evalName === null) return { rows, outcome, training: null, heldOut: { name: "", rows: [] } };
   const isHub = !existsSync(evalName) && isHubName(evalName);
   const evalSource = await openData(evalName, {
     split: given.evalSplit ?? (isHub ? "test" : null),
     subset: evalName === given.data ? given.subset : null,
   });
   const heldOut = await read(evalSource, { ...given, limit: null });
-  return { rows, training: null, heldOut: { name: nameOf(evalSource), rows: heldOut } };
+  return { rows, outcome, training: null, heldOut: { name: nameOf(evalSource), rows: heldOut } };
 }
 
 export const shuffleSeedOf = (s: { seed: number; shuffleSeed: number | null }) =>
@@ -91,11 +119,15 @@ export async function readQuestions<S extends TrainSettings>(
   note: (text: string) => void,
 ) {
   const prompter = prompterOf(model, given, note);
-  const outcome = await openOutcome(given.outcome, given.outcomeTimeout);
+  const outcome = await openOutcome(data.outcome, given.outcomeTimeout);
   const questions = new TrainingQuestions(data, prompter, outcome, given);
   const heldOut = prepareQuestions(prompter, data.heldOut.rows, data.heldOut.name, outcome);
   const context = model.config.maxPositionEmbeddings;
-  const settings = fitContext(given, [...questions.drawn, ...heldOut], context);
+  const settings = fitContext(
+    { ...given, outcome: data.outcome },
+    [...questions.drawn, ...heldOut],
+    context,
+  );
   requireMicroBatch(longestPrompt(questions.drawn), settings);
   return { outcome, questions, heldOut, settings };
 }

@@ -41,11 +41,12 @@ const model = text(
 );
 const outcome = {
   ...text(
-    "math",
+    "auto",
     "kind",
     "How answers are found and compared: math, number, either with :last-number for texts that mark no " +
-      "answer, choice, exact, countdown, regex:<pattern>, or a file such as ./my-outcome.ts.",
-    OURS,
+      "answer, choice, exact, countdown, regex:<pattern>, or a file such as ./my-outcome.ts. auto: choice for " +
+      "rows with choices, countdown for rows with nums and target, else math.",
+    "by the data",
   ),
   embedded: "number",
 };

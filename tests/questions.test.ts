@@ -1,9 +1,12 @@
 import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { openOutcome } from "../lib/data/outcome.ts";
 import { PackedRows } from "../lib/data/packed.ts";
 import { drawQuestions } from "../lib/data/random.ts";
 import { UserError } from "../lib/errors.ts";
-import { openData, TrainingQuestions } from "../lib/questions.ts";
+import { openData, outcomeOf, TrainingQuestions } from "../lib/questions.ts";
 import type { TrainSettings } from "../lib/settings.ts";
 
 const outcome = await openOutcome("number");
@@ -13,9 +16,33 @@ function poolOf(count: number, given: Partial<TrainSettings>, training: Uint32Ar
   const rows = new PackedRows();
   for (let i = 0; i < count; i++) rows.push({ question: `q${i}`, answer: `${i}`, line: i + 1 });
   const settings = { data: "d", seed: 1, shuffleSeed: null, ...given } as TrainSettings;
-  const data = { rows, training, heldOut: { name: "", rows: [] } };
+  const data = { rows, outcome: "number", training, heldOut: { name: "", rows: [] } };
   return new TrainingQuestions(data, prompter, outcome, settings);
 }
+
+test("without --outcome the data decides: countdown, choice, else math", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rlexplore-outcome-"));
+  const asked = async (outcome: string, ...rows: object[]) => {
+    const file = join(folder, "data.jsonl");
+    writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    const notes: string[] = [];
+    const source = await openData(file, { split: null, subset: null });
+    const found = await outcomeOf({ outcome }, source, (note) => notes.push(note));
+    expect(notes.length).toBe(outcome === "auto" && found !== "math" ? 1 : 0);
+    return found;
+  };
+  const plain = { question: "1+1", answer: "2" };
+  const choices = { ...plain, answer: "B", choices: ["1", "2"] };
+  expect(await asked("auto", { nums: [1, 2, 3], target: 6 })).toBe("countdown");
+  expect(await asked("auto", choices, choices)).toBe("choice");
+  expect(await asked("auto", { ...plain, options: { label: ["A", "B"], text: ["x", "y"] } })).toBe(
+    "choice",
+  );
+  expect(await asked("auto", choices, plain)).toBe("math");
+  expect(await asked("auto", plain)).toBe("math");
+  expect(await asked("number", choices)).toBe("number");
+  rmSync(folder, { recursive: true });
+});
 
 test("of many questions those are ready that the run draws, and no others", () => {
   const pool = poolOf(5000, { maxSteps: 10, promptsPerStep: 4, shuffleSeed: 3 });

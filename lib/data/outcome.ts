@@ -4,8 +4,8 @@
  * one outcome (1/2, 0.5, \frac12), and text that states no answer has the outcome `null`.
  */
 import { UserError } from "../errors.ts";
-import { choice } from "./outcome/choice.ts";
-import { countdown } from "./outcome/countdown.ts";
+import { choice, listsOptions } from "./outcome/choice.ts";
+import { countdown, isCountdown } from "./outcome/countdown.ts";
 import { as, findAnswer, findStated, lastNumber } from "./outcome/extract.ts";
 import {
   type Asked,
@@ -40,7 +40,7 @@ export const OUTCOMES = [
  * calls may take `timeout` seconds.
  */
 export async function openOutcome(name: string, timeout = 60): Promise<Outcome> {
-  if (name === "math") return new MathOutcome(findStated);
+  if (name === "auto" || name === "math") return new MathOutcome(findStated);
   if (name === "math:last-number") return new MathOutcome(orLastNumber(findStated));
   if (name === "number") return simple(findAnswer, numberKey);
   if (name === "number:last-number") return simple(orLastNumber(findAnswer), numberKey);
@@ -52,6 +52,12 @@ export async function openOutcome(name: string, timeout = 60): Promise<Outcome> 
   throw new UserError(
     `--outcome ${name} is unknown: it is ${OUTCOMES.join(", ")}, regex:<pattern> or a file such as ./my-outcome.ts`,
   );
+}
+
+/** The outcome that rows are made for, where none is asked for: what all of them hold decides. */
+export function outcomeFor(rows: readonly Row[]): (typeof OUTCOMES)[number] {
+  if (rows.length > 0 && rows.every(isCountdown)) return "countdown";
+  return rows.length > 0 && rows.every(listsOptions) ? "choice" : "math";
 }
 
 /** Where no answer is marked, the last number is taken for it. */

@@ -6,12 +6,21 @@ import { mathKey } from "./math/canonical.ts";
 import { MAX_ANSWER } from "./math/number.ts";
 import { judging } from "./thread.ts";
 
-/** The options of a row by letter: from its `choices` or `options`, or as "(A) ... (B) ..." in the question. */
-export function optionsOf(row: Row): Map<string, string> {
+/** The row's `choices` or `options`, in order; null without. */
+function listedOptions(row: Row): unknown[] | null {
   const listed = row.fields?.choices ?? row.fields?.options;
   // some data sets wrap them: { label: [...], text: [...] }
   const texts = isRecord(listed) ? (listed.text ?? Object.values(listed)) : listed;
-  if (Array.isArray(texts)) {
+  return Array.isArray(texts) ? texts : null;
+}
+
+/** Has the row its options in a field of their own? */
+export const listsOptions = (row: Row): boolean => (listedOptions(row)?.length ?? 0) > 1;
+
+/** The options of a row by letter: from its `choices` or `options`, or as "(A) ... (B) ..." in the question. */
+export function optionsOf(row: Row): Map<string, string> {
+  const texts = listedOptions(row);
+  if (texts) {
     return new Map(
       texts.map((text, i) => [letter(i), String(text).replace(/^\(?[A-Z][.):]\s+/, "")]),
     );

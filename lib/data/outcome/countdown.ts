@@ -26,17 +26,22 @@ export const countdown: Outcome = {
 
 /** The numbers and the target of a row: `nums` or `numbers`, and `target`, at its top or in `metadata`. */
 export function countdownTask(row: Row): { numbers: number[]; target: number } {
+  const task = taskOf(row);
+  if (task) return task;
+  throw new UserError(
+    `row ${row.line}: --outcome countdown needs "nums" (a list of whole numbers) and "target"`,
+  );
+}
+
+export const isCountdown = (row: Row): boolean => taskOf(row) !== null;
+
+function taskOf(row: Row): { numbers: number[]; target: number } | null {
   const inside = row.fields?.metadata as Record<string, unknown> | undefined;
   const fields: Record<string, unknown> = { ...inside, ...row.fields };
   const numbers = fields.nums ?? fields.numbers;
   const target = Number(fields.target);
   const listed = Array.isArray(numbers) && numbers.every(Number.isSafeInteger);
-  if (!listed || !Number.isSafeInteger(target)) {
-    throw new UserError(
-      `row ${row.line}: --outcome countdown needs "nums" (a list of whole numbers) and "target"`,
-    );
-  }
-  return { numbers, target };
+  return listed && Number.isSafeInteger(target) ? { numbers, target } : null;
 }
 
 /** An expression as its key, and whether it is right. Null for what is no such expression. */
