@@ -30,8 +30,9 @@ export function histogram(lengths: readonly number[], columns: number): string[]
   for (const length of lengths) counts[Math.min(last, Math.floor(length / step)) - first]++;
   const labels = counts.map((_, i) => {
     const [from, to] = [(first + i) * step, (first + i + 1) * step - 1];
-    if (first + i === last && longest > to) return `${from} and more`;
-    return from === to ? `${from}` : `${from}-${to}`;
+    if (longest >= to + step && first + i === last) return `${from} and more`;
+    const end = first + i === last ? Math.max(to, longest) : to;
+    return from === end ? `${from}` : `${from}-${end}`;
   });
   const width = (texts: string[]) => Math.max(...texts.map((text) => text.length));
   const numbers = counts.map((count) => count.toLocaleString("en"));

@@ -36,7 +36,7 @@ test("what is wrong with a file is counted, with lines, and what it shares with 
     { id: 7 },
     { question: "2*2=", answer: "4" },
     { question: `${"1+".repeat(30)}1=`, answer: "31" },
-    ...Array.from({ length: 6 }, () => "{"),
+    ...Array.from({ length: 6 }, () => '{"question": "cut'),
   ]);
   write("test.jsonl", [
     sum(2),

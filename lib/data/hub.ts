@@ -19,9 +19,10 @@ export async function hubDataset(
   env?: Environment,
 ): Promise<DataSource> {
   const repo = new HubRepo("dataset", name, env);
+  const called = `${name}/${choice.split}`;
   const cached = repo.cached();
   const there = cached && cachedFiles(name, cached, choice);
-  if (there) return { name, files: there };
+  if (there) return { name: called, files: there };
   const { commit, files } = await repo.list();
   const card = files.filter(({ path }) => path === CARD);
   const snapshot = await repo.download({ commit, files: card }, onDownload);
@@ -29,7 +30,7 @@ export async function hubDataset(
   const wanted = splitFiles(name, paths, readCard(snapshot), choice);
   const entries = files.filter(({ path }) => wanted.includes(path));
   await repo.download({ commit, files: entries }, onDownload);
-  return { name, files: wanted.map((path) => join(snapshot, path)) };
+  return { name: called, files: wanted.map((path) => join(snapshot, path)) };
 }
 
 /** The files of the split in a snapshot; null if some are not there. */

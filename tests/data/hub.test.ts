@@ -88,7 +88,7 @@ test("a split is fetched, its shards in order, into the cache as huggingface_hub
   const source = await get();
   const snapshot = join(cache(), "snapshots", COMMIT);
   expect(source).toEqual({
-    name: "org/set",
+    name: "org/set/train",
     files: [0, 1].map((i) => join(snapshot, "main", `train-0000${i}-of-00002.parquet`)),
   });
   expect(fetched().sort()).toEqual(["README.md", ...Object.keys(files).slice(1, 3)]);
