@@ -31,12 +31,27 @@ test("the memory plan is what is then allocated, to the byte", async () => {
   expect(new Set((plan as MemoryPlanner).bytes.keys())).toEqual(new Set(MEMORY_PARTS));
 });
 
+const lora = { rank: 4, alpha: 8, targets: LORA_TARGETS };
+const bytes8 = { ...optimizer, optim: "adamw_8bit" as const };
+test.each([
+  { sampling },
+  { learning: { ...learning, reference: false } },
+  { learning: { ...learning, gradientCheckpointing: true, optimizer: bytes8 } },
+  { sampling, learning: { ...learning, lora, optimizer: bytes8 } },
+  { sampling: { ...sampling, rows: 3 }, learning: { ...learning, lora, microBatchTokens: 37 } },
+])("the same for %j", async (needs) => {
+  const model = await openEmbeddedModel({ weights: false });
+  const before = gpu.allocatedBytes;
+  const totals: number[] = [];
+  await Policy.open(gpu, model, needs, ({ total }) => totals.push(total));
+  expect([gpu.allocatedBytes - before]).toEqual(totals);
+});
+
 test.each(["auto", "f16", "q4_1"] as const)(
   "the same with a frozen base in %s, in the bytes of that format",
   async (dtype) => {
     const model = await openEmbeddedModel();
     const formats = baseFormats({ baseDtype: dtype, dtype: "f32" }, model.config, model.tensors);
-    const lora = { rank: 4, alpha: 8, targets: LORA_TARGETS };
     const needs = { sampling, learning: { ...learning, lora }, formats };
     const before = gpu.allocatedBytes;
     let plan: MemoryPlanner | undefined;
