@@ -68,7 +68,7 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   const gpu = await openGpu(settings.gpu);
   progress.note(gpu.found.why);
   for (const text of notes) progress.note(text);
-  warnOfFewVisits(questions.count, exploration, settings, progress);
+  warnOfFewVisits(questions.different, exploration, settings, progress);
 
   const formats = baseFormats(settings, base.config, base.tensors);
   const longest = longestPrompt([...questions.drawn, ...heldOut]);

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { hubDataset } from "./data/hub.ts";
 import { type Outcome, openOutcome, outcomeFor } from "./data/outcome.ts";
 import type { PackedRows } from "./data/packed.ts";
@@ -14,7 +14,7 @@ import {
   scanRows,
   usableRows,
 } from "./data/rows.ts";
-import { holdOut } from "./data/split.ts";
+import { hashText, holdOut } from "./data/split.ts";
 import { UserError } from "./errors.ts";
 import { isHubName } from "./hub.ts";
 import type { Prompter } from "./model/chat.ts";
@@ -58,8 +58,9 @@ export async function outcomeOf(
   note: (text: string) => void,
 ): Promise<string> {
   if (given.outcome !== "auto") return given.outcome;
-  // standard input can be read but once
-  if (source.files.includes("-")) return outcomeFor([]);
+  // what comes through a pipe can be read but once
+  const isFile = (file: string) => statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
+  if (!source.files.every(isFile)) return outcomeFor([]);
   const rows: Row[] = [];
   for await (const some of scanRows(source, { ...given, wholeRows: true })) {
     for (const row of some) if (!isBad(row) && rows.length < LOOKED_AT) rows.push(row);
@@ -148,6 +149,8 @@ export function requireMicroBatch(
 /** The questions that a run trains on: `count` in all, of which those that it will draw are ready. */
 export class TrainingQuestions {
   readonly count: number;
+  /** Questions with different texts: outcomes are counted, and questions solved, by text. */
+  readonly different: number;
   private readonly ready = new Map<number, Question>();
 
   constructor(
@@ -157,6 +160,9 @@ export class TrainingQuestions {
     settings: TrainSettings,
   ) {
     this.count = training?.length ?? rows.length;
+    const hashes = new Set<number>();
+    for (let i = 0; i < this.count; i++) hashes.add(hashText(rows.at(training?.[i] ?? i).question));
+    this.different = hashes.size;
     const places = drawnPlaces(this.count, settings);
     const drawn = places.map((place) => rows.at(training?.[place] ?? place));
     const questions = prepareQuestions(prompter, drawn, settings.data, outcome);

@@ -98,7 +98,7 @@ class Trainer {
     const total = tokens.reduce((a, b) => a + b, 0);
     const metrics = {
       ...describeGroups(groups),
-      solved: this.solved.size / questions.count,
+      solved: this.solved.size / questions.different,
       loss: sums.loss,
       kl: settings.beta > 0 ? sums.kl / sums.tokens : null,
       gradNorm: sums.gradNorm,

@@ -62,7 +62,17 @@ test("steps that are filled up draw more; a few questions are all ready; places 
   expect(poolOf(40, filled).drawn).toHaveLength(40);
   const some = poolOf(10, { maxSteps: 1, promptsPerStep: 8 }, new Uint32Array([2, 7, 9]));
   expect(some.count).toBe(3);
+  expect(some.different).toBe(3);
   expect([0, 1, 2].map((place) => some.at(place).text)).toEqual(["q2", "q7", "q9"]);
+});
+
+test("a question that comes again is one question, visited more often", () => {
+  const rows = new PackedRows();
+  for (let i = 0; i < 12; i++) rows.push({ question: `q${i % 4}`, answer: "1", line: i + 1 });
+  const settings = { data: "d", seed: 1, shuffleSeed: null, maxSteps: 1, promptsPerStep: 1 };
+  const data = { rows, outcome: "math", training: null, heldOut: { name: "", rows: [] } };
+  const pool = new TrainingQuestions(data, prompter, outcome, settings as TrainSettings);
+  expect([pool.count, pool.different]).toEqual([12, 4]);
 });
 
 test("a name is a file unless it can only be one of the hub", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { openOutcome } from "../../lib/data/outcome.ts";
+import { openOutcome, outcomeFor } from "../../lib/data/outcome.ts";
 import { readRows } from "../../lib/data/rows.ts";
 
 const rowsIn = async (file: string) => [
@@ -97,15 +97,22 @@ describe("published layouts", () => {
     const outcome = await openOutcome(kind);
     const rows = await rowsIn(file);
     expect(rows).toHaveLength(expected.length);
+    // what is chosen where --outcome is not given; it reads plain numbers as --outcome number does
+    expect(outcomeFor(rows)).toBe("math");
+    const math = await openOutcome("math");
     for (const [i, [begins, ends, gold]] of expected.entries()) {
       expect(rows[i].question).toStartWith(begins);
       expect(rows[i].question).toEndWith(ends);
       expect(outcome.gold(rows[i])).toBe(gold);
+      expect(math.gold(rows[i])).toBe(gold);
     }
   });
 
   test("reasoning-gym.jsonl: the same two fields, and a countdown task of its own", async () => {
-    const [legs, countdown] = await rowsIn("reasoning-gym.jsonl");
+    const rows = await rowsIn("reasoning-gym.jsonl");
+    expect(outcomeFor(rows)).toBe("math");
+    const [legs, countdown] = rows;
+    expect(outcomeFor([countdown])).toBe("countdown");
     expect(legs.question).toStartWith("How many legs");
     expect((await openOutcome("number")).gold(legs)).toBe("4");
     const outcome = await openOutcome("countdown");
@@ -122,7 +129,9 @@ describe("published layouts", () => {
     ["countdown-tasks.parquet", "(19 + 35) + 44", "Using the numbers [44, 19, 35], create"],
     ["verl-countdown.parquet", "8 + 5 + 3", "Using the numbers [3, 5, 8], create"],
   ])("TinyZero's %s", async (file, expression, begins) => {
-    const [row] = await rowsIn(file);
+    const rows = await rowsIn(file);
+    expect(outcomeFor(rows)).toBe("countdown");
+    const [row] = rows;
     expect(row.question).toStartWith(begins);
     const outcome = await openOutcome("countdown");
     const [judged] = await outcome.judge(
