@@ -88,7 +88,8 @@ async function readAll(
   const wholeRows = readsWholeRow(given.outcome);
   for await (const some of scanRows(source, { ...given, wholeRows })) {
     for (const row of some) {
-      if (check.rows === given.limit) return;
+      // as train counts: rows that are bad do not use it up
+      if (check.rows - check.bad.count === given.limit) return;
       check.add(row);
     }
     progress.activity(`${source.name}: ${check.rows.toLocaleString("en")} rows`);

@@ -101,6 +101,8 @@ test("--json says the same; answers that cannot be read are told, and a file wit
     different: 2,
     lengths: { unit: "characters", median: 1, longest: 1, measured: 2, room: null },
   });
+  const limited = await data("train.jsonl", "--limit", "4");
+  expect(limited.stdout).toStartWith("train.jsonl: 5 rows, 4 usable, 4 different questions\n");
   const none = await data("odd.jsonl", "--outcome", "countdown");
   expect(none).toEqual({
     code: 2,
