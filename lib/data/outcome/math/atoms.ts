@@ -224,6 +224,8 @@ export abstract class Atoms extends Cursor {
   private startsCall(): boolean {
     const { kind, text } = this.peek();
     const name = kind === "command" ? text.slice(1) : text;
+    // sin x e^{2x} is a product
+    if (text === "e" && this.peek(1).text === "^") return true;
     return text === "(" || FUNCTIONS.has(name) || (kind === "command" && name === "sqrt");
   }
 

@@ -61,6 +61,9 @@ function isBalanced(text: string): boolean {
   return depth === 0;
 }
 
+const isNumeric = (text: string) =>
+  /\d/.test(text) && !/[a-zA-Z]/.test(text.replace(/\\[a-zA-Z]+/g, ""));
+
 /** \text{A} is a letter, once units are gone. */
 export const plainLetters = (text: string): string =>
   text.replace(/\\text\s*\{\s*([a-zA-Z])\s*\}/g, "$1");
@@ -103,7 +106,10 @@ export function plainLatex(answer: string): string {
     .replace(/\\(?:rbrace)(?![a-zA-Z])/g, "\\}")
     .replace(/\\(?:mid|vert)(?![a-zA-Z])/g, "|")
     .replace(/\\mathbb\s*\{?R\}?/g, "(-\\infty,\\infty)")
-    .replace(/\\approx(?![a-zA-Z])/g, "=")
+    .replace(/^(.*?)\\approx(?![a-zA-Z])(.*)$/s, (_, exact, near) =>
+      // 1/36, about 0.0278, is 1/36; but x, about 5, is 5
+      isNumeric(exact.split("=").pop()) ? exact : `${exact}=${near}`,
+    )
     .replace(/\^\s*\\prime(?![a-zA-Z])/g, "'")
     .trim();
 }

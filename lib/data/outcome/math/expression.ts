@@ -1,7 +1,7 @@
 /** From the tree of an expression to the sum it is equal to: numbers, symbols, functions, logarithms. */
 import { evaluate } from "./evaluate.ts";
 import { divide, raise, raiseSymbolic } from "./powers.ts";
-import { factors, isInteger, negated, ONE, type Rational } from "./rational.ts";
+import { factors, gcd, isInteger, negated, ONE, type Rational } from "./rational.ts";
 import {
   add,
   asRational,
@@ -83,6 +83,9 @@ function call(name: string, args: readonly Node[], inAngle: boolean): Sum {
     return y ? divide(logarithm("ln", x), logarithm("ln", y)) : logarithm("log", x);
   if (name === "abs" && values.length === 1) return absolute(x, args[0]);
   if (name === "overline" && !hasSymbols(args[0])) return conjugate(x);
+  if (/^(?:gcd|lcm|max|min)$/.test(name) && numbers.every((n) => n !== null)) {
+    return constant(amongNumbers(name, numbers as Rational[]));
+  }
   if (numbers.every((n) => n !== null && isInteger(n) && n[0] >= 0n)) {
     const [n, k] = numbers.map((value) => Number((value as Rational)[0]));
     if (name === "factorial" && n <= 500) return constant([product(1, n), 1n]);
@@ -176,4 +179,15 @@ function determinant(rows: readonly Sum[][]): Sum {
       return scale(multiply(entry, determinant(minor)), [column % 2 === 0 ? 1n : -1n, 1n]);
     }),
   );
+}
+
+/** gcd and lcm of whole numbers, max and min of any. */
+function amongNumbers(name: string, numbers: readonly Rational[]): Rational {
+  const difference = ([a, b]: Rational, [c, d]: Rational) => a * d - c * b;
+  if (name === "max") return numbers.reduce((x, y) => (difference(x, y) < 0n ? y : x));
+  if (name === "min") return numbers.reduce((x, y) => (difference(x, y) > 0n ? y : x));
+  if (!numbers.every(isInteger)) throw new NotMath(name);
+  const all = numbers.map(([n]) => (n < 0n ? -n : n));
+  const lcm = (a: bigint, b: bigint) => (a === 0n || b === 0n ? 0n : (a / gcd(a, b)) * b);
+  return [all.reduce(name === "gcd" ? gcd : lcm), 1n];
 }

@@ -118,6 +118,7 @@ function relation([left, right]: Node[], sign: string): string {
   if (sign === "=" && (left.op === "symbol" || isNamedPoint(left)) && !hasSymbols(right)) {
     return keyOf(right);
   }
+  if (sign === "=" && isNumber(left) && isNumber(right) && !isTwo(right)) return keyOf(right);
   if (isVariable(right) && isNumber(left)) return relation([right, left], TURNED[sign] ?? sign);
   if (isVariable(left) && isNumber(right) && TURNED[sign]) return halfLine(sign, keyOf(right));
   if (isTwo(right)) return collection([node("relation", [left, right], sign)]);

@@ -1,12 +1,12 @@
 /** Answers that are stated: "AB = 5", "f^{-1}(x) = ...", "(C) 12", "A(1,2)" say what is named, then the value. */
 
 const ANGLE = String.raw`(?:m\s*)?\\angle\s*\{?\s*(?:[A-Z]{1,4}|\d)\s*\}?`;
-const SEGMENT = String.raw`(?:\\triangle\s*)?(?:\\overline\s*\{\s*[A-Z]{2}\s*\}|[A-Z]{2,4}|\|\s*[A-Z]{2}\s*\|)`;
+const SEGMENT = String.raw`(?:\\triangle\s*)?(?:\\overline\s*\{\s*[A-Z]{2}\s*\}|[A-Z]{2,4}|\|\s*(?:\\overline\s*\{\s*)?[A-Z]{2}\s*\}?\s*\|)`;
 const WORDS = String.raw`\\text\s*\{[^{}=]*\}(?:_\{?\w+\}?)?|[A-Z]?[a-z]{3,}(?: [a-z]+){0,4}`;
 const DERIVED = String.raw`[a-zA-Z]'{1,3}(?:\s*\(\s*[a-z]\s*\))?|[a-zA-Z]\s*\^\s*\{\s*-\s*1\s*\}\s*\([^()=]*\)|\\frac\s*\{\s*d\s*[a-z]\s*\}\s*\{\s*d\s*[a-z]\s*\}`;
 const TERM_OF_SEQUENCE = String.raw`[a-zA-Z]_\{?[nk]\}?`;
 const AREA = String.raw`\[[A-Z]{3,4}\]`;
-const CHANCE = String.raw`(?:\\mathbb\s*\{?)?[PEn]\}?\s*\([^()]*\)`;
+const CHANCE = String.raw`\\Pr(?![a-zA-Z])(?:\s*\([^()]*\))?|(?:\\mathbb\s*\{?)?[PEn]\}?\s*\([^()]*\)`;
 const NAMED = new RegExp(
   String.raw`^(?:${AREA}|${CHANCE}|${ANGLE}|${SEGMENT}|${WORDS}|${DERIVED}|${TERM_OF_SEQUENCE})\s*=(?=[^=]+$)`,
 );

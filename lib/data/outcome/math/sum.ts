@@ -168,7 +168,7 @@ export function printTerm({ coef, factors: list }: Term): string {
     if (PRIME.test(atom.key)) {
       // primes under one root are printed together: 2^(1/2) * 3^(1/2) is sqrt(6)
       const index = `${exp[1]}`;
-      roots.set(index, (roots.get(index) ?? 1n) * BigInt(atom.key) ** exp[0]);
+      roots.set(index, (roots.get(index) ?? 1n) * power([BigInt(atom.key), 1n], exp[0])[0]);
     } else if (atom.exponent) {
       const base = atom.key.slice(0, -printTerm(atom.exponent).length - 3);
       parts.push(`${base}^(${printTerm({ coef: exp, factors: atom.exponent.factors })})`);
