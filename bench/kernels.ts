@@ -4,7 +4,8 @@ import type { ModelConfig } from "../lib/model/config.ts";
 import type { HeadShape } from "../lib/model/ops/attention.ts";
 import { Ops } from "../lib/model/ops.ts";
 import type { Dtype } from "../lib/model/precision.ts";
-import { matmulRate, PRODUCTS } from "../lib/model/rates.ts";
+import { matmulRate, PRODUCTS, type Product } from "../lib/model/rates.ts";
+import { FROZEN_FORMATS, type WeightFormat } from "../lib/model/weight-formats.ts";
 import type { Figure, Section } from "./figures.ts";
 
 export async function ceilingSection(gpu: Gpu): Promise<[Section, Ceilings]> {
@@ -45,6 +46,34 @@ export async function matmulSection(
     await add(`${name}: ${T} x ${K} x ${N}`, { T, K, N });
   }
   return { title: `Matrix products, ${dtype}`, figures };
+}
+
+/**
+ * y = x W^T and dx = dy W with W in each format, as a ratio to f32 in the same run: at the rows of decoding,
+ * where every step reads every weight once, and at those of learning. The formats take turns, so that what
+ * else the machine does falls on all of them.
+ */
+export async function formatSection(gpu: Gpu): Promise<Section> {
+  const ops = new Ops(gpu, 16);
+  const figures: Figure[] = [];
+  const add = async (product: Product, T: number) => {
+    const shape = { T, K: 576, N: 3072 }; // SmolLM2-135M's gate and up
+    const best = new Map<WeightFormat, number>();
+    for (let round = 0; round < 3; round++) {
+      for (const format of ["f32", ...FROZEN_FORMATS] as const) {
+        const rate = await matmulRate(gpu, ops, product, shape, format);
+        best.set(format, Math.max(rate, best.get(format) ?? 0));
+      }
+    }
+    for (const format of FROZEN_FORMATS) {
+      const value = (best.get(format) ?? 0) / (best.get("f32") ?? 0);
+      const name = `${T} x ${shape.K} x ${shape.N}, ${product}, ${format}`;
+      figures.push({ name, value, unit: "of f32's speed" });
+    }
+  };
+  for (const T of [1, 8, 64]) await add("forward", T);
+  await add("backwardInput", 256);
+  return { title: "Matrix products by the format of the weights", figures };
 }
 
 /**

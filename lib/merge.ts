@@ -4,6 +4,7 @@ import { UserError } from "./errors.ts";
 import { diskError, writeDurably } from "./files.ts";
 import { tensorShapes } from "./model/config.ts";
 import { modelTexts, WEIGHTS } from "./model/folder.ts";
+import { BLOCK_FORMATS } from "./model/gguf/quantized.ts";
 import { adapterOf, type LoraConfig } from "./model/lora.ts";
 import {
   encodeSafetensors,
@@ -38,7 +39,9 @@ export async function merge({ model: name, outputDir }: MergeSettings): Promise<
     rmSync(partial, { recursive: true, force: true });
     throw diskError(error, outputDir);
   }
-  console.log(`the merged model is in ${outputDir}`);
+  const blocks = [...model.tensors.values()].some(({ dtype }) => dtype in BLOCK_FORMATS);
+  const base = blocks ? `, in float32 from the dequantised weights of ${model.source}` : "";
+  console.log(`the merged model is in ${outputDir}${base}`);
 }
 
 /** W + alpha / rank B A of one tensor, summed in float64; the tensor itself if it is not adapted. */

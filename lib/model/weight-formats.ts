@@ -18,6 +18,12 @@ interface Rows {
   words: (columns: number) => number;
 }
 
+/**
+ * Decoding reads every weight once a step, so the bytes of a format bound its speed where memory is the
+ * limit: 4 a weight in f32, 2 in f16, 1 1/16 in q8_0 and 5/8 in q4_1. On software adapters arithmetic is:
+ * there a product forward takes 0.83, 0.70 and 0.69 of f32's processor time on lavapipe, whose loads are
+ * dear, and 1.1, 1.15 and 1.2 on SwiftShader (576 x 3072 with 1 and 8 rows, 256 x 256 with 64).
+ */
 export const WEIGHT_FORMATS: Readonly<Record<WeightFormat, Rows>> = {
   f32: { dtype: "F32", elements: 4, words: (columns) => columns },
   f16: { dtype: "F16", elements: 4, words: (columns) => columns / 2 },

@@ -3,7 +3,9 @@ import { Gpu } from "../../lib/gpu/device.ts";
 import { BASE_DTYPES, type BaseDtype, baseFormats } from "../../lib/model/base-formats.ts";
 import { type ModelConfig, parseModelConfig, tensorShapes } from "../../lib/model/config.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
+import { openModelFolder } from "../../lib/model/folder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
+import { openGgufModel } from "../../lib/model/gguf/open.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { AdapterLayout, Adapters, LORA_TARGETS } from "../../lib/model/lora.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
@@ -163,6 +165,15 @@ describe("--base-dtype", () => {
     expect(formatsOf("auto", {})).toEqual(formatsOf("f16", {}));
     expect(formatsOf("auto", { "": "F32" })).toEqual(formatsOf("f32", {}));
     expect(formatsOf("auto", { "": "F32" }, config, "f16")).toEqual(formatsOf("f16", {}));
+  });
+
+  test("a plan knows the types of tensors where there are files, and does without", async () => {
+    const wanted = { weights: "if there", tokenizer: false } as const;
+    const gguf = await openGgufModel(`${import.meta.dir}/../golden/gguf-qwen2.gguf`, wanted);
+    const types = new Set(Array.from(gguf.tensors.values(), ({ dtype }) => dtype));
+    expect(types).toContain("Q4_1");
+    const folder = `${import.meta.dir}/../configs/qwen2.5-0.5b`;
+    expect((await openModelFolder(folder, wanted)).tensors.size).toBe(0);
   });
 
   test("one format for all matrices, embedding and head at least q8_0, odd widths f16", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Ops } from "../../lib/model/ops.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
+import { FROZEN_FORMATS } from "../../lib/model/weight-formats.ts";
 import { attention, rope, type SpanCase } from "../../lib/oracle/cases/attention.ts";
 import { headNorm, rmsnorm, swiglu } from "../../lib/oracle/cases/layer.ts";
 import { linearAdd, linearBackward, linearForward } from "../../lib/oracle/cases/matrix.ts";
@@ -32,6 +33,14 @@ describe.skipIf(!hasHalves(gpu))(`activations in f16${why}`, () => {
       linearForward({ ...shape, ...both }, "bias"),
       linearForward({ ...shape, x: "f16" }, "residual"),
       linearBackward({ ...shape, x: "f16" }),
+    ]);
+  }
+  for (const format of FROZEN_FORMATS) {
+    const shape = { T: 5, K: 96, N: 21, blockRows: 8, format };
+    testCases(`linear, weights in ${format}`, gpu, ops, [
+      linearForward({ ...shape, ...both }),
+      linearForward({ ...shape, ...both }, "bias"),
+      linearForward({ ...shape, x: "f16" }, "residual"),
     ]);
   }
   testCases("linear, added", gpu, ops, [

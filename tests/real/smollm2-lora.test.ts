@@ -46,7 +46,7 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, frozen in its own blocks", () => 
       "--output-dir",
       output,
     );
-    // 129 MiB are 135 million parameters in Q8_0; the file is smaller, and so is what lies on the GPU
+    // with the adapter; the same in Q8_0 would be 146 MiB
     const weights = Number(/weights ([\d.]+) MiB/.exec(text)?.[1]);
     expect(weights).toBeGreaterThan(90);
     expect(weights).toBeLessThan(105);
@@ -57,7 +57,7 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, frozen in its own blocks", () => 
   }, 3_600_000);
 
   test("merge makes a full checkpoint of the dequantised weights and the adapter", async () => {
-    await run("merge", output, "--output-dir", merged);
+    expect(await run("merge", output, "--output-dir", merged)).toContain("dequantised weights of");
     expect(existsSync(join(merged, "tokenizer.json"))).toBe(true);
     const name = "model.layers.7.self_attn.q_proj"; // GGUF has its rows in another order
     const file = join(checkpoint, "adapter_model.safetensors");
