@@ -177,11 +177,24 @@ describe("a hostile or damaged file is one clear error", () => {
       header(3, 1n, 0n, ...tensor("a", [33n], 8, 0n), ...filler),
       /type Q8_0 cannot have the shape \[33\]/,
     ],
-    [
-      "a type not supported",
-      header(3, 1n, 0n, ...tensor("a", [256n], 13, 0n), ...filler),
-      /a is of type Q5_K, which is not supported; use F32, F16, BF16, Q8_0/,
-    ],
+    ...(
+      [
+        [7, "Q5_1"],
+        [10, "Q2_K"],
+        [11, "Q3_K"],
+        [13, "Q5_K"],
+        [16, "IQ2_XXS"],
+        [20, "IQ4_NL"],
+        [29, "IQ1_M"],
+        [35, "TQ2_0"],
+        [39, "MXFP4"],
+        [99, "number 99"],
+      ] as const
+    ).map(([type, name]): [string, Blob, RegExp] => [
+      `type ${name}`,
+      header(3, 1n, 0n, ...tensor("a", [256n], type, 0n), ...filler),
+      new RegExp(`a is of type ${name}, which is not supported; take .* Q8_0 .*F16, BF16, .*Q6_K`),
+    ]),
     [
       "overlapping tensors",
       header(3, 2n, 0n, ...tensor("a", [8n], 0, 0n), ...tensor("b", [8n], 0, 16n), ...filler),
@@ -222,8 +235,12 @@ describe("a hostile or damaged file is one clear error", () => {
     expect(() => configOf(gguf, Float32Array.of(1, 2, 3), "m.gguf")).toThrow(/rope_freqs/);
     const tokenizer = (changes: Record<string, MetadataValue>) =>
       tokenizerFilesOf(changed(changes).metadata, "m.gguf");
-    expect(() => tokenizer({ "tokenizer.ggml.model": "llama" })).toThrow(/of type llama/);
-    expect(() => tokenizer({ "tokenizer.ggml.pre": "odd" })).toThrow(/splits words as odd/);
+    expect(() => tokenizer({ "tokenizer.ggml.model": "llama" })).toThrow(
+      /of type llama \(SentencePiece\), .*; use the Hugging Face folder$/,
+    );
+    expect(() => tokenizer({ "tokenizer.ggml.pre": "odd" })).toThrow(
+      /splits words as odd, only gpt-2, smollm, qwen2, llama-bpe are .*Hugging Face folder$/,
+    );
     expect(() => tokenizer({ "tokenizer.ggml.tokens": 7 })).toThrow(/no tokenizer\.ggml\.tokens/);
     expect(() => tokenizer({ "tokenizer.ggml.merges": ["ab"] })).toThrow(/merge "ab" is no pair/);
     expect(() => tokenizer({ "tokenizer.ggml.token_type": [1] })).toThrow(/token_type/);

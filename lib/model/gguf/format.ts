@@ -34,26 +34,11 @@ export const VALUE = {
 } as const;
 const LEAST_BYTES = [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
 
-/** The numbers of the types of tensors; the others' names make an error that says what is there. */
-export const TENSOR_TYPES: Record<number, string> = {
-  0: "F32",
-  1: "F16",
-  2: "Q4_0",
-  3: "Q4_1",
-  6: "Q5_0",
-  7: "Q5_1",
-  8: "Q8_0",
-  10: "Q2_K",
-  11: "Q3_K",
-  12: "Q4_K",
-  13: "Q5_K",
-  14: "Q6_K",
-  16: "IQ2_XXS",
-  20: "IQ4_NL",
-  23: "IQ4_XS",
-  30: "BF16",
-  39: "MXFP4",
-};
+/** The types of tensors by their numbers; those that are not read make an error that says what is there. */
+const TENSOR_TYPE_NAMES =
+  "F32 F16 Q4_0 Q4_1 - - Q5_0 Q5_1 Q8_0 Q8_1 Q2_K Q3_K Q4_K Q5_K Q6_K Q8_K IQ2_XXS IQ2_XS IQ3_XXS IQ1_S IQ4_NL " +
+  "IQ3_S IQ2_S IQ4_XS I8 I16 I32 I64 F64 IQ1_M BF16 - - - TQ1_0 TQ2_0 - - - MXFP4";
+export const TENSOR_TYPES = TENSOR_TYPE_NAMES.split(" ");
 const PLAIN_BYTES: Record<string, number> = { F32: 4, F16: 2, BF16: 2 };
 export const DEFAULT_ALIGNMENT = 32;
 
@@ -143,7 +128,7 @@ class Reader {
     if (!format.bytes) {
       const supported = [...Object.keys(PLAIN_BYTES), ...Object.keys(BLOCK_FORMATS)].join(", ");
       throw new UserError(
-        `${this.source}: ${name} is of type ${dtype}, which is not supported; use ${supported}`,
+        `${this.source}: ${name} is of type ${dtype}, which is not supported; take a file of another type, such as Q8_0 (${supported} are read), or the Hugging Face folder`,
       );
     }
     const elements = shape.reduce((a, b) => a * b, 1);

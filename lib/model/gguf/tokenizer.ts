@@ -36,14 +36,14 @@ export function tokenizerFilesOf(metadata: Metadata, source: string): Record<str
   const kind = get("model");
   if (kind !== "gpt2") {
     fail(
-      `its tokenizer is of type ${kind}, only gpt2 (byte-level BPE) is supported; use a Hugging Face folder`,
+      `its tokenizer is of type ${kind}${kind === "llama" ? " (SentencePiece)" : ""}, only gpt2 (byte-level BPE) is supported; use the Hugging Face folder`,
     );
   }
   const name = String(get("pre") ?? "gpt-2");
   const pre =
     PRE_TOKENIZERS[name] ??
     fail(
-      `its tokenizer splits words as ${name}, which is not supported; use a Hugging Face folder`,
+      `its tokenizer splits words as ${name}, only ${Object.keys(PRE_TOKENIZERS).join(", ")} are supported; use the Hugging Face folder`,
     );
   const tokens = texts(get("tokens")) ?? fail("it has no tokenizer.ggml.tokens");
   const merges = texts(get("merges")) ?? fail("it has no tokenizer.ggml.merges");

@@ -50,8 +50,7 @@ export async function* encodeGguf(
 
 const elementsOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 const padded = (bytes: number) => Math.ceil(bytes / DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT;
-const numberOf = (type: WrittenType) =>
-  Number(Object.keys(TENSOR_TYPES).find((key) => TENSOR_TYPES[Number(key)] === type));
+const numberOf = (type: WrittenType) => TENSOR_TYPES.indexOf(type);
 
 const bytesOf = (shape: readonly number[], type: WrittenType) =>
   storedBytes(type, elementsOf(shape));
