@@ -1,12 +1,13 @@
 import { openOutcome } from "./data/outcome.ts";
 import { type ReadOptions, readRows, readsWholeRow, usableRows } from "./data/rows.ts";
+import { holdOut } from "./data/split.ts";
 import { formatPlan } from "./memory-plan.ts";
 import { type BaseDtype, baseFormats } from "./model/base-formats.ts";
 import type { PromptSettings } from "./model/chat.ts";
 import type { Dtype } from "./model/precision.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
 import { openGpu, Policy } from "./policy.ts";
-import { openData, outcomeOf } from "./questions.ts";
+import { openData, outcomeOf, shuffleSeedOf } from "./questions.ts";
 import { fitContext, longestPrompt, prepareQuestions, type Question } from "./rollout.ts";
 
 /** What the commands need that ask a model the questions of a file, and teach it nothing. */
@@ -14,6 +15,10 @@ interface SamplingNeeds extends ReadOptions, PromptSettings {
   data: string;
   split: string | null;
   subset: string | null;
+  /** Leaves out what a run of `train` would hold out by it. */
+  evalFraction?: number;
+  seed: number;
+  shuffleSeed?: number | null;
   model: string;
   outcome: string;
   outcomeTimeout: number;
@@ -44,7 +49,10 @@ export async function openSampling<S extends SamplingNeeds>(
   const given = { ...asked, outcome: await outcomeOf(asked, source, note) };
   const wholeRows = readsWholeRow(given.outcome);
   const data = await readRows(source, { ...given, wholeRows });
-  const rows = usableRows(data, note);
+  const all = usableRows(data, note);
+  const rows = given.evalFraction
+    ? Array.from(holdOut(all, given.evalFraction, shuffleSeedOf(given)).training, (i) => all.at(i))
+    : all;
   const model = await openNamedModel(given.model);
   const gpu = await openGpu(given.gpu);
   note(gpu.found.why);

@@ -109,7 +109,7 @@ export async function readRunData(
   return { rows, outcome, training: null, heldOut: { name: nameOf(evalSource), rows: heldOut } };
 }
 
-export const shuffleSeedOf = (s: { seed: number; shuffleSeed: number | null }) =>
+export const shuffleSeedOf = (s: { seed: number; shuffleSeed?: number | null }) =>
   s.shuffleSeed ?? s.seed;
 
 /** Makes prompts for the model of the rows, and settles the length of completions by them. */

@@ -90,6 +90,12 @@ const hubData = {
     ),
   ),
 };
+const evalFraction = number(
+  0,
+  fraction,
+  "Hold out this share of the data's questions; equal ones stay together.",
+  OURS,
+);
 const skipBad = toggle("Leave out lines of the data that cannot be used, and say how many.");
 const outputDir = optional(
   text("", "folder", "Where the run is written; it must not exist yet.", "runs/<data>-<n>"),
@@ -377,12 +383,7 @@ export const trainGroups = {
     evalSplit: optional(
       text("", "name", "Split held out, of --eval-file or of the data, from the hub.", "test"),
     ),
-    evalFraction: number(
-      0,
-      fraction,
-      "Hold out this share of the data's questions; equal ones stay together.",
-      OURS,
-    ),
+    evalFraction,
     evalSteps: integer(0, { min: 0 }, "Steps between evaluations; 0: before and after only.", OURS),
     evalSamples: integer(32, { min: 1 }, "Completions of each held-out question.", "for pass@32"),
   },
@@ -406,6 +407,7 @@ export const sampleBaseGroups = {
     outcomeTimeout,
     ...hubData,
     ...dataFields,
+    evalFraction: { ...evalFraction, help: "Leave out the questions that train holds out by it." },
     skipBad,
     outputDir,
     resume: { ...resume, help: "Continue this run after its last step, with its settings." },

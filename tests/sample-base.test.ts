@@ -46,6 +46,16 @@ test("the model draws what a run of train draws, and stays as it is", async () =
   expect(rollouts("base", "step = 3")).not.toEqual(rollouts("trained", "step = 3"));
 });
 
+test("in the order and without the questions held out that train has", async () => {
+  const order = ["--max-steps", "2", "--shuffle-seed", "3", "--eval-fraction", "0.3"];
+  await sampled("held-base", ...order);
+  const trained = [data, ...flags, ...order, "--eval-samples", "1", "--output-dir", path("held")];
+  await train(trainSettings(trained, readStored));
+  const texts = (name: string) => rollouts(name).map((r) => (r as { text: string }).text);
+  expect(texts("held-base")).toEqual(texts("held"));
+  expect(new Set(texts("held")).size).toBe(3);
+});
+
 test("cut short within a step and continued: the same rollouts and metrics as at once", async () => {
   await sampled("cut", "--max-steps", "2");
   // what a kill leaves between the metrics and the ledger of a step
