@@ -68,7 +68,7 @@ export class Kernels {
     const { halvable, variants, compile } = this.entries[name];
     let variant = 0;
     for (let i = 0; i < halvable.length; i++) {
-      if (tensors[halvable[i]].elementBytes === 2) variant |= 1 << i;
+      if (tensors[halvable[i]]?.elementBytes === 2) variant |= 1 << i;
     }
     variants[variant] ??= compile(halvable.filter((_, i) => variant & (1 << i)));
     this.gpu.commands.dispatch(variants[variant], tensors, params, groups);
