@@ -199,7 +199,7 @@ export function planSettings(args: string[]): settings.PlanSettings {
   if (data && given.maxPromptLength) {
     fail("--max-prompt-length is for a plan without data, which has prompts of its own");
   }
-  const own = ["data", ...Object.keys(settings.planGroups.Plan)];
+  const own = ["data", "quiet", "json", ...Object.keys(settings.planGroups.Plan)];
   const line = new Map([...texts].filter(([key]) => !own.includes(key)));
   const defaults = complete(flags, given) as settings.PlanSettings;
   const all = { ...defaults, data, line };

@@ -21,6 +21,7 @@ describe("the command line", () => {
     expect(code).toBe(0);
     for (const name of [
       "train",
+      "plan",
       "sft",
       "sample",
       "sample-base",

@@ -177,6 +177,8 @@ describe("the command", () => {
     for (const [line, message] of refused) {
       expect(() => planSettings(line.split(" "))).toThrow(message);
     }
+    const { line } = planSettings(["--memory", "1GB", "--quiet", "--beta", "0.1"]);
+    expect([...line.keys()]).toEqual(["beta"]);
     expect(planSettings(["--memory", "1.5GB"]).memory).toBe(1.5e9);
     expect(planSettings(["--memory", "12gib"]).memory).toBe(12 * GIB);
   });
