@@ -8,7 +8,7 @@ import type { WatchSettings } from "./settings.ts";
 
 /** Milliseconds between looks at the run, at least. */
 const PAUSE = 1000;
-/** Drawing takes at most this share of the time, so that the run it watches keeps its processor. */
+/** Drawing takes at most this share of a core, so that the run it watches keeps its processor. */
 const SHARE = 0.1;
 /** Milliseconds between signs of life to a page that has nothing new. */
 const HEARTBEAT = 15_000;
@@ -23,9 +23,10 @@ export async function watch(settings: WatchSettings, signal: AbortSignal): Promi
   const server = serve(settings.port, live);
   console.log(`watching ${settings.runs.join(", ")}: open ${server.url.href} (Ctrl-C ends it)`);
   while (!signal.aborted) {
-    const began = performance.now();
+    const began = process.cpuUsage();
     await live.update();
-    const pause = Math.max(PAUSE, (performance.now() - began) / SHARE);
+    const { user, system } = process.cpuUsage(began);
+    const pause = Math.max(PAUSE, (user + system) / 1000 / SHARE);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, pause);
       signal.addEventListener("abort", () => resolve(clearTimeout(timer)), { once: true });
