@@ -319,6 +319,7 @@ export function mergeSettings(args: string[]): settings.MergeSettings {
 
 export function reportSettings(args: string[]): settings.ReportSettings {
   const { flags, given, positionals } = parseFlags(settings.reportGroups, args);
+  if (given.chart && !given.charts) fail("--chart needs --charts <folder>, where it is written");
   return { ...complete(flags, given), runs: positionals } as settings.ReportSettings;
 }
 

@@ -1,3 +1,4 @@
+import { UserError } from "./errors.ts";
 import { writeCharts, writePage } from "./report/output.ts";
 import { countOf, pageOf } from "./report/page.ts";
 import { findRuns, ReportedRun } from "./report/runs.ts";
@@ -6,7 +7,8 @@ import { goldAnswers } from "./report/treasure.ts";
 import type { ReportSettings } from "./settings.ts";
 
 /** `rlexplore report`: what happened in some runs, as one page that needs nothing else. */
-export async function report({ runs: paths, question, output, charts }: ReportSettings) {
+export async function report(settings: ReportSettings): Promise<void> {
+  const { runs: paths, question, output, charts, chart } = settings;
   const runs = findRuns(paths).map((path) => new ReportedRun(path));
   for (const run of runs) run.refresh();
   const drawn = new Map<string, string>();
@@ -18,7 +20,16 @@ export async function report({ runs: paths, question, output, charts }: ReportSe
   for (const run of runs) run.close();
   const page = pageOf(`${titleOf(runs)} · rlexplore`, sections);
   writePage(output, page);
-  if (charts !== null) writeCharts(charts, drawn);
+  if (charts !== null) writeCharts(charts, chosen(drawn, chart));
   const size = `${(page.length / 1e6).toFixed(1)} MB`;
   console.log(`${output}: ${countOf(runs.length, "run")}, ${drawn.size} charts, ${size}`);
+}
+
+/** The charts with these names; all of them without. */
+function chosen(drawn: ReadonlyMap<string, string>, names: readonly string[]): Map<string, string> {
+  for (const name of names) {
+    if (drawn.has(name)) continue;
+    throw new UserError(`--chart ${name} is none of ${[...drawn.keys()].join(", ")}`);
+  }
+  return new Map([...drawn].filter(([name]) => names.length === 0 || names.includes(name)));
 }

@@ -627,6 +627,11 @@ export const reportGroups = {
     },
     question,
     charts: chartsFolder,
+    chart: texts(
+      "name",
+      "Write only this chart to --charts, such as pass-last; may be given several times.",
+      "all",
+    ),
   },
 } satisfies FlagGroups;
 

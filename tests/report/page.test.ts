@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reportSettings, watchSettings } from "../../lib/arguments.ts";
@@ -163,9 +171,13 @@ describe("report", () => {
     expect(page).toContain('id="training-reward"');
   });
 
-  test("--charts writes each chart as a file with its own colours", async () => {
+  test("--charts writes charts as files with their own colours", async () => {
     const charts = join(folder, "charts");
-    await write(join(grid, "none"), "--charts", charts);
+    const some = ["--chart", "pass-last", "--chart", "map-q0-0"];
+    await write(join(grid, "none"), "--charts", charts, ...some);
+    expect(readdirSync(charts).sort()).toEqual(["map-q0-0.svg", "pass-last.svg"]);
+    const unknown = write(join(grid, "none"), "--charts", charts, "--chart", "pass");
+    await expect(unknown).rejects.toThrow(/--chart pass is none of pass-early, pass-last/);
     const svg = readFileSync(join(charts, "pass-last.svg"), "utf8");
     expect(svg).toStartWith("<svg ");
     expect(svg).toContain("prefers-color-scheme:dark");
@@ -177,8 +189,12 @@ describe("report", () => {
     const page = readFileSync(await write(join(grid, "none"), "--question", "<5>"), "utf8");
     expect(page).toContain("<h3>what is &lt;5&gt; &amp; more?</h3>");
     expect(page.match(/<div class="question map">/g)?.length).toBe(1);
-    expect(write(join(grid, "none"), "--question", "<99>")).rejects.toThrow(/is in no question/);
-    expect(write(join(grid, "none"), "--question", "what")).rejects.toThrow(/is in 24 questions/);
-    expect(write(join(folder, "charts"))).rejects.toThrow(/is not a run and has none in it/);
+    await expect(write(join(grid, "none"), "--question", "<99>")).rejects.toThrow(
+      /is in no question/,
+    );
+    await expect(write(join(grid, "none"), "--question", "what")).rejects.toThrow(
+      /is in 24 questions/,
+    );
+    await expect(write(join(folder, "charts"))).rejects.toThrow(/is not a run and has none in it/);
   });
 });
