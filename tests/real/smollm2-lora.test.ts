@@ -2,9 +2,15 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { baseFormats } from "../../lib/model/base-formats.ts";
+import { Decoder } from "../../lib/model/decoder.ts";
 import { openModelFolder } from "../../lib/model/folder.ts";
 import { openGgufModel } from "../../lib/model/gguf/open.ts";
+import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { PackedBatch } from "../../lib/model/packing.ts";
 import { openSafetensors, readTensor, type StoredTensor } from "../../lib/model/safetensors.ts";
+import { openGpu, Policy } from "../../lib/policy.ts";
+import { expectClose } from "../oracle/compare.ts";
 
 const path = process.env.RLEXPLORE_SMOLLM2;
 if (!path) console.log("tests/real: skipped, RLEXPLORE_SMOLLM2 names no file (README.md there)");
@@ -27,6 +33,30 @@ async function run(...args: string[]): Promise<string> {
 describe.skipIf(!path)("SmolLM2-135M-Instruct, frozen in its own blocks", () => {
   const [output, merged] = [join(folder, "run"), join(folder, "merged")];
   const checkpoint = join(output, "checkpoint-1");
+
+  test("computes what it does with the same numbers in float32", async () => {
+    const gpu = await openGpu(null);
+    const model = await openGgufModel(path as string);
+    const batch = new PackedBatch(64);
+    const prompt = Array.from({ length: 40 }, (_, i) => 97 * i);
+    batch.add(prompt, [[1, 2, 3, 49_151], [500]]);
+    const results: Float32Array[] = [];
+    for (const baseDtype of ["auto", "f32"] as const) {
+      const formats = baseFormats({ baseDtype, dtype: "f32" }, model.config, model.tensors);
+      const sampling = { rows: 1, samplesPerPrompt: 1, maxPromptTokens: 8, maxNewTokens: 8 };
+      const { weights } = await Policy.open(gpu, model, { sampling, formats });
+      expect(weights.layers[29].down.format).toBe(baseDtype === "auto" ? "q4_1" : "f32");
+      expect(weights.embedding.format).toBe(baseDtype === "auto" ? "q8_0" : "f32");
+      const table = gpu.allocate("buffers", "RoPE table", 64 * model.config.headDim);
+      const decoder = new Decoder(gpu, model.config, table);
+      const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, model.config, 64));
+      const logprobs = new Float32Array(batch.predictions);
+      await learner.logprobs(weights, batch, 1, logprobs, logprobs.slice());
+      results.push(logprobs);
+    }
+    expectClose(results[0], results[1], { name: "log-probabilities", relative: 1e-5 });
+    gpu.destroy();
+  }, 3_600_000);
 
   test("one GRPO step with LoRA and a KL penalty runs to the end and moves the adapter", async () => {
     const data = join(folder, "data.jsonl");
