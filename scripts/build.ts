@@ -2,8 +2,8 @@
 //   npm run build                         ./rlexplore for this machine
 //   npm run build -- --target=<platform>  dist/rlexplore-<platform>, built here for another one
 //   npm run build -- --outfile=<path>     elsewhere
-import { mkdir, rm, stat } from "node:fs/promises";
-import { relative, resolve } from "node:path";
+import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { basename, join, relative, resolve } from "node:path";
 
 const targets: Record<string, Bun.Build.CompileTarget> = {
   "linux-x64": "bun-linux-x64",
@@ -46,6 +46,9 @@ const outfile = given.outfile
 
 const start = performance.now();
 await mkdir(resolve(outfile, ".."), { recursive: true });
+// inline as they are, the source maps are written beside the executable as well: nobody needs them there
+const scratch = await mkdtemp(resolve(outfile, "../.build-"));
+const built = join(scratch, basename(outfile));
 try {
   const { logs } = await Bun.build({
     // the thread that compares answers is a program of its own
@@ -54,7 +57,7 @@ try {
     splitting: true,
     compile: {
       target: targets[platform],
-      outfile,
+      outfile: built,
       // What lies in the folder where the user works is data, not configuration of the program.
       autoloadBunfig: false,
       autoloadDotenv: false,
@@ -64,17 +67,13 @@ try {
     sourcemap: "inline",
   });
   for (const log of logs) console.error(String(log));
-  // inline as they are, the maps are written beside it as well
-  for (const map of [
-    `${outfile.replace(/\.exe$/, "")}.map`,
-    resolve(outfile, "../worker.js.map"),
-  ]) {
-    await rm(map, { force: true });
-  }
+  await rename(built, outfile);
 } catch (error) {
   const problems = error instanceof AggregateError ? error.errors : [error];
+  await rm(scratch, { recursive: true });
   fail(problems.map(String).join("\n"));
 }
+await rm(scratch, { recursive: true });
 const megabytes = ((await stat(outfile)).size / 1e6).toFixed(0);
 const seconds = ((performance.now() - start) / 1000).toFixed(1);
 console.log(`built ${relative(process.cwd(), outfile)} (${megabytes} MB) in ${seconds} s`);
