@@ -51,7 +51,10 @@ export async function openSampling<S extends SamplingNeeds>(
   const data = await readRows(source, { ...given, wholeRows });
   const all = usableRows(data, note);
   const rows = given.evalFraction
-    ? Array.from(holdOut(all, given.evalFraction, shuffleSeedOf(given)).training, (i) => all.at(i))
+    ? Array.from(
+        holdOut(all.questionHashes, given.evalFraction, shuffleSeedOf(given)).training,
+        (i) => all.at(i),
+      )
     : all;
   const model = await openNamedModel(given.model);
   const gpu = await openGpu(given.gpu);

@@ -14,7 +14,7 @@ import {
   scanRows,
   usableRows,
 } from "./data/rows.ts";
-import { hashText, holdOut } from "./data/split.ts";
+import { holdOut } from "./data/split.ts";
 import { UserError } from "./errors.ts";
 import { isHubName } from "./hub.ts";
 import type { Prompter } from "./model/chat.ts";
@@ -94,7 +94,11 @@ export async function readRunData(
   };
   const rows = await read(source, given);
   if (given.evalFraction > 0) {
-    const { training, heldOut } = holdOut(rows, given.evalFraction, shuffleSeedOf(given));
+    const { training, heldOut } = holdOut(
+      rows.questionHashes,
+      given.evalFraction,
+      shuffleSeedOf(given),
+    );
     const held = Array.from(heldOut, (place) => rows.at(place));
     return { rows, outcome, training, heldOut: { name: nameOf(source), rows: held } };
   }
@@ -160,9 +164,8 @@ export class TrainingQuestions {
     settings: TrainSettings,
   ) {
     this.count = training?.length ?? rows.length;
-    const hashes = new Set<number>();
-    for (let i = 0; i < this.count; i++) hashes.add(hashText(rows.at(training?.[i] ?? i).question));
-    this.different = hashes.size;
+    const hashes = rows.textHashes;
+    this.different = new Set(training ? Array.from(training, (i) => hashes[i]) : hashes).size;
     const places = drawnPlaces(this.count, settings);
     const drawn = places.map((place) => rows.at(training?.[place] ?? place));
     const questions = prepareQuestions(prompter, drawn, settings.data, outcome);

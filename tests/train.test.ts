@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { trainSettings } from "../lib/arguments.ts";
 import { drawQuestions } from "../lib/data/random.ts";
-import { holdOut } from "../lib/data/split.ts";
+import { holdOut, questionHash } from "../lib/data/split.ts";
 import { UserError } from "../lib/errors.ts";
 import { RunFolder } from "../lib/run.ts";
 import type { TrainSettings } from "../lib/settings.ts";
@@ -75,7 +75,11 @@ test("--shuffle-seed orders the questions, --eval-fraction holds some out, and a
   const all = readFileSync(data, "utf8")
     .split("\n")
     .map((line, i) => ({ ...JSON.parse(line), line: i + 1 }));
-  const { training } = holdOut(all, 0.34, 7);
+  const { training } = holdOut(
+    all.map(({ question }) => questionHash(question)),
+    0.34,
+    7,
+  );
   const inOrder = drawQuestions(7, 0, 12, 4).map((place) => all[training[place]].question);
   expect(asked(path)).toEqual(inOrder.slice(0, 8));
   expect(metrics(path)[0].evaluation.questions).toBe(2);

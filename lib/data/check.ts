@@ -2,7 +2,7 @@
 import { UserError } from "../errors.ts";
 import type { Outcome } from "./outcome.ts";
 import { type BadRow, isBad, type Row } from "./rows.ts";
-import { hashText, sameQuestion } from "./split.ts";
+import { hashText, questionHash } from "./split.ts";
 
 /** How often something was found, and the first times. */
 export interface Finding<T> {
@@ -78,7 +78,7 @@ export class DataCheck {
     this.sample.add(hashText(String(line)), { line, question });
     this.longest.add(-question.length, { line, question });
 
-    const hash = hashText(sameQuestion(question));
+    const hash = questionHash(question);
     const elsewhere = this.other?.lineOf(hash);
     if (elsewhere !== undefined) note(this.shared, { line, other: elsewhere, question });
     const answer = this.answersDiffer ? hashText(gold) : 0;

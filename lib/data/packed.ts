@@ -1,5 +1,6 @@
 /** Rows kept as bytes: a million of them as objects would take gigabytes, as UTF-8 what the file has of them. */
 import type { Row } from "./rows.ts";
+import { hashText, questionHash } from "./split.ts";
 
 /** Bytes of a block; a longer row has one of its own. */
 const BLOCK = 1 << 20;
@@ -14,6 +15,9 @@ interface Block {
 }
 
 export class PackedRows implements Iterable<Row> {
+  /** Of each row, the hash of its question as it stands, and the one that equal questions share. */
+  readonly textHashes: number[] = [];
+  readonly questionHashes: number[] = [];
   private readonly blocks: Block[] = [];
   private open = new Uint8Array(BLOCK);
   private ends: number[] = [];
@@ -37,6 +41,8 @@ export class PackedRows implements Iterable<Row> {
     }
     const { written } = PackedRows.encoder.encodeInto(text, this.open.subarray(end));
     this.ends.push(end + written);
+    this.textHashes.push(hashText(question));
+    this.questionHashes.push(questionHash(question));
     this.count++;
   }
 

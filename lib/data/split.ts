@@ -1,6 +1,5 @@
 /** Questions by what they say, whatever their case and white space: to find equal ones, and to hold some out. */
 import { UserError } from "../errors.ts";
-import type { Row } from "./rows.ts";
 
 /** Questions that have this in common count as the same. */
 export const sameQuestion = (question: string) =>
@@ -22,17 +21,21 @@ export function hashText(text: string, seed = 0): number {
   return 4294967296 * (2097151 & b) + (a >>> 0);
 }
 
+/** The hash that questions have in common which count as the same. */
+export const questionHash = (question: string) => hashText(sameQuestion(question));
+
 /**
  * Holds out a share of the different questions, chosen by the seed alone and not by their order: places of the
  * rows on either side. Equal questions are all on one side.
+ * @param questions the `questionHash` of each row
  */
 export function holdOut(
-  rows: Iterable<Row>,
+  questions: readonly number[],
   fraction: number,
   seed: number,
 ): { training: Uint32Array; heldOut: Uint32Array } {
-  const hashes = Array.from(rows, ({ question }) => hashText(sameQuestion(question), seed));
-  const different = Float64Array.from(new Set(hashes)).sort();
+  const keys = Float64Array.from(questions, (hash) => mixed(hash, seed));
+  const different = Float64Array.from(new Set(keys)).sort();
   if (different.length < 2) {
     throw new UserError("--eval-fraction needs at least two different questions");
   }
@@ -40,6 +43,16 @@ export function holdOut(
   const count = Math.min(Math.max(wanted, 1), different.length - 1);
   const last = different[count - 1];
   const side = (held: boolean) =>
-    Uint32Array.from(hashes.keys().filter((i) => hashes[i] <= last === held));
+    Uint32Array.from(keys.keys().filter((i) => keys[i] <= last === held));
   return { training: side(false), heldOut: side(true) };
+}
+
+/** Another 53 bits from a hash and a seed. */
+function mixed(hash: number, seed: number): number {
+  let a = Math.imul((hash >>> 0) ^ seed, 2654435761);
+  let b = Math.imul(Math.floor(hash / 4294967296) ^ (a >>> 15), 1597334677);
+  a = Math.imul(a ^ (a >>> 16) ^ b, 2246822507);
+  b = Math.imul(b ^ (b >>> 13) ^ a, 3266489909);
+  a ^= b >>> 16;
+  return 4294967296 * (2097151 & b) + (a >>> 0);
 }
