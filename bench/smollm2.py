@@ -28,7 +28,7 @@ def timed(work):
 
 
 def show(name, wall, cpu):
-    print(f"  {name}: {TOKENS / wall:.1f} tokens/s; by processor time {TOKENS / cpu:.1f}")
+    print(f"  {name}: {TOKENS / wall:.1f} tokens/s; by processor time {TOKENS / cpu:.1f}", flush=True)
 
 
 transformers.logging.set_verbosity_error()
@@ -62,10 +62,8 @@ def learn():
     (-logprobs.sum() / TOKENS).backward()
 
 
-sample()
 wall, cpu, out = timed(sample)
 show("sampling", wall, cpu)
 full = torch.cat([mask.repeat_interleave(SAMPLES, 0), torch.ones(QUESTIONS * SAMPLES, NEW_TOKENS)], 1).long()
-learn()
 wall, cpu, _ = timed(learn)
 show("learning, forward and backward", wall, cpu)

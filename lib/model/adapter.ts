@@ -21,31 +21,34 @@ export interface AdaptedModel extends ModelFolder {
   adapter?: StoredAdapter;
 }
 
-/** What we read of PEFT's adapter_config.json; a value not allowed here changes the computation. */
-const off = z.literal([false, null]).optional();
-const empty = z.union([z.null(), z.array(z.never()), z.record(z.string(), z.never())]).optional();
-const adapterConfig = z.object({
-  peft_type: z.literal("LORA"),
-  base_model_name_or_path: z.string().min(1, "it does not name the base model"),
-  r: z.int().positive().multipleOf(4),
-  lora_alpha: z.number().positive(),
-  target_modules: z.array(z.enum(LORA_TARGETS)).min(1),
-  bias: z.literal("none").default("none"),
-  fan_in_fan_out: off,
-  lora_bias: off,
-  use_dora: off,
-  use_rslora: off,
-  use_qalora: off,
-  rank_pattern: empty,
-  alpha_pattern: empty,
-  modules_to_save: empty,
-  layers_to_transform: empty,
-  layer_replication: empty,
-  exclude_modules: empty,
-  alora_invocation_tokens: empty,
-  target_parameters: empty,
-  trainable_token_indices: empty,
-});
+/** PEFT's fields that describe, or matter only when an adapter is begun or to other programs. */
+const described = Object.fromEntries(
+  (
+    "task_type auto_mapping peft_version revision inference_mode lora_dropout layers_pattern loftq_config " +
+    "eva_config corda_config megatron_config megatron_core qalora_group_size ensure_weight_tying"
+  )
+    .split(" ")
+    .map((name) => [name, z.unknown().optional()]),
+);
+/** A field that is unknown here, and changes nothing. */
+const unset = z.union(
+  [z.literal([false, null]), z.array(z.never()), z.record(z.string(), z.never())],
+  { error: ({ input }) => `it is ${JSON.stringify(input).slice(0, 40)}` },
+);
+/** PEFT's adapter_config.json: a field that is not listed may change the computation, and must be unset. */
+const adapterConfig = z
+  .object({
+    peft_type: z.literal("LORA"),
+    base_model_name_or_path: z.string().min(1, "it does not name the base model"),
+    r: z.int().positive().multipleOf(4),
+    lora_alpha: z.number().positive(),
+    target_modules: z.array(z.enum(LORA_TARGETS)).min(1),
+    bias: z.literal("none").default("none"),
+    // the others, such as pissa, begin by changing the base
+    init_lora_weights: z.union([z.boolean(), z.enum(["gaussian", "orthogonal", "eva"])]).nullish(),
+    ...described,
+  })
+  .catchall(unset);
 
 /** Whether a folder holds an adapter rather than a whole model. */
 export const isAdapter = (path: string) => existsSync(join(path, ADAPTER_CONFIG));

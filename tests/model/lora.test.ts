@@ -174,9 +174,14 @@ test("adapter_config.json survives the way out and back in, and hides nothing", 
     rank_pattern: { q_proj: 4 },
     modules_to_save: ["lm_head"],
     target_modules: ["c_attn"],
+    init_lora_weights: "pissa",
+    use_something_new: true,
+    scale_of_something_new: 0.5,
     base_model_name_or_path: "",
   };
   for (const [field, value] of Object.entries(wrong)) {
     expect(() => readConfig({ ...written, [field]: value })).toThrow(field);
   }
+  const harmless = { peft_version: "0.99", qalora_group_size: 16, use_something_new: false };
+  expect(readConfig({ ...written, ...harmless })).toEqual(readConfig(written));
 });
