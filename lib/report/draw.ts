@@ -41,13 +41,13 @@ export async function draw(spec: TopLevelSpec, label: string): Promise<string> {
     .replace(/^(<svg [^>]*>)/, (start) => `${start}<title>${escapeHtml(label)}</title>`);
 }
 
-/** Leaves out what no reader sees: roles of each mark, links to nowhere, digits beyond a tenth of a pixel. */
+/** Leaves out what no reader sees: roles of each mark, links to nowhere, digits beyond a hundredth of a pixel. */
 const slim = (svg: string) =>
   svg
     .replace(/ (aria-\w+|role)="[^"]*"/g, "")
     .replace(/<a xlink:href="null">(.*?)<\/a>/g, "$1")
     .replaceAll("xlink:href", "href")
-    .replace(/(\.\d)\d+/g, "$1");
+    .replace(/<[^>]*>/g, (tag) => tag.replace(/(\.\d\d)\d+/g, "$1"));
 
 const SVG = "http://www.w3.org/2000/svg";
 

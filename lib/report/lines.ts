@@ -51,7 +51,7 @@ export function drawLines(chart: LineChart, inks: ReadonlyMap<string, Ink>): Pro
   const ends = apart(
     lines.map(({ points }) => scaled(points[points.length - 1].y)),
     perLabel,
-    scaled(most),
+    [scaled(least), scaled(most)],
   );
   const labels = lines.map(({ name }, i) => ({
     name,
@@ -151,10 +151,14 @@ function yDomain({ zero, yLog }: LineChart, lines: readonly Line[]): [number, nu
 }
 
 /**
- * Moves values that are closer than `gap` apart, in their order and as little as it takes, none above `top`:
+ * Moves values that are closer than `gap` apart, in their order and as little as it takes, within the bounds if there is room:
  * neighbours that touch move as one, about their mean.
  */
-export function apart(values: readonly number[], gap: number, top: number): number[] {
+export function apart(
+  values: readonly number[],
+  gap: number,
+  [floor, top]: readonly [number, number],
+): number[] {
   const order = values.map((_, i) => i).sort((a, b) => values[a] - values[b]);
   let heaps: { members: number[]; bottom: number }[] = [];
   for (const i of order) {
@@ -165,7 +169,7 @@ export function apart(values: readonly number[], gap: number, top: number): numb
       const members = [...below.members, ...heap.members];
       const mean = members.reduce((sum, m) => sum + values[m], 0) / members.length;
       const height = (members.length - 1) * gap;
-      heap = { members, bottom: Math.min(mean - height / 2, top - height) };
+      heap = { members, bottom: Math.min(Math.max(mean - height / 2, floor), top - height) };
     }
     heaps.push(heap);
   }

@@ -25,16 +25,19 @@ export function linesOf(
 /** A metric against the training step, in means over as many steps as leave a readable line. */
 export function metricLines(methods: readonly Method[], metric: string): Line[] {
   const last = Math.max(0, ...methods.flatMap(({ runs }) => runs.map(({ lastStep }) => lastStep)));
-  const width = Math.max(1, Math.ceil(last / POINTS));
+  const count = Math.min(last, POINTS);
   return linesOf(methods, ({ steps }) => {
     const bins = new Map<number, number[]>();
     for (const line of steps) {
       const value = line[metric];
       if (typeof value !== "number") continue;
-      const bin = Math.ceil(line.step / width);
+      const bin = Math.ceil((line.step * count) / last);
       bins.set(bin, [...(bins.get(bin) ?? []), value]);
     }
-    return [...bins].map(([bin, values]) => ({ x: bin * width, y: mean(values) }));
+    return [...bins].map(([bin, values]) => ({
+      x: Math.round((bin * last) / count),
+      y: mean(values),
+    }));
   });
 }
 

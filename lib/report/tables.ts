@@ -145,7 +145,11 @@ function lateDiversity({ rollouts }: ReportedRun) {
 }
 
 const shown = (value: unknown) =>
-  value === null ? "–" : Array.isArray(value) ? value.join(", ") : String(value);
+  value === null || value === undefined
+    ? "–"
+    : Array.isArray(value)
+      ? value.join(", ")
+      : String(value);
 
 /** Settings and versions: what all runs share, and what differs, by run. */
 export function settingsTables(runs: readonly ReportedRun[]): string {
@@ -156,7 +160,10 @@ export function settingsTables(runs: readonly ReportedRun[]): string {
     driver: config.adapter?.driver,
   })) as Record<string, unknown>[];
   const keys = [...new Set(flat.flatMap((one) => Object.keys(one)))];
-  const same = (key: string) => flat.every((one) => shown(one[key]) === shown(flat[0][key]));
+  // the samples of the base model have no settings of training
+  const trained = flat.filter(({ explore }) => explore !== undefined);
+  const [first] = [...trained, ...flat];
+  const same = (key: string) => trained.every((one) => shown(one[key]) === shown(first[key]));
   const differing = keys.filter((key) => !same(key) && key !== "outputDir");
   const common = keys.filter(same);
   const differences =
@@ -169,6 +176,6 @@ export function settingsTables(runs: readonly ReportedRun[]): string {
           ]),
         )
       : "";
-  const rows = common.map((key) => [escapeHtml(key), escapeHtml(shown(flat[0][key]))]);
+  const rows = common.map((key) => [escapeHtml(key), escapeHtml(shown(first[key]))]);
   return `${differences}<details><summary>All settings and versions</summary><div class="words">${table(["setting", "value"], rows)}</div></details>`;
 }
