@@ -42,7 +42,7 @@ const LABEL = 12;
 export function drawLines(chart: LineChart, inks: ReadonlyMap<string, Ink>): Promise<string> {
   const lines = chart.lines.filter(({ points }) => points.length > 0);
   const longest = Math.max(...lines.map(({ name }) => name.length));
-  const right = Math.min(160, 14 + 7.2 * longest);
+  const right = Math.min(170, 12 + 8.2 * longest);
   const height = HEIGHT - TOP - BOTTOM;
   const xs = lines.flatMap(({ points }) => points.map(({ x }) => x));
   const [least, most] = yDomain(chart, lines);

@@ -38,10 +38,11 @@ export async function mapSection(material: Material): Promise<string> {
     for (const [m, map] of maps.maps.entries()) {
       const id = `q${q}-${m}`;
       const svg = await drawMap(map, maps.rows, id);
-      options.onChart?.(`map-${id}`, svg);
+      const chart = `map-q${q}-${map.method.replace(/[^\w-]+/g, "-")}`;
+      options.onChart?.(chart, svg);
       const seed = map.run.settings.seed;
       const name = seed === undefined ? map.method : `${map.method}, seed ${seed}`;
-      figures.push(figureOf(`map-${id}`, name, svg, csvOfMap(map, maps)));
+      figures.push(figureOf(chart, name, svg, csvOfMap(map, maps)));
       Object.assign(cells, textsOf(map, maps, id, budget));
     }
     parts.push(questionHtml(q, maps, figures));

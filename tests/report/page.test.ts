@@ -173,9 +173,9 @@ describe("report", () => {
 
   test("--charts writes charts as files with their own colours", async () => {
     const charts = join(folder, "charts");
-    const some = ["--chart", "pass-last", "--chart", "map-q0-0"];
+    const some = ["--chart", "pass-last", "--chart", "map-q0-none"];
     await write(join(grid, "none"), "--charts", charts, ...some);
-    expect(readdirSync(charts).sort()).toEqual(["map-q0-0.svg", "pass-last.svg"]);
+    expect(readdirSync(charts).sort()).toEqual(["map-q0-none.svg", "pass-last.svg"]);
     const unknown = write(join(grid, "none"), "--charts", charts, "--chart", "pass");
     await expect(unknown).rejects.toThrow(/--chart pass is none of pass-early, pass-last/);
     const svg = readFileSync(join(charts, "pass-last.svg"), "utf8");
