@@ -62,7 +62,7 @@ describe("an experiment", () => {
     const paper = readExperiment("experiments/paper.yaml", "runs/paper");
     expect(new Set(paper.runs.map(({ method }) => method)).size).toBe(7);
     expect(paper.runs.length).toBe(21);
-    expect(readExperiment("experiments/sweep.yaml", "runs/sweep").runs.length).toBe(9);
+    expect(readExperiment("experiments/sweep.yaml", "runs/sweep").runs.length).toBe(10);
   });
 });
 
