@@ -34,11 +34,11 @@ beforeAll(async () => {
     `data: ${path("train.jsonl")}
 held-out: ${path("test.jsonl")}
 seeds: [1]
-settings: { max-steps: 12, prompts-per-step: 4, num-generations: 4, learning-rate: 1.0e-3 }
+settings: { max-steps: 8, prompts-per-step: 4, num-generations: 4, learning-rate: 1.0e-3 }
 methods:
   none: { explore: none }
   ucb-con: { explore: ucb-con }
-evaluate: { checkpoints: [4, 12], num-samples: 8 }
+evaluate: { checkpoints: [4, 8], num-samples: 8 }
 `,
   );
   await run("whole");
@@ -52,7 +52,7 @@ test("an experiment leaves a run each, their evaluations, and what came out", ()
   expect(results.methods.map(({ method }) => method)).toEqual(["base", "none", "ucb-con"]);
   const [base, none, con] = results.methods;
   expect(base.evaluations.map(({ step }) => step)).toEqual([0]);
-  expect(con.evaluations.map(({ step }) => step)).toEqual([4, 12]);
+  expect(con.evaluations.map(({ step }) => step)).toEqual([4, 8]);
   expect(none.evaluations[1].overReference).toBeNull();
   const { figures, overReference, sinceFirst } = con.evaluations[1];
   const gained =
@@ -60,7 +60,7 @@ test("an experiment leaves a run each, their evaluations, and what came out", ()
   expect(overReference?.["pass@8"].value).toBeCloseTo(gained, 12);
   const early = con.evaluations[0].figures.entropy.value ?? 0;
   expect(sinceFirst?.entropy.value).toBeCloseTo((figures.entropy.value ?? 0) - early, 12);
-  // 12 steps of 4 questions among 4, four samples each
+  // 8 steps of 4 questions among 4, four samples each
   expect(base.sampling.map(({ samples }) => samples)).toEqual([8, 16, 32]);
   expect(none.sampling[0].overBase?.distinct.value).toBeCloseTo(
     (none.sampling[0].figures.distinct.value ?? 0) - (base.sampling[0].figures.distinct.value ?? 0),
@@ -75,7 +75,7 @@ test("killed in the middle of a run and given again: what was done stays, and al
     stderr: "inherit",
   });
   try {
-    while (lines("killed", "ucb-con-1", "metrics.jsonl") < 6) {
+    while (lines("killed", "ucb-con-1", "metrics.jsonl") < 5) {
       if (child.exitCode !== null) throw new Error(`compare ended with ${child.exitCode}`);
       await Bun.sleep(2);
     }
@@ -87,7 +87,7 @@ test("killed in the middle of a run and given again: what was done stays, and al
   const done = [
     ["base-1", "metrics.jsonl"],
     ["none-1", "metrics.jsonl"],
-    ["none-1", "evaluations", "test-12.json"],
+    ["none-1", "evaluations", "test-8.json"],
     ["ucb-con-1", "checkpoint-4", "model.safetensors"],
   ];
   const before = done.map((names) => writtenAt("killed", ...names));
@@ -95,7 +95,7 @@ test("killed in the middle of a run and given again: what was done stays, and al
   expect(done.map((names) => writtenAt("killed", ...names))).toEqual(before);
   expect(read("killed", "results.json")).toBe(read("whole", "results.json"));
   for (const name of RUNS.slice(1)) {
-    const weights = [name, "checkpoint-12", "model.safetensors"];
+    const weights = [name, "checkpoint-8", "model.safetensors"];
     expect(read("killed", ...weights)).toBe(read("whole", ...weights));
   }
 });
