@@ -1,4 +1,6 @@
 #!/usr/bin/env bun
+import { UserError } from "./lib/errors.ts";
+import { RunFolder } from "./lib/run/folder.ts";
 /** The command line: each command is one call. What a command does is told in the file it imports. */
 import {
   banditSettings,
@@ -16,10 +18,8 @@ import {
   sftSettings,
   trainSettings,
   watchSettings,
-} from "./lib/arguments.ts";
-import { UserError } from "./lib/errors.ts";
-import { describeFlags, type FlagGroups, nearest } from "./lib/flags.ts";
-import { RunFolder } from "./lib/run.ts";
+} from "./lib/settings/arguments.ts";
+import { describeFlags, type FlagGroups, nearest } from "./lib/settings/flags.ts";
 import {
   banditGroups,
   compareGroups,
@@ -37,7 +37,7 @@ import {
   type TrainSettings,
   trainGroups,
   watchGroups,
-} from "./lib/settings.ts";
+} from "./lib/settings/shared.ts";
 import { version } from "./package.json" with { type: "json" };
 
 interface Command {
@@ -126,7 +126,7 @@ const commands: Record<string, Command> = {
     flags: reportGroups,
     async run(args) {
       const settings = reportSettings(args);
-      const { report } = await import("./lib/report.ts");
+      const { report } = await import("./lib/report/report.ts");
       await report(settings);
     },
   },
@@ -136,7 +136,7 @@ const commands: Record<string, Command> = {
     flags: watchGroups,
     async run(args) {
       const settings = watchSettings(args);
-      const { watch } = await import("./lib/watch.ts");
+      const { watch } = await import("./lib/report/watch.ts");
       await watch(settings, interruption());
     },
   },
@@ -177,11 +177,11 @@ const commands: Record<string, Command> = {
     async run(args) {
       const { gguf, rollouts, ...settings } = exportSettings(args);
       if (gguf) {
-        const { exportModel } = await import("./lib/export.ts");
+        const { exportModel } = await import("./lib/export/model.ts");
         await exportModel({ ...settings, gguf });
       }
       if (rollouts) {
-        const { exportRollouts } = await import("./lib/export-rollouts.ts");
+        const { exportRollouts } = await import("./lib/export/rollouts.ts");
         await exportRollouts(settings.model, rollouts);
       }
     },
@@ -192,7 +192,7 @@ const commands: Record<string, Command> = {
     flags: mergeGroups,
     async run(args) {
       const settings = mergeSettings(args);
-      const { merge } = await import("./lib/merge.ts");
+      const { merge } = await import("./lib/export/merge.ts");
       await merge(settings);
     },
   },

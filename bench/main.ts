@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { Gpu } from "../lib/gpu/device.ts";
 import { openEmbeddedModel } from "../lib/model/embedded.ts";
 import { hasHalves } from "../lib/model/precision.ts";
-import { versions } from "../lib/versions.ts";
+import { versions } from "../lib/run/versions.ts";
 import { printSection, type Section } from "./figures.ts";
 import { attentionSection, ceilingSection, formatSection, matmulSection } from "./kernels.ts";
 import { programSection } from "./program.ts";

@@ -3,8 +3,8 @@
 //   node scripts/bun.js bench/smollm2.ts $RLEXPLORE_SMOLLM2 [adapter]
 import { Gpu } from "../lib/gpu/device.ts";
 import { PackedBatch } from "../lib/model/packing.ts";
-import { openNamedModel } from "../lib/named-model.ts";
-import { Policy } from "../lib/policy.ts";
+import { openNamedModel } from "../lib/policy/named-model.ts";
+import { Policy } from "../lib/policy/policy.ts";
 import cases from "../tests/real/smollm2.json";
 import { printSection } from "./figures.ts";
 

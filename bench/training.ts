@@ -1,13 +1,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { trainSettings } from "../lib/arguments.ts";
 import type { Gpu } from "../lib/gpu/device.ts";
 import { PolicyGradient, type UpdateResult } from "../lib/learn.ts";
 import { type Completion, Sampler } from "../lib/model/generate.ts";
 import { Optimizer } from "../lib/model/optimizer.ts";
-import { Policy } from "../lib/policy.ts";
-import { RunFolder } from "../lib/run.ts";
+import { Policy } from "../lib/policy/policy.ts";
+import { RunFolder } from "../lib/run/folder.ts";
+import { trainSettings } from "../lib/settings/arguments.ts";
 import { train } from "../lib/train.ts";
 import { type Figure, median, type Section } from "./figures.ts";
 

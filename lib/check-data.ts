@@ -4,10 +4,10 @@ import { type DataSource, readsWholeRow, scanRows } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
 import { histogram, type Summary, summarise } from "./histogram.ts";
 import type { Prompter } from "./model/chat.ts";
-import { openNamedModel, prompterOf } from "./named-model.ts";
+import { openNamedModel, prompterOf } from "./policy/named-model.ts";
 import { fill, Progress } from "./progress.ts";
 import { openData, outcomeOf } from "./questions.ts";
-import type { DataSettings } from "./settings.ts";
+import type { DataSettings } from "./settings/shared.ts";
 
 /** How long prompts are, in tokens of the model, or in characters where no model is named. */
 interface Lengths extends Summary {

@@ -12,11 +12,11 @@ import {
 } from "./evaluation.ts";
 import { type QuestionTally, tallyQuestion } from "./explore/tally.ts";
 import { openSampling } from "./open-sampling.ts";
-import type { Policy } from "./policy.ts";
+import type { Policy } from "./policy/policy.ts";
 import { Progress } from "./progress.ts";
 import { PURPOSE, type Question, type RolloutSettings, rollout } from "./rollout.ts";
-import { modelPath, RunFolder } from "./run.ts";
-import { EMBEDDED, type EvalSettings, type TrainSettings } from "./settings.ts";
+import { modelPath, RunFolder } from "./run/folder.ts";
+import { EMBEDDED, type EvalSettings, type TrainSettings } from "./settings/shared.ts";
 
 /** Questions whose completions are sampled and judged together: bounds the memory of a large file. */
 const QUESTIONS_AT_ONCE = 64;

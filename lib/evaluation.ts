@@ -16,7 +16,7 @@ import { diskError, replaceFile } from "./files.ts";
 import type { Gpu } from "./gpu/device.ts";
 import { type PassRow, table } from "./progress.ts";
 import type { RolloutSettings } from "./rollout.ts";
-import { runConfig } from "./versions.ts";
+import { runConfig } from "./run/versions.ts";
 
 /** What sampling a model many times on each of some questions shows, in a line of `metrics.jsonl`. */
 export interface Evaluation {

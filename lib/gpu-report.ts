@@ -2,13 +2,13 @@ import { cpus, release, totalmem, type } from "node:os";
 import type { Gpu } from "./gpu/device.ts";
 import { measureCeilings } from "./gpu/measure.ts";
 import { describeVariants } from "./gpu/variants.ts";
-import { formatBytes } from "./memory-plan.ts";
 import { Ops } from "./model/ops.ts";
 import { matmulRate } from "./model/rates.ts";
-import { openGpu } from "./policy.ts";
+import { formatBytes } from "./policy/memory-plan.ts";
+import { openGpu } from "./policy/policy.ts";
+import { versions } from "./run/versions.ts";
 import { type KernelCheck, selfTest } from "./self-test.ts";
-import type { GpuSettings } from "./settings.ts";
-import { versions } from "./versions.ts";
+import type { GpuSettings } from "./settings/shared.ts";
 
 /**
  * Prints what a bug report needs: the adapter, what was chosen for it, its speed, and a self-test of

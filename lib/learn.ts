@@ -7,7 +7,7 @@ import {
   policyLoss,
 } from "./explore/loss.ts";
 import { PackedBatch } from "./model/packing.ts";
-import type { Policy } from "./policy.ts";
+import type { Policy } from "./policy/policy.ts";
 import type { Earned } from "./rewards.ts";
 import type { Group, JudgedCompletion } from "./rollout.ts";
 

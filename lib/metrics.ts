@@ -1,7 +1,7 @@
 import { distinctAnswers } from "./explore/estimators.ts";
 import type { ScoredGroup } from "./learn.ts";
-import type { Rollout } from "./ledger.ts";
 import type { Earned, RewardPart } from "./rewards.ts";
+import type { Rollout } from "./run/ledger.ts";
 
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 const meanOf = (values: readonly number[]) => sum(values) / values.length;

@@ -1,22 +1,22 @@
-import { storedSettings } from "./arguments.ts";
-import { latestCheckpoint } from "./checkpoint.ts";
 import type { Outcome } from "./data/outcome.ts";
 import { UserError } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { type Exploration, parseExploration, usesHistory } from "./explore/bonus.ts";
-import { Ledger } from "./ledger.ts";
-import { formatPlan, trainingNeeds } from "./memory-plan.ts";
 import { baseFormats } from "./model/base-formats.ts";
 import type { ModelFolder } from "./model/folder.ts";
-import { openNamedModel, requireWhole } from "./named-model.ts";
-import { openGpu, Policy } from "./policy.ts";
+import { formatPlan, trainingNeeds } from "./policy/memory-plan.ts";
+import { openNamedModel, requireWhole } from "./policy/named-model.ts";
+import { openGpu, Policy } from "./policy/policy.ts";
 import { Progress } from "./progress.ts";
 import { readQuestions, readRunData, type TrainingQuestions } from "./questions.ts";
 import { parseReward, type RewardRules, rewardRules } from "./rewards.ts";
 import { longestPrompt, type Question, type RolloutSettings } from "./rollout.ts";
-import { modelPath, RunFolder } from "./run.ts";
-import type { TrainSettings } from "./settings.ts";
-import { runConfig } from "./versions.ts";
+import { latestCheckpoint } from "./run/checkpoint.ts";
+import { modelPath, RunFolder } from "./run/folder.ts";
+import { Ledger } from "./run/ledger.ts";
+import { runConfig } from "./run/versions.ts";
+import { storedSettings } from "./settings/arguments.ts";
+import type { TrainSettings } from "./settings/shared.ts";
 
 /** What a resumed run needs beside weights, moments and ledger. */
 export interface TrainerState {

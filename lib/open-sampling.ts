@@ -1,12 +1,12 @@
 import { openOutcome } from "./data/outcome.ts";
 import { type ReadOptions, readRows, readsWholeRow, usableRows } from "./data/rows.ts";
 import { holdOut } from "./data/split.ts";
-import { formatPlan } from "./memory-plan.ts";
 import { type BaseDtype, baseFormats } from "./model/base-formats.ts";
 import type { PromptSettings } from "./model/chat.ts";
 import type { Dtype } from "./model/precision.ts";
-import { openNamedModel, prompterOf } from "./named-model.ts";
-import { openGpu, Policy } from "./policy.ts";
+import { formatPlan } from "./policy/memory-plan.ts";
+import { openNamedModel, prompterOf } from "./policy/named-model.ts";
+import { openGpu, Policy } from "./policy/policy.ts";
 import { openData, outcomeOf, shuffleSeedOf } from "./questions.ts";
 import { fitContext, longestPrompt, prepareQuestions, type Question } from "./rollout.ts";
 

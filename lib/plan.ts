@@ -1,5 +1,9 @@
-import { optionName } from "./flags.ts";
 import { MEMORY_PARTS, type MemoryPart, type MemoryPlanner } from "./gpu/memory.ts";
+import { baseFormats } from "./model/base-formats.ts";
+import { type ModelConfig, tensorShapes } from "./model/config.ts";
+import type { ModelFolder } from "./model/folder.ts";
+import { adapterShapes, LORA_TARGETS, type LoraConfig } from "./model/lora.ts";
+import { requireDtype } from "./model/precision.ts";
 import {
   type AdapterLimits,
   formatBytes,
@@ -9,18 +13,14 @@ import {
   roomOf,
   shortage,
   trainingNeeds,
-} from "./memory-plan.ts";
-import { baseFormats } from "./model/base-formats.ts";
-import { type ModelConfig, tensorShapes } from "./model/config.ts";
-import type { ModelFolder } from "./model/folder.ts";
-import { adapterShapes, LORA_TARGETS, type LoraConfig } from "./model/lora.ts";
-import { requireDtype } from "./model/precision.ts";
-import { openNamedModel, requireWhole } from "./named-model.ts";
-import { openGpu } from "./policy.ts";
+} from "./policy/memory-plan.ts";
+import { openNamedModel, requireWhole } from "./policy/named-model.ts";
+import { openGpu } from "./policy/policy.ts";
+import { type Fit, flagsOf, smallestFit } from "./policy/savings.ts";
 import { readQuestions, readRunData, requireMicroBatch } from "./questions.ts";
 import { fitContext, longestPrompt } from "./rollout.ts";
-import { type Fit, flagsOf, smallestFit } from "./savings.ts";
-import type { PlanSettings } from "./settings.ts";
+import { optionName } from "./settings/flags.ts";
+import type { PlanSettings } from "./settings/shared.ts";
 
 /** Tokens of the longest prompt where no data says. */
 const MAX_PROMPT_LENGTH = 512;

@@ -19,7 +19,7 @@ import { UserError } from "./errors.ts";
 import { isHubName } from "./hub.ts";
 import type { Prompter } from "./model/chat.ts";
 import type { ModelFolder } from "./model/folder.ts";
-import { prompterOf, showDownload } from "./named-model.ts";
+import { prompterOf, showDownload } from "./policy/named-model.ts";
 import {
   fitContext,
   longestPrompt,
@@ -27,7 +27,7 @@ import {
   type Question,
   type RolloutSettings,
 } from "./rollout.ts";
-import type { TrainSettings } from "./settings.ts";
+import type { TrainSettings } from "./settings/shared.ts";
 
 /**
  * What a command's data argument names: a file, - for standard input, or, where there is no such file, a data

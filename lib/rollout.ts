@@ -5,7 +5,7 @@ import { UserError } from "./errors.ts";
 import type { Prompter } from "./model/chat.ts";
 import type { Completion, GenerationSettings } from "./model/generate.ts";
 import type { SamplingOptions } from "./model/ops/sample.ts";
-import type { Policy } from "./policy.ts";
+import type { Policy } from "./policy/policy.ts";
 
 /** A question ready to be asked: as tokens, with its right answer in canonical form. */
 export interface Question {

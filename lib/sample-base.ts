@@ -1,16 +1,16 @@
-import { storedSettings } from "./arguments.ts";
 import { drawQuestions } from "./data/random.ts";
 import { UserError } from "./errors.ts";
 import type { ScoredGroup } from "./learn.ts";
-import { Ledger } from "./ledger.ts";
 import { describeGroups, rolloutsOf } from "./metrics.ts";
 import { openSampling } from "./open-sampling.ts";
 import { Progress } from "./progress.ts";
 import { shuffleSeedOf } from "./questions.ts";
 import { type Group, PURPOSE, rollout } from "./rollout.ts";
-import { modelPath, RunFolder } from "./run.ts";
-import type { SampleBaseSettings } from "./settings.ts";
-import { runConfig } from "./versions.ts";
+import { modelPath, RunFolder } from "./run/folder.ts";
+import { Ledger } from "./run/ledger.ts";
+import { runConfig } from "./run/versions.ts";
+import { storedSettings } from "./settings/arguments.ts";
+import type { SampleBaseSettings } from "./settings/shared.ts";
 
 /**
  * `rlexplore sample-base`: what training is compared with. The model answers the questions that a run of `train` with

@@ -1,9 +1,9 @@
 import { type Completed, openOutcome } from "./data/outcome.ts";
 import { baseFormats } from "./model/base-formats.ts";
-import { openNamedModel, prompterOf } from "./named-model.ts";
-import { openGpu, Policy } from "./policy.ts";
+import { openNamedModel, prompterOf } from "./policy/named-model.ts";
+import { openGpu, Policy } from "./policy/policy.ts";
 import { fitContext, longestPrompt, PURPOSE, rollout } from "./rollout.ts";
-import type { SampleSettings } from "./settings.ts";
+import type { SampleSettings } from "./settings/shared.ts";
 
 /** No answer is known here, so none is right. */
 const NO_GOLD = "";

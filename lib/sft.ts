@@ -1,20 +1,20 @@
-import { storedSettings } from "./arguments.ts";
-import { saveCheckpoint } from "./checkpoint.ts";
 import { drawQuestions, Random } from "./data/random.ts";
 import { readSftRows, type SftRow, usableRows } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
-import { formatPlan } from "./memory-plan.ts";
 import { baseFormats } from "./model/base-formats.ts";
 import type { Prompter } from "./model/chat.ts";
 import { PackedBatch } from "./model/packing.ts";
 import { type Dtype, NOT_FINITE_REMEDY } from "./model/precision.ts";
 import { learningRateAt } from "./model/schedule.ts";
-import { openNamedModel, prompterOf, requireWhole } from "./named-model.ts";
-import { openGpu, Policy } from "./policy.ts";
+import { formatPlan } from "./policy/memory-plan.ts";
+import { openNamedModel, prompterOf, requireWhole } from "./policy/named-model.ts";
+import { openGpu, Policy } from "./policy/policy.ts";
 import { Progress } from "./progress.ts";
-import { RunFolder } from "./run.ts";
-import { loraOf, type SftSettings } from "./settings.ts";
-import { runConfig } from "./versions.ts";
+import { saveCheckpoint } from "./run/checkpoint.ts";
+import { RunFolder } from "./run/folder.ts";
+import { runConfig } from "./run/versions.ts";
+import { storedSettings } from "./settings/arguments.ts";
+import { loraOf, type SftSettings } from "./settings/shared.ts";
 
 /** A row as tokens. The completion ends with the end-of-text token. */
 interface Example {

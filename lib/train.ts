@@ -1,4 +1,3 @@
-import { checkpointPath, pruneCheckpoints, saveCheckpoint } from "./checkpoint.ts";
 import { drawQuestions } from "./data/random.ts";
 import { UserError } from "./errors.ts";
 import { type Evaluation, passRow } from "./evaluation.ts";
@@ -16,7 +15,8 @@ import { passTable, type StepMetrics } from "./progress.ts";
 import { shuffleSeedOf } from "./questions.ts";
 import { earned } from "./rewards.ts";
 import { type Group, PURPOSE, rollout } from "./rollout.ts";
-import type { TrainSettings } from "./settings.ts";
+import { checkpointPath, pruneCheckpoints, saveCheckpoint } from "./run/checkpoint.ts";
+import type { TrainSettings } from "./settings/shared.ts";
 
 /**
  * `rlexplore train`: GRPO with outcome-based exploration. One step draws questions, samples a group

@@ -3,8 +3,8 @@
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sftSettings } from "../lib/arguments.ts";
 import { hardFacts, pretrainingRow } from "../lib/data/arithmetic.ts";
+import { sftSettings } from "../lib/settings/arguments.ts";
 import { sft } from "../lib/sft.ts";
 
 const STEPS = 2000;

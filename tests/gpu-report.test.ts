@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { selfTestLines } from "../lib/gpu-report.ts";
-import { VERSION } from "../lib/versions.ts";
+import { VERSION } from "../lib/run/versions.ts";
 
 test("rlexplore gpu tells what a bug report needs", async () => {
   const process_ = Bun.spawn([process.execPath, "main.ts", "gpu"], {

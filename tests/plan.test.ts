@@ -2,13 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { planSettings, trainSettings } from "../lib/arguments.ts";
 import { Gpu } from "../lib/gpu/device.ts";
-import { fits, type PolicyNeeds, planMemory, trainingNeeds } from "../lib/memory-plan.ts";
 import { type ModelConfig, parseModelConfig } from "../lib/model/config.ts";
 import { openEmbeddedModel } from "../lib/model/embedded.ts";
 import { ASSUMED_LIMITS, waysToTrain } from "../lib/plan.ts";
-import { flagsOf, smallestFit } from "../lib/savings.ts";
+import { fits, type PolicyNeeds, planMemory, trainingNeeds } from "../lib/policy/memory-plan.ts";
+import { flagsOf, smallestFit } from "../lib/policy/savings.ts";
+import { planSettings, trainSettings } from "../lib/settings/arguments.ts";
 import { train } from "../lib/train.ts";
 
 const GIB = 2 ** 30;

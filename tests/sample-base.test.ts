@@ -3,10 +3,10 @@ import { afterAll, expect, test } from "bun:test";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sampleBaseSettings, trainSettings } from "../lib/arguments.ts";
-import { RunFolder } from "../lib/run.ts";
+import { RunFolder } from "../lib/run/folder.ts";
 import { sampleBase } from "../lib/sample-base.ts";
-import type { SampleBaseSettings } from "../lib/settings.ts";
+import { sampleBaseSettings, trainSettings } from "../lib/settings/arguments.ts";
+import type { SampleBaseSettings } from "../lib/settings/shared.ts";
 import { train } from "../lib/train.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-sample-base-"));

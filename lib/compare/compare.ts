@@ -1,17 +1,22 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CHANGEABLE, sampleBaseSettings, storedSettings, trainSettings } from "../arguments.ts";
-import { checkpointPath, checkpointSteps } from "../checkpoint.ts";
 import { UserError } from "../errors.ts";
 import { evaluateModel } from "../evaluate.ts";
 import { evaluationPath, readEvaluation } from "../evaluation.ts";
 import { replaceFile } from "../files.ts";
-import { optionName } from "../flags.ts";
-import { LedgerReader } from "../ledger.ts";
 import { Progress } from "../progress.ts";
-import { modelPath, RunFolder } from "../run.ts";
+import { checkpointPath, checkpointSteps } from "../run/checkpoint.ts";
+import { modelPath, RunFolder } from "../run/folder.ts";
+import { LedgerReader } from "../run/ledger.ts";
 import { sampleBase } from "../sample-base.ts";
-import type { CompareSettings } from "../settings.ts";
+import {
+  CHANGEABLE,
+  sampleBaseSettings,
+  storedSettings,
+  trainSettings,
+} from "../settings/arguments.ts";
+import { optionName } from "../settings/flags.ts";
+import type { CompareSettings } from "../settings/shared.ts";
 import { train } from "../train.ts";
 import { type Experiment, type PlannedRun, readExperiment } from "./experiment.ts";
 import { referenceOf, resultsOf, resultTable } from "./results.ts";

@@ -1,15 +1,15 @@
 import { basename, extname, join } from "node:path";
 import { z } from "zod";
-import { evalSettings, sampleBaseSettings, trainSettings } from "../arguments.ts";
 import { UserError } from "../errors.ts";
-import { type FlagGroups, optionName } from "../flags.ts";
+import { evalSettings, sampleBaseSettings, trainSettings } from "../settings/arguments.ts";
+import { type FlagGroups, optionName } from "../settings/flags.ts";
 import {
   type EvalSettings,
   evalGroups,
   type SampleBaseSettings,
   sampleBaseGroups,
   type TrainSettings,
-} from "../settings.ts";
+} from "../settings/shared.ts";
 import { YamlFile } from "./yaml.ts";
 
 /** The method under which the base model's samples go. */

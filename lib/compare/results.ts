@@ -15,8 +15,8 @@ import {
   unsolvedAfter,
 } from "../explore/coverage.ts";
 import type { Figures, Ratio } from "../explore/figures.ts";
-import { LedgerReader } from "../ledger.ts";
 import { table } from "../progress.ts";
+import { LedgerReader } from "../run/ledger.ts";
 import { BASE, type Experiment, type PlannedRun } from "./experiment.ts";
 
 type Estimates = Record<string, Estimate>;

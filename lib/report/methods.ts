@@ -1,4 +1,4 @@
-import { optionName } from "../flags.ts";
+import { optionName } from "../settings/flags.ts";
 import type { ReportedRun, RunSettings } from "./runs.ts";
 
 /** Runs that differ in their seed alone. */

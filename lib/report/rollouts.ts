@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import { diskError } from "../files.ts";
-import { CORRECT_BEFORE } from "../ledger.ts";
+import { CORRECT_BEFORE } from "../run/ledger.ts";
 
 /** Rows read from the ledger at once. */
 const ROWS = 20_000;

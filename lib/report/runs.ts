@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { diskError } from "../files.ts";
-import type { RunConfig } from "../run.ts";
+import type { RunConfig } from "../run/folder.ts";
 import { Evaluations } from "./evaluations.ts";
 import { RolloutLog } from "./rollouts.ts";
 

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compareSettings } from "../../lib/arguments.ts";
 import { compare } from "../../lib/compare/compare.ts";
 import type { Results } from "../../lib/compare/results.ts";
+import { compareSettings } from "../../lib/settings/arguments.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-compare-"));
 afterAll(() => rmSync(folder, { recursive: true }));

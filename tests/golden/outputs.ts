@@ -13,16 +13,16 @@
 //                          at each of their tokens the margin between the two likeliest
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { exportSettings, mergeSettings, sftSettings } from "../../lib/arguments.ts";
 import { Random } from "../../lib/data/random.ts";
-import { exportModel } from "../../lib/export.ts";
-import { merge } from "../../lib/merge.ts";
+import { merge } from "../../lib/export/merge.ts";
+import { exportModel } from "../../lib/export/model.ts";
 import { parseModelConfig, tensorShapes } from "../../lib/model/config.ts";
 import type { ModelFolder } from "../../lib/model/folder.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { encodeSafetensors, openSafetensors, readTensor } from "../../lib/model/safetensors.ts";
-import { openNamedModel, prompterOf, tokenizerOf } from "../../lib/named-model.ts";
-import { openGpu, Policy } from "../../lib/policy.ts";
+import { openNamedModel, prompterOf, tokenizerOf } from "../../lib/policy/named-model.ts";
+import { openGpu, Policy } from "../../lib/policy/policy.ts";
+import { exportSettings, mergeSettings, sftSettings } from "../../lib/settings/arguments.ts";
 import { sft } from "../../lib/sft.ts";
 import golden from "./tokenizer.json";
 

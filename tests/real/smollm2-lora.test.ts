@@ -9,7 +9,7 @@ import { openGgufModel } from "../../lib/model/gguf/open.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { openSafetensors, readTensor, type StoredTensor } from "../../lib/model/safetensors.ts";
-import { openGpu, Policy } from "../../lib/policy.ts";
+import { openGpu, Policy } from "../../lib/policy/policy.ts";
 import { expectClose } from "../oracle/compare.ts";
 
 const path = process.env.RLEXPLORE_SMOLLM2;

@@ -4,8 +4,8 @@ import { openGgufModel } from "../../lib/model/gguf/open.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { DTYPES, hasHalves } from "../../lib/model/precision.ts";
-import { prompterOf, tokenizerOf } from "../../lib/named-model.ts";
-import { openGpu, Policy } from "../../lib/policy.ts";
+import { prompterOf, tokenizerOf } from "../../lib/policy/named-model.ts";
+import { openGpu, Policy } from "../../lib/policy/policy.ts";
 import corpus from "../golden/tokenizer.json";
 import golden from "./smollm2.json";
 

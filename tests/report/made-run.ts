@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Random } from "../../lib/data/random.ts";
 import { estimates, evaluationPath, summarize } from "../../lib/evaluation.ts";
 import { tallyQuestion } from "../../lib/explore/tally.ts";
-import { Ledger, type Rollout } from "../../lib/ledger.ts";
+import { Ledger, type Rollout } from "../../lib/run/ledger.ts";
 
 const QUESTIONS = 24;
 const GROUP = 4;

@@ -10,9 +10,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { reportSettings, watchSettings } from "../../lib/arguments.ts";
-import { report } from "../../lib/report.ts";
-import { LiveReport, serve } from "../../lib/watch.ts";
+import { report } from "../../lib/report/report.ts";
+import { LiveReport, serve } from "../../lib/report/watch.ts";
+import { reportSettings, watchSettings } from "../../lib/settings/arguments.ts";
 import { Chromium, type Page, type Viewing } from "./chromium.ts";
 import { makeRun, RunInTheMaking } from "./made-run.ts";
 

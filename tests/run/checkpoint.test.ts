@@ -11,19 +11,19 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { UserError } from "../../lib/errors.ts";
+import { diskError, isIntact, writeDurably } from "../../lib/files.ts";
+import { type ModelConfig, tensorShapes } from "../../lib/model/config.ts";
+import { openEmbeddedModel } from "../../lib/model/embedded.ts";
+import { endTokens, openModelFolder } from "../../lib/model/folder.ts";
+import { readTensor, type TensorSource } from "../../lib/model/safetensors.ts";
 import {
   checkpointPath,
   checkpointSteps,
   latestCheckpoint,
   pruneCheckpoints,
   saveCheckpoint,
-} from "../lib/checkpoint.ts";
-import { UserError } from "../lib/errors.ts";
-import { diskError, isIntact, writeDurably } from "../lib/files.ts";
-import { type ModelConfig, tensorShapes } from "../lib/model/config.ts";
-import { openEmbeddedModel } from "../lib/model/embedded.ts";
-import { endTokens, openModelFolder } from "../lib/model/folder.ts";
-import { readTensor, type TensorSource } from "../lib/model/safetensors.ts";
+} from "../../lib/run/checkpoint.ts";
 
 const root = mkdtempSync(join(tmpdir(), "checkpoint-"));
 afterAll(() => rmSync(root, { recursive: true }));

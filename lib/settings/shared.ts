@@ -1,6 +1,11 @@
-import { COUNTDOWN } from "./data/countdown.ts";
-import type { TaskName } from "./data/tasks.ts";
-import { strategies } from "./explore/bonus.ts";
+import { COUNTDOWN } from "../data/countdown.ts";
+import type { TaskName } from "../data/tasks.ts";
+import { strategies } from "../explore/bonus.ts";
+import { BASE_DTYPES } from "../model/base-formats.ts";
+import { LORA_TARGETS, type LoraConfig } from "../model/lora.ts";
+import { OPTIMIZERS } from "../model/moments.ts";
+import { DTYPES } from "../model/precision.ts";
+import { ANSWER_FORMS, REWARD_PARTS } from "../rewards.ts";
 import {
   bytes,
   choice,
@@ -18,11 +23,6 @@ import {
   texts,
   toggle,
 } from "./flags.ts";
-import { BASE_DTYPES } from "./model/base-formats.ts";
-import { LORA_TARGETS, type LoraConfig } from "./model/lora.ts";
-import { OPTIMIZERS } from "./model/moments.ts";
-import { DTYPES } from "./model/precision.ts";
-import { ANSWER_FORMS, REWARD_PARTS } from "./rewards.ts";
 
 /** The name of the model inside the executable. */
 export const EMBEDDED = "embedded";

@@ -1,5 +1,5 @@
 import { appendFileSync } from "node:fs";
-import { diskError } from "./files.ts";
+import { diskError } from "../files.ts";
 
 /**
  * TensorBoard's event files: records of a length, its checksum, an `Event` as protocol buffer, and that

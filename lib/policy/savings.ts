@@ -1,8 +1,11 @@
 /** Settings that save memory, and the fewest of them with which a run fits. */
 
-import { UserError } from "./errors.ts";
-import type { Gpu } from "./gpu/device.ts";
-import type { MemoryPlanner } from "./gpu/memory.ts";
+import { UserError } from "../errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import type { MemoryPlanner } from "../gpu/memory.ts";
+import { type BaseDtype, baseFormats } from "../model/base-formats.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { LoraConfig } from "../model/lora.ts";
 import {
   type AdapterLimits,
   fits,
@@ -12,9 +15,6 @@ import {
   roomOf,
   shortage,
 } from "./memory-plan.ts";
-import { type BaseDtype, baseFormats } from "./model/base-formats.ts";
-import type { ModelConfig } from "./model/config.ts";
-import type { LoraConfig } from "./model/lora.ts";
 
 /** A setting as it is given on the command line. */
 export interface Saving {

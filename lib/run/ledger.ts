@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
-import { UserError } from "./errors.ts";
-import { diskError } from "./files.ts";
+import { UserError } from "../errors.ts";
+import { diskError } from "../files.ts";
 
 /** One sampled completion, as it is kept. */
 export interface Rollout {

@@ -3,9 +3,9 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { UserError } from "../lib/errors.ts";
-import { OutcomeCounter } from "../lib/explore/counter.ts";
-import { Ledger, type Rollout } from "../lib/ledger.ts";
+import { UserError } from "../../lib/errors.ts";
+import { OutcomeCounter } from "../../lib/explore/counter.ts";
+import { Ledger, type Rollout } from "../../lib/run/ledger.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "ledger-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,17 +1,17 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { UserError } from "./errors.ts";
-import { writeNew } from "./files.ts";
-import { formatBytes } from "./memory-plan.ts";
-import { tensorShapes } from "./model/config.ts";
-import type { ModelFolder } from "./model/folder.ts";
-import { ropeFactors } from "./model/gguf/config.ts";
-import { ggufArchitecture, metadataOf } from "./model/gguf/describe.ts";
-import { interleavedHeads, ROPE_FACTORS, reorderRows, toGgufName } from "./model/gguf/names.ts";
-import { encodeGguf, type GgufTensorSource } from "./model/gguf/write.ts";
-import { readTensor } from "./model/safetensors.ts";
-import { openNamedModel, requireWhole } from "./named-model.ts";
-import type { ExportSettings } from "./settings.ts";
+import { UserError } from "../errors.ts";
+import { writeNew } from "../files.ts";
+import { tensorShapes } from "../model/config.ts";
+import type { ModelFolder } from "../model/folder.ts";
+import { ropeFactors } from "../model/gguf/config.ts";
+import { ggufArchitecture, metadataOf } from "../model/gguf/describe.ts";
+import { interleavedHeads, ROPE_FACTORS, reorderRows, toGgufName } from "../model/gguf/names.ts";
+import { encodeGguf, type GgufTensorSource } from "../model/gguf/write.ts";
+import { readTensor } from "../model/safetensors.ts";
+import { formatBytes } from "../policy/memory-plan.ts";
+import { openNamedModel, requireWhole } from "../policy/named-model.ts";
+import type { ExportSettings } from "../settings/shared.ts";
 
 /** llama.cpp's numbers of what a file mostly consists of. */
 const FILE_TYPE = { f16: 1, q8_0: 7 } as const;

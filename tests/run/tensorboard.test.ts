@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { crc32c, EventFile, taggedNumbers } from "../lib/tensorboard.ts";
+import { crc32c, EventFile, taggedNumbers } from "../../lib/run/tensorboard.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-tensorboard-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -22,7 +22,7 @@ test("the bytes that TensorBoard's own code writes for the same events", () => {
   events.append(2 ** 40, [[`train/${"x".repeat(200)}`, 0]]);
   const [name] = readdirSync(folder);
   expect(name).toBe("events.out.tfevents.1500.rlexplore");
-  const golden = readFileSync(`${import.meta.dir}/golden/events.tfevents`);
+  const golden = readFileSync(`${import.meta.dir}/../golden/events.tfevents`);
   expect(readFileSync(join(folder, name)).equals(golden)).toBe(true);
 });
 

@@ -1,6 +1,6 @@
-import packageJson from "../package.json" with { type: "json" };
-import type { Gpu } from "./gpu/device.ts";
-import type { RunConfig } from "./run.ts";
+import packageJson from "../../package.json" with { type: "json" };
+import type { Gpu } from "../gpu/device.ts";
+import type { RunConfig } from "./folder.ts";
 
 export const VERSION = packageJson.version;
 

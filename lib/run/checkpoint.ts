@@ -1,17 +1,17 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "./errors.ts";
-import { diskError, type FileCheck, isIntact, writeDurably } from "./files.ts";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapterConfigText, isAdapter } from "./model/adapter.ts";
-import { type ModelFolder, modelTexts, openModelFolder, WEIGHTS } from "./model/folder.ts";
-import type { LoraConfig } from "./model/lora.ts";
+import { UserError } from "../errors.ts";
+import { diskError, type FileCheck, isIntact, writeDurably } from "../files.ts";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapterConfigText, isAdapter } from "../model/adapter.ts";
+import { type ModelFolder, modelTexts, openModelFolder, WEIGHTS } from "../model/folder.ts";
+import type { LoraConfig } from "../model/lora.ts";
 import {
   type AnyTensorSource,
   encodeSafetensors,
   openSafetensors,
   type StoredTensor,
   type TensorSource,
-} from "./model/safetensors.ts";
+} from "../model/safetensors.ts";
 
 const OPTIMIZER = "optimizer.safetensors";
 const STATE = "trainer_state.json";

@@ -2,19 +2,19 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { exportSettings } from "../lib/arguments.ts";
-import { exportModel } from "../lib/export.ts";
-import { encodeValues } from "../lib/model/dtypes.ts";
-import { openGgufFile } from "../lib/model/gguf/format.ts";
-import { openGgufModel } from "../lib/model/gguf/open.ts";
-import { encodeGguf } from "../lib/model/gguf/write.ts";
-import { openSafetensors, readTensor } from "../lib/model/safetensors.ts";
-import { Tokenizer, type TokenizerFiles } from "../lib/model/tokenizer.ts";
-import golden from "./golden/tokenizer.json";
+import { exportModel } from "../../lib/export/model.ts";
+import { encodeValues } from "../../lib/model/dtypes.ts";
+import { openGgufFile } from "../../lib/model/gguf/format.ts";
+import { openGgufModel } from "../../lib/model/gguf/open.ts";
+import { encodeGguf } from "../../lib/model/gguf/write.ts";
+import { openSafetensors, readTensor } from "../../lib/model/safetensors.ts";
+import { Tokenizer, type TokenizerFiles } from "../../lib/model/tokenizer.ts";
+import { exportSettings } from "../../lib/settings/arguments.ts";
+import golden from "../golden/tokenizer.json";
 
 const folder = mkdtempSync(join(tmpdir(), "export-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-const original = (name: string) => `${import.meta.dir}/golden/gguf-${name}.gguf`;
+const original = (name: string) => `${import.meta.dir}/../golden/gguf-${name}.gguf`;
 
 describe.each(["llama", "qwen2", "qwen3"])("%s", (name) => {
   test("written as f16 and read back, it is the same model", async () => {
@@ -64,7 +64,7 @@ describe.each(["llama", "qwen2", "qwen3"])("%s", (name) => {
 test.each(["Q8_0", "Q4_1"] as const)(
   "%s is quantised as the Python package gguf does",
   async (type) => {
-    const path = `${import.meta.dir}/golden/gguf-types.safetensors`;
+    const path = `${import.meta.dir}/../golden/gguf-types.safetensors`;
     const stored = await openSafetensors(Bun.file(path), path);
     const source = await readTensor(stored, "source");
     const expected = await stored.get(`${type}.quantized`)?.bytes.bytes();

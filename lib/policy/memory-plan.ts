@@ -1,16 +1,16 @@
 import { freemem } from "node:os";
-import type { Gpu } from "./gpu/device.ts";
-import { type Allocator, MemoryPlanner, type Tensor } from "./gpu/memory.ts";
-import type { Variants } from "./gpu/variants.ts";
-import type { ModelConfig } from "./model/config.ts";
-import { LearnerMemory } from "./model/learner.ts";
-import { AdapterLayout, Adapters, type LoraConfig } from "./model/lora.ts";
-import { type AdamwSettings, OptimizerMemory } from "./model/optimizer.ts";
-import { type MatrixFormats, ParameterLayout, Parameters } from "./model/parameters.ts";
-import { type Dtype, hasHalves } from "./model/precision.ts";
-import { RoundedParameters, roundable } from "./model/rounded.ts";
-import { SamplerMemory, type SamplerSizes } from "./model/sampler-memory.ts";
-import { loraOf, type TrainSettings } from "./settings.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { type Allocator, MemoryPlanner, type Tensor } from "../gpu/memory.ts";
+import type { Variants } from "../gpu/variants.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { LearnerMemory } from "../model/learner.ts";
+import { AdapterLayout, Adapters, type LoraConfig } from "../model/lora.ts";
+import { type AdamwSettings, OptimizerMemory } from "../model/optimizer.ts";
+import { type MatrixFormats, ParameterLayout, Parameters } from "../model/parameters.ts";
+import { type Dtype, hasHalves } from "../model/precision.ts";
+import { RoundedParameters, roundable } from "../model/rounded.ts";
+import { SamplerMemory, type SamplerSizes } from "../model/sampler-memory.ts";
+import { loraOf, type TrainSettings } from "../settings/shared.ts";
 
 /** What a run will ask of the model; each part left out costs no memory. */
 export interface PolicyNeeds {

@@ -1,11 +1,11 @@
 import { afterAll, expect, test } from "bun:test";
-import { Gpu } from "../lib/gpu/device.ts";
-import { MEMORY_PARTS, type MemoryPlanner } from "../lib/gpu/memory.ts";
-import { formatBytes } from "../lib/memory-plan.ts";
-import { baseFormats } from "../lib/model/base-formats.ts";
-import { openEmbeddedModel } from "../lib/model/embedded.ts";
-import { LORA_TARGETS } from "../lib/model/lora.ts";
-import { Policy } from "../lib/policy.ts";
+import { Gpu } from "../../lib/gpu/device.ts";
+import { MEMORY_PARTS, type MemoryPlanner } from "../../lib/gpu/memory.ts";
+import { baseFormats } from "../../lib/model/base-formats.ts";
+import { openEmbeddedModel } from "../../lib/model/embedded.ts";
+import { LORA_TARGETS } from "../../lib/model/lora.ts";
+import { formatBytes } from "../../lib/policy/memory-plan.ts";
+import { Policy } from "../../lib/policy/policy.ts";
 
 const gpu = await Gpu.open();
 afterAll(() => gpu.destroy());

@@ -1,26 +1,26 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { Random } from "./data/random.ts";
-import { Gpu } from "./gpu/device.ts";
-import type { MemoryPlanner } from "./gpu/memory.ts";
-import { isHubName } from "./hub.ts";
+import { Random } from "../data/random.ts";
+import { Gpu } from "../gpu/device.ts";
+import type { MemoryPlanner } from "../gpu/memory.ts";
+import { isHubName } from "../hub.ts";
+import type { AdaptedModel } from "../model/adapter.ts";
+import { Decoder } from "../model/decoder.ts";
+import { endTokens, type ModelFolder } from "../model/folder.ts";
+import { Sampler } from "../model/generate.ts";
+import { Learner } from "../model/learner.ts";
+import { type Adapters, initialAdapter, type LoraConfig } from "../model/lora.ts";
+import { Optimizer } from "../model/optimizer.ts";
+import type { Parameters, Weights } from "../model/parameters.ts";
+import { requireDtype } from "../model/precision.ts";
+import type { AnyTensorSource, StoredTensor, TensorSource } from "../model/safetensors.ts";
+import type { Slabs } from "../model/slabs.ts";
+import type { Tokenizer } from "../model/tokenizer.ts";
+import { readPacked } from "../model/weight-formats.ts";
+import { EMBEDDED } from "../settings/shared.ts";
 import { PolicyMemory, type PolicyNeeds, planMemory } from "./memory-plan.ts";
-import type { AdaptedModel } from "./model/adapter.ts";
-import { Decoder } from "./model/decoder.ts";
-import { endTokens, type ModelFolder } from "./model/folder.ts";
-import { Sampler } from "./model/generate.ts";
-import { Learner } from "./model/learner.ts";
-import { type Adapters, initialAdapter, type LoraConfig } from "./model/lora.ts";
-import { Optimizer } from "./model/optimizer.ts";
-import type { Parameters, Weights } from "./model/parameters.ts";
-import { requireDtype } from "./model/precision.ts";
-import type { AnyTensorSource, StoredTensor, TensorSource } from "./model/safetensors.ts";
-import type { Slabs } from "./model/slabs.ts";
-import type { Tokenizer } from "./model/tokenizer.ts";
-import { readPacked } from "./model/weight-formats.ts";
 import { tokenizerOf } from "./named-model.ts";
 import { requireRoom } from "./savings.ts";
-import { EMBEDDED } from "./settings.ts";
 
 /** A language model on the GPU, with what a run needs to sample from it and to train it. */
 export class Policy {

@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asyncBufferFromFile, parquetMetadata, parquetReadObjects } from "hyparquet";
-import { exportSettings } from "../lib/arguments.ts";
-import { exportRollouts } from "../lib/export-rollouts.ts";
-import { Ledger, LedgerReader, type Rollout } from "../lib/ledger.ts";
+import { exportRollouts } from "../../lib/export/rollouts.ts";
+import { Ledger, LedgerReader, type Rollout } from "../../lib/run/ledger.ts";
+import { exportSettings } from "../../lib/settings/arguments.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-rollouts-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { isUserCode } from "./data/outcome/user.ts";
-import { TASKS } from "./data/tasks.ts";
-import { UserError } from "./errors.ts";
-import { parseExploration } from "./explore/bonus.ts";
+import { isUserCode } from "../data/outcome/user.ts";
+import { TASKS } from "../data/tasks.ts";
+import { UserError } from "../errors.ts";
+import { parseExploration } from "../explore/bonus.ts";
+import type { BaseDtype } from "../model/base-formats.ts";
+import { parseReward } from "../rewards.ts";
 import { type FlagGroups, type Flags, optionName, parseFlags } from "./flags.ts";
-import type { BaseDtype } from "./model/base-formats.ts";
-import { parseReward } from "./rewards.ts";
-import * as settings from "./settings.ts";
-import { EMBEDDED } from "./settings.ts";
+import * as settings from "./shared.ts";
+import { EMBEDDED } from "./shared.ts";
 
 const fail = (message: string): never => {
   throw new UserError(message);

@@ -10,8 +10,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { UserError } from "../lib/errors.ts";
-import { modelPath, RunFolder } from "../lib/run.ts";
+import { UserError } from "../../lib/errors.ts";
+import { modelPath, RunFolder } from "../../lib/run/folder.ts";
 
 const root = mkdtempSync(join(tmpdir(), "run-"));
 const start = process.cwd();

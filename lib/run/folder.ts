@@ -1,8 +1,8 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
+import { UserError } from "../errors.ts";
+import { diskError, replaceFile } from "../files.ts";
 import { checkpointPath, checkpointSteps } from "./checkpoint.ts";
-import { UserError } from "./errors.ts";
-import { diskError, replaceFile } from "./files.ts";
 import { EventFile, taggedNumbers } from "./tensorboard.ts";
 
 /** `config.json` of a run: everything needed to repeat it. */

@@ -1,10 +1,10 @@
 import type { Server } from "bun";
-import { UserError } from "./errors.ts";
-import { pageOf, type Section } from "./report/page.ts";
-import { findRuns, ReportedRun } from "./report/runs.ts";
-import { type ReportOptions, sectionsOf, titleOf } from "./report/sections.ts";
-import { goldAnswers } from "./report/treasure.ts";
-import type { WatchSettings } from "./settings.ts";
+import { UserError } from "../errors.ts";
+import type { WatchSettings } from "../settings/shared.ts";
+import { pageOf, type Section } from "./page.ts";
+import { findRuns, ReportedRun } from "./runs.ts";
+import { type ReportOptions, sectionsOf, titleOf } from "./sections.ts";
+import { goldAnswers } from "./treasure.ts";
 
 /** Milliseconds between looks at the run, at least. */
 const PAUSE = 1000;

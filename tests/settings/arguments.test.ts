@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { UserError } from "../../lib/errors.ts";
 import {
   evalSettings,
   gpuSettings,
@@ -6,10 +7,9 @@ import {
   sftSettings,
   storedSettings,
   trainSettings,
-} from "../lib/arguments.ts";
-import { UserError } from "../lib/errors.ts";
-import { describeFlags, nearest, optionName } from "../lib/flags.ts";
-import { trainGroups } from "../lib/settings.ts";
+} from "../../lib/settings/arguments.ts";
+import { describeFlags, nearest, optionName } from "../../lib/settings/flags.ts";
+import { trainGroups } from "../../lib/settings/shared.ts";
 
 const noRun = () => {
   throw new Error("no run is read");

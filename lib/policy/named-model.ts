@@ -1,16 +1,16 @@
 import { existsSync } from "node:fs";
-import { UserError } from "./errors.ts";
-import { isHubName } from "./hub.ts";
+import { UserError } from "../errors.ts";
+import { isHubName } from "../hub.ts";
+import { type AdaptedModel, isAdapter, openAdapter, readAdapterConfig } from "../model/adapter.ts";
+import { Prompter, type PromptSettings } from "../model/chat.ts";
+import { openEmbeddedModel } from "../model/embedded.ts";
+import { type ModelFolder, openModelFolder, type Wanted } from "../model/folder.ts";
+import { openGgufModel } from "../model/gguf/open.ts";
+import { hubModel } from "../model/hub.ts";
+import { Tokenizer, type TokenizerFiles } from "../model/tokenizer.ts";
+import { modelPath } from "../run/folder.ts";
+import { EMBEDDED } from "../settings/shared.ts";
 import { formatBytes } from "./memory-plan.ts";
-import { type AdaptedModel, isAdapter, openAdapter, readAdapterConfig } from "./model/adapter.ts";
-import { Prompter, type PromptSettings } from "./model/chat.ts";
-import { openEmbeddedModel } from "./model/embedded.ts";
-import { type ModelFolder, openModelFolder, type Wanted } from "./model/folder.ts";
-import { openGgufModel } from "./model/gguf/open.ts";
-import { hubModel } from "./model/hub.ts";
-import { Tokenizer, type TokenizerFiles } from "./model/tokenizer.ts";
-import { modelPath } from "./run.ts";
-import { EMBEDDED } from "./settings.ts";
 
 /**
  * Opens what `--model` names: the embedded model, a GGUF file, a Hugging Face folder, a run's newest checkpoint,

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { UserError } from "./errors.ts";
+import { UserError } from "../errors.ts";
 
 /** One command-line flag: `learningRate` in a table is `--learning-rate` on the command line. */
 export interface Flag<T> {

@@ -1,19 +1,19 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "./errors.ts";
-import { diskError, writeDurably } from "./files.ts";
-import { tensorShapes } from "./model/config.ts";
-import { modelTexts, WEIGHTS } from "./model/folder.ts";
-import { BLOCK_FORMATS } from "./model/gguf/quantized.ts";
-import { adapterOf, type LoraConfig } from "./model/lora.ts";
+import { UserError } from "../errors.ts";
+import { diskError, writeDurably } from "../files.ts";
+import { tensorShapes } from "../model/config.ts";
+import { modelTexts, WEIGHTS } from "../model/folder.ts";
+import { BLOCK_FORMATS } from "../model/gguf/quantized.ts";
+import { adapterOf, type LoraConfig } from "../model/lora.ts";
 import {
   encodeSafetensors,
   readTensor,
   type StoredTensor,
   type TensorSource,
-} from "./model/safetensors.ts";
-import { openNamedModel } from "./named-model.ts";
-import type { MergeSettings } from "./settings.ts";
+} from "../model/safetensors.ts";
+import { openNamedModel } from "../policy/named-model.ts";
+import type { MergeSettings } from "../settings/shared.ts";
 
 /** `rlexplore merge`: a LoRA run, or a folder with an adapter, as a model that needs no adapter. */
 export async function merge({ model: name, outputDir }: MergeSettings): Promise<void> {

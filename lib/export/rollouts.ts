@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import type { BasicType, ColumnSource } from "hyparquet-writer";
-import { UserError } from "./errors.ts";
-import { writeNew } from "./files.ts";
-import { LedgerReader, type Rollout } from "./ledger.ts";
-import { formatBytes } from "./memory-plan.ts";
-import { RunFolder } from "./run.ts";
+import { UserError } from "../errors.ts";
+import { writeNew } from "../files.ts";
+import { formatBytes } from "../policy/memory-plan.ts";
+import { RunFolder } from "../run/folder.ts";
+import { LedgerReader, type Rollout } from "../run/ledger.ts";
 
 type Row = Rollout & { step: number };
 
