@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
+/** The command line: each command is one call. What a command does is told in the file it imports. */
 import { UserError } from "./lib/errors.ts";
 import { RunFolder } from "./lib/run/folder.ts";
-/** The command line: each command is one call. What a command does is told in the file it imports. */
 import {
   banditSettings,
   compareSettings,
@@ -19,25 +19,26 @@ import {
   trainSettings,
   watchSettings,
 } from "./lib/settings/arguments.ts";
-import { describeFlags, type FlagGroups, nearest } from "./lib/settings/flags.ts";
+import { dataGroups, exportGroups, makeGroups, mergeGroups } from "./lib/settings/files.ts";
+import type { FlagGroups } from "./lib/settings/flags.ts";
+import { describeFlags } from "./lib/settings/help.ts";
 import {
   banditGroups,
   compareGroups,
-  dataGroups,
   evalGroups,
-  exportGroups,
   gpuGroups,
-  makeGroups,
-  mergeGroups,
-  planGroups,
   reportGroups,
-  sampleBaseGroups,
   sampleGroups,
+  watchGroups,
+} from "./lib/settings/measuring.ts";
+import { nearest } from "./lib/settings/nearest.ts";
+import {
+  planGroups,
+  sampleBaseGroups,
   sftGroups,
   type TrainSettings,
   trainGroups,
-  watchGroups,
-} from "./lib/settings/shared.ts";
+} from "./lib/settings/training.ts";
 import { version } from "./package.json" with { type: "json" };
 
 interface Command {

@@ -6,7 +6,7 @@ import { writeCharts, writePage } from "./report/output.ts";
 import { csvOf, figureOf, pageOf } from "./report/page.ts";
 import { type Interval, mean, seedInterval } from "./report/statistics.ts";
 import type { Ink } from "./report/theme.ts";
-import type { BanditSettings } from "./settings/shared.ts";
+import type { BanditSettings } from "./settings/measuring.ts";
 
 const NAMES: Record<Learner, string> = {
   arms: "UCB over arms",

@@ -7,7 +7,7 @@ import type { Prompter } from "./model/chat.ts";
 import { openNamedModel, prompterOf } from "./policy/named-model.ts";
 import { fill, Progress } from "./progress.ts";
 import { openData, outcomeOf } from "./questions.ts";
-import type { DataSettings } from "./settings/shared.ts";
+import type { DataSettings } from "./settings/files.ts";
 
 /** How long prompts are, in tokens of the model, or in characters where no model is named. */
 interface Lengths extends Summary {

@@ -16,7 +16,9 @@ import type { Policy } from "./policy/policy.ts";
 import { Progress } from "./progress.ts";
 import { PURPOSE, type Question, type RolloutSettings, rollout } from "./rollout.ts";
 import { modelPath, RunFolder } from "./run/folder.ts";
-import { EMBEDDED, type EvalSettings, type TrainSettings } from "./settings/shared.ts";
+import type { EvalSettings } from "./settings/measuring.ts";
+import { EMBEDDED } from "./settings/shared.ts";
+import type { TrainSettings } from "./settings/training.ts";
 
 /** Questions whose completions are sampled and judged together: bounds the memory of a large file. */
 const QUESTIONS_AT_ONCE = 64;

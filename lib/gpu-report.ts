@@ -8,7 +8,7 @@ import { formatBytes } from "./policy/memory-plan.ts";
 import { openGpu } from "./policy/policy.ts";
 import { versions } from "./run/versions.ts";
 import { type KernelCheck, selfTest } from "./self-test.ts";
-import type { GpuSettings } from "./settings/shared.ts";
+import type { GpuSettings } from "./settings/measuring.ts";
 
 /**
  * Prints what a bug report needs: the adapter, what was chosen for it, its speed, and a self-test of

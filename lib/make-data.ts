@@ -3,7 +3,7 @@ import { COUNTDOWN } from "./data/countdown.ts";
 import { makeRows, type TaskSettings, toJsonLines } from "./data/tasks.ts";
 import { UserError } from "./errors.ts";
 import { writeDurably } from "./files.ts";
-import type { MakeSettings } from "./settings/shared.ts";
+import type { MakeSettings } from "./settings/files.ts";
 
 /** `rlexplore data make`: rows of a built-in task, to a file or to standard output. */
 export async function makeData(given: MakeSettings): Promise<void> {

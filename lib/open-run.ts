@@ -15,8 +15,8 @@ import { latestCheckpoint } from "./run/checkpoint.ts";
 import { modelPath, RunFolder } from "./run/folder.ts";
 import { Ledger } from "./run/ledger.ts";
 import { runConfig } from "./run/versions.ts";
-import { storedSettings } from "./settings/arguments.ts";
-import type { TrainSettings } from "./settings/shared.ts";
+import { storedSettings } from "./settings/stored.ts";
+import type { TrainSettings } from "./settings/training.ts";
 
 /** What a resumed run needs beside weights, moments and ledger. */
 export interface TrainerState {

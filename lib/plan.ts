@@ -20,7 +20,7 @@ import { type Fit, flagsOf, smallestFit } from "./policy/savings.ts";
 import { readQuestions, readRunData, requireMicroBatch } from "./questions.ts";
 import { fitContext, longestPrompt } from "./rollout.ts";
 import { optionName } from "./settings/flags.ts";
-import type { PlanSettings } from "./settings/shared.ts";
+import type { PlanSettings } from "./settings/training.ts";
 
 /** Tokens of the longest prompt where no data says. */
 const MAX_PROMPT_LENGTH = 512;

@@ -27,7 +27,7 @@ import {
   type Question,
   type RolloutSettings,
 } from "./rollout.ts";
-import type { TrainSettings } from "./settings/shared.ts";
+import type { TrainSettings } from "./settings/training.ts";
 
 /**
  * What a command's data argument names: a file, - for standard input, or, where there is no such file, a data

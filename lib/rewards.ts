@@ -9,7 +9,7 @@
 import type { AnswerForm } from "./data/outcome/extract.ts";
 import { isUserCode } from "./data/outcome/user.ts";
 import { UserError } from "./errors.ts";
-import { nearest } from "./settings/flags.ts";
+import { nearest } from "./settings/nearest.ts";
 
 /** What is known of a completion when it is paid. */
 export interface Earning {

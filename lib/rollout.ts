@@ -3,7 +3,7 @@ import type { Completed, Judgement, Outcome } from "./data/outcome.ts";
 import type { Row } from "./data/rows.ts";
 import { UserError } from "./errors.ts";
 import type { Prompter } from "./model/chat.ts";
-import type { Completion, GenerationSettings } from "./model/generate.ts";
+import type { Completion, GenerationSettings } from "./model/completion.ts";
 import type { SamplingOptions } from "./model/ops/sample.ts";
 import type { Policy } from "./policy/policy.ts";
 

@@ -9,8 +9,8 @@ import { type Group, PURPOSE, rollout } from "./rollout.ts";
 import { modelPath, RunFolder } from "./run/folder.ts";
 import { Ledger } from "./run/ledger.ts";
 import { runConfig } from "./run/versions.ts";
-import { storedSettings } from "./settings/arguments.ts";
-import type { SampleBaseSettings } from "./settings/shared.ts";
+import { storedSettings } from "./settings/stored.ts";
+import type { SampleBaseSettings } from "./settings/training.ts";
 
 /**
  * `rlexplore sample-base`: what training is compared with. The model answers the questions that a run of `train` with

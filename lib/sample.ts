@@ -3,7 +3,7 @@ import { baseFormats } from "./model/base-formats.ts";
 import { openNamedModel, prompterOf } from "./policy/named-model.ts";
 import { openGpu, Policy } from "./policy/policy.ts";
 import { fitContext, longestPrompt, PURPOSE, rollout } from "./rollout.ts";
-import type { SampleSettings } from "./settings/shared.ts";
+import type { SampleSettings } from "./settings/measuring.ts";
 
 /** No answer is known here, so none is right. */
 const NO_GOLD = "";

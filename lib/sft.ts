@@ -13,8 +13,9 @@ import { Progress } from "./progress.ts";
 import { saveCheckpoint } from "./run/checkpoint.ts";
 import { RunFolder } from "./run/folder.ts";
 import { runConfig } from "./run/versions.ts";
-import { storedSettings } from "./settings/arguments.ts";
-import { loraOf, type SftSettings } from "./settings/shared.ts";
+import { loraOf } from "./settings/shared.ts";
+import { storedSettings } from "./settings/stored.ts";
+import type { SftSettings } from "./settings/training.ts";
 
 /** A row as tokens. The completion ends with the end-of-text token. */
 interface Example {

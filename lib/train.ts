@@ -16,7 +16,7 @@ import { shuffleSeedOf } from "./questions.ts";
 import { earned } from "./rewards.ts";
 import { type Group, PURPOSE, rollout } from "./rollout.ts";
 import { checkpointPath, pruneCheckpoints, saveCheckpoint } from "./run/checkpoint.ts";
-import type { TrainSettings } from "./settings/shared.ts";
+import type { TrainSettings } from "./settings/training.ts";
 
 /**
  * `rlexplore train`: GRPO with outcome-based exploration. One step draws questions, samples a group

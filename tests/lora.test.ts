@@ -9,7 +9,7 @@ import { openNamedModel } from "../lib/policy/named-model.ts";
 import { Policy } from "../lib/policy/policy.ts";
 import { RunFolder } from "../lib/run/folder.ts";
 import { mergeSettings, sftSettings, trainSettings } from "../lib/settings/arguments.ts";
-import type { TrainSettings } from "../lib/settings/shared.ts";
+import type { TrainSettings } from "../lib/settings/training.ts";
 import { sft } from "../lib/sft.ts";
 import { train } from "../lib/train.ts";
 

@@ -7,7 +7,7 @@ import { PackedRows } from "../lib/data/packed.ts";
 import { drawQuestions } from "../lib/data/random.ts";
 import { UserError } from "../lib/errors.ts";
 import { openData, outcomeOf, TrainingQuestions } from "../lib/questions.ts";
-import type { TrainSettings } from "../lib/settings/shared.ts";
+import type { TrainSettings } from "../lib/settings/training.ts";
 
 const outcome = await openOutcome("number");
 const prompter = { encodePrompt: (text: string) => [text.length] };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { RunFolder } from "../lib/run/folder.ts";
 import { sampleBase } from "../lib/sample-base.ts";
 import { sampleBaseSettings, trainSettings } from "../lib/settings/arguments.ts";
-import type { SampleBaseSettings } from "../lib/settings/shared.ts";
+import type { SampleBaseSettings } from "../lib/settings/training.ts";
 import { train } from "../lib/train.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-sample-base-"));

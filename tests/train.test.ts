@@ -8,7 +8,7 @@ import { holdOut, questionHash } from "../lib/data/split.ts";
 import { UserError } from "../lib/errors.ts";
 import { RunFolder } from "../lib/run/folder.ts";
 import { trainSettings } from "../lib/settings/arguments.ts";
-import type { TrainSettings } from "../lib/settings/shared.ts";
+import type { TrainSettings } from "../lib/settings/training.ts";
 import { train } from "../lib/train.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-train-test-"));

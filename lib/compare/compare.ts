@@ -9,14 +9,10 @@ import { checkpointPath, checkpointSteps } from "../run/checkpoint.ts";
 import { modelPath, RunFolder } from "../run/folder.ts";
 import { LedgerReader } from "../run/ledger.ts";
 import { sampleBase } from "../sample-base.ts";
-import {
-  CHANGEABLE,
-  sampleBaseSettings,
-  storedSettings,
-  trainSettings,
-} from "../settings/arguments.ts";
+import { sampleBaseSettings, trainSettings } from "../settings/arguments.ts";
 import { optionName } from "../settings/flags.ts";
-import type { CompareSettings } from "../settings/shared.ts";
+import type { CompareSettings } from "../settings/measuring.ts";
+import { CHANGEABLE, storedSettings } from "../settings/stored.ts";
 import { train } from "../train.ts";
 import { type Experiment, type PlannedRun, readExperiment } from "./experiment.ts";
 import { referenceOf, resultsOf, resultTable } from "./results.ts";

@@ -3,13 +3,12 @@ import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { evalSettings, sampleBaseSettings, trainSettings } from "../settings/arguments.ts";
 import { type FlagGroups, optionName } from "../settings/flags.ts";
+import { type EvalSettings, evalGroups } from "../settings/measuring.ts";
 import {
-  type EvalSettings,
-  evalGroups,
   type SampleBaseSettings,
   sampleBaseGroups,
   type TrainSettings,
-} from "../settings/shared.ts";
+} from "../settings/training.ts";
 import { YamlFile } from "./yaml.ts";
 
 /** The method under which the base model's samples go. */

@@ -13,7 +13,7 @@ import {
   type TensorSource,
 } from "../model/safetensors.ts";
 import { openNamedModel } from "../policy/named-model.ts";
-import type { MergeSettings } from "../settings/shared.ts";
+import type { MergeSettings } from "../settings/files.ts";
 
 /** `rlexplore merge`: a LoRA run, or a folder with an adapter, as a model that needs no adapter. */
 export async function merge({ model: name, outputDir }: MergeSettings): Promise<void> {

@@ -11,7 +11,7 @@ import { encodeGguf, type GgufTensorSource } from "../model/gguf/write.ts";
 import { readTensor } from "../model/safetensors.ts";
 import { formatBytes } from "../policy/memory-plan.ts";
 import { openNamedModel, requireWhole } from "../policy/named-model.ts";
-import type { ExportSettings } from "../settings/shared.ts";
+import type { ExportSettings } from "../settings/files.ts";
 
 /** llama.cpp's numbers of what a file mostly consists of. */
 const FILE_TYPE = { f16: 1, q8_0: 7 } as const;

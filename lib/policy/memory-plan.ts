@@ -10,7 +10,8 @@ import { type MatrixFormats, ParameterLayout, Parameters } from "../model/parame
 import { type Dtype, hasHalves } from "../model/precision.ts";
 import { RoundedParameters, roundable } from "../model/rounded.ts";
 import { SamplerMemory, type SamplerSizes } from "../model/sampler-memory.ts";
-import { loraOf, type TrainSettings } from "../settings/shared.ts";
+import { loraOf } from "../settings/shared.ts";
+import type { TrainSettings } from "../settings/training.ts";
 
 /** What a run will ask of the model; each part left out costs no memory. */
 export interface PolicyNeeds {

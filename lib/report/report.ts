@@ -1,5 +1,5 @@
 import { UserError } from "../errors.ts";
-import type { ReportSettings } from "../settings/shared.ts";
+import type { ReportSettings } from "../settings/measuring.ts";
 import { writeCharts, writePage } from "./output.ts";
 import { countOf, pageOf } from "./page.ts";
 import { findRuns, ReportedRun } from "./runs.ts";

@@ -1,6 +1,6 @@
 import type { Server } from "bun";
 import { UserError } from "../errors.ts";
-import type { WatchSettings } from "../settings/shared.ts";
+import type { WatchSettings } from "../settings/measuring.ts";
 import { pageOf, type Section } from "./page.ts";
 import { findRuns, ReportedRun } from "./runs.ts";
 import { type ReportOptions, sectionsOf, titleOf } from "./sections.ts";

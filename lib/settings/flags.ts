@@ -1,6 +1,3 @@
-import { parseArgs } from "node:util";
-import { UserError } from "../errors.ts";
-
 /** One command-line flag: `learningRate` in a table is `--learning-rate` on the command line. */
 export interface Flag<T> {
   default: T;
@@ -185,134 +182,11 @@ export function toggle(help: string): Flag<boolean> {
 
 export const optionName = (key: string) => key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
 
-/** Names other tools use for what has another name here. */
-const SYNONYMS: Record<string, string> = {
-  lr: "learning-rate",
-  steps: "max-steps",
-  "batch-size": "prompts-per-step",
-  "group-size": "num-generations",
-  "max-new-tokens": "max-completion-length",
-  "max-tokens": "max-completion-length",
-  "kl-coef": "beta",
-  config: "subset",
-  "dataset-config": "subset",
-  "dataset-name": "data",
-  "dataset-train-split": "split",
-  "dataset-test-split": "eval-split",
-  output: "output-dir",
-  out: "output-dir",
-};
-
-/** The name nearest to what was typed (edit distance), if any is near. */
-export function nearest(typed: string, names: readonly string[]): string | null {
-  if (names.includes(SYNONYMS[typed])) return SYNONYMS[typed];
-  const distances = names.map((name) => editDistance(typed, name));
-  const best = distances.indexOf(Math.min(...distances));
-  // a letter or two are near to every short name
-  const near = typed.length > 2 && distances[best] <= Math.max(2, typed.length / 3);
-  return near ? names[best] : null;
-}
-
-/** Levenshtein's distance, a swap of neighbours counting as one edit. */
-function editDistance(a: string, b: string): number {
-  let [before, row] = [[] as number[], Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
-      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + cost);
-      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      if (swapped) next[j] = Math.min(next[j], before[j - 2] + 1);
-    }
-    [before, row] = [row, next];
-  }
-  return row[b.length];
-}
-
-/**
- * Reads the arguments of one command. Nothing is ignored: an unknown flag, a missing or unusable value
- * and a value for a switch are errors. `given` tells what the user typed from what is a default, and
- * `texts` has it as it was typed.
- */
-export function parseFlags(groups: FlagGroups, args: string[]) {
-  const flags: Flags = Object.assign({}, ...Object.values(groups));
-  const keyOf = new Map(Object.keys(flags).map((key) => [optionName(key), key]));
-  const { tokens } = parseArgs({
-    args,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-    options: Object.fromEntries(
-      [...keyOf].map(([name, key]) => {
-        const { value, short } = flags[key];
-        return [name, { type: value ? "string" : "boolean", ...(short && { short }) }];
-      }),
-    ),
-  });
-  const positionals: string[] = [];
-  const texts = new Map<string, string[]>();
-  for (const token of tokens) {
-    if (token.kind === "positional") positionals.push(token.value);
-    if (token.kind !== "option") continue;
-    const key = keyOf.get(token.name);
-    if (key === undefined) {
-      const hint = nearest(token.name, [...keyOf.keys()]);
-      const fix = hint ? `did you mean --${hint}?` : "see --help for those there are";
-      throw new UserError(`unknown flag ${token.rawName}; ${fix}`);
-    }
-    const { value } = flags[key];
-    if (!value && token.value !== undefined) throw new UserError(`${token.rawName} takes no value`);
-    if (value && (token.value === undefined || /^--[a-z]/.test(token.value))) {
-      if (!token.inlineValue) throw new UserError(`${token.rawName} needs a value: <${value}>`);
-    }
-    texts.set(key, [...(texts.get(key) ?? []), token.value ?? ""]);
-  }
-  const given: Record<string, unknown> = {};
-  for (const [key, values] of texts) {
-    try {
-      given[key] = flags[key].parse(values);
-    } catch (error) {
-      throw new UserError(`--${optionName(key)} ${(error as Error).message}`);
-    }
-  }
-  return { flags, given, positionals, texts };
-}
-
-/** The help of a command's flags, section by section, each default with its source. */
-export function describeFlags(groups: FlagGroups): string {
-  return Object.entries(groups)
-    .map(([title, flags]) => {
-      const lines = Object.entries(flags).map(([key, flag]) => {
-        const short = flag.short ? `-${flag.short}, ` : "";
-        const head = `  ${short}--${optionName(key)}${flag.value ? ` <${flag.value}>` : ""}`;
-        const body = wrap([flag.help, ...defaultsOf(flag)].join(" "), 68, " ".repeat(30));
-        return head.length < 29 ? head.padEnd(30) + body : `${head}\n${" ".repeat(30)}${body}`;
-      });
-      return [`${title}:`, ...lines].join("\n");
-    })
-    .join("\n\n");
-}
-
-function defaultsOf({ default: value, embedded, lora, source }: Flag<unknown>): string[] {
-  if (!source) return [];
-  if (value === null || (Array.isArray(value) && value.length === 0))
-    return [`Default: ${source}.`];
-  const other = embedded === undefined ? "" : `; ${shown(embedded)} for the embedded model`;
-  const adapted = lora === undefined ? "" : `; ${shown(lora)} with LoRA`;
-  return [`Default ${shown(value)} (${source})${adapted}${other}.`];
-}
-
-function shown(value: unknown): string {
-  const tiny = typeof value === "number" && value !== 0 && Math.abs(value) < 1e-3;
-  return tiny ? value.toExponential() : String(value);
-}
-
-function wrap(words: string, width: number, indent: string): string {
-  const lines = [""];
-  for (const word of words.split(" ")) {
-    const line = lines[lines.length - 1];
-    if (line && line.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = line ? `${line} ${word}` : word;
-  }
-  return lines.join(`\n${indent}`);
-}
+type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (
+  intersection: infer I,
+) => void
+  ? I
+  : never;
+/** The values of all sections of a command's flags. */
+export type SettingsIn<G extends FlagGroups> =
+  UnionToIntersection<G[keyof G]> extends infer F extends Flags ? SettingsOf<F> : never;

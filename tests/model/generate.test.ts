@@ -1,7 +1,8 @@
 import { afterAll, expect, test } from "bun:test";
 import { Gpu } from "../../lib/gpu/device.ts";
+import type { Completion, GenerationSettings } from "../../lib/model/completion.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { type Completion, type GenerationSettings, Sampler } from "../../lib/model/generate.ts";
+import { Sampler } from "../../lib/model/generate.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";

@@ -11,7 +11,7 @@ import { openSafetensors, readTensor } from "../../lib/model/safetensors.ts";
 import { Policy } from "../../lib/policy/policy.ts";
 import { RunFolder } from "../../lib/run/folder.ts";
 import { trainSettings } from "../../lib/settings/arguments.ts";
-import type { TrainSettings } from "../../lib/settings/shared.ts";
+import type { TrainSettings } from "../../lib/settings/training.ts";
 import { train } from "../../lib/train.ts";
 import { testGpu } from "../kernels.ts";
 

@@ -1,8 +1,9 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { MemoryPlanner } from "../../lib/gpu/memory.ts";
+import type { GenerationSettings } from "../../lib/model/completion.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { type GenerationSettings, Sampler } from "../../lib/model/generate.ts";
+import { Sampler } from "../../lib/model/generate.ts";
 import { Head, HeadMemory, logitsStride } from "../../lib/model/head.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";

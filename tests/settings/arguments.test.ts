@@ -5,11 +5,13 @@ import {
   gpuSettings,
   sampleSettings,
   sftSettings,
-  storedSettings,
   trainSettings,
 } from "../../lib/settings/arguments.ts";
-import { describeFlags, nearest, optionName } from "../../lib/settings/flags.ts";
-import { trainGroups } from "../../lib/settings/shared.ts";
+import { optionName } from "../../lib/settings/flags.ts";
+import { describeFlags } from "../../lib/settings/help.ts";
+import { nearest } from "../../lib/settings/nearest.ts";
+import { storedSettings } from "../../lib/settings/stored.ts";
+import { trainGroups } from "../../lib/settings/training.ts";
 
 const noRun = () => {
   throw new Error("no run is read");

@@ -1,0 +1,32 @@
+/** What the sampler is asked for, and what it gives back. */
+import type { SamplingOptions } from "./ops/sample.ts";
+
+/** A prompt to be completed several times. */
+export interface GenerationRequest {
+  /** Token ids, one or more. */
+  prompt: ArrayLike<number>;
+  /** How many completions. */
+  samples: number;
+  /** Keys the randomness, with the sample's number: which draw of the step this is. */
+  slot: number;
+}
+
+export interface Completion {
+  tokens: number[];
+  /** Of each token, under the full softmax at the sampling temperature, before top-k, top-p and min-p. */
+  logprobs: number[];
+  /** Of that softmax, in nats. */
+  entropies: number[];
+  /** False if it was cut off at `maxNewTokens`. */
+  finished: boolean;
+}
+
+export interface GenerationSettings extends SamplingOptions {
+  maxNewTokens: number;
+  stopIds: ReadonlySet<number>;
+  /** Whether a completion that has just grown is over, for stop texts that span tokens. */
+  isOver?: (tokens: readonly number[]) => boolean;
+  /** Key of all randomness. */
+  seed: readonly [number, number];
+  step: number;
+}

@@ -1,0 +1,180 @@
+/** The settings of the commands that measure and show. */
+import {
+  type FlagGroups,
+  integer,
+  number,
+  numbers,
+  optional,
+  type SettingsIn,
+  text,
+  texts,
+} from "./flags.ts";
+import {
+  baseDtype,
+  dataFields,
+  dtype,
+  gpu,
+  hubData,
+  model,
+  OURS,
+  outcome,
+  outcomeTimeout,
+  prompting,
+  sampling,
+  seed,
+  showing,
+  skipBad,
+} from "./shared.ts";
+
+const question = texts(
+  "text",
+  "Draw the treasure map of this question, or of the one with this text in it; may be given several times.",
+  "those that tell most",
+);
+
+const chartsFolder = optional(
+  text("", "folder", "Also write each chart there, as an SVG file.", "none"),
+);
+
+export const sampleGroups = {
+  Options: {
+    model,
+    outcome,
+    outcomeTimeout,
+    numGenerations: {
+      ...integer(1, { min: 1 }, "Completions of each question.", OURS),
+      short: "n",
+    },
+    ...prompting,
+    ...sampling,
+    baseDtype,
+    seed,
+    gpu,
+    dtype,
+    json: showing.json,
+  },
+} satisfies FlagGroups;
+
+export const evalGroups = {
+  Options: {
+    model,
+    compare: optional(
+      text(
+        "",
+        "model",
+        "A second model, and what the first gains over it; base is the one that a run started from.",
+        "none",
+      ),
+    ),
+    outcome,
+    outcomeTimeout,
+    ...hubData,
+    ...dataFields,
+    skipBad,
+    numSamples: integer(64, { min: 1 }, "Completions of each question.", "for pass@64"),
+    k: numbers(
+      integer(1, { min: 1 }, "The k of pass@k.", "powers of two, as in the paper"),
+      [1, 2, 4, 8, 16, 32, 64],
+    ),
+    output: optional(
+      text(
+        "",
+        "file",
+        "Where the counts of each question are written, as JSON; with --compare in two files of the default names.",
+        "<run>/evaluations/<data>-<step>.json, or evaluations/<data>-<model>.json",
+      ),
+    ),
+    ...prompting,
+    ...sampling,
+    baseDtype,
+    seed,
+    ...showing,
+    gpu,
+    dtype,
+  },
+} satisfies FlagGroups;
+
+export const compareGroups = {
+  Options: {
+    outputDir: optional(
+      text(
+        "",
+        "folder",
+        "Where the runs are; what is there already is not made again.",
+        "runs/<name of the experiment>",
+      ),
+    ),
+    reference: optional(
+      text("", "method", "The method that the others are compared with.", "none, or the last one"),
+    ),
+    ...showing,
+    gpu,
+  },
+} satisfies FlagGroups;
+
+export const reportGroups = {
+  Options: {
+    output: {
+      ...text("report.html", "file", "The page to write; an older one is replaced.", OURS),
+      short: "o",
+    },
+    question,
+    charts: chartsFolder,
+    chart: texts(
+      "name",
+      "Write only this chart to --charts, such as pass-last; may be given several times.",
+      "all",
+    ),
+  },
+} satisfies FlagGroups;
+
+export const watchGroups = {
+  Options: {
+    port: integer(
+      0,
+      { min: 0, max: 65535 },
+      "Port on 127.0.0.1; 0 takes one that is free.",
+      "any that is free",
+    ),
+    question,
+  },
+} satisfies FlagGroups;
+
+export const banditGroups = {
+  Options: {
+    arms: numbers(
+      integer(1, { min: 2 }, "Arms K, one problem each.", "as far apart as one can see"),
+      [100, 1000, 10000],
+    ),
+    outcomes: integer(10, { min: 2 }, "Outcomes m that the arms share.", "far below K"),
+    gap: number(
+      0.3,
+      { above: 0, max: 0.5 },
+      "Expected reward of the best outcome above that of the others, which is 0.5.",
+      OURS,
+    ),
+    horizon: integer(100_000, { min: 100 }, "Pulls T.", OURS),
+    seeds: integer(40, { min: 1 }, "Problems drawn and played for each K.", OURS),
+    seed,
+    output: {
+      ...optional(text("", "file", "Also write a page with the charts.", "none")),
+      short: "o",
+    },
+    charts: chartsFolder,
+  },
+} satisfies FlagGroups;
+
+export const gpuGroups = { Options: { gpu } } satisfies FlagGroups;
+
+export type SampleSettings = SettingsIn<typeof sampleGroups> & { questions: string[] };
+/** `k` is ascending and at most `numSamples`. */
+export type EvalSettings = SettingsIn<typeof evalGroups> & { data: string };
+
+/** `file` describes the experiment. */
+export type CompareSettings = SettingsIn<typeof compareGroups> & { file: string };
+
+/** `runs` are folders of runs, or folders with runs in them. */
+export type ReportSettings = SettingsIn<typeof reportGroups> & { runs: string[] };
+export type WatchSettings = SettingsIn<typeof watchGroups> & { runs: string[] };
+export type BanditSettings = SettingsIn<typeof banditGroups>;
+export type GpuSettings = SettingsIn<typeof gpuGroups>;

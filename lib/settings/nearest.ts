@@ -1,0 +1,43 @@
+/** Names other tools use for what has another name here. */
+const SYNONYMS: Record<string, string> = {
+  lr: "learning-rate",
+  steps: "max-steps",
+  "batch-size": "prompts-per-step",
+  "group-size": "num-generations",
+  "max-new-tokens": "max-completion-length",
+  "max-tokens": "max-completion-length",
+  "kl-coef": "beta",
+  config: "subset",
+  "dataset-config": "subset",
+  "dataset-name": "data",
+  "dataset-train-split": "split",
+  "dataset-test-split": "eval-split",
+  output: "output-dir",
+  out: "output-dir",
+};
+
+/** The name nearest to what was typed (edit distance), if any is near. */
+export function nearest(typed: string, names: readonly string[]): string | null {
+  if (names.includes(SYNONYMS[typed])) return SYNONYMS[typed];
+  const distances = names.map((name) => editDistance(typed, name));
+  const best = distances.indexOf(Math.min(...distances));
+  // a letter or two are near to every short name
+  const near = typed.length > 2 && distances[best] <= Math.max(2, typed.length / 3);
+  return near ? names[best] : null;
+}
+
+/** Levenshtein's distance, a swap of neighbours counting as one edit. */
+function editDistance(a: string, b: string): number {
+  let [before, row] = [[] as number[], Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + cost);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) next[j] = Math.min(next[j], before[j - 2] + 1);
+    }
+    [before, row] = [row, next];
+  }
+  return row[b.length];
+}
