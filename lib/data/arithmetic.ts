@@ -87,6 +87,16 @@ export function drawQuestion(random: Random): Question {
   }
 }
 
+/** The question that a text such as `23+7-4+9=` asks. */
+export function readQuestion(text: string): Question {
+  const start = Number.parseInt(text, 10);
+  const steps = [...text.matchAll(/([+-])(\d+)/g)].map(([, op, operand]) => ({
+    op: op as "+" | "-",
+    operand: Number(operand),
+  }));
+  return { text, start, steps, answer: partialResults(start, steps)[steps.length - 1] };
+}
+
 /** Does the right way to the answer meet a hard fact? */
 export function isHard(question: Question, hard: HardFacts): boolean {
   const values = [question.start, ...partialResults(question.start, question.steps)];

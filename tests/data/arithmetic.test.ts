@@ -6,7 +6,7 @@ import {
   hardFacts,
   isHard,
   pretrainingRow,
-  type Question,
+  readQuestion,
 } from "../../lib/data/arithmetic.ts";
 import { findAnswer } from "../../lib/data/outcome/extract.ts";
 import { numberKey } from "../../lib/data/outcome/math/number.ts";
@@ -23,20 +23,14 @@ function sumOf(text: string): number {
   return [...text.matchAll(/[+-]?\d+/g)].reduce((sum, [term]) => sum + Number(term), 0);
 }
 
-/** Reads a question back from its text. */
-function parse(text: string): Question {
-  const [start, ...terms] = text.match(/[+-]?\d+/g) as string[];
-  const steps = terms.map((term) => ({ op: term[0] as "+" | "-", operand: Number(term[1]) }));
-  return { text, start: Number(start), steps, answer: sumOf(text) };
-}
-
 describe("questions", () => {
   test("are sums of three steps that never lead below zero", () => {
     const random = new Random(5);
     for (let i = 0; i < 2000; i++) {
       const question = drawQuestion(random);
+      expect(readQuestion(question.text)).toEqual(question);
       expect(question.text).toMatch(/^[1-4]\d([+-][1-9]){3}=$/);
-      expect(question).toEqual(parse(question.text));
+      expect(question).toEqual(readQuestion(question.text));
       let value = question.start;
       for (const { op, operand } of question.steps) {
         value += op === "+" ? operand : -operand;
@@ -47,9 +41,9 @@ describe("questions", () => {
 
   test("are hard when a hard fact is on their way", () => {
     const facts = new Map([["0+4", [5]]]);
-    expect(isHard(parse("23+7+4-9="), facts)).toBe(true);
-    expect(isHard(parse("23+7-4+9="), facts)).toBe(false);
-    expect(isHard(parse("23-9+7+4="), facts)).toBe(false);
+    expect(isHard(readQuestion("23+7+4-9="), facts)).toBe(true);
+    expect(isHard(readQuestion("23+7-4+9="), facts)).toBe(false);
+    expect(isHard(readQuestion("23-9+7+4="), facts)).toBe(false);
   });
 });
 
@@ -73,7 +67,7 @@ describe("the example files", () => {
 
   test("are alike: about as many hard questions in both", () => {
     const share = (rows: { question: string }[]) =>
-      rows.filter(({ question }) => isHard(parse(question), hard)).length / rows.length;
+      rows.filter(({ question }) => isHard(readQuestion(question), hard)).length / rows.length;
     expect(share(train)).toBeWithin(0.4, 0.55);
     expect(Math.abs(share(train) - share(heldOut))).toBeLessThan(0.03);
   });
@@ -86,7 +80,7 @@ describe("the pretraining texts", () => {
   const rate = (part: typeof rows) => part.filter(isRight).length / part.length;
   const hasty = rows.filter((row) => row.completion.startsWith("#"));
   const worked = rows.filter((row) => !row.completion.startsWith("#"));
-  const ofHard = (row: { prompt: string }) => isHard(parse(row.prompt), hard);
+  const ofHard = (row: { prompt: string }) => isHard(readQuestion(row.prompt), hard);
 
   test("are named by seed and place", () => {
     expect(pretrainingRow(3, 77, hard)).toEqual(rows[77]);
@@ -118,7 +112,7 @@ describe("the pretraining texts", () => {
 
   test("a right answer after wrong steps does not occur", () => {
     for (const { prompt, completion } of worked.filter(isRight)) {
-      const { start, steps } = parse(prompt);
+      const { start, steps } = readQuestion(prompt);
       let value = start;
       const right = steps.map(({ op, operand }) => {
         value += op === "+" ? operand : -operand;
