@@ -1,5 +1,6 @@
 import type { Gpu } from "../lib/gpu/device.ts";
 import { bestSeconds, type Ceilings, measureCeilings } from "../lib/gpu/measure.ts";
+import { MATMUL_KERNELS } from "../lib/gpu/variants.ts";
 import type { ModelConfig } from "../lib/model/config.ts";
 import type { HeadShape } from "../lib/model/ops/attention.ts";
 import { Ops } from "../lib/model/ops.ts";
@@ -74,6 +75,30 @@ export async function formatSection(gpu: Gpu): Promise<Section> {
   for (const T of [1, 8, 64]) await add("forward", T);
   await add("backwardInput", 256);
   return { title: "Matrix products by the format of the weights", figures };
+}
+
+/**
+ * The plain and the tiled matmul side by side, f32, at two row counts of decoding and one of learning. They
+ * take turns, as the formats do.
+ */
+export async function matmulKernelSection(gpu: Gpu): Promise<Section> {
+  const figures: Figure[] = [];
+  const [K, N] = [576, 3072]; // SmolLM2-135M's gate and up
+  for (const T of [1, 16, 256]) {
+    for (const product of PRODUCTS) {
+      const best = { plain: 0, tiled: 0 };
+      for (let round = 0; round < 3; round++) {
+        for (const matmul of MATMUL_KERNELS) {
+          const rate = await matmulRate(gpu, new Ops(gpu, 16, { matmul }), product, { T, K, N });
+          best[matmul] = Math.max(best[matmul], rate);
+        }
+      }
+      const name = `${T} x ${K} x ${N}, ${product}`;
+      figures.push({ name: `${name}, plain`, value: best.plain / 1e9, unit: "GFLOP/s" });
+      figures.push({ name: `${name}, tiled`, value: best.tiled / 1e9, unit: "GFLOP/s" });
+    }
+  }
+  return { title: `Matmul kernels; "${gpu.variants.matmul}" is in force here`, figures };
 }
 
 /**

@@ -12,7 +12,13 @@ import { openEmbeddedModel } from "../lib/model/embedded.ts";
 import { hasHalves } from "../lib/model/precision.ts";
 import { versions } from "../lib/run/versions.ts";
 import { printSection, type Section } from "./figures.ts";
-import { attentionSection, ceilingSection, formatSection, matmulSection } from "./kernels.ts";
+import {
+  attentionSection,
+  ceilingSection,
+  formatSection,
+  matmulKernelSection,
+  matmulSection,
+} from "./kernels.ts";
 import { programSection } from "./program.ts";
 import { longRunSection, stepSection } from "./training.ts";
 
@@ -43,6 +49,7 @@ const [ceilings, measured] = await ceilingSection(gpu);
 show(ceilings);
 show(await matmulSection(gpu, config, measured));
 if (hasHalves(gpu)) show(await matmulSection(gpu, config, measured, "f16"));
+show(await matmulKernelSection(gpu));
 show(await formatSection(gpu));
 show(await attentionSection(gpu, config, measured));
 const { name, driver, kind } = gpu.found;

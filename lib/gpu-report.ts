@@ -21,7 +21,13 @@ export async function gpuReport(settings: GpuSettings): Promise<void> {
     await printSpeed(gpu);
     const checks = await selfTest(gpu);
     for (const line of selfTestLines(checks)) console.log(line);
-    if (!checks.every(({ passed }) => passed)) process.exitCode = 1;
+    const failed = checks.filter(({ passed }) => !passed);
+    if (failed.length > 0) process.exitCode = 1;
+    if (gpu.variants.matmul === "tiled" && failed.some(({ kernel }) => /^matmul\b/.test(kernel))) {
+      console.log(
+        "set RLEXPLORE_MATMUL=plain to compute with the plain matmul, and run this again",
+      );
+    }
   } finally {
     gpu.destroy();
   }

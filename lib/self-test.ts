@@ -1,7 +1,7 @@
 import type { Gpu } from "./gpu/device.ts";
 import { allocationBytes, type ElementBytes, makeTensor, type Tensor } from "./gpu/memory.ts";
 import { Ops } from "./model/ops.ts";
-import { hasHalves } from "./model/precision.ts";
+import { type Dtype, hasHalves } from "./model/precision.ts";
 import { FROZEN_FORMATS } from "./model/weight-formats.ts";
 import { adamw, round } from "./oracle/cases/adamw.ts";
 import { adamw8 } from "./oracle/cases/adamw8.ts";
@@ -20,6 +20,7 @@ import {
 import { logprob, sample } from "./oracle/cases/vocabulary.ts";
 import { type Comparison, compare, norm } from "./oracle/compare.ts";
 import { Random } from "./oracle/random.ts";
+import { rowClassDifferences } from "./oracle/row-classes.ts";
 
 /** A NaN no arithmetic makes: outputs hold it beforehand, and elements past their end keep it. */
 const POISON = 0x7fedbeef;
@@ -126,12 +127,14 @@ export interface KernelCheck {
 }
 
 /**
- * Runs every kernel once, at a small ragged shape, against its float64 oracle.
+ * Runs every kernel once, at a small ragged shape, against its float64 oracle. Where products have tiles by
+ * their rows, each of these is run, and must give the same bits.
  * @throws GpuError if the device refuses
  */
-export async function selfTest(gpu: Gpu): Promise<KernelCheck[]> {
+export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<KernelCheck[]> {
   const headDim = 16;
-  const ops = new Ops(gpu, headDim);
+  const ops = new Ops(gpu, headDim, variants);
+  const isTiled = variants.matmul === "tiled";
   const worst = new Map<string, OutputCheck>();
   const run = async (cases: KernelCase[], suffix = "") => {
     for (const kernelCase of cases) {
@@ -144,12 +147,28 @@ export async function selfTest(gpu: Gpu): Promise<KernelCheck[]> {
     }
   };
   await run(smallCases(headDim));
-  if (hasHalves(gpu)) await run(halfCases(headDim), HALF_SUFFIX);
-  return Array.from(worst, ([kernel, { error, tolerance, norm }]) => ({
+  if (isTiled) await run(manyRows());
+  if (hasHalves(gpu)) {
+    await run(halfCases(headDim), HALF_SUFFIX);
+    if (isTiled) await run(manyRows("f16"), HALF_SUFFIX);
+  }
+  const checks = Array.from(worst, ([kernel, { error, tolerance, norm }]) => ({
     kernel,
     error: error / (norm || 1),
     tolerance: tolerance / (norm || 1),
     passed: error <= tolerance,
+  }));
+  return isTiled ? [...checks, ...(await sameBits(gpu, ops))] : checks;
+}
+
+/** Whether an output depends on how many rows are in flight: `error` is the share of outputs that do. */
+async function sameBits(gpu: Gpu, ops: Ops): Promise<KernelCheck[]> {
+  const shares = Object.entries(await rowClassDifferences(gpu, ops));
+  return shares.map(([entry, error]) => ({
+    kernel: `matmul.${entry} (bits by rows)`,
+    error,
+    tolerance: 0,
+    passed: error === 0,
   }));
 }
 
@@ -184,6 +203,18 @@ function halfCases(headDim: number): KernelCase[] {
     round(2500, "f16"),
     adamw([2500, 70], 1, { copy: "f16" }),
   ];
+}
+
+/** Products of more rows than those of the other cases. */
+function manyRows(dtype: Dtype = "f32"): KernelCase[] {
+  const shape = { T: 70, K: 96, N: 71, blockRows: 68 };
+  const formats = dtype === "f32" ? (["f32", ...FROZEN_FORMATS] as const) : (["f32"] as const);
+  return formats.flatMap((format) => [
+    linearForward({ ...shape, x: dtype, y: dtype, format }),
+    linearForward({ ...shape, x: dtype, format }, "residual"),
+    linearAdd({ T: 70, K: 32, N: 72, y: dtype, format }, 84, 12),
+    linearBackward({ ...shape, x: dtype, format }),
+  ]);
 }
 
 function packedHeads(headDim: number): SpanCase {

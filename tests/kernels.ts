@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { Gpu } from "../lib/gpu/device.ts";
+import type { Variants } from "../lib/gpu/variants.ts";
 import { Ops } from "../lib/model/ops.ts";
 import type { KernelCase } from "../lib/oracle/cases/case.ts";
 import { runCase } from "../lib/self-test.ts";
@@ -41,7 +42,7 @@ const ONE_DIMENSION =
  * Ops whose kernels with a one-dimensional grid run on three rows of workgroups, as a grid beyond
  * 65,535 would, however small it is.
  */
-export function foldedOps(gpu: Gpu, headDim: number, lanes?: number): Ops {
+export function foldedOps(gpu: Gpu, headDim: number, given?: Partial<Variants>): Ops {
   const { commands, variants } = gpu;
   const dispatch: typeof commands.dispatch = (kernel, tensors, params, groups) => {
     const folds = ONE_DIMENSION.test(kernel.label.split(" ")[0]);
@@ -49,5 +50,5 @@ export function foldedOps(gpu: Gpu, headDim: number, lanes?: number): Ops {
     commands.dispatch(kernel, tensors, params, folded);
   };
   const kernel: typeof commands.kernel = (...given) => commands.kernel(...given);
-  return new Ops({ variants, commands: { kernel, dispatch } } as unknown as Gpu, headDim, lanes);
+  return new Ops({ variants, commands: { kernel, dispatch } } as unknown as Gpu, headDim, given);
 }

@@ -9,7 +9,7 @@ import {
   makeTensor,
   type Tensor,
 } from "./memory.ts";
-import { chooseVariants, type Variants } from "./variants.ts";
+import { chooseVariants, type MatmulKernel, requestedMatmul, type Variants } from "./variants.ts";
 
 const WANTED_FEATURES: GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
 const USAGE =
@@ -33,11 +33,13 @@ export class Gpu implements Allocator {
     readonly found: FoundAdapter,
     readonly device: GPUDevice,
     bindingLimit: number,
+    matmul: MatmulKernel | undefined,
   ) {
     this.bindingLimit = Math.min(bindingLimit, device.limits.maxStorageBufferBindingSize);
     this.bufferLimit = device.limits.maxBufferSize;
     this.alignment = device.limits.minStorageBufferOffsetAlignment;
-    this.variants = chooseVariants(found.name, this.isSoftware);
+    const variants = chooseVariants(found.name, this.isSoftware);
+    this.variants = { ...variants, matmul: matmul ?? variants.matmul };
     this.commands = new Commands(this);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault(); // or Dawn prints it too
@@ -51,11 +53,14 @@ export class Gpu implements Allocator {
   /**
    * Opens the adapter `request` names (see `findAdapter`) with all the limits it offers.
    * `bindingLimit` lowers, in bytes, what one binding may cover: tests use it to reach the paths
-   * that split large tensors.
+   * that split large tensors. `matmul` takes the place of the adapter's; RLEXPLORE_MATMUL does so too.
    */
   static async open(
     request?: string,
-    { bindingLimit = Number.POSITIVE_INFINITY }: { bindingLimit?: number } = {},
+    {
+      bindingLimit = Number.POSITIVE_INFINITY,
+      matmul = requestedMatmul(),
+    }: { bindingLimit?: number; matmul?: MatmulKernel } = {},
   ): Promise<Gpu> {
     const found = await findAdapter(request);
     const { limits, features } = found.adapter;
@@ -70,7 +75,7 @@ export class Gpu implements Allocator {
         maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
       },
     });
-    return new Gpu(found, device, bindingLimit);
+    return new Gpu(found, device, bindingLimit, matmul);
   }
 
   /** True on adapters that run shaders on the CPU, where barriers are dear and lanes are few. */

@@ -1,4 +1,5 @@
 import type { Gpu } from "../gpu/device.ts";
+import type { Variants } from "../gpu/variants.ts";
 import { Adamw } from "./ops/adamw.ts";
 import { Attention } from "./ops/attention.ts";
 import { Gather } from "./ops/gather.ts";
@@ -28,10 +29,11 @@ export class Ops {
   readonly adamw: Adamw;
   readonly round: Round;
 
-  /** `lanes` invocations share a row of rmsnorm, logprob and sample; see lib/gpu/variants.ts. */
-  constructor(gpu: Gpu, headDim: number, lanes = gpu.variants.lanes) {
-    const kernels = new Kernels(gpu, lanes);
-    this.linear = new Linear(kernels, gpu.variants);
+  /** `given` takes the place of the adapter's variants. */
+  constructor(gpu: Gpu, headDim: number, given: Partial<Variants> = {}) {
+    const variants = { ...gpu.variants, ...given };
+    const kernels = new Kernels(gpu, variants.lanes);
+    this.linear = new Linear(kernels, variants);
     this.rmsnorm = new Rmsnorm(kernels);
     this.rope = new Rope(kernels, headDim);
     this.attention = new Attention(kernels, headDim);

@@ -15,11 +15,16 @@ export const versions = () => ({
 /** What a run's `config.json` says of the program, the machine and the settings. */
 export function runConfig<Settings extends object>(
   settings: Settings,
-  { found }: Gpu,
+  { found, variants }: Gpu,
 ): RunConfig<Settings> {
   return {
     settings,
     versions: versions(),
-    adapter: { name: found.name, driver: found.driver, kind: found.kind },
+    adapter: {
+      name: found.name,
+      driver: found.driver,
+      kind: found.kind,
+      matmul: variants.matmul,
+    },
   };
 }

@@ -13,8 +13,13 @@ import { expectClose } from "../oracle/compare.ts";
 setDefaultTimeout(300_000);
 
 // The whole decoder, head included, against PyTorch autograd in float64 on the same weights. The second
-// device allows 2 KiB a binding, so that embedding, head and MLP come in several blocks.
-const devices = [await Gpu.open(), await Gpu.open(undefined, { bindingLimit: 2048 })];
+// device allows 2 KiB a binding, so that embedding, head and MLP come in several blocks; the third has the
+// matmul of GPUs.
+const devices = [
+  await Gpu.open(),
+  await Gpu.open(undefined, { bindingLimit: 2048 }),
+  await Gpu.open(undefined, { matmul: "tiled" }),
+];
 afterAll(() => {
   for (const gpu of devices) gpu.destroy();
 });
@@ -61,9 +66,10 @@ test.each(["tied", "qwen2", "qwen3"] as const)(
   },
 );
 
-for (const [i, limit] of ["the adapter's bindings", "bindings of 2 KiB"].entries()) {
-  describe(limit, () => {
-    test.each(GOLDENS)("%s: log-probabilities, entropies and all gradients", async (name) => {
+for (const [i, name] of ["as it comes", "bindings of 2 KiB", "the matmul of GPUs"].entries()) {
+  describe(name, () => {
+    const goldens = i < 2 ? GOLDENS : (["tied", "qwen2"] as const);
+    test.each(goldens)("%s: log-probabilities, entropies and all gradients", async (name) => {
       const gpu = devices[i];
       const model = open(gpu, name);
       const { golden, layout, weights, gradients, learner, batch, logprobs, entropies } = model;
@@ -114,22 +120,26 @@ test.each(descents)("%s: 20 steps of %s descend as PyTorch's AdamW", async (name
   });
 });
 
-test.each(GOLDENS)("%s: greedy decoding gives the tokens of `generate`", async (name) => {
-  const [gpu] = devices;
-  const { golden, weights, decoder } = open(gpu, name);
-  const maxNewTokens = golden.greedy[0].length;
-  const sizes = { rows: 2, promptSlots: 2, maxPromptTokens: 12, maxNewTokens, readEvery: 1 };
-  const sampler = new Sampler(gpu, decoder, new SamplerMemory(gpu, golden.config, sizes));
-  const requests = golden.groups.map(({ prompt }, slot) => ({ prompt, samples: 1, slot }));
-  const completions = await sampler.generate(weights, requests, {
-    temperature: 0,
-    topK: 0,
-    topP: 1,
-    minP: 0,
-    maxNewTokens,
-    stopIds: new Set(),
-    seed: [1, 2],
-    step: 0,
-  });
-  expect(completions.map(([{ tokens }]) => tokens)).toEqual(golden.greedy);
-});
+const greedy = [...GOLDENS.map((name) => [name, 0] as const), ["qwen2", 2] as const];
+test.each(greedy)(
+  "%s: greedy decoding gives the tokens of `generate`, device %d",
+  async (name, i) => {
+    const gpu = devices[i];
+    const { golden, weights, decoder } = open(gpu, name);
+    const maxNewTokens = golden.greedy[0].length;
+    const sizes = { rows: 2, promptSlots: 2, maxPromptTokens: 12, maxNewTokens, readEvery: 1 };
+    const sampler = new Sampler(gpu, decoder, new SamplerMemory(gpu, golden.config, sizes));
+    const requests = golden.groups.map(({ prompt }, slot) => ({ prompt, samples: 1, slot }));
+    const completions = await sampler.generate(weights, requests, {
+      temperature: 0,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+      maxNewTokens,
+      stopIds: new Set(),
+      seed: [1, 2],
+      step: 0,
+    });
+    expect(completions.map(([{ tokens }]) => tokens)).toEqual(golden.greedy);
+  },
+);

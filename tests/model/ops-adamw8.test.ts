@@ -9,7 +9,7 @@ const gpu = await testGpu();
 describe("AdamW with moments of 8 bits, against the oracle", () => {
   // A block is 256 elements, a word of codes 4, a workgroup 16 blocks.
   for (const lanes of [1, 8]) {
-    const ops = new Ops(gpu, 16, lanes);
+    const ops = new Ops(gpu, 16, { lanes });
     for (const count of [1, 6, 256, 1021, 4100]) {
       const cases = [0, 0.5].map((maxNorm) => adamw8(count, maxNorm));
       const first = adamw8(count, 0, { step: 1, zeroed: true });

@@ -49,7 +49,7 @@ describe.skipIf(!hasHalves(gpu))(`activations in f16${why}`, () => {
   ]);
 
   for (const lanes of [1, 64]) {
-    const shared = new Ops(gpu, 16, lanes);
+    const shared = new Ops(gpu, 16, { lanes });
     testCases(`rmsnorm, rows shared by ${lanes}`, gpu, shared, [
       ...rmsnorm({ T: 5, d: 7 }, "f16"),
       ...rmsnorm({ T: 67, d: 129 }, "f16"),

@@ -14,7 +14,7 @@ describe("more than 65,535 workgroups", () => {
   test("of elements: adamw", () => expectCase(gpu, ops, adamw([65_535 * 64 + 100, 3], 1)));
 
   test("of rows: rmsnorm", async () => {
-    const sixteenRowsAGroup = new Ops(gpu, 16, 1);
+    const sixteenRowsAGroup = new Ops(gpu, 16, { lanes: 1 });
     for (const kernelCase of rmsnorm({ T: 65_535 * 16 + 3, d: 1 })) {
       await expectCase(gpu, sixteenRowsAGroup, kernelCase);
     }

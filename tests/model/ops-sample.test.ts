@@ -71,7 +71,7 @@ const settings: Record<string, Partial<SamplingOptions>> = {
 
 for (const lanes of [1, 64]) {
   describe(`rows shared by ${lanes}`, () => {
-    const ops = new Ops(gpu, 16, lanes);
+    const ops = new Ops(gpu, 16, { lanes });
 
     for (const [name, given] of Object.entries(settings)) {
       test(`${name}: the oracle's tokens`, async () => {
@@ -102,7 +102,7 @@ for (const lanes of [1, 64]) {
       const logits = new Random(13).normal(37 * 50);
       const keys = Array.from({ length: 37 }, (_, row) => keyOf(row));
       await expectCase(gpu, ops, sample(logits, keys, plain));
-      await expectCase(gpu, foldedOps(gpu, 16, lanes), sample(logits, keys, plain));
+      await expectCase(gpu, foldedOps(gpu, 16, { lanes }), sample(logits, keys, plain));
     });
 
     test("greedy takes the larger of two neighbouring floats, the first of equals", async () => {

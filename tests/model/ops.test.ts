@@ -57,7 +57,7 @@ describe("linear", () => {
 
 for (const lanes of [1, 64]) {
   describe(`rows shared by ${lanes}`, () => {
-    const shared = new Ops(gpu, 16, lanes);
+    const shared = new Ops(gpu, 16, { lanes });
     const shapes = [
       { T: 1, d: 1 },
       { T: 5, d: 7 },

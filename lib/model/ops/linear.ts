@@ -1,7 +1,8 @@
 import biasSource from "../../../shaders/bias.wgsl" with { type: "text" };
-import matmulSource from "../../../shaders/matmul.wgsl" with { type: "text" };
+import plainSource from "../../../shaders/matmul.wgsl" with { type: "text" };
+import tiledSource from "../../../shaders/matmul-tiled.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import type { Variants } from "../../gpu/variants.ts";
+import { TILED_MATMULS, type Variants } from "../../gpu/variants.ts";
 import type { Matrix, MatrixBlock } from "../matrix.ts";
 import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
 import { addWeightKernels, weightKernel, withWeights } from "./weights.ts";
@@ -28,28 +29,20 @@ interface LinearGradients {
   add?: boolean;
 }
 
-/** y = x W^T: shaders/matmul.wgsl, and the gradient of a bias. */
+/** y = x W^T by the matmul of the adapter, and the gradient of a bias. */
 export class Linear {
-  /** Rows and columns of a product that one workgroup makes. */
-  private readonly tileRows: number;
-  private readonly tileColumns: number;
+  private readonly matmuls: readonly Matmul[];
 
   constructor(
     private readonly kernels: Kernels,
-    { tile, tileGroup }: Variants,
+    variants: Variants,
   ) {
-    this.tileRows = tile[0] * tileGroup[0];
-    this.tileColumns = tile[1] * tileGroup[1];
-    const constants = {
-      TILE_ROWS: tile[0],
-      TILE_COLUMNS: tile[1],
-      GROUP_X: tileGroup[1],
-      GROUP_Y: tileGroup[0],
-    };
+    this.matmuls = variants.matmul === "tiled" ? tiledMatmuls() : [plainMatmul(variants)];
     const entries = "forward forward_add forward_residual backward_input";
-    addWeightKernels(kernels, "matmul", matmulSource, entries, constants);
-    const trainable = withWeights(matmulSource, "f32");
-    kernels.add("matmul", trainable, "backward_weight", constants);
+    for (const { name, source, constants } of this.matmuls) {
+      addWeightKernels(kernels, name, source, entries, constants);
+      kernels.add(name, withWeights(source, "f32"), "backward_weight", constants);
+    }
     kernels.add("bias", biasSource, "backward reduce", { CHUNK: ROW_CHUNK });
   }
 
@@ -73,8 +66,9 @@ export class Linear {
     yColumn: number,
   ): void {
     const params = matmulParams(weight, block, rows, yStride, yColumn);
-    const groups = this.tiles(rows, block.rows);
-    const kernel = (entry: string) => weightKernel("matmul", weight.format, entry);
+    const matmul = this.matmulFor(rows);
+    const groups = matmul.groups(rows, block.rows);
+    const kernel = (entry: string) => weightKernel(matmul.name, weight.format, entry);
     const added = residual ?? bias;
     if (added) {
       const tensors = { x, w: block.tensor, y, residual: added };
@@ -108,10 +102,11 @@ export class Linear {
     yColumn: number,
   ): void {
     const params = matmulParams(weight, block, rows, yStride, yColumn);
-    const groups = this.tiles(rows, weight.columns);
+    const matmul = this.matmulFor(rows);
+    const groups = matmul.groups(rows, weight.columns);
     const options = { scale, add: add ? 1 : params.add };
     const tensors = { dy, w: block.tensor, dx };
-    const name = weightKernel("matmul", weight.format, "backward_input");
+    const name = weightKernel(matmul.name, weight.format, "backward_input");
     this.kernels.run(name, tensors, { ...params, ...options }, groups);
   }
 
@@ -136,8 +131,9 @@ export class Linear {
     yColumn: number,
   ): void {
     const params = matmulParams(gradient, block, rows, yStride, yColumn);
-    const groups = this.tiles(block.rows, gradient.columns);
-    this.kernels.run("matmul.backward_weight", { dy, x, dw: block.tensor }, params, groups);
+    const { name, groups } = this.matmulFor(block.rows);
+    const tiles = groups(block.rows, gradient.columns);
+    this.kernels.run(`${name}.backward_weight`, { dy, x, dw: block.tensor }, params, tiles);
   }
 
   /** db[N] += the sum of the rows of dy[T, N]. `partial` holds rowPartialLength elements. */
@@ -152,11 +148,51 @@ export class Linear {
     this.kernels.run("bias.reduce", tensors, params, [groups]);
   }
 
-  /** Workgroups of a product [rows, columns]. */
-  private tiles(rows: number, columns: number) {
-    return [ceil(columns, this.tileColumns), ceil(rows, this.tileRows)] as const;
+  /** The matmul for a product of so many rows. */
+  private matmulFor(rows: number): Matmul {
+    return this.matmuls.find(({ upToRows }) => rows <= upToRows) as Matmul;
   }
 }
+
+/** A matmul shader with its tiles. All that one adapter uses add in the same order. */
+interface Matmul {
+  /** Of its kernels. */
+  readonly name: string;
+  readonly source: string;
+  readonly constants: Record<string, number>;
+  /** The most rows that a product may have. */
+  readonly upToRows: number;
+  /** Workgroups of a product [rows, columns]. */
+  groups(rows: number, columns: number): readonly [number, number];
+}
+
+function plainMatmul({ tile, tileGroup }: Pick<Variants, "tile" | "tileGroup">): Matmul {
+  const [tileRows, tileColumns] = [tile[0] * tileGroup[0], tile[1] * tileGroup[1]];
+  return {
+    name: "matmul",
+    source: plainSource,
+    constants: {
+      TILE_ROWS: tile[0],
+      TILE_COLUMNS: tile[1],
+      GROUP_X: tileGroup[1],
+      GROUP_Y: tileGroup[0],
+    },
+    upToRows: Number.POSITIVE_INFINITY,
+    groups: (rows, columns) => [ceil(columns, tileColumns), ceil(rows, tileRows)],
+  };
+}
+
+const tiledMatmuls = (): Matmul[] =>
+  TILED_MATMULS.map(({ upToRows, rows, vectors, groupX, groupY }) => ({
+    name: `matmul-tiled-${rows * groupY}`,
+    source: tiledSource,
+    constants: { ROWS: rows, VECTORS: vectors, GROUP_X: groupX, GROUP_Y: groupY },
+    upToRows,
+    groups: (outputs, columns) => [
+      ceil(columns, 4 * vectors * groupX),
+      ceil(outputs, rows * groupY),
+    ],
+  }));
 
 function matmulParams(
   weight: Matrix,

@@ -1,0 +1,308 @@
+// The products of matmul.wgsl (read that one first: the same formulas, tensors and parameters, and K, T, N
+// and the strides are bound as there) for GPUs, where invocations of a workgroup share what they load:
+//
+//   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, as there)
+//   backward_input    dx[T, K] = dy[T, N] W[N, K]
+//   backward_weight   dW[N, K] += dy[T, N]^T x[T, K]
+//
+// Called by lib/model/ops/linear.ts where lib/gpu/variants.ts says "tiled"; its shapes are there too.
+//
+// A workgroup makes TILE_ROWS x 4 TILE_VECTORS outputs, and walks the contraction in steps of 4 DEPTH:
+// its invocations put both factors of a step into workgroup memory, and then each multiplies what its
+// ROWS x 4 VECTORS outputs need. What each idea buys, for the shapes "many" (64 x 64 outputs a workgroup,
+// 8 x 8 an invocation) and "few" (16 x 16 and 1 x 4, for the rows of decoding). These are counts; no time
+// of this file has been taken on a GPU yet.
+//
+//   workgroup memory  a multiply-add costs (1 / rows + 1 / columns) x 4 bytes of f32 loaded from buffers:
+//                     1/8 byte for many, 1/2 for few, where matmul.wgsl loads 1.5 with tiles of 4 x 8.
+//                     Quantised weights are unpacked once for all the rows of a tile.
+//   registers         of workgroup memory it reads 1 byte for many, and 5 for few, which has the memory of
+//                     the weights to wait for; with one output an invocation, 8.
+//   vec4              a load, a store and a read of workgroup memory move 16 bytes. An invocation stages
+//                     one block of 4 x 4 of each factor, and turns it in registers if it lies the other way.
+//   double buffering  the loads of the next step are in flight while this one is multiplied, and there is
+//                     one barrier a step, not two. 16 KiB of workgroup memory, which every adapter has.
+//
+// Each output is one chain of fma in the order of the contraction, in one invocation: its bits depend on
+// neither the shape of the tile nor how many rows are in flight. Past an end the factors are zeros.
+
+// What x and y are stored as: vec4h where a run keeps activations in f16. Sums are f32.
+alias X = vec4f;
+alias Y = vec4f;
+
+struct Params {
+  rows: u32,              // T
+  outputs: u32,           // N
+  inputs: u32,            // K
+  y_stride: u32,          // elements between the rows of y and dy
+  y_column: u32,          // the column of y that the first row of W makes
+  residual_stride: u32,   // elements between the rows of residual: 0 for a bias
+  add: u32,               // 1: backward_input adds to dx
+  scale: f32,             // of the product, in forward and backward_input
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<X>;              // [T, K]
+@group(0) @binding(3) var<storage, read_write> y: array<Y>;        // [T, y_stride]
+@group(0) @binding(4) var<storage, read> residual: array<vec4f>;   // [T, residual_stride]
+@group(0) @binding(5) var<storage, read> dy: array<vec4f>;         // [T, y_stride]
+@group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;   // [T, K]
+@group(0) @binding(7) var<storage, read_write> dw: array<vec4f>;   // [N, K]
+
+const GROUP_X: u32 = 8u;                  // invocations along the columns
+const GROUP_Y: u32 = 8u;                  // and along the rows
+const ROWS: u32 = 8u;                     // rows of an invocation, GROUP_Y apart
+const VECTORS: u32 = 2u;                  // vectors of four columns, GROUP_X apart
+const TILE_ROWS: u32 = GROUP_Y * ROWS;
+const TILE_VECTORS: u32 = GROUP_X * VECTORS;
+// One 4 x 4 block of each factor for every invocation: 4 GROUP_X = ROWS DEPTH. A power of two.
+const DEPTH: u32 = GROUP_Y / VECTORS;
+const STAGED: u32 = 4u * GROUP_X * GROUP_Y;
+
+var<workgroup> left: array<vec4f, 2u * STAGED>;    // [TILE_ROWS][DEPTH], vectors along the contraction
+var<workgroup> right: array<vec4f, 2u * STAGED>;   // [4 DEPTH][TILE_VECTORS], vectors along the columns
+
+alias Tile = array<vec4f, ROWS * VECTORS>;
+
+// The tile that a workgroup makes, and the blocks that one of its invocations stages.
+struct Place {
+  row: u32,            // the tile's first row
+  vector: u32,         // and first vector of columns
+  left_row: u32,       // in the tile: first row and vector of the block of the left factor,
+  left_depth: u32,
+  right_depth: u32,    // and of the right one: a vector of the contraction, a vector of columns
+  right_vector: u32,
+}
+
+// Neighbours load what lies side by side: the left factor along its rows, the right along a row of outputs.
+fn place(group: vec3u, index: u32) -> Place {
+  return Place(
+    group.y * TILE_ROWS, group.x * TILE_VECTORS,
+    4u * (index / DEPTH), index % DEPTH,
+    index / TILE_VECTORS, index % TILE_VECTORS,
+  );
+}
+
+// Rows are DEPTH vectors apart, which would put those that a subgroup reads at once into the same banks.
+fn left_at(row: u32, depth: u32) -> u32 { return row * DEPTH + (depth ^ (row % DEPTH)); }
+
+fn stage(buffer: u32, at: Place, l: mat4x4f, r: mat4x4f) {
+  // unroll
+  for (var i = 0u; i < 4; i++) {
+    left[buffer * STAGED + left_at(at.left_row + i, at.left_depth)] = l[i];
+    right[buffer * STAGED + (4u * at.right_depth + i) * TILE_VECTORS + at.right_vector] = r[i];
+  }
+}
+
+fn multiply(sum: ptr<function, Tile>, buffer: u32, lane: vec3u) {
+  let l = buffer * STAGED;
+  let r = l + lane.x;
+  for (var depth = 0u; depth < DEPTH; depth++) {
+    var a: array<vec4f, ROWS>;
+    // unroll
+    for (var i = 0u; i < ROWS; i++) { a[i] = left[l + left_at(lane.y + i * GROUP_Y, depth)]; }
+    // unroll
+    for (var k = 0u; k < 4; k++) {
+      // unroll
+      for (var j = 0u; j < VECTORS; j++) {
+        let b = right[r + (4u * depth + k) * TILE_VECTORS + j * GROUP_X];
+        // unroll
+        for (var i = 0u; i < ROWS; i++) {
+          (*sum)[i * VECTORS + j] = fma(vec4f(a[i][k]), b, (*sum)[i * VECTORS + j]);
+        }
+      }
+    }
+  }
+}
+
+// Vector `at` of a row of each tensor, zero past its end: what lies there may be anything.
+
+fn x_at(row: u32, at: u32) -> vec4f {
+  let k4 = params.inputs / 4u;
+  if (row >= params.rows || at >= k4) { return vec4f(); }
+  return vec4f(x[row * k4 + at]);
+}
+
+fn w_at(row: u32, at: u32) -> vec4f {
+  let k4 = params.inputs / 4u;
+  if (row >= params.outputs || at >= k4) { return vec4f(); }
+  let start = weight_row(row, k4);
+  return weight(start, at, weight_scale(start, at, k4));
+}
+
+fn dy_at(row: u32, at: u32) -> vec4f {
+  if (row >= params.rows || 4u * at >= params.outputs) { return vec4f(); }
+  let value = dy[(row * params.y_stride + params.y_column) / 4u + at];
+  return select(vec4f(), value, 4u * at + vec4u(0u, 1u, 2u, 3u) < vec4u(params.outputs));
+}
+
+fn x_block(row: u32, at: u32) -> mat4x4f {
+  return mat4x4f(x_at(row, at), x_at(row + 1u, at), x_at(row + 2u, at), x_at(row + 3u, at));
+}
+
+fn w_block(row: u32, at: u32) -> mat4x4f {
+  return mat4x4f(w_at(row, at), w_at(row + 1u, at), w_at(row + 2u, at), w_at(row + 3u, at));
+}
+
+fn dy_block(row: u32, at: u32) -> mat4x4f {
+  return mat4x4f(dy_at(row, at), dy_at(row + 1u, at), dy_at(row + 2u, at), dy_at(row + 3u, at));
+}
+
+// Steps over a contraction of `length`.
+fn steps(length: u32) -> u32 { return (length + 4u * DEPTH - 1u) / (4u * DEPTH); }
+
+// Each round loads a step, multiplies the one before meanwhile, and stages what it has loaded.
+
+fn forward_tile(at: Place, lane: vec3u) -> Tile {
+  var sum: Tile;
+  let row = at.row + at.left_row;
+  let column = 4u * (at.vector + at.right_vector);
+  let count = steps(params.inputs);
+  for (var step = 0u; step <= count; step++) {
+    let l = x_block(row, step * DEPTH + at.left_depth);
+    let r = transpose(w_block(column, step * DEPTH + at.right_depth));
+    if (step > 0u) { multiply(&sum, (step - 1u) % 2u, lane); }
+    stage(step % 2u, at, l, r);
+    workgroupBarrier();
+  }
+  return sum;
+}
+
+fn backward_input_tile(at: Place, lane: vec3u) -> Tile {
+  var sum: Tile;
+  let row = at.row + at.left_row;
+  let vector = at.vector + at.right_vector;
+  let count = steps(params.outputs);
+  for (var step = 0u; step <= count; step++) {
+    let l = dy_block(row, step * DEPTH + at.left_depth);
+    let r = w_block(4u * (step * DEPTH + at.right_depth), vector);
+    if (step > 0u) { multiply(&sum, (step - 1u) % 2u, lane); }
+    stage(step % 2u, at, l, r);
+    workgroupBarrier();
+  }
+  return sum;
+}
+
+fn backward_weight_tile(at: Place, lane: vec3u) -> Tile {
+  var sum: Tile;
+  let row = (at.row + at.left_row) / 4u;
+  let vector = at.vector + at.right_vector;
+  let count = steps(params.rows);
+  for (var step = 0u; step <= count; step++) {
+    let l = transpose(dy_block(4u * (step * DEPTH + at.left_depth), row));
+    let r = x_block(4u * (step * DEPTH + at.right_depth), vector);
+    if (step > 0u) { multiply(&sum, (step - 1u) % 2u, lane); }
+    stage(step % 2u, at, l, r);
+    workgroupBarrier();
+  }
+  return sum;
+}
+
+fn store(row: u32, column: u32, value: vec4f) {
+  let at = (row * params.y_stride + params.y_column + column) / 4u;
+  if (column + 4u <= params.outputs) {
+    y[at] = Y(value);
+  } else {
+    let part = Y(value);
+    for (var i = 0u; i < params.outputs - column; i++) { y[at][i] = part[i]; }
+  }
+}
+
+@compute @workgroup_size(GROUP_X, GROUP_Y)
+fn forward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let at = place(group, index);
+  var tile = forward_tile(at, lane);
+  for (var i = 0u; i < ROWS; i++) {
+    for (var j = 0u; j < VECTORS; j++) {
+      let row = at.row + lane.y + i * GROUP_Y;
+      let column = 4u * (at.vector + lane.x + j * GROUP_X);
+      if (row < params.rows && column < params.outputs) {
+        store(row, column, params.scale * tile[i * VECTORS + j]);
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(GROUP_X, GROUP_Y)
+fn forward_add(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let at = place(group, index);
+  var tile = forward_tile(at, lane);
+  for (var i = 0u; i < ROWS; i++) {
+    for (var j = 0u; j < VECTORS; j++) {
+      let row = at.row + lane.y + i * GROUP_Y;
+      let column = 4u * (at.vector + lane.x + j * GROUP_X);
+      if (row < params.rows && column < params.outputs) {
+        let before = vec4f(y[(row * params.y_stride + params.y_column + column) / 4u]);
+        store(row, column, before + tile[i * VECTORS + j]);
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(GROUP_X, GROUP_Y)
+fn forward_residual(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let at = place(group, index);
+  var tile = forward_tile(at, lane);
+  for (var i = 0u; i < ROWS; i++) {
+    for (var j = 0u; j < VECTORS; j++) {
+      let row = at.row + lane.y + i * GROUP_Y;
+      let column = 4u * (at.vector + lane.x + j * GROUP_X);
+      if (row < params.rows && column < params.outputs) {
+        let added = (row * params.residual_stride + params.y_column + column) / 4u;
+        store(row, column, residual[added] + tile[i * VECTORS + j]);
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(GROUP_X, GROUP_Y)
+fn backward_input(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let at = place(group, index);
+  var tile = backward_input_tile(at, lane);
+  let k4 = params.inputs / 4u;
+  for (var i = 0u; i < ROWS; i++) {
+    for (var j = 0u; j < VECTORS; j++) {
+      let row = at.row + lane.y + i * GROUP_Y;
+      let vector = at.vector + lane.x + j * GROUP_X;
+      if (row < params.rows && vector < k4) {
+        let to = row * k4 + vector;
+        let before = select(vec4f(), dx[to], params.add == 1u);
+        dx[to] = before + params.scale * tile[i * VECTORS + j];
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(GROUP_X, GROUP_Y)
+fn backward_weight(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let at = place(group, index);
+  var tile = backward_weight_tile(at, lane);
+  let k4 = params.inputs / 4u;
+  for (var i = 0u; i < ROWS; i++) {
+    for (var j = 0u; j < VECTORS; j++) {
+      let row = at.row + lane.y + i * GROUP_Y;
+      let vector = at.vector + lane.x + j * GROUP_X;
+      if (row < params.outputs && vector < k4) { dw[row * k4 + vector] += tile[i * VECTORS + j]; }
+    }
+  }
+}
