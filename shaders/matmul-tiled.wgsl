@@ -64,6 +64,12 @@ var<workgroup> right: array<vec4f, 2u * STAGED>;   // [4 DEPTH][TILE_VECTORS], v
 
 alias Tile = array<vec4f, ROWS * VECTORS>;
 
+struct Invocation {
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_id) lane: vec3u,
+  @builtin(local_invocation_index) index: u32,
+}
+
 // The tile that a workgroup makes, and the blocks that one of its invocations stages.
 struct Place {
   row: u32,            // the tile's first row
@@ -75,7 +81,9 @@ struct Place {
 }
 
 // Neighbours load what lies side by side: the left factor along its rows, the right along a row of outputs.
-fn place(group: vec3u, index: u32) -> Place {
+fn place(invocation: Invocation) -> Place {
+  let group = invocation.group;
+  let index = invocation.index;
   return Place(
     group.y * TILE_ROWS, group.x * TILE_VECTORS,
     4u * (index / DEPTH), index % DEPTH,
@@ -209,12 +217,9 @@ fn store(row: u32, column: u32, value: vec4f) {
 }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
-fn forward(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-  @builtin(local_invocation_index) index: u32,
-) {
-  let at = place(group, index);
+fn forward(invocation: Invocation) {
+  let at = place(invocation);
+  let lane = invocation.lane;
   var tile = forward_tile(at, lane);
   for (var i = 0u; i < ROWS; i++) {
     for (var j = 0u; j < VECTORS; j++) {
@@ -228,12 +233,9 @@ fn forward(
 }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
-fn forward_add(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-  @builtin(local_invocation_index) index: u32,
-) {
-  let at = place(group, index);
+fn forward_add(invocation: Invocation) {
+  let at = place(invocation);
+  let lane = invocation.lane;
   var tile = forward_tile(at, lane);
   for (var i = 0u; i < ROWS; i++) {
     for (var j = 0u; j < VECTORS; j++) {
@@ -248,12 +250,9 @@ fn forward_add(
 }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
-fn forward_residual(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-  @builtin(local_invocation_index) index: u32,
-) {
-  let at = place(group, index);
+fn forward_residual(invocation: Invocation) {
+  let at = place(invocation);
+  let lane = invocation.lane;
   var tile = forward_tile(at, lane);
   for (var i = 0u; i < ROWS; i++) {
     for (var j = 0u; j < VECTORS; j++) {
@@ -268,12 +267,9 @@ fn forward_residual(
 }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
-fn backward_input(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-  @builtin(local_invocation_index) index: u32,
-) {
-  let at = place(group, index);
+fn backward_input(invocation: Invocation) {
+  let at = place(invocation);
+  let lane = invocation.lane;
   var tile = backward_input_tile(at, lane);
   let k4 = params.inputs / 4u;
   for (var i = 0u; i < ROWS; i++) {
@@ -290,12 +286,9 @@ fn backward_input(
 }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
-fn backward_weight(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_id) lane: vec3u,
-  @builtin(local_invocation_index) index: u32,
-) {
-  let at = place(group, index);
+fn backward_weight(invocation: Invocation) {
+  let at = place(invocation);
+  let lane = invocation.lane;
   var tile = backward_weight_tile(at, lane);
   let k4 = params.inputs / 4u;
   for (var i = 0u; i < ROWS; i++) {
