@@ -16,6 +16,7 @@ import {
 } from "../explore/coverage.ts";
 import type { Figures, Ratio } from "../explore/figures.ts";
 import { table } from "../progress.ts";
+import { RunFolder } from "../run/folder.ts";
 import { LedgerReader } from "../run/ledger.ts";
 import { BASE, type Experiment, type PlannedRun } from "./experiment.ts";
 
@@ -135,7 +136,7 @@ export function resultsOf(
 
 /** Sorted by question, so that runs can be compared question by question. */
 function readHistories(folder: string, { name }: PlannedRun): QuestionHistory[] {
-  const ledger = new LedgerReader(join(folder, name, "ledger.sqlite"));
+  const ledger = new LedgerReader(RunFolder.open(join(folder, name), "the path").ledgerPath);
   const histories = historiesOf(ledger.rollouts());
   ledger.close();
   return histories.sort((a, b) => (a.question < b.question ? -1 : 1));

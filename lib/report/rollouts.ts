@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import { diskError } from "../files.ts";
-import { CORRECT_BEFORE } from "../run/ledger.ts";
+import { correctIn } from "../run/ledger.ts";
 
 /** Rows read from the ledger at once. */
 const ROWS = 20_000;
@@ -65,10 +65,8 @@ export class RolloutLog {
     const database = this.open();
     if (this.wasRewritten(database)) this.clear();
     const before = this.length;
-    const { columnNames } = database.query("SELECT * FROM rollouts LIMIT 0");
-    const correct = columnNames.includes("correct") ? "correct" : CORRECT_BEFORE;
     const query = database.query(
-      `SELECT id, step, slot, question, outcome, ${correct}, entropy, tokens FROM rollouts
+      `SELECT id, step, slot, question, outcome, ${correctIn(database)}, entropy, tokens FROM rollouts
        WHERE id > ? ORDER BY id LIMIT ${ROWS}`,
     );
     for (;;) {

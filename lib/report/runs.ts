@@ -1,8 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { UserError } from "../errors.ts";
-import { diskError } from "../files.ts";
-import type { RunConfig } from "../run/folder.ts";
+import { type RunConfig, RunFolder } from "../run/folder.ts";
 import { Evaluations } from "./evaluations.ts";
 import { RolloutLog } from "./rollouts.ts";
 
@@ -26,12 +25,15 @@ export class ReportedRun {
   /** Of `metrics.jsonl`: bytes read so far, and the file they were read from. */
   private read = 0;
   private inode = 0;
+  private readonly metricsPath: string;
 
   constructor(readonly path: string) {
+    const folder = RunFolder.open(path, "the path");
     this.name = basename(path);
-    this.config = readConfig(path);
+    this.config = folder.readConfig(`leave ${path} out`);
+    this.metricsPath = folder.metricsPath;
     this.evaluations = new Evaluations(path, this.settings.evalFile);
-    this.rollouts = new RolloutLog(join(path, "ledger.sqlite"));
+    this.rollouts = new RolloutLog(folder.ledgerPath);
   }
 
   get settings(): RunSettings {
@@ -55,7 +57,7 @@ export class ReportedRun {
   }
 
   private refreshMetrics(): boolean {
-    const path = join(this.path, "metrics.jsonl");
+    const path = this.metricsPath;
     if (!existsSync(path)) return false;
     const { size, ino } = statSync(path);
     // a resumed run writes its past anew, without the steps that it will repeat
@@ -87,17 +89,6 @@ export class ReportedRun {
   }
 }
 
-function readConfig(path: string): RunConfig<RunSettings> {
-  const file = join(path, "config.json");
-  try {
-    const config = JSON.parse(readFileSync(file, "utf8"));
-    if (typeof config?.settings === "object" && config.settings !== null) return config;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw diskError(error, file);
-  }
-  throw new UserError(`${file} is not the config.json of a run; leave ${path} out`);
-}
-
 /**
  * The folders of runs among these paths: a run stands for itself, another folder, such as one that
  * `compare` made, for the runs in it.
@@ -116,10 +107,8 @@ export function findRuns(paths: readonly string[]): string[] {
 
 function runsIn(path: string, depth: number): string[] {
   if (!statSync(path).isDirectory()) return [];
-  if (existsSync(join(path, "metrics.jsonl")) || existsSync(join(path, "config.json"))) {
-    return existsSync(join(path, "config.json")) ? [path] : [];
-  }
-  if (depth === 0) return [];
+  if (existsSync(join(path, "config.json"))) return [path];
+  if (depth === 0 || existsSync(join(path, "metrics.jsonl"))) return [];
   return readdirSync(path)
     .sort()
     .flatMap((name) => runsIn(join(path, name), depth - 1));

@@ -27,6 +27,10 @@ export class RunFolder {
     return join(this.path, "ledger.sqlite");
   }
 
+  get metricsPath(): string {
+    return join(this.path, "metrics.jsonl");
+  }
+
   /** Makes a new folder; without a name, the first free `runs/<data>-<n>`. An existing one is never touched. */
   static create(outputDir: string | null, data: string): RunFolder {
     const stem = data === "-" ? "stdin" : basename(data, extname(data)) || "run";
@@ -70,7 +74,8 @@ export class RunFolder {
     replaceFile(join(this.path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   }
 
-  readConfig<Settings extends object>(): RunConfig<Settings> {
+  /** @param fix what to do about a file that is no such configuration */
+  readConfig<Settings extends object>(fix = "check --resume, or start anew"): RunConfig<Settings> {
     const path = join(this.path, "config.json");
     try {
       const config = JSON.parse(readFileSync(path, "utf8"));
@@ -78,12 +83,12 @@ export class RunFolder {
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw diskError(error, path);
     }
-    throw new UserError(`${path} is not the config.json of a run; check --resume, or start anew`);
+    throw new UserError(`${path} is not the config.json of a run; ${fix}`);
   }
 
   /** Adds one line to `metrics.jsonl`. Numbers that JSON has no word for (NaN) become null. */
   appendMetrics(metrics: { step: number } & Record<string, unknown>) {
-    const path = join(this.path, "metrics.jsonl");
+    const path = this.metricsPath;
     try {
       appendFileSync(path, `${JSON.stringify(metrics)}\n`);
     } catch (error) {
@@ -103,7 +108,7 @@ export class RunFolder {
 
   /** Drops the lines of steps after `step`, and a last line that a kill cut short. */
   removeMetricsAfter(step: number) {
-    const path = join(this.path, "metrics.jsonl");
+    const path = this.metricsPath;
     if (!existsSync(path)) return;
     const kept = readFileSync(path, "utf8")
       .split("\n")

@@ -52,10 +52,16 @@ const SCHEMA = `
 `;
 
 /** Version 0.1.0 kept the reward alone, which was 1 for a right answer. */
-export const CORRECT_BEFORE = "reward >= 1";
+const CORRECT_BEFORE = "reward >= 1";
+
+/** The expression of SQL that says whether a rollout is right, in this ledger. */
+export function correctIn(database: Database): string {
+  const { columnNames } = database.query("SELECT * FROM rollouts LIMIT 0");
+  return columnNames.includes("correct") ? "correct" : CORRECT_BEFORE;
+}
 
 function addCorrectness(database: Database) {
-  if (database.query("SELECT * FROM rollouts").columnNames.includes("correct")) return;
+  if (correctIn(database) === "correct") return;
   database.transaction(() => {
     database.run("ALTER TABLE rollouts ADD COLUMN correct INTEGER NOT NULL DEFAULT 0");
     database.run(`UPDATE rollouts SET correct = ${CORRECT_BEFORE}`);
@@ -198,10 +204,9 @@ export class LedgerReader {
 
   /** Every rollout in the order they were sampled, one at a time: a ledger may be larger than memory. */
   *rollouts(): Generator<Rollout & { step: number }> {
-    const columns = this.database.query("SELECT * FROM rollouts LIMIT 0").columnNames;
-    const correct = columns.includes("correct") ? "correct" : CORRECT_BEFORE;
     const query = this.database.query<StoredRollout, []>(
-      `SELECT step, slot, sample, text AS question, completion, outcome, ${correct} AS correct, reward,
+      `SELECT step, slot, sample, text AS question, completion, outcome,
+         ${correctIn(this.database)} AS correct, reward,
          exploration, advantage, tokens, truncated, logprob, entropy
        FROM rollouts JOIN questions ON questions.id = question ORDER BY rollouts.id`,
     );

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
 import { Gpu } from "../../lib/gpu/device.ts";
-import type { Completion, GenerationSettings } from "../../lib/model/completion.ts";
+import type { Completion } from "../../lib/model/completion.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
@@ -9,6 +9,7 @@ import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { threefry2x32 } from "../../lib/model/threefry.ts";
 import { loadDecoderGolden } from "../golden/decoder.ts";
+import { prompts, requests, settings } from "./requests.ts";
 
 const gpu = await Gpu.open();
 afterAll(() => gpu.destroy());
@@ -18,19 +19,6 @@ const { config } = golden;
 const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
 for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
 const decoder = new Decoder(gpu, config, gpu.allocate("buffers", "RoPE", 64 * config.headDim));
-
-const settings: GenerationSettings = {
-  temperature: 0.9,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  maxNewTokens: 12,
-  stopIds: new Set([3]),
-  seed: [1, 2],
-  step: 5,
-};
-const prompts = [[1], [4, 5, 6], [7, 8, 9, 10, 11], [12, 30], [2, 2, 2, 2, 2, 2, 2]];
-const requests = prompts.map((prompt, slot) => ({ prompt, samples: 13, slot }));
 
 function sampler(rows: number, promptSlots: number, readEvery: number): Sampler {
   const sizes = { rows, promptSlots, maxPromptTokens: 7, maxNewTokens: 12, readEvery };

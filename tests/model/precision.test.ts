@@ -1,7 +1,6 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { MemoryPlanner } from "../../lib/gpu/memory.ts";
-import type { GenerationSettings } from "../../lib/model/completion.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
 import { Head, HeadMemory, logitsStride } from "../../lib/model/head.ts";
@@ -16,6 +15,7 @@ import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.t
 import { expectClose } from "../oracle/compare.ts";
 import { oracleDecoder } from "../oracle/decoder.ts";
 import { packGroups } from "../oracle/packing.ts";
+import { prompts, requests, settings } from "./requests.ts";
 
 setDefaultTimeout(300_000);
 
@@ -183,19 +183,6 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       expect(results[1]).toEqual(results[0]);
     },
   );
-
-  const settings: GenerationSettings = {
-    temperature: 0.9,
-    topK: 0,
-    topP: 1,
-    minP: 0,
-    maxNewTokens: 12,
-    stopIds: new Set([3]),
-    seed: [1, 2],
-    step: 5,
-  };
-  const prompts = [[1], [4, 5, 6], [7, 8, 9, 10, 11], [12, 30], [2, 2, 2, 2, 2, 2, 2]];
-  const requests = prompts.map((prompt, slot) => ({ prompt, samples: 13, slot }));
 
   test.each(["untied", "qwen3"] as const)(
     "%s: completions do not depend on their batch, and learning recomputes their log-probabilities",

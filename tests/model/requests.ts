@@ -1,0 +1,15 @@
+import type { GenerationSettings } from "../../lib/model/completion.ts";
+
+// What the small random models are asked: more completions than the samplers of the tests have rows for.
+export const settings: GenerationSettings = {
+  temperature: 0.9,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  maxNewTokens: 12,
+  stopIds: new Set([3]),
+  seed: [1, 2],
+  step: 5,
+};
+export const prompts = [[1], [4, 5, 6], [7, 8, 9, 10, 11], [12, 30], [2, 2, 2, 2, 2, 2, 2]];
+export const requests = prompts.map((prompt, slot) => ({ prompt, samples: 13, slot }));
