@@ -3,9 +3,10 @@ import { bestSeconds, type Ceilings, measureCeilings } from "../lib/gpu/measure.
 import { MATMUL_KERNELS } from "../lib/gpu/variants.ts";
 import type { ModelConfig } from "../lib/model/config.ts";
 import type { HeadShape } from "../lib/model/ops/attention.ts";
+import { PRODUCTS, type Product } from "../lib/model/ops/matmuls.ts";
 import { Ops } from "../lib/model/ops.ts";
 import type { Dtype } from "../lib/model/precision.ts";
-import { matmulRate, PRODUCTS, type Product } from "../lib/model/rates.ts";
+import { matmulRate } from "../lib/model/rates.ts";
 import { FROZEN_FORMATS, type WeightFormat } from "../lib/model/weight-formats.ts";
 import type { Figure, Section } from "./figures.ts";
 

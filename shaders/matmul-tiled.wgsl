@@ -5,7 +5,7 @@
 //   backward_input    dx[T, K] = dy[T, N] W[N, K]
 //   backward_weight   dW[N, K] += dy[T, N]^T x[T, K]
 //
-// Called by lib/model/ops/linear.ts where lib/gpu/variants.ts says "tiled"; its shapes are there too.
+// Called by lib/model/ops/linear.ts where lib/model/ops/matmuls.ts says so; its tiles are there too.
 //
 // A workgroup makes TILE_ROWS x 4 TILE_VECTORS outputs, and walks the contraction in steps of 4 DEPTH:
 // its invocations put both factors of a step into workgroup memory, and then each multiplies what its

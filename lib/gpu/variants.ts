@@ -5,12 +5,12 @@ import { UserError } from "../errors.ts";
  * flight: the order of every sum is a matter of shape and adapter.
  */
 export interface Variants {
-  /** shaders/matmul.wgsl, or shaders/matmul-tiled.wgsl. */
+  /** The family of lib/model/ops/matmuls.ts that makes products of which `tuned` says nothing. */
   readonly matmul: MatmulKernel;
-  /** Rows and columns of the outputs that one invocation of the plain matmul owns, in registers. */
-  readonly tile: readonly [number, number];
-  /** Rows and columns of invocations in the plain matmul's workgroup. */
-  readonly tileGroup: readonly [number, number];
+  /** The tiles of each family, by row class; one name is for all classes. */
+  readonly tiles: Readonly<Record<MatmulKernel, string>>;
+  /** What tuning chose: from the key of a product's shape to a family and its tiles. */
+  readonly tuned: Readonly<Record<string, string>>;
   /** Invocations that share a row in rmsnorm, logprob and sample; fixes the order of their sums. */
   readonly lanes: number;
   /** Decoding steps between two looks at the drawn tokens. */
@@ -21,20 +21,10 @@ export interface Variants {
 export const MATMUL_KERNELS = ["plain", "tiled"] as const;
 export type MatmulKernel = (typeof MATMUL_KERNELS)[number];
 
-/**
- * The tiled matmul's shapes, which add in the same order: products of up to 64 rows take the first. Each
- * has 64 invocations that stage 4 x 4 elements of either factor a step: 4 groupX = rows groupY / vectors.
- * Not measured on a GPU yet.
- */
-export const TILED_MATMULS = [
-  { upToRows: 64, rows: 1, vectors: 1, groupX: 4, groupY: 16 },
-  { upToRows: Number.POSITIVE_INFINITY, rows: 8, vectors: 2, groupX: 8, groupY: 8 },
-] as const;
-
 const GPU_VARIANTS: Variants = {
   matmul: "tiled",
-  tile: [4, 8],
-  tileGroup: [8, 8],
+  tiles: { plain: "4x8", tiled: "16x16 16x16 16x16 64x64 64x64" }, // not measured on a GPU yet
+  tuned: {},
   lanes: 64,
   readEvery: 8,
   why: "on a GPU lanes are many, and a look at the tokens leaves it idle",
@@ -52,8 +42,7 @@ const SOFTWARE_VARIANTS: Variants = {
 // 8 x 8 and by 1.8 over 4 x 8, for 0.3 s of compiling each. LLVM's drivers gain nothing by them.
 const SWIFTSHADER_VARIANTS: Variants = {
   ...SOFTWARE_VARIANTS,
-  tile: [16, 16],
-  tileGroup: [2, 2],
+  tiles: { ...SOFTWARE_VARIANTS.tiles, plain: "16x16" },
   why: `${SOFTWARE_VARIANTS.why}; SwiftShader's loads are dear too`,
 };
 
@@ -77,14 +66,12 @@ export function requestedMatmul(
 
 /** What was chosen, in words. */
 export function describeVariants(variants: Variants): string[] {
-  const { matmul, tile, tileGroup, lanes, readEvery } = variants;
-  const tiled = TILED_MATMULS.map(
-    ({ rows, vectors, groupX, groupY }) => `${rows * groupY} x ${4 * vectors * groupX}`,
-  );
+  const { matmul, tiles, lanes, readEvery } = variants;
+  const names = [...new Set(tiles[matmul].split(" "))].join(" or ");
   return [
     matmul === "tiled"
-      ? `matmul: tiled, workgroups of ${tiled.join(" or ")} by the rows, in workgroup memory`
-      : `matmul: plain, tiles of ${tile.join(" x ")} in registers, no barrier, ${tileGroup.join(" x ")} tiles a workgroup`,
+      ? `matmul: tiled, workgroups of ${names} by the rows, in workgroup memory`
+      : `matmul: plain, tiles of ${names} in registers, no barrier`,
     `rmsnorm, logprob, sample: ${lanes === 1 ? "one invocation" : `${lanes} invocations`} a row`,
     `sampling: tokens are read back ${readEvery === 1 ? "after every step" : `every ${readEvery} steps`}`,
   ];

@@ -1,6 +1,6 @@
 import { UserError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { ElementBytes } from "../gpu/memory.ts";
+import type { ElementBytes, Tensor } from "../gpu/memory.ts";
 
 /**
  * What a run stores its weights, its activations and its KV cache in. Arithmetic, sums, gradients, the
@@ -10,6 +10,8 @@ export const DTYPES = ["f32", "f16"] as const;
 export type Dtype = (typeof DTYPES)[number];
 
 export const elementBytes = (dtype: Dtype): ElementBytes => (dtype === "f16" ? 2 : 4);
+
+export const dtypeOf = ({ elementBytes }: Tensor): Dtype => (elementBytes === 2 ? "f16" : "f32");
 
 /** What helps where the loss or its gradient is not a finite number. */
 export const NOT_FINITE_REMEDY: Readonly<Record<Dtype, string>> = {

@@ -2,13 +2,10 @@ import type { Gpu } from "../gpu/device.ts";
 import { bestSeconds } from "../gpu/measure.ts";
 import type { ElementBytes } from "../gpu/memory.ts";
 import type { Matrix } from "./matrix.ts";
+import type { Product } from "./ops/matmuls.ts";
 import type { Ops } from "./ops.ts";
 import { type Dtype, elementBytes } from "./precision.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "./weight-formats.ts";
-
-/** The products of a linear layer, as shaders/matmul.wgsl has them. */
-export const PRODUCTS = ["forward", "backwardInput", "backwardWeight"] as const;
-export type Product = (typeof PRODUCTS)[number];
 
 /**
  * Floating-point operations a second of one product of x[T, K] and W[N, K]; N is a multiple of 4. x and y
@@ -35,10 +32,11 @@ export async function matmulRate(
     format,
     blocks: [{ tensor, firstRow: 0, rows: N }],
   });
+  const [weight, gradient] = [matrix(weights), { ...matrix(out), format: "f32" as const }];
   const record = {
-    forward: () => ops.linear.forward({ x: rows, y }, matrix(weights), T),
-    backwardInput: () => ops.linear.backwardInput({ dy: wide, dx: out }, matrix(weights), T),
-    backwardWeight: () => ops.linear.backwardWeight({ dy: wide, x: rows }, matrix(out), T),
+    forward: () => ops.linear.forward({ x: rows, y }, weight, T),
+    backwardInput: () => ops.linear.backwardInput({ dy: wide, dx: out }, weight, T),
+    backwardWeight: () => ops.linear.backwardWeight({ dy: wide, x: rows }, gradient, T),
   };
   const seconds = await bestSeconds(gpu, product === "forward" ? y : out, record[product]);
   for (const { buffer } of [rows, wide, y, weights, out]) buffer.destroy();

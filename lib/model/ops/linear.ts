@@ -1,10 +1,10 @@
 import biasSource from "../../../shaders/bias.wgsl" with { type: "text" };
-import plainSource from "../../../shaders/matmul.wgsl" with { type: "text" };
-import tiledSource from "../../../shaders/matmul-tiled.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import { TILED_MATMULS, type Variants } from "../../gpu/variants.ts";
+import type { Variants } from "../../gpu/variants.ts";
 import type { Matrix, MatrixBlock } from "../matrix.ts";
+import { dtypeOf } from "../precision.ts";
 import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
+import { MATMUL_FAMILIES, Matmuls, matmulName } from "./matmuls.ts";
 import { addWeightKernels, weightKernel, withWeights } from "./weights.ts";
 
 /** What `forward` reads and writes; at most one of the options may be there. */
@@ -29,19 +29,23 @@ interface LinearGradients {
   add?: boolean;
 }
 
-/** y = x W^T by the matmul of the adapter, and the gradient of a bias. */
+/** y = x W^T by the matmul that the variants have for its shape, and the gradient of a bias. */
 export class Linear {
-  private readonly matmuls: readonly Matmul[];
+  private readonly matmuls: Matmuls;
 
   constructor(
     private readonly kernels: Kernels,
     variants: Variants,
   ) {
-    this.matmuls = variants.matmul === "tiled" ? tiledMatmuls() : [plainMatmul(variants)];
+    this.matmuls = new Matmuls(variants);
     const entries = "forward forward_add forward_residual backward_input";
-    for (const { name, source, constants } of this.matmuls) {
-      addWeightKernels(kernels, name, source, entries, constants);
-      kernels.add(name, withWeights(source, "f32"), "backward_weight", constants);
+    for (const family of MATMUL_FAMILIES) {
+      for (const tile of family.tiles) {
+        const name = matmulName(family, tile);
+        addWeightKernels(kernels, name, family.source, entries, tile.constants);
+        const trained = withWeights(family.source, "f32");
+        kernels.add(name, trained, "backward_weight", tile.constants);
+      }
     }
     kernels.add("bias", biasSource, "backward reduce", { CHUNK: ROW_CHUNK });
   }
@@ -66,7 +70,7 @@ export class Linear {
     yColumn: number,
   ): void {
     const params = matmulParams(weight, block, rows, yStride, yColumn);
-    const matmul = this.matmulFor(rows);
+    const matmul = this.matmuls.of("forward", weight, dtypeOf(x), rows);
     const groups = matmul.groups(rows, block.rows);
     const kernel = (entry: string) => weightKernel(matmul.name, weight.format, entry);
     const added = residual ?? bias;
@@ -102,7 +106,7 @@ export class Linear {
     yColumn: number,
   ): void {
     const params = matmulParams(weight, block, rows, yStride, yColumn);
-    const matmul = this.matmulFor(rows);
+    const matmul = this.matmuls.of("backwardInput", weight, "f32", rows);
     const groups = matmul.groups(rows, weight.columns);
     const options = { scale, add: add ? 1 : params.add };
     const tensors = { dy, w: block.tensor, dx };
@@ -131,9 +135,9 @@ export class Linear {
     yColumn: number,
   ): void {
     const params = matmulParams(gradient, block, rows, yStride, yColumn);
-    const { name, groups } = this.matmulFor(block.rows);
-    const tiles = groups(block.rows, gradient.columns);
-    this.kernels.run(`${name}.backward_weight`, { dy, x, dw: block.tensor }, params, tiles);
+    const matmul = this.matmuls.of("backwardWeight", gradient, dtypeOf(x), block.rows);
+    const groups = matmul.groups(block.rows, gradient.columns);
+    this.kernels.run(`${matmul.name}.backward_weight`, { dy, x, dw: block.tensor }, params, groups);
   }
 
   /** db[N] += the sum of the rows of dy[T, N]. `partial` holds rowPartialLength elements. */
@@ -147,52 +151,7 @@ export class Linear {
     this.kernels.run("bias.backward", tensors, params, [groups, ceil(rows, ROW_CHUNK)]);
     this.kernels.run("bias.reduce", tensors, params, [groups]);
   }
-
-  /** The matmul for a product of so many rows. */
-  private matmulFor(rows: number): Matmul {
-    return this.matmuls.find(({ upToRows }) => rows <= upToRows) as Matmul;
-  }
 }
-
-/** A matmul shader with its tiles. All that one adapter uses add in the same order. */
-interface Matmul {
-  /** Of its kernels. */
-  readonly name: string;
-  readonly source: string;
-  readonly constants: Record<string, number>;
-  /** The most rows that a product may have. */
-  readonly upToRows: number;
-  /** Workgroups of a product [rows, columns]. */
-  groups(rows: number, columns: number): readonly [number, number];
-}
-
-function plainMatmul({ tile, tileGroup }: Pick<Variants, "tile" | "tileGroup">): Matmul {
-  const [tileRows, tileColumns] = [tile[0] * tileGroup[0], tile[1] * tileGroup[1]];
-  return {
-    name: "matmul",
-    source: plainSource,
-    constants: {
-      TILE_ROWS: tile[0],
-      TILE_COLUMNS: tile[1],
-      GROUP_X: tileGroup[1],
-      GROUP_Y: tileGroup[0],
-    },
-    upToRows: Number.POSITIVE_INFINITY,
-    groups: (rows, columns) => [ceil(columns, tileColumns), ceil(rows, tileRows)],
-  };
-}
-
-const tiledMatmuls = (): Matmul[] =>
-  TILED_MATMULS.map(({ upToRows, rows, vectors, groupX, groupY }) => ({
-    name: `matmul-tiled-${rows * groupY}`,
-    source: tiledSource,
-    constants: { ROWS: rows, VECTORS: vectors, GROUP_X: groupX, GROUP_Y: groupY },
-    upToRows,
-    groups: (outputs, columns) => [
-      ceil(columns, 4 * vectors * groupX),
-      ceil(outputs, rows * groupY),
-    ],
-  }));
 
 function matmulParams(
   weight: Matrix,

@@ -1,0 +1,183 @@
+import plainSource from "../../../shaders/matmul.wgsl" with { type: "text" };
+import tiledSource from "../../../shaders/matmul-tiled.wgsl" with { type: "text" };
+import type { MatmulKernel, Variants } from "../../gpu/variants.ts";
+import type { Matrix } from "../matrix.ts";
+import type { Dtype } from "../precision.ts";
+import type { WeightFormat } from "../weight-formats.ts";
+import { ceil } from "./kernels.ts";
+
+/** The products of a linear layer y = x W^T, as shaders/matmul.wgsl has them. */
+export const PRODUCTS = ["forward", "backwardInput", "backwardWeight"] as const;
+export type Product = (typeof PRODUCTS)[number];
+
+/** A product of x[T, K] and W[N, K] but for T: all that the order of its sums may depend on. */
+export interface MatmulShape {
+  readonly product: Product;
+  readonly K: number;
+  readonly N: number;
+  /** Of W; gradients of W are f32. */
+  readonly format: WeightFormat;
+  /** Of x; in backwardInput, which has no x, f32. */
+  readonly dtype: Dtype;
+}
+
+/** The most rows of outputs in each row class: T of them, or N in backwardWeight. */
+export const ROW_CLASSES = [1, 8, 64, 256, Number.POSITIVE_INFINITY] as const;
+
+export function rowClass(rows: number): number {
+  let index = 0;
+  while (rows > ROW_CLASSES[index]) index++;
+  return index;
+}
+
+/** Constants a family is compiled with. */
+export interface Tile {
+  /** Unique in its family. */
+  readonly name: string;
+  readonly constants: Readonly<Record<string, number>>;
+  /** Rows and columns of outputs that a workgroup makes. */
+  readonly outputs: readonly [number, number];
+}
+
+/**
+ * A matmul shader with one order of adding: the tiles of a family give the same bits, and may be chosen by
+ * the rows in flight. Two families may differ in bits, so that a shape has one for all its row classes.
+ */
+export interface MatmulFamily {
+  readonly name: MatmulKernel;
+  readonly shader: string;
+  readonly source: string;
+  readonly tiles: readonly Tile[];
+  /** What the adapter must have. */
+  readonly feature?: GPUFeatureName;
+  /** Invocations and bytes of workgroup memory of the largest tile. */
+  readonly limits: { readonly invocations: number; readonly sharedBytes: number };
+  /** Whether it makes products of this shape. */
+  makes(shape: MatmulShape): boolean;
+}
+
+/** A mat4x4f product for each four of the contraction, added in their order. */
+const plain: MatmulFamily = {
+  name: "plain",
+  shader: "matmul",
+  source: plainSource,
+  tiles: [plainTile(4, 8, 8, 8), plainTile(16, 16, 2, 2)],
+  limits: { invocations: 64, sharedBytes: 0 },
+  makes: () => true,
+};
+
+/** A chain of fma in the order of the contraction. */
+const tiled: MatmulFamily = {
+  name: "tiled",
+  shader: "matmul-tiled",
+  source: tiledSource,
+  tiles: [tiledTile(1, 1, 16, 4), tiledTile(8, 2, 8, 8)],
+  limits: { invocations: 64, sharedBytes: 16384 },
+  makes: () => true,
+};
+
+/** All of them. The first makes every product on every adapter. */
+export const MATMUL_FAMILIES: readonly MatmulFamily[] = [plain, tiled];
+
+/** `rows` x `columns` outputs an invocation, in a workgroup of `groupY` x `groupX`. */
+function plainTile(rows: number, columns: number, groupY: number, groupX: number): Tile {
+  return {
+    name: `${rows}x${columns}`,
+    constants: { TILE_ROWS: rows, TILE_COLUMNS: columns, GROUP_X: groupX, GROUP_Y: groupY },
+    outputs: [rows * groupY, columns * groupX],
+  };
+}
+
+/**
+ * `rows` x 4 `vectors` outputs an invocation. Each of the 64 stages 4 x 4 elements of either factor a step:
+ * 4 groupX = rows groupY / vectors.
+ */
+function tiledTile(rows: number, vectors: number, groupY: number, groupX: number): Tile {
+  const outputs = [rows * groupY, 4 * vectors * groupX] as const;
+  return {
+    name: outputs.join("x"),
+    constants: { ROWS: rows, VECTORS: vectors, GROUP_X: groupX, GROUP_Y: groupY },
+    outputs,
+  };
+}
+
+/** The name under which the kernels of a family are compiled with a tile. */
+export const matmulName = ({ shader }: MatmulFamily, { name }: Tile) => `${shader}-${name}`;
+
+/** The family of a shape, and its tile for each row class. */
+export interface MatmulChoice {
+  readonly family: MatmulFamily;
+  readonly tiles: readonly Tile[];
+}
+
+/** What a shape is called in tables: `forward 576x1536 f32 f32`. */
+export const shapeKey = ({ product, K, N, format, dtype }: MatmulShape) =>
+  `${product} ${K}x${N} ${format} ${dtype}`;
+
+/** A choice as tables have it: `plain 16x16`, or with a tile for each row class. */
+export function formatChoice({ family, tiles }: MatmulChoice): string {
+  const names = tiles.map(({ name }) => name);
+  return [family.name, ...(new Set(names).size === 1 ? names.slice(0, 1) : names)].join(" ");
+}
+
+/** Reads what `formatChoice` wrote; undefined if it names what there is not. */
+export function parseChoice(text: string): MatmulChoice | undefined {
+  const [name, ...names] = text.split(" ");
+  const family = MATMUL_FAMILIES.find((family) => family.name === name);
+  if (!family || (names.length !== 1 && names.length !== ROW_CLASSES.length)) return undefined;
+  const tiles = ROW_CLASSES.map((_, i) => {
+    return family.tiles.find(({ name }) => name === (names.length === 1 ? names[0] : names[i]));
+  });
+  return tiles.every((tile) => tile !== undefined) ? { family, tiles } : undefined;
+}
+
+/** What makes a shape on an adapter with these variants. */
+export function matmulChoice(variants: MatmulVariants, shape: MatmulShape): MatmulChoice {
+  const tuned = parseChoice(variants.tuned[shapeKey(shape)] ?? "");
+  return tuned ?? builtInChoice(variants, shape);
+}
+
+type MatmulVariants = Pick<Variants, "matmul" | "tiles" | "tuned">;
+
+/** The same without tuning: the adapter's family if it makes the shape, else the one that makes all. */
+export function builtInChoice({ matmul, tiles }: MatmulVariants, shape: MatmulShape): MatmulChoice {
+  const wanted = MATMUL_FAMILIES.find(({ name }) => name === matmul);
+  const { name } = wanted?.makes(shape) ? wanted : MATMUL_FAMILIES[0];
+  return parseChoice(`${name} ${tiles[name]}`) as MatmulChoice;
+}
+
+/** One product as it is run: the name of its kernels, and the workgroups of [rows, columns] outputs. */
+export interface Matmul {
+  readonly name: string;
+  groups(rows: number, columns: number): readonly [number, number];
+}
+
+/** Finds what makes each product, and remembers it for each matrix: a lookup allocates nothing. */
+export class Matmuls {
+  private readonly found = Object.fromEntries(
+    PRODUCTS.map((product) => [product, { f32: new WeakMap(), f16: new WeakMap() }]),
+  ) as Record<Product, Record<Dtype, WeakMap<Matrix, readonly Matmul[]>>>;
+
+  constructor(private readonly variants: MatmulVariants) {}
+
+  /** `dtype` as in `MatmulShape`; `rows` of outputs. */
+  of(product: Product, matrix: Matrix, dtype: Dtype, rows: number): Matmul {
+    const known = this.found[product][dtype];
+    let classes = known.get(matrix);
+    if (!classes) {
+      const { rows: N, columns: K, format } = matrix;
+      const choice = matmulChoice(this.variants, { product, K, N, format, dtype });
+      classes = choice.tiles.map((tile) => asMatmul(choice.family, tile));
+      known.set(matrix, classes);
+    }
+    return classes[rowClass(rows)];
+  }
+}
+
+function asMatmul(family: MatmulFamily, tile: Tile): Matmul {
+  const [tileRows, tileColumns] = tile.outputs;
+  return {
+    name: matmulName(family, tile),
+    groups: (rows, columns) => [ceil(columns, tileColumns), ceil(rows, tileRows)],
+  };
+}

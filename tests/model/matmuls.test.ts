@@ -1,0 +1,63 @@
+import { expect, test } from "bun:test";
+import { chooseVariants } from "../../lib/gpu/variants.ts";
+import {
+  formatChoice,
+  MATMUL_FAMILIES,
+  matmulChoice,
+  parseChoice,
+  ROW_CLASSES,
+  rowClass,
+  shapeKey,
+} from "../../lib/model/ops/matmuls.ts";
+
+const shape = { product: "forward", K: 64, N: 192, format: "f32", dtype: "f32" } as const;
+const gpu = chooseVariants("NVIDIA H100", false);
+
+test("row classes", () => {
+  const rows = [1, 2, 8, 9, 64, 65, 256, 257, 1e6];
+  expect(rows.map(rowClass)).toEqual([0, 1, 1, 2, 2, 3, 3, 4, 4]);
+});
+
+test("without tuning, a shape gets the family and the tiles of the adapter", () => {
+  const built = (name: string, software: boolean) =>
+    formatChoice(matmulChoice(chooseVariants(name, software), shape));
+  expect(built("SwiftShader Device (Subzero)", true)).toBe("plain 16x16");
+  expect(built("llvmpipe (LLVM 15)", true)).toBe("plain 4x8");
+  expect(built("NVIDIA H100", false)).toBe("tiled 16x16 16x16 16x16 64x64 64x64");
+});
+
+test("a tuned shape gets what was chosen for it, others do not", () => {
+  const tuned = { [shapeKey(shape)]: "plain 4x8 4x8 16x16 16x16 16x16" };
+  const choice = (changes: object) =>
+    formatChoice(matmulChoice({ ...gpu, tuned }, { ...shape, ...changes }));
+  expect(choice({})).toBe(tuned[shapeKey(shape)]);
+  for (const other of [{ product: "backwardInput" }, { K: 68 }, { N: 64 }, { dtype: "f16" }]) {
+    expect(choice(other)).toBe("tiled 16x16 16x16 16x16 64x64 64x64");
+  }
+});
+
+test("choices are read back as they were written, and what names nothing is not one", () => {
+  for (const family of MATMUL_FAMILIES) {
+    const tiles = ROW_CLASSES.map((_, i) => family.tiles[i % family.tiles.length]);
+    for (const choice of [
+      { family, tiles },
+      { family, tiles: tiles.fill(family.tiles[0]) },
+    ]) {
+      expect(parseChoice(formatChoice(choice))).toEqual(choice);
+    }
+  }
+  for (const text of ["", "plain", "fast 4x8", "plain 5x5", "plain 4x8 4x8", "tiled 4x8"]) {
+    expect(parseChoice(text)).toBeUndefined();
+  }
+});
+
+test("every invocation of a tiled matmul stages one block of each factor", () => {
+  const tiled = MATMUL_FAMILIES.find(({ name }) => name === "tiled");
+  for (const { constants } of tiled?.tiles ?? []) {
+    const { ROWS, VECTORS, GROUP_X, GROUP_Y } = constants;
+    const depth = GROUP_Y / VECTORS; // vectors of the contraction in a step
+    expect(((ROWS * GROUP_Y) / 4) * depth).toBe(GROUP_X * GROUP_Y);
+    expect(depth * VECTORS * GROUP_X).toBe(GROUP_X * GROUP_Y);
+    expect(Math.log2(depth) % 1).toBe(0);
+  }
+});
