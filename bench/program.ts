@@ -1,10 +1,17 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Section } from "./figures.ts";
+import type { Part } from "./harness.ts";
+import type { Section } from "./tables.ts";
 
 /** Builds the executable aside, weighs it, and times how soon it answers. */
-export async function programSection(gpu: string | undefined): Promise<Section> {
+export const programPart: Part = {
+  about: "the executable: size, build, start",
+  quick: true,
+  run: async (bench) => bench.show(await programSection(bench.request)),
+};
+
+async function programSection(gpu: string | undefined): Promise<Section> {
   const folder = mkdtempSync(join(tmpdir(), "rlexplore-bench-"));
   const executable = join(folder, "rlexplore");
   const seconds = async (command: string[], tries: number) => {
@@ -24,7 +31,7 @@ export async function programSection(gpu: string | undefined): Promise<Section> 
     const question = [executable, "sample", "23+7-4+9=", ...adapter];
     return {
       title: "The executable",
-      figures: [
+      rows: [
         { name: "size", value: statSync(executable).size / 1e6, unit: "MB" },
         { name: "time to build", value: built, unit: "s" },
         {

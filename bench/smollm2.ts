@@ -6,7 +6,7 @@ import { PackedBatch } from "../lib/model/packing.ts";
 import { openNamedModel } from "../lib/policy/named-model.ts";
 import { Policy } from "../lib/policy/policy.ts";
 import cases from "../tests/real/smollm2.json";
-import { printSection } from "./figures.ts";
+import { printSection } from "./tables.ts";
 
 /** Questions, completions of each, tokens in each: smollm2.py has the same. */
 const [QUESTIONS, SAMPLES, NEW_TOKENS] = [2, 4, 16];
@@ -85,7 +85,7 @@ const rates = (name: string, { wall, cpu }: { wall: number; cpu: number }) => [
 ];
 printSection({
   title: `SmolLM2-135M on ${gpu.found.name}: ${QUESTIONS} questions x ${SAMPLES} completions x ${NEW_TOKENS} tokens`,
-  figures: [
+  rows: [
     { name: "loading", value: loading.wall, unit: "s" },
     { name: "loading, processor time", value: loading.cpu, unit: "s" },
     { name: "peak memory of the process after it", value: peakBytes / 2 ** 20, unit: "MiB" },

@@ -10,7 +10,8 @@ import { Policy } from "../lib/policy/policy.ts";
 import { RunFolder } from "../lib/run/folder.ts";
 import { trainSettings } from "../lib/settings/arguments.ts";
 import { train } from "../lib/train.ts";
-import { type Figure, median, type Section } from "./figures.ts";
+import type { Part } from "./harness.ts";
+import { median, type Row, type Section } from "./tables.ts";
 
 const DATA = join(import.meta.dir, "..", "examples", "arithmetic.jsonl");
 
@@ -110,11 +111,11 @@ async function timed<T>(work: () => Promise<T>): Promise<[seconds: number, resul
 const adapter = (gpu: string | undefined) => (gpu ? ["--gpu", gpu] : []);
 
 /** A step of GRPO with the defaults for the embedded model: the medians of its parts, and memory. */
-export async function stepSection(gpu: string | undefined): Promise<Section> {
+async function stepSection(gpu: string | undefined): Promise<Section> {
   const { times, gpuBytes } = await timedTraining(16, adapter(gpu));
   const steps = times.slice(2); // the first compile, and warm the caches
   const middle = (value: (step: StepTimes) => number) => median(steps.map(value));
-  const part = (name: string, value: (step: StepTimes) => number): Figure => ({
+  const part = (name: string, value: (step: StepTimes) => number): Row => ({
     name,
     value: 1000 * middle(value),
     unit: "ms",
@@ -122,7 +123,7 @@ export async function stepSection(gpu: string | undefined): Promise<Section> {
   const rest = (s: StepTimes) => s.whole - s.sampling - s.learning - s.optimizer;
   return {
     title: `A training step: ${middle((s) => s.sampledTokens).toFixed(0)} tokens in 128 completions`,
-    figures: [
+    rows: [
       part("whole step", (s) => s.whole),
       part("sampling", (s) => s.sampling),
       part("forward and backward pass", (s) => s.learning),
@@ -141,12 +142,12 @@ export async function stepSection(gpu: string | undefined): Promise<Section> {
 }
 
 /** Whether a long run slows down: 320 short steps, compared around step 30 and step 300. */
-export async function longRunSection(gpu: string | undefined): Promise<Section> {
+async function longRunSection(gpu: string | undefined): Promise<Section> {
   // A model that learns writes longer completions, and its steps take longer for that reason.
   const still = ["--learning-rate", "0", "--explore", "none"];
   const short = ["--prompts-per-step", "4", "--num-generations", "4", "--save-steps", "1000"];
   const { times } = await timedTraining(320, [...still, ...short, ...adapter(gpu)]);
-  const around = (step: number): Figure => ({
+  const around = (step: number) => ({
     name: `median of steps ${step - 15} to ${step + 15}`,
     value: 1000 * median(times.slice(step - 16, step + 15).map(({ whole }) => whole)),
     unit: "ms",
@@ -155,7 +156,7 @@ export async function longRunSection(gpu: string | undefined): Promise<Section> 
   const growth = times[299].residentBytes - times[29].residentBytes;
   return {
     title: "A long run of short steps: 16 completions each",
-    figures: [
+    rows: [
       early,
       late,
       { name: "late over early", value: late.value / early.value, unit: "" },
@@ -163,3 +164,14 @@ export async function longRunSection(gpu: string | undefined): Promise<Section> 
     ],
   };
 }
+
+export const stepPart: Part = {
+  about: "a training step with the defaults: its parts, rates and memory",
+  quick: true,
+  run: async (bench) => bench.show(await stepSection(bench.request)),
+};
+
+export const longRunPart: Part = {
+  about: "whether 320 steps slow down",
+  run: async (bench) => bench.show(await longRunSection(bench.request)),
+};

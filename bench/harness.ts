@@ -1,0 +1,85 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { Gpu } from "../lib/gpu/device.ts";
+import { type Ceilings, measureCeilings } from "../lib/gpu/measure.ts";
+import { versions } from "../lib/run/versions.ts";
+import { printSection, type Section } from "./tables.ts";
+
+/** Something to measure that can be asked for by name. */
+export interface Part {
+  about: string;
+  /** Whether it belongs to a run without arguments. */
+  quick?: boolean;
+  run(bench: Bench): Promise<void>;
+}
+
+type Adapter = Pick<Gpu["found"], "name" | "driver" | "kind">;
+
+/** What the parts share: the adapter, its ceilings, and where the tables go. */
+export class Bench {
+  private measured: Ceilings | undefined;
+  private readonly parts: Record<string, { measured: string; sections: Section[] }> = {};
+  private current: Section[] = [];
+
+  private constructor(
+    /** The adapter as the user asked for it, for parts that open it themselves. */
+    readonly request: string | undefined,
+    private readonly about: { date: string; machine: string; versions: object; adapter: Adapter },
+  ) {}
+
+  static async open(request: string | undefined): Promise<Bench> {
+    const gpu = await Gpu.open(request);
+    const { name, driver, kind } = gpu.found;
+    gpu.destroy();
+    const date = new Date().toISOString().slice(0, 10);
+    const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}`;
+    const { rlexplore, bun, webgpu, platform } = versions();
+    console.log(
+      `rlexplore ${rlexplore}, bun ${bun}, webgpu ${webgpu}, ${platform}, ${machine}, ${date}\n${name}; ${driver}`,
+    );
+    const adapter = { name, driver, kind };
+    return new Bench(request, { date, versions: versions(), machine, adapter });
+  }
+
+  async runPart(name: string, part: Part): Promise<void> {
+    this.current = [];
+    this.parts[name] = { measured: new Date().toISOString(), sections: this.current };
+    await part.run(this);
+  }
+
+  /** Prints a table and keeps it for the results. */
+  show(section: Section): void {
+    printSection(section);
+    this.current.push(section);
+  }
+
+  /** An open device for as long as `work` takes; what it allocates goes with it. */
+  async withGpu<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
+    const gpu = await Gpu.open(this.request);
+    try {
+      return await work(gpu);
+    } finally {
+      gpu.destroy();
+    }
+  }
+
+  /** The adapter's ceilings, measured once. */
+  async ceilings(gpu: Gpu): Promise<Ceilings> {
+    this.measured ??= await measureCeilings(gpu);
+    return this.measured;
+  }
+
+  /** Writes results/<date>-<adapter>.json; parts of the same day that were not run again stay in it. */
+  writeResults(): string {
+    const folder = join(import.meta.dir, "results");
+    mkdirSync(folder, { recursive: true });
+    const { date, adapter } = this.about;
+    const slug = adapter.name.toLowerCase().match(/[a-z0-9]+/)?.[0];
+    const path = join(folder, `${date}-${slug}.json`);
+    const before = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).parts : {};
+    const content = { ...this.about, parts: { ...before, ...this.parts } };
+    writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`);
+    return path;
+  }
+}
