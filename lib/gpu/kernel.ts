@@ -1,6 +1,6 @@
 import { GpuError } from "../errors.ts";
 import type { Tensor } from "./memory.ts";
-import { type Param, reflect, type ShaderInterface, specialise, storeHalves } from "./wgsl.ts";
+import { assemble, type Param, reflect, type ShaderInterface } from "./wgsl.ts";
 
 /** A compiled entry point of a shader, with its bind groups cached by the tensors they bind. */
 export class Kernel {
@@ -20,7 +20,7 @@ export class Kernel {
     constants: Readonly<Record<string, number>>,
     private readonly halves: readonly string[] = [],
   ) {
-    const code = storeHalves(specialise(source, constants), halves);
+    const code = assemble(source, constants, halves);
     this.interface = reflect(code, entryPoint);
     this.params = this.interface.params;
     this.tensorNames = this.interface.bindings.map((binding) => binding.name);

@@ -24,6 +24,22 @@ export interface ShaderInterface {
   paramsIndex: number;
 }
 
+/** What is compiled: a shader with these constants, and these bindings holding halves. */
+export function assemble(
+  source: string,
+  constants: Readonly<Record<string, number>> = {},
+  halves: readonly string[] = [],
+): string {
+  return directivesFirst(storeHalves(specialise(source, constants), halves));
+}
+
+/** Moves `enable` directives to the front, where WGSL wants them: another file may stand before a shader. */
+function directivesFirst(source: string): string {
+  const directive = /^enable [^;]+;\n/gm;
+  const directives = new Set(source.match(directive));
+  return [...directives, source.replace(directive, "")].join("");
+}
+
 /**
  * Replaces `const NAME: u32 = 4u;`-style defaults of a shader, and unrolls the loops marked so.
  * Register tiles and function-scope arrays need literal sizes, which WGSL's `override` does not give.

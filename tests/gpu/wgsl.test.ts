@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { reflect, specialise } from "../../lib/gpu/wgsl.ts";
+import { assemble, reflect, specialise } from "../../lib/gpu/wgsl.ts";
 
 const source = `
 // @group(0) @binding(9) var<storage, read> commented: array<f32>;
@@ -122,4 +122,18 @@ fn f() {
     const unknown = marked("for (var i = 0u; i < N; i++) {}");
     expect(() => specialise(unknown, {})).toThrow("N is no constant");
   });
+});
+
+test("directives come first, once each, whatever stands before the shader", () => {
+  const source =
+    "const N: u32 = 1u;\nalias X = vec4f;\n@group(0) @binding(0) var<storage, read> x: array<X>;\n" +
+    "enable subgroups;\nenable f16;\nfn f() {}\n";
+  const code = assemble(source, { N: 2 }, ["x"]);
+  expect(code.split("\n").slice(0, 4)).toEqual([
+    "enable f16;",
+    "enable subgroups;",
+    "const N: u32 = 2u;",
+    "alias X = vec4h;",
+  ]);
+  expect(code.match(/enable/g)).toHaveLength(2);
 });
