@@ -8,7 +8,9 @@
 //              dlogits[v] = dlogprob * (1[v = target] - exp(l[v] - m - log z)) / temperature
 //
 // Sampling and learning both take their log-probabilities from here, which is why the first
-// importance ratio is 1. Called by lib/model/ops/logprob.ts. Needs row.wgsl and math.wgsl.
+// importance ratio is 1. A row is read in vectors of four, so `stride`, `offset` and `first_column` are
+// multiples of 4; what a row's last vector holds past its end may be anything.
+// Called by lib/model/ops/logprob.ts. Needs row.wgsl and math.wgsl.
 
 struct Params {
   rows: u32,               // M
@@ -22,7 +24,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> logits: array<f32>;       // [M, stride]
+@group(0) @binding(1) var<storage, read_write> logits: array<vec4f>;     // [M, stride]
 @group(0) @binding(2) var<storage, read> target_token: array<u32>;       // [M]
 @group(0) @binding(3) var<storage, read_write> state: array<vec4f>;      // [M] (m, z, e, l[target])
 @group(0) @binding(4) var<storage, read_write> logprob: array<f32>;      // [M]
@@ -30,6 +32,13 @@ struct Params {
 @group(0) @binding(6) var<storage, read> d_logprob: array<f32>;          // [M]
 
 const LOWEST: f32 = -3.4e38;
+
+// Vector i of a row, its logits divided by the temperature, and beyond the last one the least there is.
+fn scaled(start: u32, i: u32) -> vec4f {
+  let l = logits[start + i] * params.inverse_temperature;
+  if (4u * i + 4u <= params.columns) { return l; }
+  return select(vec4f(LOWEST), l, 4u * i + vec4u(0u, 1u, 2u, 3u) < vec4u(params.columns));
+}
 
 @compute @workgroup_size(LANES, ROWS)
 fn forward(
@@ -39,24 +48,23 @@ fn forward(
 ) {
   let row = (group.x + group.y * groups.x) * ROWS + local.y;
   let safe_row = min(row, params.rows - 1u);
-  let start = safe_row * params.stride + params.offset;
+  let start = (safe_row * params.stride + params.offset) / 4u;
+  let width = (params.columns + 3u) / 4u;
   var before = vec4f(LOWEST, 0.0, 0.0, 0.0);
   if (params.is_first == 0u) { before = state[safe_row]; }
-  var largest = before.x;
-  for (var i = local.x; i < params.columns; i += LANES) {
-    largest = max(largest, logits[start + i] * params.inverse_temperature);
-  }
-  largest = row_max(largest, local);
-  var z = 0.0;
-  var e = 0.0;
-  for (var i = local.x; i < params.columns; i += LANES) {
-    let below = logits[start + i] * params.inverse_temperature - largest;
+  var most = vec4f(before.x);
+  for (var i = local.x; i < width; i += LANES) { most = max(most, scaled(start, i)); }
+  let largest = row_max(max(max(most.x, most.y), max(most.z, most.w)), local);
+  var zs = vec4f();
+  var es = vec4f();
+  for (var i = local.x; i < width; i += LANES) {
+    let below = scaled(start, i) - largest;
     let p = exp(below);
-    z += p;
-    e += below * p;
+    zs += p;
+    es += below * p;
   }
-  z = row_sum(z, local);
-  e = row_sum(e, local);
+  var z = row_sum((zs.x + zs.y) + (zs.z + zs.w), local);
+  var e = row_sum((es.x + es.y) + (es.z + es.w), local);
   if (row >= params.rows || local.x > 0u) { return; }
   if (params.is_first == 0u) {
     let shift = before.x - largest;
@@ -66,7 +74,7 @@ fn forward(
   }
   var chosen = before.w;
   let column = target_token[row] - params.first_column;
-  if (column < params.columns) { chosen = logits[start + column] * params.inverse_temperature; }
+  if (column < params.columns) { chosen = scaled(start, column / 4u)[column % 4u]; }
   state[row] = vec4f(largest, z, e, chosen);
   if (params.is_last == 1u) {
     let log_z = ln(z);
@@ -78,11 +86,13 @@ fn forward(
 @compute @workgroup_size(64)
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let flat = id.x + id.y * groups.x * 64u;
-  if (flat >= params.rows * params.columns) { return; }
-  let row = flat / params.columns;
-  let column = flat % params.columns;
-  let at = row * params.stride + params.offset + column;
+  let width = (params.columns + 3u) / 4u;
+  if (flat >= params.rows * width) { return; }
+  let row = flat / width;
+  let i = flat % width;
+  let at = (row * params.stride + params.offset) / 4u + i;
   let p = exp(logits[at] * params.inverse_temperature - state[row].x) / state[row].y;
-  let hit = select(0.0, 1.0, target_token[row] == params.first_column + column);
+  let columns = params.first_column + 4u * i + vec4u(0u, 1u, 2u, 3u);
+  let hit = select(vec4f(), vec4f(1.0), columns == vec4u(target_token[row]));
   logits[at] = d_logprob[row] * (hit - p) * params.inverse_temperature;
 }

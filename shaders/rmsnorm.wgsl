@@ -10,35 +10,35 @@
 // backward_input adds, because x also feeds the residual stream whose gradient dx already holds.
 // A row may be a head of a token (Qwen3 norms the heads of q and k): then `heads` rows lie side by
 // side from column `first` of every token's `stride` elements, in x and y as in their gradients.
-// Called by lib/model/ops/rmsnorm.ts. Needs row.wgsl.
+// D, `first` and `stride` are multiples of 4. Called by lib/model/ops/rmsnorm.ts. Needs row.wgsl.
 
-// What activations are stored as: f16 in runs that say so. Arithmetic and gradients are f32.
-alias X = f32;
-alias Y = f32;
+// What activations are stored as: vec4h in runs that say so. Arithmetic and gradients are f32.
+alias X = vec4f;
+alias Y = vec4f;
 
 struct Params {
   rows: u32,       // T
-  columns: u32,    // D
+  width: u32,      // D / 4
   epsilon: f32,
   heads: u32,      // rows in a token; 1 for a norm of whole tokens
-  stride: u32,     // elements between tokens; D for whole tokens
-  first: u32,      // where a token's first row begins
+  stride: u32,     // vectors between tokens; D / 4 for whole tokens
+  first: u32,      // where a token's first row begins, in vectors
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<X>;                         // [T, D]
-@group(0) @binding(2) var<storage, read> w: array<f32>;                       // [D]
+@group(0) @binding(2) var<storage, read> w: array<vec4f>;                      // [D]
 @group(0) @binding(3) var<storage, read_write> y: array<Y>;                   // [T, D]
 @group(0) @binding(4) var<storage, read_write> inverse_rms: array<f32>;       // [T]
-@group(0) @binding(5) var<storage, read> dy: array<f32>;                      // [T, D]
-@group(0) @binding(6) var<storage, read_write> dx: array<f32>;                // [T, D]
-@group(0) @binding(7) var<storage, read_write> partial: array<f32>;           // [C, D]
-@group(0) @binding(8) var<storage, read_write> dw: array<f32>;                // [D]
+@group(0) @binding(5) var<storage, read> dy: array<vec4f>;                     // [T, D]
+@group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;               // [T, D]
+@group(0) @binding(7) var<storage, read_write> partial: array<vec4f>;          // [C, D]
+@group(0) @binding(8) var<storage, read_write> dw: array<vec4f>;               // [D]
 
 const CHUNK: u32 = 128u;
 
 fn row_start(row: u32) -> u32 {
-  return row / params.heads * params.stride + params.first + row % params.heads * params.columns;
+  return row / params.heads * params.stride + params.first + row % params.heads * params.width;
 }
 
 @compute @workgroup_size(LANES, ROWS)
@@ -51,14 +51,14 @@ fn forward(
   // Rows past the end work on the last one and write nothing, so that barriers stay uniform.
   let start = row_start(min(row, params.rows - 1u));
   var squares = 0.0;
-  for (var i = local.x; i < params.columns; i += LANES) {
-    let value = f32(x[start + i]);
-    squares += value * value;
+  for (var i = local.x; i < params.width; i += LANES) {
+    let value = vec4f(x[start + i]);
+    squares += dot(value, value);
   }
-  let r = inverseSqrt(row_sum(squares, local) / f32(params.columns) + params.epsilon);
+  let r = inverseSqrt(row_sum(squares, local) / f32(4u * params.width) + params.epsilon);
   if (row >= params.rows) { return; }
-  for (var i = local.x; i < params.columns; i += LANES) {
-    y[start + i] = Y(f32(x[start + i]) * r * w[i]);
+  for (var i = local.x; i < params.width; i += LANES) {
+    y[start + i] = Y(vec4f(x[start + i]) * r * w[i]);
   }
   if (local.x == 0u) { inverse_rms[row] = r; }
 }
@@ -73,15 +73,15 @@ fn backward_input(
   let safe_row = min(row, params.rows - 1u);
   let start = row_start(safe_row);
   var products = 0.0;
-  for (var i = local.x; i < params.columns; i += LANES) {
-    products += dy[start + i] * w[i] * f32(x[start + i]);
+  for (var i = local.x; i < params.width; i += LANES) {
+    products += dot(dy[start + i] * w[i], vec4f(x[start + i]));
   }
-  let mean = row_sum(products, local) / f32(params.columns);
+  let mean = row_sum(products, local) / f32(4u * params.width);
   if (row >= params.rows) { return; }
   let r = inverse_rms[safe_row];
   let shrink = r * r * mean;
-  for (var i = local.x; i < params.columns; i += LANES) {
-    dx[start + i] += r * (dy[start + i] * w[i] - f32(x[start + i]) * shrink);
+  for (var i = local.x; i < params.width; i += LANES) {
+    dx[start + i] += r * (dy[start + i] * w[i] - vec4f(x[start + i]) * shrink);
   }
 }
 
@@ -95,38 +95,38 @@ fn backward_in_place(
   let safe_row = min(row, params.rows - 1u);
   let start = row_start(safe_row);
   var products = 0.0;
-  for (var i = local.x; i < params.columns; i += LANES) {
-    products += dx[start + i] * w[i] * f32(x[start + i]);
+  for (var i = local.x; i < params.width; i += LANES) {
+    products += dot(dx[start + i] * w[i], vec4f(x[start + i]));
   }
-  let mean = row_sum(products, local) / f32(params.columns);
+  let mean = row_sum(products, local) / f32(4u * params.width);
   if (row >= params.rows) { return; }
   let r = inverse_rms[safe_row];
   let shrink = r * r * mean;
-  for (var i = local.x; i < params.columns; i += LANES) {
-    dx[start + i] = r * (dx[start + i] * w[i] - f32(x[start + i]) * shrink);
+  for (var i = local.x; i < params.width; i += LANES) {
+    dx[start + i] = r * (dx[start + i] * w[i] - vec4f(x[start + i]) * shrink);
   }
 }
 
 @compute @workgroup_size(64)
 fn backward_weight(@builtin(global_invocation_id) id: vec3u) {
   let column = id.x;
-  if (column >= params.columns) { return; }
+  if (column >= params.width) { return; }
   let first = id.y * CHUNK;
-  var sum = 0.0;
+  var sum = vec4f();
   for (var t = first; t < min(first + CHUNK, params.rows); t++) {
     let at = row_start(t) + column;
-    sum += dy[at] * f32(x[at]) * inverse_rms[t];
+    sum += dy[at] * vec4f(x[at]) * inverse_rms[t];
   }
-  partial[id.y * params.columns + column] = sum;
+  partial[id.y * params.width + column] = sum;
 }
 
 @compute @workgroup_size(64)
 fn reduce_weight(@builtin(global_invocation_id) id: vec3u) {
   let column = id.x;
-  if (column >= params.columns) { return; }
-  var sum = 0.0;
+  if (column >= params.width) { return; }
+  var sum = vec4f();
   for (var c = 0u; c < (params.rows + CHUNK - 1u) / CHUNK; c++) {
-    sum += partial[c * params.columns + column];
+    sum += partial[c * params.width + column];
   }
   dw[column] += sum;
 }

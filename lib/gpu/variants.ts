@@ -13,6 +13,8 @@ export interface Variants {
   readonly tuned: Readonly<Record<string, string>>;
   /** Invocations that share a row in rmsnorm, logprob and sample; fixes the order of their sums. */
   readonly lanes: number;
+  /** The same for rows as long as a vocabulary. */
+  readonly wideLanes: number;
   /** Decoding steps between two looks at the drawn tokens. */
   readonly readEvery: number;
   readonly why: string;
@@ -26,6 +28,7 @@ const GPU_VARIANTS: Variants = {
   tiles: { plain: "4x8", tiled: "16x16 16x16 16x16 64x64 64x64" }, // not measured on a GPU yet
   tuned: {},
   lanes: 64,
+  wideLanes: 256,
   readEvery: 8,
   why: "on a GPU lanes are many, and a look at the tokens leaves it idle",
 };
@@ -34,6 +37,7 @@ const SOFTWARE_VARIANTS: Variants = {
   ...GPU_VARIANTS,
   matmul: "plain",
   lanes: 1,
+  wideLanes: 32,
   readEvery: 1,
   why: "on a CPU barriers are dear, and a look at the tokens costs nothing",
 };
@@ -66,13 +70,13 @@ export function requestedMatmul(
 
 /** What was chosen, in words. */
 export function describeVariants(variants: Variants): string[] {
-  const { matmul, tiles, lanes, readEvery } = variants;
+  const { matmul, tiles, lanes, wideLanes, readEvery } = variants;
   const names = [...new Set(tiles[matmul].split(" "))].join(" or ");
   return [
     matmul === "tiled"
       ? `matmul: tiled, workgroups of ${names} by the rows, in workgroup memory`
       : `matmul: plain, tiles of ${names} in registers, no barrier`,
-    `rmsnorm, logprob, sample: ${lanes === 1 ? "one invocation" : `${lanes} invocations`} a row`,
+    `rmsnorm, logprob, sample: ${lanes === 1 ? "one invocation" : `${lanes} invocations`} a row, ${wideLanes} a long one`,
     `sampling: tokens are read back ${readEvery === 1 ? "after every step" : `every ${readEvery} steps`}`,
   ];
 }

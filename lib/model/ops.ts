@@ -32,7 +32,7 @@ export class Ops {
   /** `given` takes the place of the adapter's variants. */
   constructor(gpu: Gpu, headDim: number, given: Partial<Variants> = {}) {
     const variants = { ...gpu.variants, ...given };
-    const kernels = new Kernels(gpu, variants.lanes);
+    const kernels = new Kernels(gpu, variants.lanes, variants.wideLanes);
     this.linear = new Linear(kernels, variants);
     this.rmsnorm = new Rmsnorm(kernels);
     this.rope = new Rope(kernels, headDim);

@@ -37,11 +37,11 @@ export interface DrawKey {
   position: number;
 }
 
-/** The noise word r_v of vocabulary entry v: threefry keyed in two stages, counting v. */
+/** The noise word r_v of vocabulary entry v: threefry keyed in two stages, counting pairs of v. */
 export function noiseWord({ seed, step, slot, sample, position }: DrawKey, v: number): number {
   const slotKey = threefry2x32(seed, [step, slot]);
   const drawKey = threefry2x32(slotKey, [sample, position]);
-  return threefry2x32(drawKey, [v, 0])[0];
+  return threefry2x32(drawKey, [v >> 1, 0])[v & 1];
 }
 
 /**

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import type { SamplingOptions } from "../../lib/model/ops/sample.ts";
 import { Ops } from "../../lib/model/ops.ts";
+import { wholeVectors } from "../../lib/oracle/cases/case.ts";
 import { sample } from "../../lib/oracle/cases/vocabulary.ts";
 import { Random } from "../../lib/oracle/random.ts";
 import { type DrawKey, keptTokens, sampleDraw, threefry2x32 } from "../../lib/oracle/sample.ts";
@@ -36,13 +37,14 @@ async function draw(
     position,
   ]);
   const tensors = {
-    logits: make("logits", Float32Array.from(logits)),
+    logits: make("logits", Float32Array.from(wholeVectors(logits, rows, 1e30))),
     draws: make("draws", Uint32Array.from(draws)),
     spans: make("spans", new Uint32Array(4 * rows)),
     token: make("token", new Uint32Array(rows).fill(0xffffffff)),
   };
   const vocabulary = logits.length / rows;
-  ops.sample.forward(tensors, rows, vocabulary, vocabulary, options);
+  const stride = Math.ceil(vocabulary / 4) * 4;
+  ops.sample.forward(tensors, rows, vocabulary, stride, options);
   const tokens = await gpu.read(tensors.token, new Uint32Array(rows));
   for (const tensor of Object.values(tensors)) tensor.buffer.destroy();
   return tokens;
@@ -81,6 +83,7 @@ for (const lanes of [1, 64]) {
           [1, 1],
           [5, 3],
           [67, 131],
+          [3, 5001], // rows that more invocations share
         ]) {
           const keys = Array.from({ length: rows }, (_, row) => keyOf(row));
           const logits = random.normal(rows * vocabulary, 2);

@@ -48,8 +48,8 @@ describe("linear", () => {
   ];
   testCases("linear, scaled and added", gpu, ops, added);
   const biases = [
-    { T: 1, N: 1 },
-    { T: 128, N: 65 },
+    { T: 1, N: 4 },
+    { T: 128, N: 68 },
     { T: 300, N: 20 },
   ];
   testCases("gradients of biases", gpu, ops, biases.map(bias));
@@ -59,10 +59,10 @@ for (const lanes of [1, 64]) {
   describe(`rows shared by ${lanes}`, () => {
     const shared = new Ops(gpu, 16, { lanes });
     const shapes = [
-      { T: 1, d: 1 },
-      { T: 5, d: 7 },
+      { T: 1, d: 4 },
+      { T: 5, d: 12 },
       { T: 33, d: 64 },
-      { T: 67, d: 129 },
+      { T: 67, d: 132 },
       { T: 300, d: 20 }, // three chunks of rows
     ];
     testCases(
@@ -73,15 +73,16 @@ for (const lanes of [1, 64]) {
     );
     const heads = [
       headNorm({ T: 1, d: 4 }, { heads: 1, stride: 4, first: 0 }),
-      headNorm({ T: 5, d: 7 }, { heads: 3, stride: 40, first: 10 }),
+      headNorm({ T: 5, d: 12 }, { heads: 3, stride: 52, first: 8 }),
       headNorm({ T: 67, d: 64 }, { heads: 4, stride: 256, first: 0 }), // three chunks of rows
     ];
     testCases("norms of heads", gpu, shared, heads.flat());
     const vocabularies = [
       { M: 1, V: 1 },
-      { M: 5, V: 7, block: 3 },
+      { M: 5, V: 7, block: 4 },
       { M: 33, V: 300, block: 64 },
       { M: 67, V: 2111, block: 1024 },
+      { M: 3, V: 8201, block: 4100 }, // a row that more invocations share
     ];
     testCases(
       "logprob",
@@ -89,7 +90,7 @@ for (const lanes of [1, 64]) {
       shared,
       vocabularies.flatMap((shape) => logprob(shape)),
     );
-    testCases("logprob, logits far apart", gpu, shared, logprob({ M: 9, V: 50, block: 7 }, 100));
+    testCases("logprob, logits far apart", gpu, shared, logprob({ M: 9, V: 50, block: 8 }, 100));
   });
 }
 

@@ -64,8 +64,9 @@ export class Adamw {
     params: AdamwParams,
     key: number,
   ): void {
-    const groups = this.kernels.sharedGroups(ceil(count, MOMENT_BLOCK));
-    this.kernels.run("adamw8.update_8bit", tensors, adamwParams(params, { count, key }), groups);
+    const all = adamwParams(params, { count, key });
+    const blocks = ceil(count, MOMENT_BLOCK);
+    this.kernels.runShared("adamw8.update_8bit", tensors, all, blocks, MOMENT_BLOCK);
   }
 }
 

@@ -10,11 +10,17 @@ export const ceil = (n: number, by: number) => Math.ceil(n / by);
 /** Rows summed by one invocation of the backward pass of a bias or of rmsnorm's weight. */
 export const ROW_CHUNK = 128;
 
+/** Elements of a row from which more invocations share it: a vocabulary, not a token. */
+const WIDE_ROW = 4096;
+
 /** Partial sums that those need for `rows` rows of `columns`. */
 export const rowPartialLength = (rows: number, columns: number) => ceil(rows, ROW_CHUNK) * columns;
 
 /** A shader with math.wgsl before it. */
 export const withMath = (source: string) => `${mathSource}\n${source}`;
+
+/** A shader with row.wgsl and math.wgsl before it. */
+export const withRows = (source: string) => `${rowSource}\n${withMath(source)}`;
 
 /**
  * The entry points of the shaders, and the one way to run them. A kernel is compiled when it is first
@@ -23,15 +29,13 @@ export const withMath = (source: string) => `${mathSource}\n${source}`;
 export class Kernels {
   private readonly define: Record<string, () => EntryPoint> = {};
   private readonly entries: Record<string, EntryPoint> = {};
-  private readonly rowsPerGroup: number;
 
-  /** `lanes` invocations share a row in the shaders of `addShared`. */
+  /** `lanes` invocations share a row in the shaders of `addShared`, `wideLanes` a row of WIDE_ROW elements or more. */
   constructor(
     private readonly gpu: Gpu,
     private readonly lanes: number,
-  ) {
-    this.rowsPerGroup = lanes === 1 ? 16 : ceil(128, lanes);
-  }
+    private readonly wideLanes: number,
+  ) {}
 
   /** Names the entry points of a shader, with spaces in between, for `run`. */
   add(shader: string, source: string, entries: string, constants: Record<string, number> = {}) {
@@ -46,15 +50,26 @@ export class Kernels {
     }
   }
 
-  /** The same for a shader that reduces rows by row.wgsl. */
+  /** The same for a shader that reduces rows by row.wgsl, for `runShared`. */
   addShared(shader: string, source: string, entries: string, constants = {}) {
-    const row = { LANES: this.lanes, ROWS: this.rowsPerGroup };
-    this.add(shader, `${rowSource}\n${withMath(source)}`, entries, { ...row, ...constants });
+    for (const lanes of new Set([this.lanes, this.wideLanes])) {
+      const row = { LANES: lanes, ROWS: rowsPerGroup(lanes) };
+      this.add(sharedName(shader, lanes), withRows(source), entries, { ...row, ...constants });
+    }
   }
 
-  /** Workgroups of such a shader over `rows` rows. */
-  sharedGroups(rows: number): [number] {
-    return [ceil(rows, this.rowsPerGroup)];
+  /** `run` over `rows` rows of `columns` elements, which alone say how many invocations share a row. */
+  runShared(
+    name: `${string}.${string}`,
+    tensors: Readonly<Record<string, Tensor>>,
+    params: Readonly<Record<string, number>>,
+    rows: number,
+    columns: number,
+  ): void {
+    const [shader, entry] = name.split(".");
+    const lanes = columns < WIDE_ROW ? this.lanes : this.wideLanes;
+    const groups = [ceil(rows, rowsPerGroup(lanes))] as const;
+    this.run(`${sharedName(shader, lanes)}.${entry}`, tensors, params, groups);
   }
 
   /** Records a dispatch of the kernel named `shader.entry`, in the variant for the tensors' types. */
@@ -74,6 +89,9 @@ export class Kernels {
     this.gpu.commands.dispatch(variants[variant], tensors, params, groups);
   }
 }
+
+const sharedName = (shader: string, lanes: number) => `${shader}-${lanes}`;
+const rowsPerGroup = (lanes: number) => (lanes === 1 ? 16 : ceil(128, lanes));
 
 interface EntryPoint {
   /** Names of the tensors that may be stored in halves. */

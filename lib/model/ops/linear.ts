@@ -146,8 +146,8 @@ export class Linear {
     rows: number,
     columns: number,
   ) {
-    const params = { rows, columns };
-    const groups = ceil(columns, 64);
+    const params = { rows, width: columns / 4 };
+    const groups = ceil(params.width, 64);
     this.kernels.run("bias.backward", tensors, params, [groups, ceil(rows, ROW_CHUNK)]);
     this.kernels.run("bias.reduce", tensors, params, [groups]);
   }

@@ -1,6 +1,6 @@
 import logprobSource from "../../../shaders/logprob.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import { ceil, type Kernels } from "./kernels.ts";
+import { ceil, type Kernels, withRows } from "./kernels.ts";
 
 /** Where a block of the vocabulary's logits lies, and what they are divided by. */
 export interface LogitsBlock {
@@ -18,7 +18,8 @@ export interface LogitsBlock {
 /** shaders/logprob.wgsl: log-probabilities and entropies, block by block of the vocabulary. */
 export class Logprob {
   constructor(private readonly kernels: Kernels) {
-    kernels.addShared("logprob", logprobSource, "forward backward");
+    kernels.addShared("logprob", logprobSource, "forward");
+    kernels.add("logprob", withRows(logprobSource), "backward");
   }
 
   /** One block of the running log-softmax; the last one writes logprob[M] and entropy[M]. */
@@ -32,8 +33,8 @@ export class Logprob {
     },
     at: LogitsBlock,
   ): void {
-    const groups = this.kernels.sharedGroups(at.rows);
-    this.kernels.run("logprob.forward", tensors, logprobParams(at), groups);
+    const params = logprobParams(at);
+    this.kernels.runShared("logprob.forward", tensors, params, at.rows, at.columns);
   }
 
   /** Turns a block of logits into their gradient, in place. */
@@ -41,7 +42,7 @@ export class Logprob {
     tensors: { logits: Tensor; target_token: Tensor; state: Tensor; d_logprob: Tensor },
     at: LogitsBlock,
   ): void {
-    const groups = [ceil(at.rows * at.columns, 64)] as const;
+    const groups = [ceil(at.rows * ceil(at.columns, 4), 64)] as const;
     this.kernels.run("logprob.backward", tensors, logprobParams(at), groups);
   }
 }

@@ -1,6 +1,6 @@
 import rmsnormSource from "../../../shaders/rmsnorm.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
+import { ceil, type Kernels, ROW_CHUNK, withRows } from "./kernels.ts";
 
 /** Which heads a norm is over: `heads` side by side from element `first` of a token's `stride`. */
 export interface NormedHeads {
@@ -14,7 +14,7 @@ export class Rmsnorm {
   constructor(private readonly kernels: Kernels) {
     kernels.addShared("rmsnorm", rmsnormSource, "forward backward_input backward_in_place");
     const chunks = { CHUNK: ROW_CHUNK };
-    kernels.addShared("rmsnorm", rmsnormSource, "backward_weight reduce_weight", chunks);
+    kernels.add("rmsnorm", withRows(rmsnormSource), "backward_weight reduce_weight", chunks);
   }
 
   /** y[T, D] = x / rms(x) * w; saves 1 / rms in inverse_rms[T]. `heads`: of the heads of T tokens. */
@@ -26,7 +26,7 @@ export class Rmsnorm {
     heads?: NormedHeads,
   ): void {
     const params = normParams(tokens, columns, epsilon, heads);
-    this.kernels.run("rmsnorm.forward", tensors, params, this.kernels.sharedGroups(params.rows));
+    this.kernels.runShared("rmsnorm.forward", tensors, params, params.rows, columns);
   }
 
   /** dx += the gradient of `forward`; dw, if given, += likewise. `partial` holds rowPartialLength elements. */
@@ -45,7 +45,7 @@ export class Rmsnorm {
   ): void {
     const { dw, ...rest } = tensors;
     const params = normParams(rows, columns, 0);
-    this.kernels.run("rmsnorm.backward_input", rest, params, this.kernels.sharedGroups(rows));
+    this.kernels.runShared("rmsnorm.backward_input", rest, params, rows, columns);
     if (dw) this.backwardWeight({ ...rest, dw }, params);
   }
 
@@ -66,15 +66,15 @@ export class Rmsnorm {
     const params = normParams(tokens, columns, 0, heads);
     const { dy, dw, ...rest } = tensors;
     if (dw) this.backwardWeight({ ...rest, dy, dw }, params);
-    const groups = this.kernels.sharedGroups(params.rows);
-    this.kernels.run("rmsnorm.backward_in_place", { ...rest, dx: dy }, params, groups);
+    const name = "rmsnorm.backward_in_place";
+    this.kernels.runShared(name, { ...rest, dx: dy }, params, params.rows, columns);
   }
 
   private backwardWeight(
     tensors: Readonly<Record<string, Tensor>>,
     params: ReturnType<typeof normParams>,
   ): void {
-    const groups = ceil(params.columns, 64);
+    const groups = ceil(params.width, 64);
     const chunks = ceil(params.rows, ROW_CHUNK);
     this.kernels.run("rmsnorm.backward_weight", tensors, params, [groups, chunks]);
     this.kernels.run("rmsnorm.reduce_weight", tensors, params, [groups]);
@@ -83,5 +83,6 @@ export class Rmsnorm {
 
 function normParams(tokens: number, columns: number, epsilon: number, at?: NormedHeads) {
   const { heads, stride, first } = at ?? { heads: 1, stride: columns, first: 0 };
-  return { rows: tokens * heads, columns, epsilon, heads, stride, first };
+  const vectors = { width: columns / 4, stride: stride / 4, first: first / 4 };
+  return { rows: tokens * heads, epsilon, heads, ...vectors };
 }

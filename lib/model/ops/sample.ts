@@ -39,6 +39,6 @@ export class Sample {
       inverse_temperature: greedy ? 1 : 1 / options.temperature,
       greedy: greedy ? 1 : 0,
     };
-    this.kernels.run("sample.forward", tensors, params, this.kernels.sharedGroups(rows));
+    this.kernels.runShared("sample.forward", tensors, params, rows, vocabulary);
   }
 }

@@ -49,6 +49,17 @@ export function storage(dtype: Dtype) {
   };
 }
 
+/** `rows` rows of logits, each with `beyond` after its end up to whole vectors of four. */
+export function wholeVectors(logits: Float64Array, rows: number, beyond: number): Float64Array {
+  const columns = logits.length / rows;
+  const stride = Math.ceil(columns / 4) * 4;
+  const padded = new Float64Array(rows * stride).fill(beyond);
+  for (let row = 0; row < rows; row++) {
+    padded.set(logits.subarray(row * columns, (row + 1) * columns), row * stride);
+  }
+  return padded;
+}
+
 /** The blocks of a matrix of `columns`, `blockRows` rows each, as data named name0, name1, ... */
 export function cut<T extends Data>(name: string, data: T, columns: number, blockRows: number) {
   const blocks: [string, T][] = [];

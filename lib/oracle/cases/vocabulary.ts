@@ -3,9 +3,12 @@ import type { SamplingOptions } from "../../model/ops/sample.ts";
 import { logprobBackward, logprobForward } from "../logprob.ts";
 import { Random } from "../random.ts";
 import { type DrawKey, sampleDraw, threefry2x32 } from "../sample.ts";
-import type { KernelCase } from "./case.ts";
+import { type KernelCase, wholeVectors } from "./case.ts";
 
-/** M rows of V logits, `block` at a time. */
+/** Past the end of a row: it must not be taken for a logit. */
+const TEMPTING = 1e30;
+
+/** M rows of V logits, `block` at a time, a multiple of 4. */
 export function logprob(shape: { M: number; V: number; block?: number }, scale = 3): KernelCase[] {
   const { M, V, block = V } = shape;
   const random = new Random(8, M, V);
@@ -23,18 +26,20 @@ export function logprob(shape: { M: number; V: number; block?: number }, scale =
     const e = weights.reduce((sum, weight, v) => sum + weight * (l[v] - largest), 0);
     state.set([largest, z, e, l[target[m]]], m * 4);
   }
+  const stride = Math.ceil(V / 4) * 4;
   const each = (run: (at: Parameters<Logprob["forward"]>[1]) => void) => {
     for (let first = 0; first < V; first += block) {
       const columns = Math.min(block, V - first);
       const isLast = first + columns === V;
-      const place = { rows: M, columns, stride: V, offset: first, firstColumn: first };
+      const place = { rows: M, columns, stride, offset: first, firstColumn: first };
       run({ ...place, isLast, temperature });
     }
   };
+  const gradient = logprobBackward(upstream, logits, target, temperature);
   const kernel = "logprob.forward";
   return [
     {
-      inputs: { logits, target_token: target },
+      inputs: { logits: wholeVectors(logits, M, TEMPTING), target_token: target },
       outputs: {
         state: { kernel, reference: state },
         logprob: { kernel, reference: logprobs },
@@ -48,8 +53,8 @@ export function logprob(shape: { M: number; V: number; block?: number }, scale =
       outputs: {
         logits: {
           kernel: "logprob.backward",
-          reference: logprobBackward(upstream, logits, target, temperature),
-          initial: logits,
+          reference: wholeVectors(gradient, M, 0),
+          initial: wholeVectors(logits, M, -TEMPTING),
           upstream,
         },
       },
@@ -84,7 +89,7 @@ export function sample(
     (rows: number[][]) => Uint32Array.from(moved(rows)),
   ];
   return {
-    inputs: { logits },
+    inputs: { logits: wholeVectors(logits, keys.length, TEMPTING) },
     outputs: {
       draws: { kernel, initial: from(draws), reference: to(draws) },
       spans: { kernel, initial: from(spans), reference: to(spans) },
@@ -95,7 +100,7 @@ export function sample(
         { logits, draws, spans, token },
         keys.length,
         vocabulary,
-        vocabulary,
+        Math.ceil(vocabulary / 4) * 4,
         options,
       ),
   };
