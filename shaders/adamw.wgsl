@@ -10,7 +10,7 @@
 // anywhere in dw sets summary.nonfinite, and then `update` leaves every parameter as it was.
 // `update_rounded` is `update` that also writes what comes out, rounded to f16, to the copy from which
 // the model computes (shaders/round.wgsl makes the first).
-// Called by lib/model/ops/adamw.ts. Needs math.wgsl.
+// Called by lib/model/ops/adamw.ts. Needs row.wgsl and math.wgsl.
 
 // f16, where the copy is written at all.
 alias Copy = f32;
@@ -47,27 +47,33 @@ struct Summary {
 
 const CHUNK: u32 = 1024u;
 
-@compute @workgroup_size(64)
-fn square(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let chunk = id.x + id.y * groups.x * 64u;
-  if (chunk >= (params.count + CHUNK - 1u) / CHUNK) { return; }
-  var sum = 0.0;
-  var bad = false;
-  for (var i = chunk * CHUNK; i < min((chunk + 1u) * CHUNK, params.count); i++) {
-    sum += dw[i] * dw[i];
-    bad = bad || is_not_finite(dw[i]);
-  }
-  partial[params.chunk_offset + chunk] = vec2f(sum, select(0.0, 1.0, bad || is_not_finite(sum)));
-}
-
-@compute @workgroup_size(1)
-fn total() {
+@compute @workgroup_size(LANES, ROWS)
+fn square(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+) {
+  let chunk = (group.x + group.y * groups.x) * ROWS + local.y;
   var sum = 0.0;
   var bad = 0.0;
-  for (var i = 0u; i < params.chunks; i++) {
-    sum += partial[i].x;
-    bad += partial[i].y;
+  let end = min((chunk + 1u) * CHUNK, params.count);
+  for (var i = chunk * CHUNK + local.x; i < end; i += LANES) {
+    sum += dw[i] * dw[i];
+    bad += select(0.0, 1.0, is_not_finite(dw[i]));
   }
+  sum = row_sum(sum, local);
+  bad = row_sum(bad, local);
+  if (chunk >= (params.count + CHUNK - 1u) / CHUNK || local.x > 0u) { return; }
+  partial[params.chunk_offset + chunk] = vec2f(sum, select(0.0, 1.0, bad > 0.0 || is_not_finite(sum)));
+}
+
+@compute @workgroup_size(LANES, ROWS)
+fn total(@builtin(local_invocation_id) local: vec3u) {
+  var sums = vec2f();
+  for (var i = local.x; i < params.chunks; i += LANES) { sums += partial[i]; }
+  let sum = row_sum(sums.x, local);
+  let bad = row_sum(sums.y, local);
+  if (local.x > 0u || local.y > 0u) { return; }
   summary.norm = sqrt(sum);
   summary.nonfinite = select(0u, 1u, bad > 0.0 || is_not_finite(sum));
 }

@@ -9,10 +9,10 @@
 // live (the last of its own keys) and its position (how many keys it sees, less one). Where heads are
 // normed first, q and k come from the normed copy `qk` of qkv, v from qkv; elsewhere both are one tensor.
 // The table comes from float64 on the host: sin and cos of software adapters err by 1e-3.
-// Called by lib/model/ops/rope.ts.
+// D is a multiple of 4. Called by lib/model/ops/rope.ts.
 
-// What activations are stored as: f16 in runs that say so. Arithmetic and gradients are f32.
-alias Stored = f32;
+// What activations are stored as: vec2h in runs that say so. Arithmetic and gradients are f32.
+alias Stored = vec2f;
 
 struct Params {
   tokens: u32,     // T
@@ -22,62 +22,67 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> spans: array<vec4u>;            // [T]
-@group(0) @binding(2) var<storage, read> table: array<vec2f>;            // [positions, D/2] (cos, sin)
+@group(0) @binding(2) var<storage, read> table: array<vec4f>;            // [positions, D/4] two (cos, sin)
 @group(0) @binding(3) var<storage, read> qk: array<Stored>;              // [T, (H + 2 KV) D], v unused
 @group(0) @binding(4) var<storage, read> qkv: array<Stored>;             // [T, (H + 2 KV) D]
 @group(0) @binding(5) var<storage, read_write> q: array<Stored>;         // [T, H D]
 @group(0) @binding(6) var<storage, read_write> keys: array<Stored>;      // [rows, KV D]
 @group(0) @binding(7) var<storage, read_write> values: array<Stored>;    // [rows, KV D]
-@group(0) @binding(8) var<storage, read> dq: array<f32>;                 // [T, H D]
-@group(0) @binding(9) var<storage, read> dk: array<f32>;                 // [T, KV D]
-@group(0) @binding(10) var<storage, read> dv: array<f32>;                 // [T, KV D]
-@group(0) @binding(11) var<storage, read_write> dqkv: array<f32>;        // [T, (H + 2 KV) D]
+@group(0) @binding(8) var<storage, read> dq: array<vec2f>;               // [T, H D]
+@group(0) @binding(9) var<storage, read> dk: array<vec2f>;               // [T, KV D]
+@group(0) @binding(10) var<storage, read> dv: array<vec2f>;              // [T, KV D]
+@group(0) @binding(11) var<storage, read_write> dqkv: array<vec2f>;      // [T, (H + 2 KV) D]
 
 const HEAD_DIM: u32 = 16u;
-const HALF: u32 = HEAD_DIM / 2u;
+const HALF: u32 = HEAD_DIM / 4u;   // vectors of two in half a head
 
-struct Pair {
+// Two neighbouring pairs (a, b) of a head, as two vectors.
+struct Pairs {
   head: u32,
-  lane: u32,       // j
+  lane: u32,       // j / 2
   token: u32,
-  packed: u32,     // index of a in qkv; b is HALF further
+  packed: u32,     // vector of the a in qkv; the b are HALF further
   row: u32,        // row of keys and values
-  turn: vec2f,     // (cos, sin)
+  cos: vec2f,
+  sin: vec2f,
 }
 
-fn pair_of(index: u32) -> Pair {
+fn pairs_of(index: u32) -> Pairs {
   let heads = params.heads + 2u * params.kv_heads;
-  let token = index / (heads * HALF);
-  let rest = index % (heads * HALF);
-  let head = rest / HALF;
-  let lane = rest % HALF;
+  let at_head = index / HALF;
+  let lane = index % HALF;
+  let token = at_head / heads;
   let span = spans[token];
   let position = span.y - span.x + span.w - span.z - 1u;
-  let packed = token * heads * HEAD_DIM + head * HEAD_DIM + lane;
-  return Pair(head, lane, token, packed, span.w - 1u, table[position * HALF + lane]);
+  let turn = table[position * HALF + lane];
+  let packed = at_head * 2u * HALF + lane;
+  return Pairs(at_head % heads, lane, token, packed, span.w - 1u, turn.xz, turn.yw);
 }
 
 @compute @workgroup_size(64)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = id.x + id.y * groups.x * 64u;
   if (index >= params.tokens * (params.heads + 2u * params.kv_heads) * HALF) { return; }
-  let pair = pair_of(index);
-  let a = f32(qk[pair.packed]);
-  let b = f32(qk[pair.packed + HALF]);
-  let turned = vec2f(a * pair.turn.x - b * pair.turn.y, b * pair.turn.x + a * pair.turn.y);
-  if (pair.head < params.heads) {
-    let at = (pair.token * params.heads + pair.head) * HEAD_DIM + pair.lane;
-    q[at] = Stored(turned.x);
-    q[at + HALF] = Stored(turned.y);
-  } else if (pair.head < params.heads + params.kv_heads) {
-    let at = (pair.row * params.kv_heads + pair.head - params.heads) * HEAD_DIM + pair.lane;
-    keys[at] = Stored(turned.x);
-    keys[at + HALF] = Stored(turned.y);
+  let at = pairs_of(index);
+  if (at.head >= params.heads + params.kv_heads) {
+    let head = at.head - params.heads - params.kv_heads;
+    let to = (at.row * params.kv_heads + head) * 2u * HALF + at.lane;
+    values[to] = qkv[at.packed];
+    values[to + HALF] = qkv[at.packed + HALF];
+    return;
+  }
+  let a = vec2f(qk[at.packed]);
+  let b = vec2f(qk[at.packed + HALF]);
+  let turned_a = Stored(a * at.cos - b * at.sin);
+  let turned_b = Stored(b * at.cos + a * at.sin);
+  if (at.head < params.heads) {
+    let to = (at.token * params.heads + at.head) * 2u * HALF + at.lane;
+    q[to] = turned_a;
+    q[to + HALF] = turned_b;
   } else {
-    let head = pair.head - params.heads - params.kv_heads;
-    let at = (pair.row * params.kv_heads + head) * HEAD_DIM + pair.lane;
-    values[at] = qkv[pair.packed];
-    values[at + HALF] = qkv[pair.packed + HALF];
+    let to = (at.row * params.kv_heads + at.head - params.heads) * 2u * HALF + at.lane;
+    keys[to] = turned_a;
+    keys[to + HALF] = turned_b;
   }
 }
 
@@ -85,21 +90,24 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = id.x + id.y * groups.x * 64u;
   if (index >= params.tokens * (params.heads + 2u * params.kv_heads) * HALF) { return; }
-  let pair = pair_of(index);
-  var up: vec2f;
-  if (pair.head < params.heads) {
-    let at = (pair.token * params.heads + pair.head) * HEAD_DIM + pair.lane;
-    up = vec2f(dq[at], dq[at + HALF]);
-  } else if (pair.head < params.heads + params.kv_heads) {
-    let at = (pair.row * params.kv_heads + pair.head - params.heads) * HEAD_DIM + pair.lane;
-    up = vec2f(dk[at], dk[at + HALF]);
+  let at = pairs_of(index);
+  var a: vec2f;
+  var b: vec2f;
+  if (at.head < params.heads) {
+    let source = (at.token * params.heads + at.head) * 2u * HALF + at.lane;
+    a = dq[source];
+    b = dq[source + HALF];
+  } else if (at.head < params.heads + params.kv_heads) {
+    let source = (at.row * params.kv_heads + at.head - params.heads) * 2u * HALF + at.lane;
+    a = dk[source];
+    b = dk[source + HALF];
   } else {
-    let head = pair.head - params.heads - params.kv_heads;
-    let at = (pair.row * params.kv_heads + head) * HEAD_DIM + pair.lane;
-    dqkv[pair.packed] = dv[at];
-    dqkv[pair.packed + HALF] = dv[at + HALF];
+    let head = at.head - params.heads - params.kv_heads;
+    let source = (at.row * params.kv_heads + head) * 2u * HALF + at.lane;
+    dqkv[at.packed] = dv[source];
+    dqkv[at.packed + HALF] = dv[source + HALF];
     return;
   }
-  dqkv[pair.packed] = up.x * pair.turn.x + up.y * pair.turn.y;
-  dqkv[pair.packed + HALF] = up.y * pair.turn.x - up.x * pair.turn.y;
+  dqkv[at.packed] = a * at.cos + b * at.sin;
+  dqkv[at.packed + HALF] = b * at.cos - a * at.sin;
 }

@@ -60,7 +60,7 @@ export function specialise(source: string, constants: Readonly<Record<string, nu
 
 /**
  * Bindings that may hold halves: those of an array whose elements have a name of their own,
- * `alias X = f32;` or `alias X = vec4f;`. The shader converts at every load and store, `f32(x[i])` and
+ * `alias X = f32;`, `vec2f` or `vec4f`. The shader converts at every load and store, `f32(x[i])` and
  * `X(value)`, which costs nothing where both are the same.
  */
 export function halvable(source: string): { name: string; alias: string }[] {
@@ -82,8 +82,8 @@ export function storeHalves(source: string, names: readonly string[]): string {
   return `enable f16;\n${text}`;
 }
 
-const HALF: Record<string, string> = { f32: "f16", vec4f: "vec4h" };
-const aliasOf = (name: string) => new RegExp(`alias ${name} = (f32|vec4f);`);
+const HALF: Record<string, string> = { f32: "f16", vec2f: "vec2h", vec4f: "vec4h" };
+const aliasOf = (name: string) => new RegExp(`alias ${name} = (f32|vec2f|vec4f);`);
 
 const UNROLL = "// unroll";
 

@@ -1,9 +1,9 @@
 import adamwSource from "../../../shaders/adamw.wgsl" with { type: "text" };
 import adamw8Source from "../../../shaders/adamw8.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import { ceil, type Kernels, withMath } from "./kernels.ts";
+import { ceil, type Kernels, withRows } from "./kernels.ts";
 
-/** Elements squared and summed by one invocation of adamw's square. */
+/** Elements that one partial sum of adamw's square is over. */
 export const SQUARE_CHUNK = 1024;
 
 /** Partial sums that the gradient norm needs for `count` elements. */
@@ -24,7 +24,8 @@ export type AdamwParams = Readonly<
 export class Adamw {
   constructor(private readonly kernels: Kernels) {
     const chunk = { CHUNK: SQUARE_CHUNK };
-    kernels.add("adamw", withMath(adamwSource), "square total update update_rounded", chunk);
+    kernels.addShared("adamw", adamwSource, "square total", chunk);
+    kernels.add("adamw", withRows(adamwSource), "update update_rounded", chunk);
     kernels.addShared("adamw8", `${adamwSource}\n${adamw8Source}`, "update_8bit", chunk);
   }
 
@@ -36,12 +37,12 @@ export class Adamw {
     params: AdamwParams,
   ): void {
     const all = adamwParams(params, { count, chunk_offset: chunkOffset });
-    this.kernels.run("adamw.square", tensors, all, [ceil(squareChunks(count), 64)]);
+    this.kernels.runShared("adamw.square", tensors, all, squareChunks(count), SQUARE_CHUNK);
   }
 
   /** summary = (norm, 1 if anything was not finite) from all the partial sums. */
   total(tensors: { partial: Tensor; summary: Tensor }, chunks: number, params: AdamwParams) {
-    this.kernels.run("adamw.total", tensors, adamwParams(params, { chunks }), [1]);
+    this.kernels.runShared("adamw.total", tensors, adamwParams(params, { chunks }), 1, chunks);
   }
 
   /** Moves `count` elements of w; `copy`, if given, gets them rounded to f16. */

@@ -48,5 +48,5 @@ export class Rope {
 }
 
 function groups(tokens: number, { heads, kvHeads, headDim }: HeadShape) {
-  return [ceil((tokens * (heads + 2 * kvHeads) * headDim) / 2, 64)] as const;
+  return [ceil((tokens * (heads + 2 * kvHeads) * headDim) / 4, 64)] as const;
 }
