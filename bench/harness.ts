@@ -25,10 +25,12 @@ export class Bench {
   private constructor(
     /** The adapter as the user asked for it, for parts that open it themselves. */
     readonly request: string | undefined,
+    /** The models of the parts that measure end to end. */
+    readonly models: readonly string[],
     private readonly about: { date: string; machine: string; versions: object; adapter: Adapter },
   ) {}
 
-  static async open(request: string | undefined): Promise<Bench> {
+  static async open(request: string | undefined, models: readonly string[]): Promise<Bench> {
     const gpu = await Gpu.open(request);
     const { name, driver, kind } = gpu.found;
     gpu.destroy();
@@ -39,7 +41,11 @@ export class Bench {
       `rlexplore ${rlexplore}, bun ${bun}, webgpu ${webgpu}, ${platform}, ${machine}, ${date}\n${name}; ${driver}`,
     );
     const adapter = { name, driver, kind };
-    return new Bench(request, { date, versions: versions(), machine, adapter });
+    return new Bench(request, models, { date, versions: versions(), machine, adapter });
+  }
+
+  get isSoftware(): boolean {
+    return this.about.adapter.kind !== "hardware";
   }
 
   async runPart(name: string, part: Part): Promise<void> {

@@ -4,20 +4,33 @@
 //   npm run bench -- all                every part
 //   npm run bench -- --json             and bench/results/<date>-<adapter>.json
 //   npm run bench -- --gpu <name>       on this adapter
+//   npm run bench -- step --model <m>   with this model beside the embedded one, as --model of train names it
 import { parseArgs } from "node:util";
 import { UserError } from "../lib/errors.ts";
+import { EMBEDDED } from "../lib/settings/shared.ts";
 import { ceilingPart } from "./ceilings.ts";
 import { Bench, type Part } from "./harness.ts";
 import { kernelPart } from "./kernels.ts";
+import { learningPart } from "./learning.ts";
+import { longRunPart } from "./long-run.ts";
 import { matmulPart } from "./matmul.ts";
+import { memoryPart } from "./memory.ts";
+import { prefixPart } from "./prefix.ts";
 import { programPart } from "./program.ts";
-import { longRunPart, stepPart } from "./training.ts";
+import { samplingPart } from "./sampling.ts";
+import { sizesPart } from "./sizes.ts";
+import { stepPart } from "./training.ts";
 
 const PARTS: Readonly<Record<string, Part>> = {
   ceilings: ceilingPart,
   kernels: kernelPart,
   matmul: matmulPart,
   step: stepPart,
+  sampling: samplingPart,
+  learning: learningPart,
+  sizes: sizesPart,
+  prefix: prefixPart,
+  memory: memoryPart,
   long: longRunPart,
   program: programPart,
 };
@@ -35,11 +48,15 @@ function chooseParts(names: string[]): [string, Part][] {
 
 try {
   const { values, positionals } = parseArgs({
-    options: { json: { type: "boolean" }, gpu: { type: "string" } },
+    options: {
+      json: { type: "boolean" },
+      gpu: { type: "string" },
+      model: { type: "string", multiple: true, default: [] },
+    },
     allowPositionals: true,
   });
   const parts = chooseParts(positionals);
-  const bench = await Bench.open(values.gpu);
+  const bench = await Bench.open(values.gpu, [EMBEDDED, ...values.model]);
   for (const [name, part] of parts) await bench.runPart(name, part);
   if (values.json) console.log(`\nwrote ${bench.writeResults()}`);
 } catch (error) {

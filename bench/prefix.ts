@@ -1,0 +1,106 @@
+import type { Gpu } from "../lib/gpu/device.ts";
+import { PackedBatch } from "../lib/model/packing.ts";
+import type { Policy } from "../lib/policy/policy.ts";
+import type { Part } from "./harness.ts";
+import { openBenchPolicy } from "./models.ts";
+import type { Row } from "./tables.ts";
+import { bestOf, learnFrom, learningNeeds, sampleTokens, someTokens } from "./throughput.ts";
+
+const PROMPTS = [16, 64, 256, 1024];
+const SAMPLES = 8;
+const COMPLETION = 64;
+/** Holds a whole group with the longest prompt, and two of its sequences that are on their own. */
+const MICRO_BATCH = 2304;
+
+/** Tokens a forward pass computes: the last of a completion is predicted only. */
+const sharedTokens = (prompt: number) => prompt + SAMPLES * (COMPLETION - 1);
+const unsharedTokens = (prompt: number) => SAMPLES * (prompt + COMPLETION - 1);
+
+/**
+ * What it gains to compute a prompt once for its completions, in learning and in sampling: against
+ * the same work with a copy of the prompt for each, as most frameworks do it. Both must agree.
+ */
+export const prefixPart: Part = {
+  about: "what sharing a prompt among its completions gains, by the length of the prompt",
+  async run(bench) {
+    const model = bench.isSoftware ? "random-1M" : "random-494M";
+    const rows: Row[] = [];
+    for (const prompt of PROMPTS) {
+      const learning = await bench.withGpu((gpu) => learnBothWays(gpu, model, prompt));
+      const sampling = await bench.withGpu((gpu) => sampleBothWays(gpu, model, prompt));
+      const name = `prompts of ${prompt}`;
+      const tokens = unsharedTokens(prompt) / sharedTokens(prompt);
+      rows.push({ name, prompt, "tokens, times": tokens, ...learning, ...sampling });
+    }
+    const title = `Prefix sharing, ${model}: ${SAMPLES} completions of ${COMPLETION} tokens, with a copy of the prompt each over sharing it`;
+    bench.show({ title, rows });
+  },
+};
+
+async function learnBothWays(gpu: Gpu, model: string, prompt: number): Promise<object> {
+  const policy = await openBenchPolicy(gpu, model, learningNeeds(MICRO_BATCH));
+  const question = someTokens(policy, prompt);
+  const completions = Array.from({ length: SAMPLES }, (_, i) =>
+    someTokens(policy, COMPLETION, i + 1),
+  );
+  const shared = new PackedBatch(MICRO_BATCH);
+  shared.add(question, completions);
+  const unshared = [new PackedBatch(MICRO_BATCH)];
+  for (const completion of completions) {
+    if (!unshared[unshared.length - 1].fits(prompt, [COMPLETION])) {
+      unshared.push(new PackedBatch(MICRO_BATCH));
+    }
+    unshared[unshared.length - 1].add(question, [completion]);
+  }
+  const once = await learnOneWay(policy, [shared]);
+  const copied = await learnOneWay(policy, unshared);
+  return {
+    "learning, times": copied.seconds / once.seconds,
+    "learning, s": once.seconds,
+    "logprobs differ by": largestDifference(once.logprobs, copied.logprobs),
+    // relative to the longest entry of the gradient
+    "gradients by": largestDifference(once.gradient, copied.gradient) / largest(once.gradient),
+  };
+}
+
+async function learnOneWay(policy: Policy, batches: readonly PackedBatch[]) {
+  const [, logprobs] = await learnFrom(policy, batches); // compiles
+  const gradient: number[] = [];
+  for (const { data } of policy.gradients.sources(policy.gpu)) {
+    for (const value of await data()) gradient.push(value);
+  }
+  const seconds = await bestOf(policy.gpu, () => learnFrom(policy, batches));
+  return { seconds, logprobs, gradient };
+}
+
+/** Greedily, so that both ways must write the same. */
+async function sampleBothWays(gpu: Gpu, model: string, prompt: number): Promise<object> {
+  const sampling = {
+    rows: SAMPLES,
+    samplesPerPrompt: 1, // room for a prompt each
+    maxPromptTokens: SAMPLES * prompt, // all of them in one pass
+    maxNewTokens: COMPLETION,
+  };
+  const policy = await openBenchPolicy(gpu, model, { sampling });
+  const question = someTokens(policy, prompt);
+  const oneWay = async (prompts: Uint32Array[], samples: number) => {
+    const work = () => sampleTokens(policy, prompts, samples, COMPLETION, 0);
+    const [, groups] = await work(); // compiles
+    const texts = groups.flat().map(({ tokens }) => tokens.join(" "));
+    return { seconds: await bestOf(gpu, work), texts };
+  };
+  const once = await oneWay([question], SAMPLES);
+  const copied = await oneWay(Array<Uint32Array>(SAMPLES).fill(question), 1);
+  const same = once.texts.filter((text, i) => text === copied.texts[i]).length;
+  return {
+    "sampling, times": copied.seconds / once.seconds,
+    "sampling, s": once.seconds,
+    "same texts": `${same} of ${SAMPLES}`,
+  };
+}
+
+const largest = (values: readonly number[]) =>
+  values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+const largestDifference = (a: readonly number[], b: readonly number[]) =>
+  a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);

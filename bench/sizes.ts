@@ -1,0 +1,30 @@
+import type { Part } from "./harness.ts";
+import { learningRate } from "./learning.ts";
+import { openBenchModel, parameterCount, RANDOM_MODELS } from "./models.ts";
+import { decodeSteps, samplingRates } from "./sampling.ts";
+import type { Row } from "./tables.ts";
+import { Patience } from "./throughput.ts";
+
+/** Rates against the size of the model: random weights, from a million parameters on. */
+export const sizesPart: Part = {
+  about: "tokens a second by the size of the model",
+  async run(bench) {
+    const patience = new Patience(bench.isSoftware);
+    const rows: Row[] = [];
+    const [batch, context] = bench.isSoftware ? [8, 64] : [64, 256];
+    const [tokens, length] = bench.isSoftware ? [256, 64] : [4096, 256];
+    for (const name of RANDOM_MODELS) {
+      const parameters = parameterCount(await openBenchModel(name));
+      const row: Row = { name, "million parameters": parameters / 1e6 };
+      rows.push({ ...row, "decoded tokens/s": null, "learned tokens/s": null });
+      if (!patience.allows(parameters)) continue;
+      const sizes = { context, batch, steps: decodeSteps(bench.isSoftware) };
+      const { seconds, rates } = await bench.withGpu((gpu) => samplingRates(gpu, name, sizes));
+      const rate = await bench.withGpu((gpu) => learningRate(gpu, name, tokens, length));
+      patience.note(seconds + tokens / rate, parameters);
+      rows[rows.length - 1] = { ...row, ...rates, "learned tokens/s": rate };
+    }
+    const title = `Size of the model: ${batch} completions at once, context ${context}; micro-batches of ${tokens} tokens in sequences of ${length}`;
+    bench.show({ title, rows });
+  },
+};

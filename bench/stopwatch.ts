@@ -1,0 +1,148 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Gpu } from "../lib/gpu/device.ts";
+import type { MemoryPart } from "../lib/gpu/memory.ts";
+import { PolicyGradient, type UpdateResult } from "../lib/learn.ts";
+import type { Completion, GenerationRequest } from "../lib/model/completion.ts";
+import { Sampler } from "../lib/model/generate.ts";
+import { Optimizer } from "../lib/model/optimizer.ts";
+import { Policy } from "../lib/policy/policy.ts";
+import { RunFolder } from "../lib/run/folder.ts";
+import { trainSettings } from "../lib/settings/arguments.ts";
+import { train } from "../lib/train.ts";
+
+/** Seconds that the parts of one training step took, and what it did. */
+const EMPTY_STEP = {
+  sampling: 0,
+  /** Judging, rewards, counts and advantages: from the last sample to the first update. */
+  scoring: 0,
+  /** Forward and backward pass. */
+  learning: 0,
+  optimizer: 0,
+  /** From the end of the step before. */
+  whole: 0,
+  promptTokens: 0,
+  sampledTokens: 0,
+  learnedTokens: 0,
+  /** Of the process, when the step ended. */
+  residentBytes: 0,
+  /** Buffers, bind groups and pipelines that were created. */
+  gpuObjects: 0,
+};
+export type StepTimes = typeof EMPTY_STEP;
+
+/** What no part accounts for: drawing questions, counting outcomes, the ledger, the display. */
+export const rest = ({ whole, sampling, scoring, learning, optimizer }: StepTimes) =>
+  whole - sampling - scoring - learning - optimizer;
+
+export interface TimedRun {
+  times: StepTimes[];
+  /** Seconds until the model was on the device. */
+  loading: number;
+  /** Bytes that were allocated on the device. */
+  allocated: Map<MemoryPart, number>;
+}
+
+/**
+ * Runs `rlexplore train` with these arguments, and a stopwatch around the calls that make up a step.
+ *
+ * @param fixedLength no token ends a completion: all get --max-completion-length tokens, and count as
+ *   ended, so that a reward is asked for
+ */
+export async function timedTraining(args: string[], fixedLength = false): Promise<TimedRun> {
+  const folder = mkdtempSync(join(tmpdir(), "rlexplore-bench-"));
+  const times: StepTimes[] = [];
+  const allocated: TimedRun["allocated"] = new Map();
+  let step = { ...EMPTY_STEP };
+  let [stepEnded, samplingEnded, loading] = [0, 0, 0];
+  let gpu: Gpu | undefined;
+  const restore = [
+    around(process.stdout, "write", () => true), // where the model lies: it is about to be removed
+    around(Gpu.prototype, "allocate", (allocate, self, [part]) => {
+      const before = (self as Gpu).allocatedBytes;
+      const tensor = allocate();
+      const bytes = (self as Gpu).allocatedBytes - before;
+      allocated.set(part as MemoryPart, (allocated.get(part as MemoryPart) ?? 0) + bytes);
+      return tensor;
+    }),
+    around(Policy, "open", async (open) => {
+      const [seconds, policy] = await timed(open as () => Promise<Policy>);
+      loading = seconds;
+      gpu = policy.gpu;
+      for (const create of ["createBuffer", "createBindGroup", "createComputePipeline"]) {
+        around(gpu.device, create, (call) => {
+          step.gpuObjects++;
+          return call();
+        });
+      }
+      if (fixedLength) (policy as { stopIds: ReadonlySet<number> }).stopIds = new Set();
+      return policy;
+    }),
+    around(Sampler.prototype, "generate", async (generate, _, [, requests]) => {
+      const [seconds, groups] = await timed(generate as () => Promise<Completion[][]>);
+      step.sampling += seconds;
+      for (const { prompt } of requests as GenerationRequest[]) step.promptTokens += prompt.length;
+      for (const completion of groups.flat()) {
+        step.sampledTokens += completion.tokens.length;
+        if (fixedLength) completion.finished = true;
+      }
+      samplingEnded = performance.now();
+      return groups;
+    }),
+    around(PolicyGradient.prototype, "update", async (update) => {
+      if (step.learnedTokens === 0) step.scoring = (performance.now() - samplingEnded) / 1000;
+      const [seconds, result] = await timed(update as () => Promise<UpdateResult>);
+      step.learning += seconds;
+      step.learnedTokens += result.tokens;
+      return result;
+    }),
+    around(Optimizer.prototype, "update", async (update, optimizer) => {
+      // The backward pass may still be running.
+      await gpu?.read((optimizer as Optimizer).memory.summary, new Float32Array(1));
+      const [seconds, result] = await timed(update as () => Promise<number | null>);
+      step.optimizer += seconds;
+      step.learning -= seconds;
+      return result;
+    }),
+    around(RunFolder.prototype, "appendMetrics", (append) => {
+      append();
+      const now = performance.now();
+      const residentBytes = process.memoryUsage.rss();
+      times.push({ ...step, whole: (now - stepEnded) / 1000, residentBytes });
+      stepEnded = now;
+      step = { ...EMPTY_STEP };
+    }),
+  ];
+  try {
+    const output = ["--output-dir", join(folder, "run"), "--quiet"];
+    await train(trainSettings([...args, ...output], () => ({})));
+  } finally {
+    for (const undo of restore) undo();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return { times, loading, allocated };
+}
+
+/** Replaces a method by one that `wrapper` runs; returns the way back. */
+function around(
+  owner: object,
+  name: string,
+  wrapper: (call: () => unknown, self: unknown, args: unknown[]) => unknown,
+): () => void {
+  const methods = owner as Record<string, (...args: unknown[]) => unknown>;
+  const method = methods[name];
+  methods[name] = function (this: unknown, ...args: unknown[]) {
+    return wrapper(() => method.apply(this, args), this, args);
+  };
+  return () => {
+    methods[name] = method;
+  };
+}
+
+/** Wall-clock seconds that `work` took, and what it gave. */
+export async function timed<T>(work: () => Promise<T>): Promise<[seconds: number, result: T]> {
+  const start = performance.now();
+  const result = await work();
+  return [(performance.now() - start) / 1000, result];
+}

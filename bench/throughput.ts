@@ -1,0 +1,110 @@
+import type { Gpu } from "../lib/gpu/device.ts";
+import { PackedBatch } from "../lib/model/packing.ts";
+import type { PolicyNeeds } from "../lib/policy/memory-plan.ts";
+import type { Policy } from "../lib/policy/policy.ts";
+import { timed } from "./stopwatch.ts";
+
+/** Seconds a measurement may be expected to take on a software adapter; longer ones are left out. */
+const PATIENCE = 15;
+
+const OPTIMIZER = {
+  adamBeta1: 0.9,
+  adamBeta2: 0.999,
+  adamEpsilon: 1e-8,
+  weightDecay: 0,
+  maxGradNorm: 1,
+};
+
+/** What a policy needs to learn from micro-batches of so many tokens, and nothing else. */
+export const learningNeeds = (microBatchTokens: number): PolicyNeeds => ({
+  learning: { microBatchTokens, optimizer: OPTIMIZER, reference: false },
+});
+
+/** Tokens that mean nothing: all that matters is how many. */
+export const someTokens = ({ model }: Policy, length: number, seed = 1) =>
+  Uint32Array.from({ length }, (_, i) => (7 * i + 13 * seed) % model.config.vocabSize);
+
+/** Completes each of `prompts` `samples` times with exactly `length` tokens: seconds, and the completions. */
+export function sampleTokens(
+  { sampler, weights }: Policy,
+  prompts: readonly ArrayLike<number>[],
+  samples: number,
+  length: number,
+  temperature = 1,
+) {
+  const requests = prompts.map((prompt, slot) => ({ prompt, samples, slot }));
+  return timed(() =>
+    sampler.generate(weights, requests, {
+      temperature,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+      maxNewTokens: length,
+      stopIds: new Set(),
+      seed: [1, 0],
+      step: 0,
+    }),
+  );
+}
+
+/** Learns from packed batches, forward and backward: seconds, and the log-probabilities of all predictions. */
+export function learnFrom(policy: Policy, batches: readonly PackedBatch[]) {
+  const { learner, weights, gradients, gpu } = policy;
+  return timed(async () => {
+    const all: Float32Array[] = [];
+    gradients.clear(gpu);
+    const predictions = batches.reduce((sum, batch) => sum + batch.predictions, 0);
+    for (const batch of batches) {
+      const logprobs = new Float32Array(batch.predictions);
+      await learner.logprobs(weights, batch, 1, logprobs, new Float32Array(batch.predictions));
+      const dLogprobs = new Float32Array(batch.predictions).fill(-1 / predictions);
+      learner.backward(weights, gradients, batch, 1, dLogprobs);
+      all.push(logprobs);
+    }
+    await policy.settle();
+    return all.flatMap((logprobs) => [...logprobs]);
+  });
+}
+
+/** One batch of `tokens` tokens in sequences of `length`: what fine-tuning on single texts would pack. */
+export function batchOf(policy: Policy, tokens: number, length: number): PackedBatch {
+  const batch = new PackedBatch(tokens);
+  for (let i = 0; i < tokens / length; i++) {
+    const text = someTokens(policy, length + 1, i); // the last is predicted and not computed
+    batch.add(text.subarray(0, 1), [text.subarray(1)]);
+  }
+  return batch;
+}
+
+/** The best of a few tries of what `work` measures; of what takes long a single one. */
+export async function bestOf(gpu: Gpu, work: () => Promise<readonly [number, unknown]>) {
+  let [best] = await work();
+  const tries = best > 1 ? 1 : gpu.isSoftware ? 3 : 5;
+  for (let i = 1; i < tries; i++) best = Math.min(best, (await work())[0]);
+  return best;
+}
+
+/**
+ * Remembers how long measurements took, to leave out those that would take too long. Seconds are expected
+ * to grow with the product of the sizes, to the power of `exponent`.
+ */
+export class Patience {
+  private readonly taken: { sizes: readonly number[]; seconds: number }[] = [];
+
+  constructor(
+    private readonly isSoftware: boolean,
+    private readonly exponent = 1,
+  ) {}
+
+  allows(...sizes: number[]): boolean {
+    if (!this.isSoftware) return true;
+    return this.taken.every(({ sizes: known, seconds }) => {
+      const ratio = sizes.reduce((product, n, i) => product * Math.max(1, n / known[i]), 1);
+      return seconds * ratio ** this.exponent < PATIENCE;
+    });
+  }
+
+  note(seconds: number, ...sizes: number[]): void {
+    this.taken.push({ sizes, seconds });
+  }
+}
