@@ -1,6 +1,6 @@
 // Measures rlexplore on this machine. Nothing here is a test: figures depend on the machine.
 //   npm run bench                       the quick parts: about two minutes on lavapipe
-//   npm run bench -- kernels peers      these parts
+//   npm run bench -- kernels peers      these parts; "peers" is all of peers-matmul, peers-attention, ...
 //   npm run bench -- all                every part
 //   npm run bench -- --json             and bench/results/<date>-<adapter>.json
 //   npm run bench -- --gpu <name>       on this adapter
@@ -15,6 +15,7 @@ import { learningPart } from "./learning.ts";
 import { longRunPart } from "./long-run.ts";
 import { matmulPart } from "./matmul.ts";
 import { memoryPart } from "./memory.ts";
+import { peerAttentionPart, peerLayerPart, peerMatmulPart } from "./peers/peers.ts";
 import { prefixPart } from "./prefix.ts";
 import { programPart } from "./program.ts";
 import { samplingPart } from "./sampling.ts";
@@ -25,6 +26,9 @@ const PARTS: Readonly<Record<string, Part>> = {
   ceilings: ceilingPart,
   kernels: kernelPart,
   matmul: matmulPart,
+  "peers-matmul": peerMatmulPart,
+  "peers-attention": peerAttentionPart,
+  "peers-layer": peerLayerPart,
   step: stepPart,
   sampling: samplingPart,
   learning: learningPart,
@@ -39,9 +43,10 @@ function chooseParts(names: string[]): [string, Part][] {
   const parts = Object.entries(PARTS);
   if (names.length === 0) return parts.filter(([, { quick }]) => quick);
   if (names.includes("all")) return parts;
-  return names.map((name) => {
-    if (PARTS[name]) return [name, PARTS[name]];
-    const list = parts.map(([part, { about }]) => `  ${part.padEnd(12)}${about}`);
+  return names.flatMap((name) => {
+    const chosen = parts.filter(([part]) => part === name || part.startsWith(`${name}-`));
+    if (chosen.length > 0) return chosen;
+    const list = parts.map(([part, { about }]) => `  ${part.padEnd(17)}${about}`);
     throw new UserError(`no part is called "${name}"; there are "all" and\n${list.join("\n")}`);
   });
 }

@@ -33,7 +33,8 @@ function show(cell: Cell | undefined): string {
   if (cell === undefined) return "";
   if (cell === null) return "not measured";
   if (typeof cell === "string") return cell;
-  return Math.abs(cell) >= 1000 ? cell.toFixed(0) : cell.toPrecision(3);
+  if (Math.abs(cell) >= 1000) return cell.toFixed(0);
+  return cell !== 0 && Math.abs(cell) < 1e-3 ? cell.toExponential(1) : cell.toPrecision(3);
 }
 
 export const median = (values: readonly number[]): number => {

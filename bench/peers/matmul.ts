@@ -1,0 +1,74 @@
+import type { Gpu } from "../../lib/gpu/device.ts";
+import type { Matrix } from "../../lib/model/matrix.ts";
+import { PRODUCTS, type Product } from "../../lib/model/ops/matmuls.ts";
+import { Ops } from "../../lib/model/ops.ts";
+import type { Dtype } from "../../lib/model/precision.ts";
+import { randomValues, type Task } from "./contest.ts";
+import { make, type OurTask, upload } from "./ours.ts";
+
+interface Shape {
+  T: number;
+  K: number;
+  N: number;
+}
+
+/** Inputs of each product and the einsum of them: y = x W^T, dx = dy W, dW = dy^T x. */
+const EINSUMS: Record<Product, { left: "x" | "dy"; right: "w" | "x"; subscripts: string }> = {
+  forward: { left: "x", right: "w", subscripts: "tk,nk->tn" },
+  backwardInput: { left: "dy", right: "w", subscripts: "tn,nk->tk" },
+  backwardWeight: { left: "dy", right: "x", subscripts: "tn,tk->nk" },
+};
+
+/** The three products of a linear layer. */
+export const matmulTasks = (name: string, shape: Shape, dtype: Dtype): Task[] =>
+  PRODUCTS.map((product) => matmulTask(name, product, shape, dtype));
+
+function matmulTask(name: string, product: Product, { T, K, N }: Shape, dtype: Dtype): Task {
+  const shapes = { x: [T, K], w: [N, K], dy: [T, N] };
+  const { left, right, subscripts } = EINSUMS[product];
+  return {
+    name: `${name}, ${product}`,
+    dtype,
+    inputs: { [left]: randomValues(1, shapes[left]), [right]: randomValues(2, shapes[right]) },
+    ours: (gpu, inputs) => ours(gpu, inputs, product, { T, K, N }, dtype),
+    jax: ({ numpy: np }, inputs) => ({
+      product: np.einsum(subscripts, inputs[left], inputs[right]),
+    }),
+    torch: { op: "einsum", settings: { subscripts, left, right } },
+  };
+}
+
+/** Gradients are f32, as they are when rlexplore learns. */
+function ours(
+  gpu: Gpu,
+  inputs: Task["inputs"],
+  product: Product,
+  { T, K, N }: Shape,
+  dtype: Dtype,
+): OurTask {
+  const { linear } = new Ops(gpu, 16);
+  const tensor = (name: string, type: Dtype) => upload(gpu, name, inputs[name].data, type);
+  const matrix = (name: string, given?: Dtype): Matrix => {
+    const format = given ?? "f32";
+    const whole = given ? tensor(name, format) : make(gpu, name, N * K);
+    // a matrix counts words of four bytes, whatever its format
+    const block = format === "f16" ? { ...whole, length: (N * K) / 2 } : whole;
+    return { rows: N, columns: K, format, blocks: [{ tensor: block, firstRow: 0, rows: N }] };
+  };
+  if (product === "forward") {
+    const y = make(gpu, "y", T * N, dtype);
+    const [x, w] = [tensor("x", dtype), matrix("w", dtype)];
+    return { record: () => linear.forward({ x, y }, w, T), outputs: { product: y } };
+  }
+  const dy = tensor("dy", "f32");
+  if (product === "backwardInput") {
+    const dx = make(gpu, "dx", T * K);
+    const w = matrix("w", dtype);
+    return { record: () => linear.backwardInput({ dy, dx }, w, T), outputs: { product: dx } };
+  }
+  const dw = matrix("dw");
+  const x = tensor("x", dtype);
+  const [{ tensor: sum }] = dw.blocks;
+  const record = () => linear.backwardWeight({ dy, x }, dw, T);
+  return { record, outputs: { product: sum }, sums: [sum] };
+}
