@@ -42,6 +42,9 @@ function lines(part: string, x: string, y: string, which = 0, name = (adapter: s
   });
 }
 
+/** The line of what tokens alone would make one expect. */
+const EXPECTED = "tokens";
+
 const charts: LineChart[] = [
   ...["learning", "sampling"].map((kind) => ({
     id: `prefix-${kind}`,
@@ -51,7 +54,7 @@ const charts: LineChart[] = [
     zero: true,
     lines: [
       ...lines("prefix", "prompt", `${kind}, times`),
-      ...lines("prefix", "prompt", "tokens, times", 0, () => "tokens").slice(0, 1),
+      ...lines("prefix", "prompt", "tokens, times", 0, () => EXPECTED).slice(0, 1),
     ],
   })),
   {
@@ -79,7 +82,9 @@ const drawings = new Map<string, string>();
 for (const chart of charts) {
   const drawn = chart.lines.filter(({ points }) => points.length > 0);
   if (drawn.length === 0) continue;
-  drawings.set(chart.id, await drawLines(chart, inksFor(drawn.map(({ name }) => name))));
+  const inks = inksFor(drawn.map(({ name }) => name).filter((name) => name !== EXPECTED));
+  inks.set(EXPECTED, { colour: "var(--base)", dash: [5, 3] });
+  drawings.set(chart.id, await drawLines(chart, inks));
 }
 writeCharts(CHARTS, drawings);
 console.log(`wrote ${[...drawings.keys()].join(", ")} to ${CHARTS}`);

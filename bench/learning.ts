@@ -1,6 +1,6 @@
 import type { Gpu } from "../lib/gpu/device.ts";
 import type { Bench, Part } from "./harness.ts";
-import { openBenchModel, openBenchPolicy, shortName } from "./models.ts";
+import { openBenchModel, openBenchPolicy, ratedModels, shortName } from "./models.ts";
 import type { Row } from "./tables.ts";
 import { batchOf, bestOf, learnFrom, learningNeeds, Patience } from "./throughput.ts";
 
@@ -11,7 +11,7 @@ export const learningPart: Part = {
   about: "tokens learned from a second, by micro-batch and length of the sequences",
   quick: true,
   async run(bench) {
-    for (const model of bench.models) await learningOf(bench, model);
+    for (const model of ratedModels(bench)) await learningOf(bench, model);
   },
 };
 

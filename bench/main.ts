@@ -21,6 +21,7 @@ import { programPart } from "./program.ts";
 import { samplingPart } from "./sampling.ts";
 import { sizesPart } from "./sizes.ts";
 import { stepPart } from "./training.ts";
+import { trlPart } from "./trl.ts";
 
 const PARTS: Readonly<Record<string, Part>> = {
   ceilings: ceilingPart,
@@ -35,6 +36,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   sizes: sizesPart,
   prefix: prefixPart,
   memory: memoryPart,
+  trl: trlPart,
   long: longRunPart,
   program: programPart,
 };

@@ -1,6 +1,6 @@
 import { Random } from "../lib/data/random.ts";
 import type { Gpu } from "../lib/gpu/device.ts";
-import { parseModelConfig, tensorShapes } from "../lib/model/config.ts";
+import { tensorShapes } from "../lib/model/config.ts";
 import { openEmbeddedModel } from "../lib/model/embedded.ts";
 import type { ModelFolder } from "../lib/model/folder.ts";
 import type { Slabs } from "../lib/model/slabs.ts";
@@ -8,74 +8,40 @@ import type { PolicyNeeds } from "../lib/policy/memory-plan.ts";
 import { openNamedModel } from "../lib/policy/named-model.ts";
 import { Policy } from "../lib/policy/policy.ts";
 import { EMBEDDED } from "../lib/settings/shared.ts";
+import type { Bench } from "./harness.ts";
+import { LLAMA_SHAPE, oneLayer, QWEN_SHAPE, SMOLLM2_SHAPE, shape } from "./shapes.ts";
 
-/** Shapes of models, small to large, with at most 2,048 positions; their weights are drawn. */
-const SHAPES = {
-  "random-1M": llama({ hidden: 128, ff: 352, layers: 4, heads: 4, kvHeads: 2, vocabulary: 1024 }),
-  "random-11M": llama({ hidden: 320, ff: 864, layers: 8, heads: 5, kvHeads: 5, vocabulary: 4096 }),
-  "random-36M": llama({
-    hidden: 512,
-    ff: 1408,
-    layers: 10,
-    heads: 8,
-    kvHeads: 8,
-    vocabulary: 8192,
-  }),
-  // as SmolLM2-135M, Qwen2.5-0.5B and Llama-3.2-1B
-  "random-135M": llama({
-    hidden: 576,
-    ff: 1536,
-    layers: 30,
-    heads: 9,
-    kvHeads: 3,
-    vocabulary: 49152,
-  }),
-  "random-494M": llama({
-    hidden: 896,
-    ff: 4864,
-    layers: 24,
-    heads: 14,
-    kvHeads: 2,
-    vocabulary: 151936,
-  }),
-  "random-1.2B": llama({
-    hidden: 2048,
-    ff: 8192,
-    layers: 16,
-    heads: 32,
-    kvHeads: 8,
-    vocabulary: 128256,
-  }),
-} as const;
+/** Models with drawn weights, small to large. */
+const DRAWN = [
+  shape("random-1M", [128, 352, 4], [4, 2, 32], 1024),
+  shape("random-11M", [320, 864, 8], [5, 5, 64], 4096),
+  shape("random-36M", [512, 1408, 10], [8, 8, 64], 8192),
+  { ...SMOLLM2_SHAPE, name: "random-135M" },
+  { ...QWEN_SHAPE, name: "random-494M" },
+  { ...LLAMA_SHAPE, name: "random-1.2B" },
+];
+export const RANDOM_MODELS = DRAWN.map(({ name }) => name);
 
-export const RANDOM_MODELS = Object.keys(SHAPES);
+/** Of the models with drawn weights. */
+const POSITIONS = 2048;
 
-function llama(
-  shape: Record<"hidden" | "ff" | "layers" | "heads" | "kvHeads" | "vocabulary", number>,
-) {
-  const json = {
-    architectures: ["LlamaForCausalLM"],
-    vocab_size: shape.vocabulary,
-    hidden_size: shape.hidden,
-    intermediate_size: shape.ff,
-    num_hidden_layers: shape.layers,
-    num_attention_heads: shape.heads,
-    num_key_value_heads: shape.kvHeads,
-    max_position_embeddings: 2048,
-    tie_word_embeddings: true,
-  };
-  return parseModelConfig(JSON.stringify(json), "a model with random weights");
-}
+/** The models whose rates are measured: the embedded one knows no long texts, so one that does comes beside it. */
+export const ratedModels = ({ models, isSoftware }: Pick<Bench, "models" | "isSoftware">) => [
+  ...models,
+  isSoftware ? "random-1M" : "random-135M",
+];
 
-/** Opens what `--model` may name, or one of `RANDOM_MODELS`, without its weights. */
+/** Opens what `--model` may name; or one of `RANDOM_MODELS`, which has no tensors yet. */
 export async function openBenchModel(name: string): Promise<ModelFolder> {
-  const config = (SHAPES as Record<string, ModelFolder["config"]>)[name];
-  if (!config) return openNamedModel(name);
+  const drawn = DRAWN.find((one) => one.name === name);
+  if (!drawn) return openNamedModel(name);
+  const { layers, vocabulary } = drawn;
+  const config = { ...oneLayer(drawn, POSITIONS), numLayers: layers, vocabSize: vocabulary };
   const { files } = await openEmbeddedModel({ weights: false }); // any tokenizer does
   return { source: name, config, tensors: new Map(), files };
 }
 
-/** A policy from such a model; random weights are drawn. */
+/** A policy from such a model, its weights drawn if it has none. */
 export async function openBenchPolicy(gpu: Gpu, name: string, needs: PolicyNeeds): Promise<Policy> {
   const model = await openBenchModel(name);
   const policy = await Policy.open(gpu, model, needs);

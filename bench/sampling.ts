@@ -1,6 +1,6 @@
 import type { Gpu } from "../lib/gpu/device.ts";
 import type { Bench, Part } from "./harness.ts";
-import { openBenchModel, openBenchPolicy, shortName } from "./models.ts";
+import { openBenchModel, openBenchPolicy, ratedModels, shortName } from "./models.ts";
 import type { Row } from "./tables.ts";
 import { bestOf, Patience, sampleTokens, someTokens } from "./throughput.ts";
 
@@ -13,7 +13,7 @@ export const samplingPart: Part = {
   about: "tokens sampled a second, by batch size and context",
   quick: true,
   async run(bench) {
-    for (const model of bench.models) await samplingOf(bench, model);
+    for (const model of ratedModels(bench)) await samplingOf(bench, model);
   },
 };
 

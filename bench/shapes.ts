@@ -13,7 +13,7 @@ export interface ModelShape {
   vocabulary: number;
 }
 
-const shape = (
+export const shape = (
   name: string,
   [hidden, ff, layers]: [number, number, number],
   [heads, kvHeads, headDim]: [number, number, number],
