@@ -12,7 +12,7 @@ import {
 } from "./evaluation.ts";
 import { type QuestionTally, tallyQuestion } from "./explore/tally.ts";
 import { openSampling } from "./open-sampling.ts";
-import type { Policy } from "./policy/policy.ts";
+import { closeGpu, type Policy } from "./policy/policy.ts";
 import { Progress } from "./progress.ts";
 import { PURPOSE, type Question, type RolloutSettings, rollout } from "./rollout.ts";
 import { modelPath, RunFolder } from "./run/folder.ts";
@@ -104,7 +104,7 @@ export async function evaluateModel(
     note(`${path} holds the counts of each question`);
     return file;
   } finally {
-    policy.gpu.destroy();
+    await closeGpu(policy.gpu);
   }
 }
 

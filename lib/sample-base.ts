@@ -3,6 +3,7 @@ import { UserError } from "./errors.ts";
 import type { ScoredGroup } from "./learn.ts";
 import { describeGroups, rolloutsOf } from "./metrics.ts";
 import { openSampling } from "./open-sampling.ts";
+import { closeGpu } from "./policy/policy.ts";
 import { Progress } from "./progress.ts";
 import { shuffleSeedOf } from "./questions.ts";
 import { type Group, PURPOSE, rollout } from "./rollout.ts";
@@ -81,7 +82,7 @@ export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal
     }
   } finally {
     ledger.close();
-    policy.gpu.destroy();
+    await closeGpu(policy.gpu);
   }
 }
 

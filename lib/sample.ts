@@ -1,7 +1,7 @@
 import { type Completed, openOutcome } from "./data/outcome.ts";
 import { baseFormats } from "./model/base-formats.ts";
 import { openNamedModel, prompterOf } from "./policy/named-model.ts";
-import { openGpu, Policy } from "./policy/policy.ts";
+import { closeGpu, openGpu, Policy } from "./policy/policy.ts";
 import { fitContext, longestPrompt, PURPOSE, rollout } from "./rollout.ts";
 import type { SampleSettings } from "./settings/measuring.ts";
 
@@ -48,7 +48,7 @@ export async function sample(given: SampleSettings): Promise<void> {
       print(`  ${text}  -> ${shown}`);
     }
   }
-  gpu.destroy();
+  await closeGpu(gpu);
 }
 
 // console.log would not tell that the output could not be written

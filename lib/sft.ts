@@ -8,7 +8,7 @@ import { type Dtype, NOT_FINITE_REMEDY } from "./model/precision.ts";
 import { learningRateAt } from "./model/schedule.ts";
 import { formatPlan } from "./policy/memory-plan.ts";
 import { openNamedModel, prompterOf, requireWhole } from "./policy/named-model.ts";
-import { openGpu, Policy } from "./policy/policy.ts";
+import { closeGpu, openGpu, Policy } from "./policy/policy.ts";
 import { Progress } from "./progress.ts";
 import { saveCheckpoint } from "./run/checkpoint.ts";
 import { RunFolder } from "./run/folder.ts";
@@ -133,7 +133,7 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   const path = await save(step);
   progress.end();
   progress.result("saved", { path }, `${step} steps done; the model is in ${path}`);
-  gpu.destroy();
+  await closeGpu(gpu);
   return path;
 }
 

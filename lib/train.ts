@@ -11,6 +11,7 @@ import { describeGroups, rolloutsOf } from "./metrics.ts";
 import { NOT_FINITE_REMEDY } from "./model/precision.ts";
 import { learningRateAt } from "./model/schedule.ts";
 import { type OpenRun, openRun } from "./open-run.ts";
+import { closeGpu } from "./policy/policy.ts";
 import { passTable, type StepMetrics } from "./progress.ts";
 import { shuffleSeedOf } from "./questions.ts";
 import { earned } from "./rewards.ts";
@@ -37,7 +38,7 @@ export async function train(settings: TrainSettings, signal?: AbortSignal): Prom
     await trainer.finish(signal?.aborted ?? false);
   } finally {
     run.ledger.close();
-    run.policy.gpu.destroy();
+    await closeGpu(run.policy.gpu);
   }
 }
 

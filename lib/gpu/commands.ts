@@ -2,6 +2,7 @@ import { napping } from "./dawn.ts";
 import type { Gpu } from "./device.ts";
 import { Kernel } from "./kernel.ts";
 import type { Tensor } from "./memory.ts";
+import { Profile, type ProfileDetail } from "./profile.ts";
 
 const SLOT_BYTES = 256; // the largest minUniformBufferOffsetAlignment an adapter may have
 const SLOTS = 1024;
@@ -21,6 +22,9 @@ export class Commands {
   private encoder: GPUCommandEncoder | undefined;
   private pass: GPUComputePassEncoder | undefined;
   private used = 0;
+  private profile: Profile | undefined;
+  /** What the work recorded from here on is for: a profile adds up each stage by itself. */
+  stage = "other";
 
   constructor(private readonly gpu: Gpu) {
     this.uniform = gpu.device.createBuffer({
@@ -78,9 +82,10 @@ export class Commands {
       else this.words.setUint32(base + i * 4, value, true);
     }
     this.encoder ??= this.gpu.device.createCommandEncoder();
-    this.pass ??= this.encoder.beginComputePass();
+    this.pass ??= this.encoder.beginComputePass(this.profile?.pass(kernel.label, this.stage));
     kernel.encode(this.pass, tensors, this.uniform, base);
     this.pass.dispatchWorkgroups(x, y, z);
+    if (this.profile?.detail === "kernels") this.endPass();
   }
 
   copy(from: Tensor, to: Tensor, length = from.length, fromStart = 0, toStart = 0): void {
@@ -104,11 +109,11 @@ export class Commands {
   /** Hands what is recorded to the GPU. Cheap: call it to keep submissions short. */
   submit(): void {
     if (!this.encoder) return;
-    this.pass?.end();
+    this.endPass();
+    this.profile?.nextSubmission();
     this.gpu.device.queue.writeBuffer(this.uniform, 0, this.staging, 0, this.used * SLOT_BYTES);
     this.gpu.device.queue.submit([this.encoder.finish()]);
     this.encoder = undefined;
-    this.pass = undefined;
     this.used = 0;
   }
 
@@ -125,9 +130,12 @@ export class Commands {
       const { buffer: source, offset } = tensors[i];
       encoder.copyBufferToBuffer(source, offset, buffer, at, into[i].byteLength);
     }
+    const profile = this.profile?.isFull ? this.profile : undefined;
+    profile?.resolve(encoder);
     this.submit();
     try {
-      await napping(buffer.mapAsync(1 /* READ */, 0, Math.max(4, bytes)));
+      const mapped = buffer.mapAsync(1 /* READ */, 0, Math.max(4, bytes));
+      await napping(profile ? Promise.all([mapped, profile.collect()]) : mapped);
     } catch (error) {
       this.gpu.check();
       throw error;
@@ -143,9 +151,30 @@ export class Commands {
     buffer.unmap();
   }
 
-  private outsidePass(): GPUCommandEncoder {
+  /** Times the GPU's work from here on; what was timed before is forgotten. */
+  startProfile(detail: ProfileDetail): void {
+    this.submit();
+    this.profile = new Profile(this.gpu.device, detail);
+  }
+
+  /** The profile of all work recorded so far, if one was started. */
+  async readProfile(): Promise<Profile | undefined> {
+    const { profile } = this;
+    if (profile) {
+      profile.resolve(this.outsidePass());
+      this.submit();
+      await napping(profile.collect());
+    }
+    return profile;
+  }
+
+  private endPass(): void {
     this.pass?.end();
     this.pass = undefined;
+  }
+
+  private outsidePass(): GPUCommandEncoder {
+    this.endPass();
     this.encoder ??= this.gpu.device.createCommandEncoder();
     return this.encoder;
   }

@@ -76,6 +76,7 @@ export class Sampler {
     requests: readonly GenerationRequest[],
     settings: GenerationSettings,
   ): Promise<Completion[][]> {
+    this.gpu.commands.stage = "sampling";
     const results = requests.map((): Completion[] => []);
     const waiting = waitingSamples(requests, results);
     let next = waiting.next();

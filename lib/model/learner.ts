@@ -63,6 +63,7 @@ export class Learner {
     entropies: Float32Array,
   ): Promise<void> {
     const { activations, head, headGradients, batch: tensors } = this.memory;
+    this.gpu.commands.stage = "learning";
     this.uploader.upload(batch);
     this.decoder.forward(weights, tensors, batch.tokens, activations);
     const rows = batch.predictions;

@@ -66,6 +66,7 @@ export class Optimizer {
     step: number,
   ): Promise<number | null> {
     const { ops, memory, settings } = this;
+    this.gpu.commands.stage = "optimizer";
     const { adamBeta1: beta1, adamBeta2: beta2 } = settings;
     const params = (decay: boolean): AdamwParams => ({
       max_norm: settings.maxGradNorm,

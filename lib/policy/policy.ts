@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { Random } from "../data/random.ts";
 import { Gpu } from "../gpu/device.ts";
 import type { MemoryPlanner } from "../gpu/memory.ts";
+import { profileTable, requestedProfile } from "../gpu/profile.ts";
 import { isHubName } from "../hub.ts";
 import type { AdaptedModel } from "../model/adapter.ts";
 import { Decoder } from "../model/decoder.ts";
@@ -170,5 +171,18 @@ function required<T>(part: T | undefined): T {
   return part;
 }
 
-/** Opens the GPU that `--gpu` names. */
-export const openGpu = (name: string | null): Promise<Gpu> => Gpu.open(name ?? undefined);
+/** Opens the GPU that `--gpu` names; RLEXPLORE_PROFILE has its work timed. */
+export async function openGpu(name: string | null): Promise<Gpu> {
+  const detail = requestedProfile();
+  const gpu = await Gpu.open(name ?? undefined);
+  if (detail) gpu.commands.startProfile(detail);
+  return gpu;
+}
+
+/** Lets go of the GPU, and tells where its time went if that was asked for. */
+export async function closeGpu(gpu: Gpu): Promise<void> {
+  // What a GPU that failed has to say was said by then.
+  const profile = await gpu.commands.readProfile().catch(() => undefined);
+  if (profile) console.error(profileTable(profile).join("\n"));
+  gpu.destroy();
+}
