@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Commands } from "../lib/gpu/commands.ts";
 import { Gpu } from "../lib/gpu/device.ts";
 import type { MemoryPart } from "../lib/gpu/memory.ts";
+import type { Profile } from "../lib/gpu/profile.ts";
 import { PolicyGradient, type UpdateResult } from "../lib/learn.ts";
 import type { Completion, GenerationRequest } from "../lib/model/completion.ts";
 import { Sampler } from "../lib/model/generate.ts";
@@ -36,27 +38,41 @@ export type StepTimes = typeof EMPTY_STEP;
 export const rest = ({ whole, sampling, scoring, learning, optimizer }: StepTimes) =>
   whole - sampling - scoring - learning - optimizer;
 
+/** Steps that compile and warm the caches. */
+export const WARM_UP = 2;
+
 export interface TimedRun {
   times: StepTimes[];
   /** Seconds until the model was on the device. */
   loading: number;
   /** Bytes that were allocated on the device. */
   allocated: Map<MemoryPart, number>;
+  /** Where the GPU's time went from the third step on, if that was asked for and it can tell. */
+  profile?: Profile;
 }
 
-/**
- * Runs `rlexplore train` with these arguments, and a stopwatch around the calls that make up a step.
- *
- * @param fixedLength no token ends a completion: all get --max-completion-length tokens, and count as
- *   ended, so that a reward is asked for
- */
-export async function timedTraining(args: string[], fixedLength = false): Promise<TimedRun> {
+export interface TimedRunOptions {
+  /**
+   * No token ends a completion: all get --max-completion-length tokens, and count as ended, so that a
+   * reward is asked for.
+   */
+  fixedLength?: boolean;
+  /** Takes timestamps of the GPU's passes. */
+  profiled?: boolean;
+}
+
+/** Runs `rlexplore train` with these arguments, and a stopwatch around the calls that make up a step. */
+export async function timedTraining(
+  args: string[],
+  { fixedLength = false, profiled = false }: TimedRunOptions = {},
+): Promise<TimedRun> {
   const folder = mkdtempSync(join(tmpdir(), "rlexplore-bench-"));
   const times: StepTimes[] = [];
   const allocated: TimedRun["allocated"] = new Map();
   let step = { ...EMPTY_STEP };
   let [stepEnded, samplingEnded, loading] = [0, 0, 0];
   let gpu: Gpu | undefined;
+  let profile: Profile | undefined;
   const restore = [
     around(process.stdout, "write", () => true), // where the model lies: it is about to be removed
     around(Gpu.prototype, "allocate", (allocate, self, [part]) => {
@@ -112,6 +128,12 @@ export async function timedTraining(args: string[], fixedLength = false): Promis
       times.push({ ...step, whole: (now - stepEnded) / 1000, residentBytes });
       stepEnded = now;
       step = { ...EMPTY_STEP };
+      if (profiled && times.length === WARM_UP && gpu?.device.features.has("timestamp-query")) {
+        gpu.commands.startProfile("passes");
+      }
+    }),
+    around(Commands.prototype, "readProfile", async (read) => {
+      profile = (await read()) as Profile | undefined; // and nobody prints it
     }),
   ];
   try {
@@ -121,7 +143,7 @@ export async function timedTraining(args: string[], fixedLength = false): Promis
     for (const undo of restore) undo();
     rmSync(folder, { recursive: true, force: true });
   }
-  return { times, loading, allocated };
+  return { times, loading, allocated, profile };
 }
 
 /** Replaces a method by one that `wrapper` runs; returns the way back. */

@@ -1,8 +1,9 @@
 import { join } from "node:path";
+import { busySeconds, type Profile, type StageProfile } from "../lib/gpu/profile.ts";
 import { EMBEDDED } from "../lib/settings/shared.ts";
 import type { Bench, Part } from "./harness.ts";
 import { shortName } from "./models.ts";
-import { rest, type StepTimes, timedTraining } from "./stopwatch.ts";
+import { rest, type StepTimes, timedTraining, WARM_UP } from "./stopwatch.ts";
 import { median, type Row } from "./tables.ts";
 
 export const DATA = join(import.meta.dir, "..", "examples", "arithmetic.jsonl");
@@ -43,9 +44,9 @@ export function stepArguments(bench: Bench, model: string, size: StepSize): stri
  */
 export const ALWAYS_LEARN = ["--outcome", join(import.meta.dir, "reward.ts"), "--explore", "none"];
 
-/** Medians of the parts of steps, in seconds, and rates; the first two steps compile and warm the caches. */
-export function stepRow(name: string, times: readonly StepTimes[]): Row {
-  const steps = times.slice(2);
+/** Medians of the parts of steps, in seconds, rates, and how long the GPU had nothing to do. */
+export function stepRow(name: string, times: readonly StepTimes[], profile?: Profile): Row {
+  const steps = times.slice(WARM_UP);
   const middle = (value: (step: StepTimes) => number) => median(steps.map(value));
   return {
     name,
@@ -58,6 +59,22 @@ export function stepRow(name: string, times: readonly StepTimes[]): Row {
     "tokens sampled": middle((s) => s.sampledTokens),
     "sampled tokens/s": middle((s) => s.sampledTokens / s.sampling),
     "learned tokens/s": middle((s) => s.learnedTokens / s.learning),
+    ...(profile && idlePercents(profile)),
+  };
+}
+
+/** Of the whole step, and of the two stages that take long. */
+function idlePercents({ stages }: Profile): Record<string, number> {
+  const shareOf = (some: readonly StageProfile[]) => {
+    const idle = some.reduce((sum, stage) => sum + stage.idle.seconds, 0);
+    const busy = some.reduce((sum, stage) => sum + busySeconds(stage) + stage.between.seconds, 0);
+    return (100 * idle) / (idle + busy);
+  };
+  const named = (name: string) => [...stages].flatMap(([key, one]) => (key === name ? [one] : []));
+  return {
+    "idle %": shareOf([...stages.values()]),
+    "sampling idle %": shareOf(named("sampling")),
+    "learning idle %": shareOf(named("learning")),
   };
 }
 
@@ -69,11 +86,11 @@ export const stepPart: Part = {
     for (const model of bench.models) {
       const size = stepSize(model, bench.isSoftware);
       const args = stepArguments(bench, model, size);
-      const { times, loading } = await (model === EMBEDDED
-        ? timedTraining(args)
-        : timedTraining([...args, ...ALWAYS_LEARN], true));
+      const { times, loading, profile } = await (model === EMBEDDED
+        ? timedTraining(args, { profiled: true })
+        : timedTraining([...args, ...ALWAYS_LEARN], { fixedLength: true, profiled: true }));
       const name = `${shortName(model)}, ${size.prompts} x ${size.samples}`;
-      rows.push({ ...stepRow(name, times), "loading the model": loading });
+      rows.push({ ...stepRow(name, times, profile), "loading the model": loading });
     }
     bench.show({ title: "A training step: prompts x completions, seconds", rows });
   },

@@ -43,7 +43,7 @@ async function sideBySide(bench: Bench, model: string, path: string, dtype: Dtyp
   const size = { ...given, steps: Math.min(given.steps, 10) };
   const same = ["--scale-rewards", "group", "--learning-rate", "1e-6", "--dtype", dtype];
   const args = [...stepArguments(bench, path, size), ...ALWAYS_LEARN, ...same];
-  const { times } = await timedTraining(args, true);
+  const { times } = await timedTraining(args, { fixedLength: true });
   const name = `${shortName(model)}, ${size.prompts} x ${size.samples} x ${size.length}, ${dtype}`;
   const ours = withTokens(stepRow(`rlexplore, ${name}`, times), times);
   const trl = await runTrl({ ...size, model: path, dtype });
