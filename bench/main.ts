@@ -10,7 +10,7 @@ import { UserError } from "../lib/errors.ts";
 import { EMBEDDED } from "../lib/settings/shared.ts";
 import { ceilingPart } from "./ceilings.ts";
 import { Bench, type Part } from "./harness.ts";
-import { kernelPart } from "./kernels.ts";
+import { kernelPart } from "./kernels/part.ts";
 import { learningPart } from "./learning.ts";
 import { longRunPart } from "./long-run.ts";
 import { matmulPart } from "./matmul.ts";
@@ -19,13 +19,17 @@ import { peerAttentionPart, peerLayerPart, peerMatmulPart } from "./peers/peers.
 import { prefixPart } from "./prefix.ts";
 import { programPart } from "./program.ts";
 import { samplingPart } from "./sampling.ts";
+import { EMBEDDED_SHAPE, LLAMA_SHAPE, QWEN_SHAPE, SMOLLM2_SHAPE } from "./shapes.ts";
 import { sizesPart } from "./sizes.ts";
 import { stepPart } from "./training.ts";
 import { trlPart } from "./trl.ts";
 
 const PARTS: Readonly<Record<string, Part>> = {
   ceilings: ceilingPart,
-  kernels: kernelPart,
+  "kernels-embedded": kernelPart(EMBEDDED_SHAPE, true),
+  "kernels-smollm2": kernelPart(SMOLLM2_SHAPE),
+  "kernels-qwen": kernelPart(QWEN_SHAPE),
+  "kernels-llama": kernelPart(LLAMA_SHAPE),
   matmul: matmulPart,
   "peers-matmul": peerMatmulPart,
   "peers-attention": peerAttentionPart,

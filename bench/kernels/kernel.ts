@@ -1,0 +1,106 @@
+import { Random } from "../../lib/data/random.ts";
+import type { Gpu } from "../../lib/gpu/device.ts";
+import { bestSeconds, type Ceilings } from "../../lib/gpu/measure.ts";
+import type { Tensor } from "../../lib/gpu/memory.ts";
+import { Ops } from "../../lib/model/ops.ts";
+import { type Dtype, elementBytes } from "../../lib/model/precision.ts";
+import { packValues } from "../../lib/model/weight-formats.ts";
+import type { ModelShape } from "../shapes.ts";
+import type { Row } from "../tables.ts";
+
+/** A kernel with its tensors, and the least that it has to do. */
+export interface Kernel {
+  /** Additions and multiplications; an exponential or a root counts as one. */
+  operations: number;
+  /** Each crosses the bus once, however often it is read; what is changed in place is in both. */
+  reads: readonly Tensor[];
+  writes: readonly Tensor[];
+  /** Records it once. */
+  record(): void;
+}
+
+/** A kernel at the shape of a model, made when its turn comes: all at once would not fit. */
+export interface KernelCase {
+  name: string;
+  /** T in learning, sequences in decoding. */
+  rows: number;
+  make(space: Space): Kernel;
+  /** How often a decoder layer runs it, forward and backward; 0 outside the layer. */
+  perLayer: number;
+}
+
+/** The ops of a model and tensors of noise for them, until they are released. */
+export class Space {
+  readonly ops: Ops;
+  private tensors: Tensor[] = [];
+  private readonly noise: Float32Array;
+
+  constructor(
+    readonly gpu: Gpu,
+    { headDim }: ModelShape,
+    readonly dtype: Dtype,
+  ) {
+    this.ops = new Ops(gpu, headDim);
+    const random = new Random(1);
+    this.noise = Float32Array.from({ length: 1 << 18 }, () => random.float() - 0.5);
+  }
+
+  /** Uniform in +-1/2, the same numbers again and again: zeros would draw less power, and run faster. */
+  tensor(name: string, length: number, dtype: Dtype = "f32"): Tensor {
+    const { gpu } = this;
+    const bytes = elementBytes(dtype);
+    const tensor = gpu.allocate("buffers", name, length, bytes);
+    this.tensors.push(tensor);
+    const words = packValues(this.noise, dtype, this.noise.length);
+    const total = Math.ceil((length * bytes) / 4);
+    for (let start = 0; start < total; start += words.length) {
+      const count = Math.min(words.length, total - start);
+      const { device } = gpu;
+      device.queue.writeBuffer(tensor.buffer, 4 * start, words, 0, count);
+    }
+    return tensor;
+  }
+
+  indices(name: string, values: Uint32Array): Tensor {
+    const tensor = this.gpu.allocate("buffers", name, values.length);
+    this.tensors.push(tensor);
+    this.gpu.upload(tensor, values);
+    return tensor;
+  }
+
+  release(): void {
+    for (const { buffer } of this.tensors) buffer.destroy();
+    this.tensors = [];
+  }
+}
+
+/**
+ * Measures a kernel. Its roofline (Williams et al. 2009) is the time in which the adapter could at best do
+ * its operations, or move its bytes, whichever is longer; from caches bytes move faster than that.
+ */
+export async function measure(
+  space: Space,
+  { name, rows, perLayer, make }: KernelCase,
+  { flops, bandwidth }: Ceilings,
+): Promise<Row & { ms: number; "ms a layer": number }> {
+  const kernel = make(space);
+  const { gpu } = space;
+  const bytes = [...kernel.reads, ...kernel.writes].reduce(
+    (sum, tensor) => sum + tensor.length * tensor.elementBytes,
+    0,
+  );
+  const effort = gpu.isSoftware ? { tries: 3, seconds: 0.02 } : {};
+  const seconds = await bestSeconds(gpu, kernel.writes[0], kernel.record, effort);
+  space.release();
+  const [computing, moving] = [kernel.operations / flops, bytes / bandwidth];
+  return {
+    name,
+    rows,
+    ms: 1000 * seconds,
+    "GFLOP/s": kernel.operations / seconds / 1e9,
+    "GB/s": bytes / seconds / 1e9,
+    "% of roofline": (100 * Math.max(computing, moving)) / seconds,
+    bound: computing > moving ? "arithmetic" : "bandwidth",
+    "ms a layer": 1000 * seconds * perLayer,
+  };
+}

@@ -1,0 +1,61 @@
+import type { Matrix } from "../../lib/model/matrix.ts";
+import type { Product } from "../../lib/model/ops/matmuls.ts";
+import { PRODUCTS } from "../../lib/model/ops/matmuls.ts";
+import { VOCABULARY_BLOCK } from "../../lib/model/parameters.ts";
+import { WEIGHT_FORMATS } from "../../lib/model/weight-formats.ts";
+import { layerMatrices, type ModelShape } from "../shapes.ts";
+import type { Kernel, KernelCase, Space } from "./kernel.ts";
+
+/** A product of x[T, K] and W[N, K] in `space.dtype`; gradients and logits are f32. */
+function product(space: Space, kind: Product, T: number, K: number, N: number): Kernel {
+  const { ops, dtype } = space;
+  const operations = 2 * T * K * N;
+  const matrix = (name: string, format = dtype): Matrix => {
+    const tensor = space.tensor(name, N * WEIGHT_FORMATS[format].words(K));
+    return { rows: N, columns: K, format, blocks: [{ tensor, firstRow: 0, rows: N }] };
+  };
+  if (kind === "forward") {
+    const [x, w] = [space.tensor("x", T * K, dtype), matrix("w")];
+    const y = space.tensor("y", T * N, dtype);
+    const record = () => ops.linear.forward({ x, y }, w, T);
+    return { operations, reads: [x, w.blocks[0].tensor], writes: [y], record };
+  }
+  const dy = space.tensor("dy", T * N);
+  if (kind === "backwardInput") {
+    const [w, dx] = [matrix("w"), space.tensor("dx", T * K)];
+    const record = () => ops.linear.backwardInput({ dy, dx }, w, T);
+    return { operations, reads: [dy, w.blocks[0].tensor], writes: [dx], record };
+  }
+  const [x, dw] = [space.tensor("x", T * K, dtype), matrix("dw", "f32")];
+  const [{ tensor }] = dw.blocks;
+  const record = () => ops.linear.backwardWeight({ dy, x }, dw, T);
+  return { operations, reads: [dy, x, tensor], writes: [tensor], record };
+}
+
+/** The products of a layer's matrices, and of a block of the vocabulary. */
+export const learningProducts = (model: ModelShape, rows: number): KernelCase[] =>
+  withHead(model).flatMap(({ matrix, K, N, perLayer }) =>
+    PRODUCTS.map((kind) => ({
+      name: `${matrix} ${K} x ${N}, ${kind}`,
+      rows,
+      perLayer,
+      make: (space: Space) => product(space, kind, rows, K, N),
+    })),
+  );
+
+/** Those of decoding, where every weight is read once for a few rows. */
+export const decodingProducts = (model: ModelShape, rows: number): KernelCase[] =>
+  withHead(model).map(({ matrix, K, N }) => ({
+    name: `${matrix} ${K} x ${N}`,
+    rows,
+    perLayer: 0,
+    make: (space: Space) => product(space, "forward", rows, K, N),
+  }));
+
+function withHead(model: ModelShape) {
+  const N = Math.min(model.vocabulary, VOCABULARY_BLOCK);
+  return [
+    ...layerMatrices(model).map((matrix) => ({ ...matrix, perLayer: 1 })),
+    { matrix: "LM head, a block", K: model.hidden, N, perLayer: 0 },
+  ];
+}
