@@ -68,8 +68,12 @@ try {
   });
   const parts = chooseParts(positionals);
   const bench = await Bench.open(values.gpu, [EMBEDDED, ...values.model]);
-  for (const [name, part] of parts) await bench.runPart(name, part);
-  if (values.json) console.log(`\nwrote ${bench.writeResults()}`);
+  let written = "";
+  for (const [name, part] of parts) {
+    await bench.runPart(name, part);
+    if (values.json) written = bench.writeResults(); // a part that fails takes no other with it
+  }
+  if (written) console.log(`\nwrote ${written}`);
 } catch (error) {
   if (!(error instanceof UserError)) throw error;
   console.error(error.message);

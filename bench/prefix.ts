@@ -16,6 +16,11 @@ const MICRO_BATCH = 2304;
 const sharedTokens = (prompt: number) => prompt + SAMPLES * (COMPLETION - 1);
 const unsharedTokens = (prompt: number) => SAMPLES * (prompt + COMPLETION - 1);
 
+/** Keys that all queries of a sequence see: those of `before` tokens, and its own up to each. */
+const pairs = (tokens: number, before = 0) => tokens * before + (tokens * (tokens + 1)) / 2;
+const sharedPairs = (prompt: number) => pairs(prompt) + SAMPLES * pairs(COMPLETION - 1, prompt);
+const unsharedPairs = (prompt: number) => SAMPLES * pairs(prompt + COMPLETION - 1);
+
 /**
  * What it gains to compute a prompt once for its completions, in learning and in sampling: against
  * the same work with a copy of the prompt for each, as most frameworks do it. Both must agree.
@@ -29,8 +34,11 @@ export const prefixPart: Part = {
       const learning = await bench.withGpu((gpu) => learnBothWays(gpu, model, prompt));
       const sampling = await bench.withGpu((gpu) => sampleBothWays(gpu, model, prompt));
       const name = `prompts of ${prompt}`;
-      const tokens = unsharedTokens(prompt) / sharedTokens(prompt);
-      rows.push({ name, prompt, "tokens, times": tokens, ...learning, ...sampling });
+      const expected = {
+        "tokens, times": unsharedTokens(prompt) / sharedTokens(prompt),
+        "query-key pairs, times": unsharedPairs(prompt) / sharedPairs(prompt),
+      };
+      rows.push({ name, prompt, ...expected, ...learning, ...sampling });
     }
     const title = `Prefix sharing, ${model}: ${SAMPLES} completions of ${COMPLETION} tokens, with a copy of the prompt each over sharing it`;
     bench.show({ title, rows });
