@@ -98,7 +98,7 @@ export async function evaluateModel(
     );
     const checkpoint = existsSync(model) ? checkpointOf(modelPath(model)) : null;
     const step = checkpoint?.step ?? at;
-    const file = evaluationFile({ data, model, step, ks: k }, tallies, settings, policy.gpu);
+    const file = evaluationFile({ data, model, step, ks: k }, tallies, settings, policy);
     const path = given.output ?? defaultPath(model, data, checkpoint);
     writeEvaluation(path, file);
     note(`${path} holds the counts of each question`);

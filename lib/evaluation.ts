@@ -13,7 +13,8 @@ import { type Figures, figuresOf } from "./explore/figures.ts";
 import { EXACT_MAJORITY } from "./explore/majority.ts";
 import type { QuestionTally } from "./explore/tally.ts";
 import { diskError, replaceFile } from "./files.ts";
-import type { Gpu } from "./gpu/device.ts";
+import type { TuningTable } from "./gpu/variants.ts";
+import type { Policy } from "./policy/policy.ts";
 import { type PassRow, table } from "./progress.ts";
 import type { RolloutSettings } from "./rollout.ts";
 import { runConfig } from "./run/versions.ts";
@@ -45,6 +46,8 @@ export interface EvaluationFile {
   majority: "exact" | "drawn";
   versions: Record<string, string>;
   adapter: Record<string, unknown>;
+  /** As in a run's `config.json`; files of older versions have none. */
+  tuning?: TuningTable;
   /** By name, with 95 % bootstrap intervals over questions. */
   figures: Record<string, Estimate>;
   questions: QuestionTally[];
@@ -120,11 +123,11 @@ export function evaluationFile(
   what: { data: string; model: string; step: number | null; ks: readonly number[] },
   tallies: QuestionTally[],
   settings: RolloutSettings,
-  gpu: Gpu,
+  policy: Policy,
 ): EvaluationFile {
   const { data, model, step, ks } = what;
   const { seed, temperature, topP, topK, minP, maxCompletionLength } = settings;
-  const { versions, adapter } = runConfig({}, gpu);
+  const { versions, adapter, tuning } = runConfig({}, policy);
   const samples = tallies[0].samples;
   return {
     data,
@@ -136,6 +139,7 @@ export function evaluationFile(
     majority: samples <= EXACT_MAJORITY ? "exact" : "drawn",
     versions,
     adapter,
+    tuning,
     figures: estimates(tallies, ks),
     questions: tallies,
   };

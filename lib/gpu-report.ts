@@ -9,15 +9,18 @@ import { openGpu } from "./policy/policy.ts";
 import { versions } from "./run/versions.ts";
 import { type KernelCheck, selfTest } from "./self-test.ts";
 import type { GpuSettings } from "./settings/measuring.ts";
+import { keptLines, tuneAdapter } from "./tuning/report.ts";
 
 /**
  * Prints what a bug report needs: the adapter, what was chosen for it, its speed, and a self-test of
- * every kernel against its oracle. The exit code is 1 if a kernel fails or the device refuses.
+ * every kernel against its oracle. The exit code is 1 if a kernel fails or the device refuses. With `--tune`
+ * speed and self-test make room for the search for the fastest matrix products.
  */
 export async function gpuReport(settings: GpuSettings): Promise<void> {
   const gpu = await openGpu(settings.gpu);
   for (const [name, text] of description(gpu)) console.log(`${name.padEnd(14)}${text}`);
   try {
+    if (settings.tune) return await tuneAdapter(gpu, settings, (line) => console.log(line));
     await printSpeed(gpu);
     const checks = await selfTest(gpu);
     for (const line of selfTestLines(checks)) console.log(line);
@@ -34,7 +37,8 @@ export async function gpuReport(settings: GpuSettings): Promise<void> {
 }
 
 /** Name and text of each line on program, machine, adapter and choices. */
-function description({ found, device, variants, bindingLimit }: Gpu): [string, string][] {
+function description(gpu: Gpu): [string, string][] {
+  const { found, device, variants, bindingLimit } = gpu;
   const { rlexplore, bun, webgpu, platform } = versions();
   const { limits } = device;
   const { subgroupMinSize: min, subgroupMaxSize: max } = found.adapter.info;
@@ -63,6 +67,7 @@ function description({ found, device, variants, bindingLimit }: Gpu): [string, s
     ],
     ...describeVariants(variants).map((text, i): [string, string] => [i ? "" : "kernels", text]),
     ["", `because ${variants.why}`],
+    ...keptLines(gpu).map((text, i): [string, string] => [i ? "" : "tuned", text]),
   ];
 }
 

@@ -30,7 +30,7 @@ export async function evaluateHeldOut(
   const values = passAtK.map(([k, value]) => `pass@${k} ${value.toFixed(3)}`);
   progress.note(`${name}: ${values.join("  ")}  distinct ${distinct.toFixed(2)}`);
   const what = { data, model: folder.path, step, ks: powersOfTwo(samples) };
-  const file = evaluationFile(what, tallies, settings, policy.gpu);
+  const file = evaluationFile(what, tallies, settings, policy);
   writeEvaluation(evaluationPath(folder.path, data, step), file);
   folder.appendMetrics({ step, evaluation: result });
   return result;

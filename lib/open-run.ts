@@ -17,6 +17,7 @@ import { Ledger } from "./run/ledger.ts";
 import { runConfig } from "./run/versions.ts";
 import { storedSettings } from "./settings/stored.ts";
 import type { TrainSettings } from "./settings/training.ts";
+import { tuneFor } from "./tuning/tuning.ts";
 
 /** What a resumed run needs beside weights, moments and ledger. */
 export interface TrainerState {
@@ -73,11 +74,12 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   const formats = baseFormats(settings, base.config, base.tensors);
   const longest = longestPrompt([...questions.drawn, ...heldOut]);
   const needs = trainingNeeds(settings, longest, formats);
-  const policy = await Policy.open(gpu, base, needs, (plan) => progress.note(formatPlan(plan)));
+  const begun = settings.resume ? RunFolder.open(settings.resume) : undefined;
+  const show = (text: string) => progress.note(text);
+  const tune = tuneFor(gpu, { ...settings, begun: begun?.readConfig() }, show);
+  const policy = await Policy.open(gpu, base, needs, (plan) => show(formatPlan(plan)), tune);
 
-  const folder = settings.resume
-    ? RunFolder.open(settings.resume)
-    : RunFolder.create(settings.outputDir, settings.data);
+  const folder = begun ?? RunFolder.create(settings.outputDir, settings.data);
   const ledger = new Ledger(folder.ledgerPath);
   const checkpoint = settings.resume ? await latestCheckpoint<TrainerState>(folder.path) : null;
   const step = checkpoint?.step ?? 0;
@@ -97,7 +99,7 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
 
   // a run that is the model here may go on, and its newest checkpoint be another one
   const stored = storedSettings({ ...settings, model: modelPath(settings.model) });
-  folder.writeConfig(runConfig(stored, gpu));
+  folder.writeConfig(runConfig(stored, policy));
   if (checkpoint) {
     await policy.load(policy.trained, checkpoint.tensors);
     await policy.loadMoments(checkpoint.optimizer);

@@ -9,6 +9,7 @@ import { openNamedModel, prompterOf } from "./policy/named-model.ts";
 import { openGpu, Policy } from "./policy/policy.ts";
 import { openData, outcomeOf, shuffleSeedOf } from "./questions.ts";
 import { fitContext, longestPrompt, prepareQuestions, type Question } from "./rollout.ts";
+import { type RunTuning, tuneFor } from "./tuning/tuning.ts";
 
 /** What the commands need that ask a model the questions of a file, and teach it nothing. */
 interface SamplingNeeds extends ReadOptions, PromptSettings {
@@ -23,6 +24,7 @@ interface SamplingNeeds extends ReadOptions, PromptSettings {
   outcome: string;
   outcomeTimeout: number;
   gpu: string | null;
+  noTune: boolean;
   dtype: Dtype;
   maxCompletionLength: number | null;
   samplingBatchSize: number;
@@ -39,11 +41,13 @@ export interface OpenSampling<S> {
 /**
  * Reads the questions and opens model and GPU.
  * @param samples completions of a question
+ * @param begun the configuration of the run that goes on
  */
 export async function openSampling<S extends SamplingNeeds>(
   asked: S,
   samples: number,
   note: (text: string) => void,
+  begun?: RunTuning,
 ): Promise<OpenSampling<S>> {
   const source = await openData(asked.data, asked);
   const given = { ...asked, outcome: await outcomeOf(asked, source, note) };
@@ -71,6 +75,7 @@ export async function openSampling<S extends SamplingNeeds>(
   };
   const formats = baseFormats(settings, model.config, model.tensors);
   const needs = { dtype: settings.dtype, sampling, formats };
-  const policy = await Policy.open(gpu, model, needs, (plan) => note(formatPlan(plan)));
+  const tune = tuneFor(gpu, { ...given, begun }, note);
+  const policy = await Policy.open(gpu, model, needs, (plan) => note(formatPlan(plan)), tune);
   return { policy, questions, settings };
 }

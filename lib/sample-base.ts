@@ -22,13 +22,12 @@ export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal
   if (!given.resume) RunFolder.requireFree(given.outputDir);
   const progress = new Progress({ total: given.maxSteps, ...given });
   const note = (text: string) => progress.note(text);
-  const opened = await openSampling(given, given.numGenerations, note);
+  const begun = given.resume ? RunFolder.open(given.resume) : undefined;
+  const opened = await openSampling(given, given.numGenerations, note, begun?.readConfig());
   const { policy, questions, settings } = opened;
   const { promptsPerStep, numGenerations, maxSteps } = settings;
   const seed = shuffleSeedOf(settings);
-  const folder = settings.resume
-    ? RunFolder.open(settings.resume)
-    : RunFolder.create(settings.outputDir, settings.data);
+  const folder = begun ?? RunFolder.create(settings.outputDir, settings.data);
   const ledger = new Ledger(folder.ledgerPath);
   try {
     // a step is one transaction: what is in the ledger is whole
@@ -41,7 +40,7 @@ export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal
     folder.removeMetricsAfter(step);
     if (step > 0) note(`resumed after step ${step}`);
     const stored = storedSettings({ ...settings, model: modelPath(settings.model) });
-    folder.writeConfig(runConfig(stored, policy.gpu));
+    folder.writeConfig(runConfig(stored, policy));
     const solved = new Set(ledger.solvedQuestions());
     progress.start();
     while (step < maxSteps && !signal?.aborted) {

@@ -4,6 +4,7 @@ import { openNamedModel, prompterOf } from "./policy/named-model.ts";
 import { closeGpu, openGpu, Policy } from "./policy/policy.ts";
 import { fitContext, longestPrompt, PURPOSE, rollout } from "./rollout.ts";
 import type { SampleSettings } from "./settings/measuring.ts";
+import { tuneFor } from "./tuning/tuning.ts";
 
 /** No answer is known here, so none is right. */
 const NO_GOLD = "";
@@ -33,7 +34,9 @@ export async function sample(given: SampleSettings): Promise<void> {
     maxNewTokens: maxCompletionLength,
   };
   const formats = baseFormats(settings, model.config, model.tensors);
-  const policy = await Policy.open(gpu, model, { dtype: settings.dtype, sampling, formats });
+  const needs = { dtype: settings.dtype, sampling, formats };
+  const tune = tuneFor(gpu, settings, (text) => console.error(text));
+  const policy = await Policy.open(gpu, model, needs, undefined, tune);
   const groups = await rollout(policy, questions, numGenerations, settings, PURPOSE.sample, 0);
   for (const { question, completions } of groups) {
     if (settings.json) {

@@ -134,7 +134,7 @@ export interface KernelCheck {
 export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<KernelCheck[]> {
   const headDim = 16;
   const ops = new Ops(gpu, headDim, variants);
-  const isTiled = variants.matmul === "tiled";
+  const hasClasses = variants.tiles[variants.matmul].includes(" ");
   const worst = new Map<string, OutputCheck>();
   const run = async (cases: KernelCase[], suffix = "") => {
     for (const kernelCase of cases) {
@@ -147,10 +147,10 @@ export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<Kerne
     }
   };
   await run(smallCases(headDim));
-  if (isTiled) await run(manyRows());
+  if (hasClasses) await run(manyRows());
   if (hasHalves(gpu)) {
     await run(halfCases(headDim), HALF_SUFFIX);
-    if (isTiled) await run(manyRows("f16"), HALF_SUFFIX);
+    if (hasClasses) await run(manyRows("f16"), HALF_SUFFIX);
   }
   const checks = Array.from(worst, ([kernel, { error, tolerance, norm }]) => ({
     kernel,
@@ -158,7 +158,7 @@ export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<Kerne
     tolerance: tolerance / (norm || 1),
     passed: error <= tolerance,
   }));
-  return isTiled ? [...checks, ...(await sameBits(gpu, ops))] : checks;
+  return hasClasses ? [...checks, ...(await sameBits(gpu, ops))] : checks;
 }
 
 /** Whether an output depends on how many rows are in flight: `error` is the share of outputs that do. */

@@ -16,6 +16,7 @@ import { runConfig } from "./run/versions.ts";
 import { loraOf } from "./settings/shared.ts";
 import { storedSettings } from "./settings/stored.ts";
 import type { SftSettings } from "./settings/training.ts";
+import { tuneFor } from "./tuning/tuning.ts";
 
 /** A row as tokens. The completion ends with the end-of-text token. */
 interface Example {
@@ -62,10 +63,12 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   };
   const formats = baseFormats(settings, model.config, model.tensors);
   const needs = { dtype: settings.dtype, learning, formats };
-  const policy = await Policy.open(gpu, model, needs, (plan) => progress.note(formatPlan(plan)));
+  const note = (text: string) => progress.note(text);
+  const tune = tuneFor(gpu, settings, note);
+  const policy = await Policy.open(gpu, model, needs, (plan) => note(formatPlan(plan)), tune);
   if (settings.fromScratch) drawWeights(policy, settings.seed);
   const run = RunFolder.create(settings.outputDir, settings.data);
-  run.writeConfig(runConfig(storedSettings({ ...settings, maxSteps }), gpu));
+  run.writeConfig(runConfig(storedSettings({ ...settings, maxSteps }), policy));
 
   const batch = new PackedBatch(settings.microBatchTokens);
   const logprobs = new Float32Array(settings.microBatchTokens);

@@ -171,6 +171,20 @@ describe("resume", () => {
   });
 });
 
+test("a resumed run keeps the kernels it was begun with", async () => {
+  const path = await run({ "max-steps": 2 });
+  const file = join(path, "config.json");
+  const config = JSON.parse(readFileSync(file, "utf8"));
+  const key = "forward 64x192 f32 f32";
+  config.tuning[key] = config.tuning[key].startsWith("plain") ? "tiled 64x64" : "plain 4x8";
+  writeFileSync(file, JSON.stringify(config));
+  await train(trainSettings(["--resume", path, "--max-steps", "3", "--quiet"], readStored));
+  expect(RunFolder.open(path).readConfig().tuning).toEqual(config.tuning);
+  // sums in another order: the same numbers, in other bits
+  expect(weights(path).equals(weights(plain))).toBe(false);
+  expect(metrics(path)[2].loss).toBeCloseTo(metrics(plain)[2].loss, 4);
+});
+
 describe("the algorithm", () => {
   test("the importance ratio of the first update is 1", () => {
     for (const { ratio } of metrics(plain)) expect(Math.abs(ratio - 1)).toBeLessThan(1e-5);

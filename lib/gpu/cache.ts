@@ -1,15 +1,54 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
 /**
- * Folders where unpacked libraries may live, best first: the user's cache folder, then a private
+ * Folders where unpacked libraries and what was measured may live, best first: the user's cache folder, then a private
  * folder under the temporary one for users whose home is read-only or not executable.
  */
 function cacheFolders(): string[] {
   const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
   const user = XDG_CACHE_HOME || LOCALAPPDATA || join(homedir(), ".cache");
   return [join(user, "rlexplore"), join(tmpdir(), `rlexplore-${process.getuid?.() ?? "cache"}`)];
+}
+
+/** The first file of this name in the cache, and what `parse` makes of it; files that it throws at are none. */
+export function readCached<T>(
+  name: string,
+  parse: (text: string) => T,
+  folders = cacheFolders(),
+): { path: string; value: T } | null {
+  for (const folder of folders) {
+    try {
+      const path = join(folder, name);
+      return { path, value: parse(readFileSync(path, "utf8")) };
+    } catch {}
+  }
+  return null;
+}
+
+/**
+ * Writes a file of the cache aside and renames it, in the first folder where that works.
+ * @returns its path, or null where no folder will do
+ */
+export function writeCached(name: string, text: string, folders = cacheFolders()): string | null {
+  for (const folder of folders) {
+    const path = join(folder, name);
+    const aside = `${path}.${crypto.randomUUID()}`;
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      if (process.getuid && statSync(folder).uid !== process.getuid()) continue;
+      try {
+        writeFileSync(aside, text);
+        renameSync(aside, path);
+      } finally {
+        rmSync(aside, { force: true });
+      }
+      return path;
+    } catch {}
+  }
+  return null;
 }
 
 /**

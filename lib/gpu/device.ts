@@ -97,6 +97,15 @@ export class Gpu implements Allocator {
     return makeTensor(name, buffer, 0, length, elementBytes);
   }
 
+  /** Gives back what `allocate` gave, for work that comes before a run or beside it. */
+  free(tensors: readonly Tensor[]): void {
+    for (const { buffer } of tensors) {
+      this.allocatedBytes -= buffer.size;
+      this.buffers.splice(this.buffers.indexOf(buffer), 1);
+      buffer.destroy();
+    }
+  }
+
   /** Writes words of four bytes to the beginning of `tensor`; of halves, two make one. */
   upload(tensor: Tensor, data: Float32Array | Uint32Array, start = 0, count = data.length): void {
     if (count * 4 > tensor.length * tensor.elementBytes)
@@ -116,6 +125,25 @@ export class Gpu implements Allocator {
   async read<T extends Float32Array | Uint32Array>(tensor: Tensor, into: T): Promise<T> {
     await this.commands.read([tensor], [into]);
     return into;
+  }
+
+  /** Does work that the device may refuse without harm to what comes after. @returns its complaint, or null */
+  async attempt(work: () => Promise<void>): Promise<string | null> {
+    const kinds = ["validation", "internal", "out-of-memory"] as const;
+    for (const kind of kinds) this.device.pushErrorScope(kind);
+    let complaint: string | null = null;
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof GpuError)) throw error;
+      complaint = error.message;
+    } finally {
+      for (const _ of kinds) {
+        const error = await this.device.popErrorScope();
+        if (error) complaint = describe(error);
+      }
+    }
+    return complaint;
   }
 
   /** Throws what the device has complained about since it was opened, if anything. */

@@ -9,8 +9,7 @@ export interface Variants {
   readonly matmul: MatmulKernel;
   /** The tiles of each family, by row class; one name is for all classes. */
   readonly tiles: Readonly<Record<MatmulKernel, string>>;
-  /** What tuning chose: from the key of a product's shape to a family and its tiles. */
-  readonly tuned: Readonly<Record<string, string>>;
+  readonly tuned: TuningTable;
   /** Invocations that share a row in rmsnorm, logprob and sample; fixes the order of their sums. */
   readonly lanes: number;
   /** The same for rows as long as a vocabulary. */
@@ -19,6 +18,9 @@ export interface Variants {
   readonly readEvery: number;
   readonly why: string;
 }
+
+/** What tuning chose: from the key of a product's shape to a family and its tiles. */
+export type TuningTable = Readonly<Record<string, string>>;
 
 export const MATMUL_KERNELS = ["plain", "tiled"] as const;
 export type MatmulKernel = (typeof MATMUL_KERNELS)[number];

@@ -1,16 +1,60 @@
 import type { Gpu } from "../gpu/device.ts";
 import { bestSeconds } from "../gpu/measure.ts";
-import type { ElementBytes } from "../gpu/memory.ts";
+import type { Tensor } from "../gpu/memory.ts";
 import type { Matrix } from "./matrix.ts";
-import type { Product } from "./ops/matmuls.ts";
+import type { MatmulShape, Product } from "./ops/matmuls.ts";
 import type { Ops } from "./ops.ts";
 import { type Dtype, elementBytes } from "./precision.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "./weight-formats.ts";
 
-/**
- * Floating-point operations a second of one product of x[T, K] and W[N, K]; N is a multiple of 4. x and y
- * are of `dtype`, gradients f32.
- */
+/** The tensors of one product, to measure it with any ops at up to `maxRows` rows; N is a multiple of 4. */
+export class MatmulTrial {
+  private readonly tensors: Tensor[] = [];
+  private readonly record: (ops: Ops, T: number) => void;
+  private readonly result: Tensor;
+
+  constructor(
+    private readonly gpu: Gpu,
+    { product, K, N, format, dtype }: MatmulShape,
+    maxRows: number,
+  ) {
+    const make = (name: string, length: number, of: Dtype = "f32") => {
+      const tensor = gpu.allocate("buffers", name, length, elementBytes(of));
+      this.tensors.push(tensor);
+      return tensor;
+    };
+    const matrix = (format: WeightFormat): Matrix => {
+      const tensor = make("w", N * WEIGHT_FORMATS[format].words(K));
+      return { rows: N, columns: K, format, blocks: [{ tensor, firstRow: 0, rows: N }] };
+    };
+    if (product === "forward") {
+      const [x, w] = [make("x", maxRows * K, dtype), matrix(format)];
+      const y = make("y", maxRows * N, dtype);
+      this.result = y;
+      this.record = ({ linear }, T) => linear.forward({ x, y }, w, T);
+    } else if (product === "backwardInput") {
+      const [dy, w, dx] = [make("dy", maxRows * N), matrix(format), make("dx", maxRows * K)];
+      this.result = dx;
+      this.record = ({ linear }, T) => linear.backwardInput({ dy, dx }, w, T);
+    } else {
+      const [dy, x] = [make("dy", maxRows * N), make("x", maxRows * K, dtype)];
+      const dw = matrix("f32");
+      this.result = dw.blocks[0].tensor;
+      this.record = ({ linear }, T) => linear.backwardWeight({ dy, x }, dw, T);
+    }
+  }
+
+  /** Of the product of T rows. */
+  seconds(ops: Ops, T: number, timing?: Parameters<typeof bestSeconds>[3]): Promise<number> {
+    return bestSeconds(this.gpu, this.result, () => this.record(ops, T), timing);
+  }
+
+  free(): void {
+    this.gpu.free(this.tensors);
+  }
+}
+
+/** Floating-point operations a second of one product of x[T, K] and W[N, K], x and y being of `dtype`. */
 export async function matmulRate(
   gpu: Gpu,
   ops: Ops,
@@ -19,26 +63,8 @@ export async function matmulRate(
   format: WeightFormat = "f32",
   dtype: Dtype = "f32",
 ): Promise<number> {
-  const make = (name: string, length: number, bytes?: ElementBytes) =>
-    gpu.allocate("buffers", name, length, bytes);
-  const bytes = elementBytes(dtype);
-  const [rows, wide] = [make("x", T * K, bytes), make("dy", T * N)];
-  const y = make("y", T * N, bytes);
-  const weights = make("w", N * WEIGHT_FORMATS[format].words(K));
-  const out = make("product", Math.max(T * K, T * N, N * K));
-  const matrix = (tensor: typeof weights): Matrix => ({
-    rows: N,
-    columns: K,
-    format,
-    blocks: [{ tensor, firstRow: 0, rows: N }],
-  });
-  const [weight, gradient] = [matrix(weights), { ...matrix(out), format: "f32" as const }];
-  const record = {
-    forward: () => ops.linear.forward({ x: rows, y }, weight, T),
-    backwardInput: () => ops.linear.backwardInput({ dy: wide, dx: out }, weight, T),
-    backwardWeight: () => ops.linear.backwardWeight({ dy: wide, x: rows }, gradient, T),
-  };
-  const seconds = await bestSeconds(gpu, product === "forward" ? y : out, record[product]);
-  for (const { buffer } of [rows, wide, y, weights, out]) buffer.destroy();
+  const trial = new MatmulTrial(gpu, { product, K, N, format, dtype }, T);
+  const seconds = await trial.seconds(ops, T);
+  trial.free();
   return (2 * T * K * N) / seconds;
 }

@@ -1,43 +1,69 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Matrix } from "../model/matrix.ts";
 import type { Ops } from "../model/ops.ts";
+import { type Dtype, elementBytes } from "../model/precision.ts";
+import { packValues, type WeightFormat } from "../model/weight-formats.ts";
 import { Random } from "./random.ts";
+
+const ENTRIES = ["forward", "backward_input"] as const;
+type Entry = (typeof ENTRIES)[number];
+
+interface Options {
+  /** Makes the products of few rows. */
+  fewer?: Ops;
+  entries?: readonly Entry[];
+  /** Of W. */
+  format?: WeightFormat;
+  /** Of x. */
+  dtype?: Dtype;
+}
 
 /**
  * Batch invariance, tried: the share of outputs of a product of few rows whose bits differ from those of the
  * same rows among more, by entry point. 0 is as it must be, whatever the tiles that `ops` has for so many rows.
- * @param fewer makes the products of few rows
  */
-export async function rowClassDifferences(gpu: Gpu, ops: Ops, fewer = ops) {
-  const [most, K, N] = [80, 148, 76];
+export async function rowClassDifferences(
+  gpu: Gpu,
+  ops: Ops,
+  { fewer = ops, entries = ENTRIES, format = "f32", dtype = "f32" }: Options = {},
+) {
+  const [most, K, N] = [80, 160, 76];
   const random = new Random(41);
-  const make = (name: string, length: number) => gpu.allocate("buffers", name, length);
+  const make = (name: string, length: number, of: Dtype = "f32") =>
+    gpu.allocate("buffers", name, length, elementBytes(of));
+  const normal = (length: number) => Float32Array.from(random.normal(length));
   const filled = (name: string, length: number) => {
     const tensor = make(name, length);
-    gpu.upload(tensor, Float32Array.from(random.normal(length)));
+    gpu.upload(tensor, normal(length));
     return tensor;
   };
-  const [x, w, dy] = [filled("x", most * K), filled("w", N * K), filled("dy", most * N)];
+  const x = make("x", most * K, dtype);
+  const values = normal(most * K);
+  gpu.upload(x, dtype === "f16" ? new Uint32Array(Float16Array.from(values).buffer) : values);
+  const words = packValues(normal(N * K), format, K);
+  const w = make("w", words.length);
+  gpu.upload(w, words);
+  const dy = filled("dy", most * N);
   const [y, dx] = [make("y", most * N), make("dx", most * K)];
   const blocks: Matrix["blocks"] = [{ tensor: w, firstRow: 0, rows: N }];
-  const weight: Matrix = { rows: N, columns: K, format: "f32", blocks };
-  const products = async ({ linear }: Ops, rows: number) => {
-    linear.forward({ x, y }, weight, rows);
+  const weight: Matrix = { rows: N, columns: K, format, blocks };
+  const product = ({ linear }: Ops, entry: Entry, rows: number) => {
+    if (entry === "forward") {
+      linear.forward({ x, y }, weight, rows);
+      return gpu.read(y, new Uint32Array(rows * N));
+    }
     linear.backwardInput({ dy, dx }, weight, rows);
-    return {
-      forward: await gpu.read(y, new Uint32Array(rows * N)),
-      backward_input: await gpu.read(dx, new Uint32Array(rows * K)),
-    };
+    return gpu.read(dx, new Uint32Array(rows * K));
   };
   const shares = { forward: 0, backward_input: 0 };
-  const among = await products(ops, most);
-  for (const rows of [1, 17, 64]) {
-    const alone = await products(fewer, rows);
-    for (const entry of ["forward", "backward_input"] as const) {
-      const differing = alone[entry].filter((bits, i) => bits !== among[entry][i]).length;
-      shares[entry] = Math.max(shares[entry], differing / alone[entry].length);
+  for (const entry of entries) {
+    const among = await product(ops, entry, most);
+    for (const rows of [1, 7, 17, 64]) {
+      const alone = await product(fewer, entry, rows);
+      const differing = alone.filter((bits, i) => bits !== among[i]).length;
+      shares[entry] = Math.max(shares[entry], differing / alone.length);
     }
   }
-  for (const { buffer } of [x, w, dy, y, dx]) buffer.destroy();
+  gpu.free([x, w, dy, y, dx]);
   return shares;
 }

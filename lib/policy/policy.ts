@@ -4,6 +4,7 @@ import { Random } from "../data/random.ts";
 import { Gpu } from "../gpu/device.ts";
 import type { MemoryPlanner } from "../gpu/memory.ts";
 import { profileTable, requestedProfile } from "../gpu/profile.ts";
+import type { TuningTable } from "../gpu/variants.ts";
 import { isHubName } from "../hub.ts";
 import type { AdaptedModel } from "../model/adapter.ts";
 import { Decoder } from "../model/decoder.ts";
@@ -11,6 +12,7 @@ import { endTokens, type ModelFolder } from "../model/folder.ts";
 import { Sampler } from "../model/generate.ts";
 import { Learner } from "../model/learner.ts";
 import { type Adapters, initialAdapter, type LoraConfig } from "../model/lora.ts";
+import type { MatmulShape } from "../model/ops/matmuls.ts";
 import { Optimizer } from "../model/optimizer.ts";
 import type { Parameters, Weights } from "../model/parameters.ts";
 import { requireDtype } from "../model/precision.ts";
@@ -21,7 +23,11 @@ import { readPacked } from "../model/weight-formats.ts";
 import { EMBEDDED } from "../settings/shared.ts";
 import { PolicyMemory, type PolicyNeeds, planMemory } from "./memory-plan.ts";
 import { tokenizerOf } from "./named-model.ts";
+import { productsOf } from "./products.ts";
 import { requireRoom } from "./savings.ts";
+
+/** Settles what makes products of these shapes, before anything is allocated. */
+export type Tune = (shapes: readonly MatmulShape[]) => Promise<TuningTable>;
 
 /** A language model on the GPU, with what a run needs to sample from it and to train it. */
 export class Policy {
@@ -41,6 +47,8 @@ export class Policy {
     readonly model: ModelFolder,
     private readonly memory: PolicyMemory,
     private readonly needs: PolicyNeeds,
+    /** What makes each matrix product. */
+    readonly tuning: TuningTable,
   ) {
     this.tokenizer = tokenizerOf(model);
     this.stopIds = new Set(this.tokenizer.stopIds(endTokens(model)));
@@ -49,7 +57,7 @@ export class Policy {
     const adapted = adapters && { adapters: adapters.adapters };
     this.weights = { embedding, head, finalNorm, layers, ...adapted };
     this.trained = adapters ?? weights;
-    this.decoder = new Decoder(gpu, model.config, memory.ropeTable);
+    this.decoder = new Decoder(gpu, model.config, memory.ropeTable, tuning);
     this.samplerOrNone = memory.sampler && new Sampler(gpu, this.decoder, memory.sampler);
     this.learnerOrNone = memory.learner && new Learner(gpu, this.decoder, memory.learner);
     this.optimizerOrNone =
@@ -59,8 +67,9 @@ export class Policy {
   }
 
   /**
-   * Plans the memory, tells it to `report` part by part, allocates it, and loads the weights (if the
-   * model has any: one opened without is filled by the caller).
+   * Plans the memory, tells it to `report` part by part, asks `tune` what shall make the products,
+   * allocates the memory, and loads the weights (if the model has any: one opened without is filled by
+   * the caller).
    * @throws UserError if the adapter cannot hold the run, saying what would make it fit
    */
   static async open(
@@ -68,14 +77,16 @@ export class Policy {
     model: AdaptedModel,
     needs: PolicyNeeds,
     report: (plan: MemoryPlanner) => void = () => {},
+    tune: Tune = async () => ({}),
   ): Promise<Policy> {
     requireDtype(gpu, needs.dtype ?? "f32");
     const lora = needs.learning?.lora ?? model.adapter?.lora ?? null;
     const plan = planMemory(model.config, gpu, needs, lora);
     requireRoom(plan, gpu, model.config, needs, lora);
     report(plan);
+    const tuning = await tune(productsOf(model.config, gpu, needs, lora));
     const memory = new PolicyMemory(gpu, model.config, needs, gpu.variants.readEvery, lora);
-    const policy = new Policy(gpu, model, memory, needs);
+    const policy = new Policy(gpu, model, memory, needs, tuning);
     if (model.tensors.size > 0) await policy.load(memory.weights, model.tensors);
     if (memory.reference) {
       if (memory.rounded) await policy.load(memory.reference, model.tensors);

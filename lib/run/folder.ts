@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from
 import { basename, extname, join } from "node:path";
 import { UserError } from "../errors.ts";
 import { diskError, replaceFile } from "../files.ts";
+import type { TuningTable } from "../gpu/variants.ts";
 import { checkpointPath, checkpointSteps } from "./checkpoint.ts";
 import { EventFile, taggedNumbers } from "./tensorboard.ts";
 
@@ -11,6 +12,8 @@ export interface RunConfig<Settings extends object> {
   /** Of rlexplore and of what it runs on. */
   versions: Record<string, string>;
   adapter: Record<string, unknown>;
+  /** What makes each matrix product: same seed, adapter and table, same bits. */
+  tuning: TuningTable;
 }
 
 /**

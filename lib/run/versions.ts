@@ -1,5 +1,6 @@
 import packageJson from "../../package.json" with { type: "json" };
 import type { Gpu } from "../gpu/device.ts";
+import type { TuningTable } from "../gpu/variants.ts";
 import type { RunConfig } from "./folder.ts";
 
 export const VERSION = packageJson.version;
@@ -15,16 +16,12 @@ export const versions = () => ({
 /** What a run's `config.json` says of the program, the machine and the settings. */
 export function runConfig<Settings extends object>(
   settings: Settings,
-  { found, variants }: Gpu,
+  { gpu: { found }, tuning }: { gpu: Gpu; tuning: TuningTable },
 ): RunConfig<Settings> {
   return {
     settings,
     versions: versions(),
-    adapter: {
-      name: found.name,
-      driver: found.driver,
-      kind: found.kind,
-      matmul: variants.matmul,
-    },
+    adapter: { name: found.name, driver: found.driver, kind: found.kind },
+    tuning,
   };
 }

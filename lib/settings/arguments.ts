@@ -216,5 +216,7 @@ export function banditSettings(args: string[]): BanditSettings {
 export function gpuSettings(args: string[]): GpuSettings {
   const { flags, given, positionals } = parseFlags(gpuGroups, args);
   if (positionals.length > 0) fail(`gpu takes no argument: did you mean --gpu ${positionals[0]}?`);
+  const own = ["model", "dtype"].find((key) => given[key] !== undefined);
+  if (own && !given.tune) fail(`--${own} is for --tune: rlexplore gpu --tune --${own} ...`);
   return complete(flags, given) as GpuSettings;
 }

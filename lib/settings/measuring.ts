@@ -8,6 +8,7 @@ import {
   type SettingsIn,
   text,
   texts,
+  toggle,
 } from "./flags.ts";
 import {
   baseDtype,
@@ -16,6 +17,7 @@ import {
   gpu,
   hubData,
   model,
+  noTune,
   OURS,
   outcome,
   outcomeTimeout,
@@ -50,6 +52,7 @@ export const sampleGroups = {
     baseDtype,
     seed,
     gpu,
+    noTune,
     dtype,
     json: showing.json,
   },
@@ -90,6 +93,7 @@ export const evalGroups = {
     seed,
     ...showing,
     gpu,
+    noTune,
     dtype,
   },
 } satisfies FlagGroups;
@@ -109,6 +113,7 @@ export const compareGroups = {
     ),
     ...showing,
     gpu,
+    noTune,
   },
 } satisfies FlagGroups;
 
@@ -164,7 +169,17 @@ export const banditGroups = {
   },
 } satisfies FlagGroups;
 
-export const gpuGroups = { Options: { gpu } } satisfies FlagGroups;
+export const gpuGroups = {
+  Options: {
+    gpu,
+    tune: toggle(
+      "Measure every kernel for the matrix products of a model, show the rates, and keep the choice in the " +
+        "user's cache folder: it is used from then on, and by new runs alone.",
+    ),
+    model: { ...model, help: "The model that --tune is for: any that train takes." },
+    dtype: { ...dtype, help: "What --tune takes weights and activations to be stored in." },
+  },
+} satisfies FlagGroups;
 
 export type SampleSettings = SettingsIn<typeof sampleGroups> & { questions: string[] };
 /** `k` is ascending and at most `numSamples`. */

@@ -10,7 +10,7 @@ import { complete, parseFlags } from "./parse.ts";
 export const CHANGEABLE = new Set(
   (
     "resume maxSteps outcomeTimeout microBatchTokens gradientCheckpointing samplingBatchSize evalFile evalSplit evalSteps evalSamples saveSteps saveTotalLimit " +
-    "saveBest logCompletions tensorboard quiet json gpu"
+    "saveBest logCompletions tensorboard quiet json gpu noTune"
   ).split(" "),
 );
 

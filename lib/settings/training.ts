@@ -22,6 +22,7 @@ import {
   hubData,
   lora,
   model,
+  noTune,
   OURS,
   optimizer,
   outcome,
@@ -199,6 +200,7 @@ export const trainGroups = {
     ),
     ...showing,
     gpu,
+    noTune,
     dtype,
   },
 } satisfies FlagGroups;
@@ -224,7 +226,7 @@ export const sampleBaseGroups = {
   },
   Prompts: prompting,
   Sampling: { ...sampling, baseDtype },
-  Showing: { ...showing, gpu, dtype },
+  Showing: { ...showing, gpu, noTune, dtype },
 } satisfies FlagGroups;
 
 export const sftGroups = {
@@ -246,7 +248,7 @@ export const sftGroups = {
     ...optimizer,
   },
   LoRA: lora,
-  "Saving and showing": { ...saving, ...showing, gpu, dtype },
+  "Saving and showing": { ...saving, ...showing, gpu, noTune, dtype },
 } satisfies FlagGroups;
 
 export const planGroups = {

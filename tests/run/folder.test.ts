@@ -51,6 +51,7 @@ describe("config.json", () => {
     settings: { seed: 1 },
     versions: { rlexplore: "0.1.0" },
     adapter: { name: "x" },
+    tuning: {},
   };
 
   test("comes back as it was", () => {

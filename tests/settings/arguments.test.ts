@@ -229,7 +229,12 @@ describe("other commands", () => {
   });
 
   test("gpu", () => {
-    expect(gpuSettings(["--gpu", "llvm"])).toEqual({ gpu: "llvm" });
+    const plain = { gpu: "llvm", tune: false, model: "embedded", dtype: "f32" } as const;
+    expect(gpuSettings(["--gpu", "llvm"])).toEqual(plain);
+    expect(gpuSettings(["--tune", "--model", "m"])).toMatchObject({ tune: true, model: "m" });
+    expect(() => gpuSettings(["--model", "m"])).toThrow(/--model is for --tune/);
+    expect(() => gpuSettings(["--tune=1"])).toThrow(/--tune takes no value/);
+    expect(() => gpuSettings(["--no-tune"])).toThrow(/unknown flag --no-tune/);
     expect(() => gpuSettings(["llvm"])).toThrow(/did you mean --gpu llvm\?/);
   });
 });

@@ -1,6 +1,6 @@
 import plainSource from "../../../shaders/matmul.wgsl" with { type: "text" };
 import tiledSource from "../../../shaders/matmul-tiled.wgsl" with { type: "text" };
-import type { MatmulKernel, Variants } from "../../gpu/variants.ts";
+import type { MatmulKernel, TuningTable, Variants } from "../../gpu/variants.ts";
 import type { Matrix } from "../matrix.ts";
 import type { Dtype } from "../precision.ts";
 import type { WeightFormat } from "../weight-formats.ts";
@@ -101,6 +101,12 @@ function tiledTile(rows: number, vectors: number, groupY: number, groupX: number
   };
 }
 
+/** Whether a device can run the family at all. */
+export const runsOn = ({ features, limits }: GPUDevice, { feature, limits: needs }: MatmulFamily) =>
+  (feature === undefined || features.has(feature)) &&
+  needs.invocations <= limits.maxComputeInvocationsPerWorkgroup &&
+  needs.sharedBytes <= limits.maxComputeWorkgroupStorageSize;
+
 /** The name under which the kernels of a family are compiled with a tile. */
 export const matmulName = ({ shader }: MatmulFamily, { name }: Tile) => `${shader}-${name}`;
 
@@ -131,6 +137,15 @@ export function parseChoice(text: string): MatmulChoice | undefined {
   return tiles.every((tile) => tile !== undefined) ? { family, tiles } : undefined;
 }
 
+/** The entries of a table, read from a file, that name matmuls there are and a device can run. */
+export function knownChoices(table: unknown, device: GPUDevice): TuningTable {
+  const entries = Object.entries(table ?? {}).filter(([, text]) => {
+    const choice = typeof text === "string" && parseChoice(text);
+    return choice && runsOn(device, choice.family);
+  });
+  return Object.fromEntries(entries);
+}
+
 /** What makes a shape on an adapter with these variants. */
 export function matmulChoice(variants: MatmulVariants, shape: MatmulShape): MatmulChoice {
   const tuned = parseChoice(variants.tuned[shapeKey(shape)] ?? "");
@@ -140,7 +155,10 @@ export function matmulChoice(variants: MatmulVariants, shape: MatmulShape): Matm
 type MatmulVariants = Pick<Variants, "matmul" | "tiles" | "tuned">;
 
 /** The same without tuning: the adapter's family if it makes the shape, else the one that makes all. */
-export function builtInChoice({ matmul, tiles }: MatmulVariants, shape: MatmulShape): MatmulChoice {
+export function builtInChoice(
+  { matmul, tiles }: Pick<Variants, "matmul" | "tiles">,
+  shape: MatmulShape,
+): MatmulChoice {
   const wanted = MATMUL_FAMILIES.find(({ name }) => name === matmul);
   const { name } = wanted?.makes(shape) ? wanted : MATMUL_FAMILIES[0];
   return parseChoice(`${name} ${tiles[name]}`) as MatmulChoice;

@@ -5,12 +5,13 @@ import q8_0 from "../../../shaders/weights/q8_0.wgsl" with { type: "text" };
 import type { WeightFormat } from "../weight-formats.ts";
 import type { Kernels } from "./kernels.ts";
 
-const READERS: Readonly<Record<WeightFormat, string>> = { f32, f16, q8_0, q4_1 };
-const FORMATS = Object.keys(READERS) as WeightFormat[];
+/** The files of shaders/weights/. */
+export const WEIGHT_READERS: Readonly<Record<WeightFormat, string>> = { f32, f16, q8_0, q4_1 };
+const FORMATS = Object.keys(WEIGHT_READERS) as WeightFormat[];
 
 /** A shader with the file of shaders/weights/ before it through which it reads matrices of a format. */
 export const withWeights = (source: string, format: WeightFormat) =>
-  `${READERS[format]}\n${source}`;
+  `${WEIGHT_READERS[format]}\n${source}`;
 
 /** Names entry points that read a matrix, once for each format, for `weightKernel`. */
 export function addWeightKernels(

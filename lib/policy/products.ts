@@ -1,0 +1,54 @@
+import { MemoryPlanner } from "../gpu/memory.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { LoraConfig } from "../model/lora.ts";
+import type { Matrix } from "../model/matrix.ts";
+import { type MatmulShape, type Product, shapeKey } from "../model/ops/matmuls.ts";
+import type { Weights } from "../model/parameters.ts";
+import type { Dtype } from "../model/precision.ts";
+import { type AdapterLimits, PolicyMemory, type PolicyNeeds } from "./memory-plan.ts";
+
+const MATRICES = ["qkv", "output", "gateUp", "down"] as const;
+
+/**
+ * Every shape of product that a policy makes in matrices of its own, the largest first.
+ * @param lora the adapters that the model has or gets
+ */
+export function productsOf(
+  config: ModelConfig,
+  limits: AdapterLimits,
+  needs: PolicyNeeds,
+  lora: LoraConfig | null,
+): MatmulShape[] {
+  const plan = new MemoryPlanner(limits.bindingLimit, limits.bufferLimit, limits.alignment);
+  const memory = new PolicyMemory(plan, config, needs, limits.variants.readEvery, lora);
+  const { dtype = "f32", learning } = needs;
+  const shapes = new Map<string, MatmulShape>();
+  const add = (product: Product, { rows: N, columns: K, format }: Matrix, dtype: Dtype) => {
+    const shape = { product, K, N, format, dtype };
+    shapes.set(shapeKey(shape), shape);
+  };
+  const read = (matrix: Matrix, dtype: Dtype) => {
+    add("forward", matrix, dtype);
+    if (learning) add("backwardInput", matrix, "f32");
+  };
+  const { weights, rounded, reference, adapters, gradients } = memory;
+  for (const matrix of matricesOf(rounded ?? weights)) read(matrix, dtype);
+  if (reference) for (const matrix of matricesOf(reference)) add("forward", matrix, dtype);
+  for (const layer of adapters?.adapters ?? []) {
+    for (const { a, b } of MATRICES.flatMap((name) => layer[name])) {
+      read(a, dtype);
+      read(b, "f32"); // the low-rank product
+      add("backwardWeight", a, dtype);
+      add("backwardWeight", b, "f32");
+    }
+  }
+  if (gradients && "layers" in gradients) {
+    for (const matrix of matricesOf(gradients)) add("backwardWeight", matrix, dtype);
+  }
+  return [...shapes.values()].sort((a, b) => b.K * b.N - a.K * a.N);
+}
+
+const matricesOf = ({ head, layers }: Pick<Weights, "head" | "layers">): Matrix[] => [
+  head,
+  ...layers.flatMap((layer) => MATRICES.map((name) => layer[name])),
+];

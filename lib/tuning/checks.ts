@@ -1,0 +1,61 @@
+import type { Gpu } from "../gpu/device.ts";
+import type { MatmulShape } from "../model/ops/matmuls.ts";
+import { linearBackward, linearForward } from "../oracle/cases/matrix.ts";
+import { rowClassDifferences } from "../oracle/row-classes.ts";
+import { runCase } from "../self-test.ts";
+import { type Candidate, opsWith } from "./candidates.ts";
+
+/**
+ * What a way to make products must show before it may be chosen: sums as the float64 oracle has them, and
+ * the bits of its family's first tile. Each way is tried once for each kind of product, at a small shape.
+ */
+export class CandidateChecks {
+  private readonly results = new Map<string, Promise<boolean>>();
+
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly reject: (text: string) => void,
+  ) {}
+
+  pass(candidate: Candidate, shape: MatmulShape): Promise<boolean> {
+    const { family, tile } = candidate;
+    const { product, format, dtype } = shape;
+    const key = [family.name, tile.name, product, format, dtype].join(" ");
+    let result = this.results.get(key);
+    if (!result) {
+      result = this.problem(candidate, shape).then((problem) => {
+        if (problem) this.reject(`${key}: ${problem}; it is left out`);
+        return problem === null;
+      });
+      this.results.set(key, result);
+    }
+    return result;
+  }
+
+  private async problem(candidate: Candidate, shape: MatmulShape): Promise<string | null> {
+    let mistake: string | null = null;
+    const complaint = await this.gpu.attempt(async () => {
+      mistake = await this.mistake(candidate, shape);
+    });
+    return complaint ?? mistake;
+  }
+
+  private async mistake(candidate: Candidate, shape: MatmulShape): Promise<string | null> {
+    const { gpu } = this;
+    const { family } = candidate;
+    const { product, format, dtype } = shape;
+    const ops = opsWith(gpu, candidate);
+    const tried = { T: 37, K: 96, N: 43, blockRows: 20, format, x: dtype };
+    const check =
+      product === "forward" ? linearForward({ ...tried, y: dtype }) : linearBackward(tried);
+    for (const { kernel, error, tolerance, norm } of await runCase(gpu, ops, check)) {
+      if (!(error <= tolerance)) return `${kernel} errs by ${(error / norm).toExponential(1)}`;
+    }
+    const [first] = family.tiles;
+    if (first === candidate.tile || product === "backwardWeight") return null;
+    const entries = [product === "forward" ? "forward" : "backward_input"] as const;
+    const fewer = opsWith(gpu, { family, tile: first });
+    const shares = await rowClassDifferences(gpu, ops, { fewer, entries, format, dtype });
+    return shares[entries[0]] > 0 ? "its bits are not those of the family's first tile" : null;
+  }
+}

@@ -1,0 +1,92 @@
+import { UserError } from "../errors.ts";
+import type { Gpu } from "../gpu/device.ts";
+import { requestedMatmul } from "../gpu/variants.ts";
+import { baseFormats } from "../model/base-formats.ts";
+import { formatChoice, knownChoices, ROW_CLASSES, shapeKey } from "../model/ops/matmuls.ts";
+import { type Dtype, requireDtype } from "../model/precision.ts";
+import { trainingNeeds } from "../policy/memory-plan.ts";
+import { openNamedModel } from "../policy/named-model.ts";
+import { productsOf } from "../policy/products.ts";
+import { trainSettings } from "../settings/arguments.ts";
+import type { Candidate } from "./candidates.ts";
+import { KeptTuning, tunedFor } from "./kept.ts";
+import { searchMatmuls, type TunedShape } from "./search.ts";
+
+/** Lines of a table that are shown. */
+const SHOWN = 8;
+
+/** The table in force on an adapter, in a few lines. */
+export function keptLines(gpu: Gpu): string[] {
+  const { path, table } = new KeptTuning(tunedFor(gpu.found)).read();
+  const entries = Object.entries(knownChoices(table, gpu.device));
+  if (requestedMatmul() || path === null || entries.length === 0) {
+    return [gpu.isSoftware ? "no: by rlexplore gpu --tune alone" : "on first use of a model"];
+  }
+  const width = Math.max(...entries.map(([key]) => key.length)) + 2;
+  const shown = entries.slice(0, SHOWN).map(([key, choice]) => key.padEnd(width) + choice);
+  const more = entries.length > SHOWN ? [`and ${entries.length - SHOWN} more`] : [];
+  return [`${entries.length} matrix products, in ${path}`, ...shown, ...more];
+}
+
+/**
+ * `rlexplore gpu --tune`: measures every way to make the products of a model, in training and as one that
+ * is not trained, shows the rates, and keeps what was chosen.
+ */
+export async function tuneAdapter(
+  gpu: Gpu,
+  settings: { model: string; dtype: Dtype },
+  print: (line: string) => void,
+): Promise<void> {
+  const forced = requestedMatmul();
+  if (forced) throw new UserError(`--tune does not go with RLEXPLORE_MATMUL=${forced}: unset it`);
+  requireDtype(gpu, settings.dtype);
+  const shapes = await shapesOf(gpu, settings);
+  print(`${shapes.length} matrix products of ${settings.model}; GFLOP/s by rows, * is chosen`);
+  const began = performance.now();
+  const tuned = await searchMatmuls(gpu, shapes, Number.POSITIVE_INFINITY, print, (shape) => {
+    for (const line of shapeLines(shape)) print(line);
+  });
+  const table = Object.fromEntries(
+    tuned.map(({ shape, choice }) => [shapeKey(shape), formatChoice(choice)]),
+  );
+  const path = new KeptTuning(tunedFor(gpu.found)).add(table);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  print(`\n${seconds} s, ${path ? `kept in ${path}` : "not kept: no cache folder can be written"}`);
+}
+
+async function shapesOf(gpu: Gpu, { model, dtype }: { model: string; dtype: Dtype }) {
+  const { config, tensors, adapter } = await openNamedModel(model, {
+    weights: "if there",
+    tokenizer: false,
+  });
+  const settings = trainSettings(["-", "--model", model, "--dtype", dtype], () => ({}));
+  const needs = trainingNeeds({ ...settings, maxCompletionLength: 1 }, 1);
+  const formats = baseFormats({ baseDtype: "auto", dtype }, config, tensors);
+  const frozen = { dtype, sampling: needs.sampling, formats };
+  const shapes = [
+    ...productsOf(config, gpu, needs, null),
+    ...productsOf(config, gpu, frozen, adapter?.lora ?? null),
+  ];
+  return [...new Map(shapes.map((shape) => [shapeKey(shape), shape])).values()];
+}
+
+/** A row for each way to make a product, a column for each row class by the most rows it has. */
+export function shapeLines({ shape, timings, choice }: TunedShape): string[] {
+  const nameOf = ({ family, tile }: Candidate) => `${family.name} ${tile.name}`;
+  const ways = [...new Map(timings.map((timing) => [nameOf(timing), timing])).values()];
+  const width = Math.max(0, ...ways.map((way) => nameOf(way).length));
+  const line = (name: string, cells: string[]) =>
+    `  ${name.padEnd(width)}${cells.map((cell) => cell.padStart(10)).join("")}`.trimEnd();
+  const heads = ROW_CLASSES.map((rows) => (Number.isFinite(rows) ? `${rows} ` : "more "));
+  const rows = ways.map((way) => {
+    const cells = ROW_CLASSES.map((_, rowClass) => {
+      const one = timings.find(
+        (timing) => nameOf(timing) === nameOf(way) && timing.rowClass === rowClass,
+      );
+      const isChosen = choice.family === way.family && choice.tiles[rowClass] === way.tile;
+      return one ? `${(one.flops / 1e9).toPrecision(3)}${isChosen ? "*" : " "}` : "";
+    });
+    return line(nameOf(way), cells);
+  });
+  return ["", shapeKey(shape), line("rows", heads), ...rows];
+}

@@ -1,0 +1,177 @@
+import { afterAll, afterEach, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Gpu } from "../../lib/gpu/device.ts";
+import {
+  formatChoice,
+  MATMUL_FAMILIES,
+  type MatmulFamily,
+  type MatmulShape,
+  shapeKey,
+} from "../../lib/model/ops/matmuls.ts";
+import { Ops } from "../../lib/model/ops.ts";
+import { rowClassDifferences } from "../../lib/oracle/row-classes.ts";
+import { candidatesFor } from "../../lib/tuning/candidates.ts";
+import { CandidateChecks } from "../../lib/tuning/checks.ts";
+import { KeptTuning, tunedFor } from "../../lib/tuning/kept.ts";
+import { searchMatmuls } from "../../lib/tuning/search.ts";
+import { type TuningWish, tuneFor } from "../../lib/tuning/tuning.ts";
+import { testGpu } from "../kernels.ts";
+
+const gpu = await testGpu();
+const { variants } = gpu;
+const shape: MatmulShape = { product: "forward", K: 160, N: 76, format: "f32", dtype: "f32" };
+const small: MatmulShape = { ...shape, product: "backwardWeight", K: 16, N: 16 };
+const shapes = [shape, small];
+const keys = shapes.map(shapeKey);
+const other = variants.matmul === "plain" ? "tiled" : "plain";
+const builtIn = Object.fromEntries(
+  keys.map((key) => [key, shorten(`${variants.matmul} ${variants.tiles[variants.matmul]}`)]),
+);
+
+function shorten(choice: string): string {
+  const [family, ...tiles] = choice.split(" ");
+  return [family, ...(new Set(tiles).size === 1 ? tiles.slice(0, 1) : tiles)].join(" ");
+}
+
+const cache = mkdtempSync(join(tmpdir(), "rlexplore-tuning-test-"));
+const before = process.env.XDG_CACHE_HOME;
+afterEach(() => {
+  rmSync(join(cache, "rlexplore"), { recursive: true, force: true });
+  delete process.env.RLEXPLORE_MATMUL;
+});
+afterAll(() => {
+  rmSync(cache, { recursive: true });
+  if (before === undefined) delete process.env.XDG_CACHE_HOME;
+  else process.env.XDG_CACHE_HOME = before;
+});
+
+/** The table in force, and what the user is told, with the cache in a folder of the test's own. */
+async function inForce(wish: TuningWish, on = gpu) {
+  process.env.XDG_CACHE_HOME = cache;
+  const notes: string[] = [];
+  const table = await tuneFor(on, wish, (text) => notes.push(text))(shapes);
+  return { table, notes };
+}
+
+const wanted = {
+  [keys[0]]: `${other} ${MATMUL_FAMILIES.find((f) => f.name === other)?.tiles[0].name}`,
+};
+const keep = () => {
+  process.env.XDG_CACHE_HOME = cache;
+  return new KeptTuning(tunedFor(gpu.found)).add(wanted);
+};
+
+test("a software adapter has what is built in, until it is tuned", async () => {
+  expect(await inForce({ noTune: false })).toEqual({ table: builtIn, notes: [] });
+  expect(keep()).toStartWith(cache);
+  expect(await inForce({ noTune: false })).toEqual({ table: { ...builtIn, ...wanted }, notes: [] });
+  expect(await inForce({ noTune: true })).toEqual({ table: builtIn, notes: [] });
+});
+
+test("a run goes on with its own table, whatever is kept", async () => {
+  keep();
+  const adapter = { name: gpu.found.name };
+  const begun = { adapter, tuning: builtIn };
+  expect(await inForce({ noTune: false, begun })).toEqual({ table: builtIn, notes: [] });
+  const own = { adapter, tuning: wanted };
+  const expected = { table: { ...builtIn, ...wanted }, notes: [] };
+  expect(await inForce({ noTune: true, begun: own })).toEqual(expected);
+});
+
+test("... unless on another adapter, or in a version that has other kernels", async () => {
+  const elsewhere = { adapter: { name: "NVIDIA H100" }, tuning: wanted };
+  expect(await inForce({ noTune: false, begun: elsewhere })).toEqual({
+    table: builtIn,
+    notes: ["begun on NVIDIA H100: the run goes on with other rounding"],
+  });
+  const tuning = { [keys[0]]: "quick 1x1", [keys[1]]: 7 } as unknown as Record<string, string>;
+  const older = { adapter: { name: gpu.found.name }, tuning };
+  expect(await inForce({ noTune: false, begun: older })).toEqual({
+    table: builtIn,
+    notes: ["2 kernels of the run are not there any more: it goes on with other rounding"],
+  });
+});
+
+test("RLEXPLORE_MATMUL comes before every table", async () => {
+  keep();
+  process.env.RLEXPLORE_MATMUL = variants.matmul;
+  const { table, notes } = await inForce({ noTune: false });
+  expect(table).toEqual(builtIn);
+  expect(notes).toEqual([
+    `every matrix product by the ${variants.matmul} matmul: RLEXPLORE_MATMUL`,
+  ]);
+});
+
+test("a GPU is tuned on first use, and then no more", async () => {
+  const hardware: Gpu = Object.create(gpu, { isSoftware: { value: false } });
+  process.env.XDG_CACHE_HOME = cache;
+  const first: string[] = [];
+  const tune = (notes: string[]) =>
+    tuneFor(hardware, { noTune: false }, (text) => notes.push(text))([small]);
+  const table = await tune(first);
+  expect(first.length).toBe(1);
+  expect(first[0]).toMatch(
+    /^tuned 1 matrix products? for .*: \d+\.\d s, kept in .*\/tuning-.*\.json$/,
+  );
+  expect(readdirSync(join(cache, "rlexplore")).filter((name) => /^tuning/.test(name)).length).toBe(
+    1,
+  );
+  const again: string[] = [];
+  expect(await tune(again)).toEqual(table);
+  expect(again).toEqual([]);
+});
+
+test("what the time does not reach stays as it is", async () => {
+  const [tuned] = await searchMatmuls(gpu, [shape], -1, () => {});
+  expect(tuned.timings).toEqual([]);
+  expect(formatChoice(tuned.choice)).toBe(builtIn[keys[0]]);
+});
+
+test("a table is obeyed, by the shapes it has and by no other", async () => {
+  const all = new Ops(gpu, 16, { matmul: other });
+  const one = new Ops(gpu, 16, { tuned: wanted });
+  // rowClassDifferences makes products of 160 x 76
+  const differences = (fewer: Ops) => rowClassDifferences(gpu, all, { fewer });
+  expect(await differences(one)).toMatchObject({ forward: 0 });
+  expect((await differences(one)).backward_input).toBeGreaterThan(0);
+  expect((await differences(new Ops(gpu, 16))).forward).toBeGreaterThan(0);
+});
+
+test("every way to make a product has right sums, and the bits of its family", async () => {
+  const problems: string[] = [];
+  const checks = new CandidateChecks(gpu, (text) => problems.push(text));
+  for (const product of ["forward", "backwardInput"] as const) {
+    for (const candidate of candidatesFor(gpu, { ...shape, product })) {
+      await checks.pass(candidate, { ...shape, product });
+    }
+  }
+  expect(problems).toEqual([]);
+});
+
+test("what is wrong, or does not compile, is left out, and the device goes on", async () => {
+  const [plain] = MATMUL_FAMILIES;
+  const problems: string[] = [];
+  const attempt = async (from: string, to: string) => {
+    const source = plain.source.replaceAll(from, to);
+    const family = { ...plain, name: "wrong", shader: `wrong-${to}`, source };
+    const tiles = { ...variants.tiles, wrong: plain.tiles[0].name };
+    const fake: Gpu = Object.create(gpu, { variants: { value: { ...variants, tiles } } });
+    const families = MATMUL_FAMILIES as MatmulFamily[];
+    families.push(family as unknown as MatmulFamily);
+    try {
+      const candidate = { family: families[families.length - 1], tile: plain.tiles[0] };
+      const checks = new CandidateChecks(fake, (text) => problems.push(text));
+      return await checks.pass(candidate, shape);
+    } finally {
+      families.pop();
+    }
+  };
+  expect(await attempt("+= right * left[i]", "+= right * (1.001 * left[i])")).toBe(false);
+  expect(await attempt("fn store", "fun store")).toBe(false);
+  expect(problems.length).toBe(2);
+  expect(problems[0]).toMatch(/errs by 1\.0e-3; it is left out$/);
+  expect(problems[1]).toMatch(/the GPU refused .*; it is left out$/);
+  gpu.check();
+});
