@@ -26,7 +26,7 @@ export async function gpuReport(settings: GpuSettings): Promise<void> {
     for (const line of selfTestLines(checks)) console.log(line);
     const failed = checks.filter(({ passed }) => !passed);
     if (failed.length > 0) process.exitCode = 1;
-    if (gpu.variants.matmul === "tiled" && failed.some(({ kernel }) => /^matmul\b/.test(kernel))) {
+    if (gpu.variants.matmul !== "plain" && failed.some(({ kernel }) => /^matmul\b/.test(kernel))) {
       console.log(
         "set RLEXPLORE_MATMUL=plain to compute with the plain matmul, and run this again",
       );

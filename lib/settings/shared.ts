@@ -91,7 +91,7 @@ export const outputDir = optional(
 export const seed = integer(
   42,
   { min: 0, max: 2 ** 32 - 1 },
-  "Seed of every random choice: the same seed on the same adapter gives the same bits.",
+  "Seed of every random choice: the same seed on the same adapter, tuned alike, gives the same bits.",
   TRL,
 );
 
