@@ -8,6 +8,7 @@ import type { PolicyNeeds } from "../lib/policy/memory-plan.ts";
 import { openNamedModel } from "../lib/policy/named-model.ts";
 import { Policy } from "../lib/policy/policy.ts";
 import { EMBEDDED } from "../lib/settings/shared.ts";
+import { tuneFor } from "../lib/tuning/tuning.ts";
 import type { Bench } from "./harness.ts";
 import { LLAMA_SHAPE, oneLayer, QWEN_SHAPE, SMOLLM2_SHAPE, shape } from "./shapes.ts";
 
@@ -41,10 +42,11 @@ export async function openBenchModel(name: string): Promise<ModelFolder> {
   return { source: name, config, tensors: new Map(), files };
 }
 
-/** A policy from such a model, its weights drawn if it has none. */
+/** A policy from such a model, tuned as a command would, its weights drawn if it has none. */
 export async function openBenchPolicy(gpu: Gpu, name: string, needs: PolicyNeeds): Promise<Policy> {
   const model = await openBenchModel(name);
-  const policy = await Policy.open(gpu, model, needs);
+  const tune = tuneFor(gpu, { noTune: gpu.isSoftware }, (text) => console.error(text));
+  const policy = await Policy.open(gpu, model, needs, undefined, tune);
   if (model.tensors.size === 0) {
     fill(gpu, policy.trained);
     policy.refresh();

@@ -13,7 +13,16 @@ test("rlexplore gpu tells what a bug report needs", async () => {
   const lines = text.trim().split("\n");
   expect(lines.length).toBeLessThan(100);
   expect(lines[0]).toContain(`rlexplore     ${VERSION} (bun ${Bun.version}, webgpu `);
-  for (const name of ["machine", "adapter", "driver", "kind", "chosen", "limits", "kernels", "tuned"]) {
+  for (const name of [
+    "machine",
+    "adapter",
+    "driver",
+    "kind",
+    "chosen",
+    "limits",
+    "kernels",
+    "tuned",
+  ]) {
     expect(text).toMatch(new RegExp(`^${name} +\\S`, "m"));
   }
   for (const [name, unit] of Object.entries({
