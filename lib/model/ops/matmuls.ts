@@ -61,7 +61,7 @@ const plain: MatmulFamily = {
   name: "plain",
   shader: "matmul",
   source: plainSource,
-  tiles: [plainTile(4, 8, 8, 8), plainTile(16, 16, 2, 2)],
+  tiles: [plainTile(4, 8, 8, 8), plainTile(8, 16, 2, 2), plainTile(16, 16, 2, 2)],
   limits: { invocations: 64, sharedBytes: 0 },
   makes: () => true,
 };
