@@ -13,12 +13,17 @@ export interface TunedShape {
   choice: MatmulChoice;
 }
 
-/** Rows that stand for the row classes; the last are those of learning. */
-const rowsOf = (gpu: Gpu) => [1, 8, 64, 256, gpu.isSoftware ? 384 : 1024];
-
+/** Rows that stand for all row classes but the last, which are those of learning. */
+const ROWS = [1, 8, 64, 256];
+const LEARNING = { software: 384, hardware: 1024 };
+/** ... and are fewer where a product has more operations than this, but still of that class. */
+const MOST_OPERATIONS = 4e10;
+const FEWEST = 320;
 /** Wider matrices, such as heads, are measured by a part that fills any GPU. */
 const MOST_COLUMNS = 8192;
 const MOST_BYTES = 2 ** 28;
+/** What is expected to take longer is not tried: a watchdog may reset a GPU that is busy for two. */
+const MOST_SECONDS = { software: 5, hardware: 0.5 };
 
 /**
  * Measures what makes products of these shapes, and chooses. Ways that give wrong sums, or other bits than
@@ -33,13 +38,13 @@ export async function searchMatmuls(
   onShape: (tuned: TunedShape) => void = () => {},
 ): Promise<TunedShape[]> {
   const began = performance.now();
+  const isLate = () => performance.now() - began > 1000 * seconds;
   const checks = new CandidateChecks(gpu, reject);
   const tuned: TunedShape[] = [];
   for (const shape of shapes) {
-    const isLate = performance.now() - began > 1000 * seconds;
     let timings: TunedShape["timings"] = [];
     const complaint = await gpu.attempt(async () => {
-      if (!isLate) timings = await measureShape(gpu, shape, checks);
+      timings = await measureShape(gpu, shape, checks, isLate);
     });
     if (complaint) reject(`${shapeKey(shape)} cannot be measured: ${complaint}`);
     const choice = chooseMatmul(gpu.variants, shape, timings);
@@ -49,36 +54,59 @@ export async function searchMatmuls(
   return tuned;
 }
 
-async function measureShape(gpu: Gpu, shape: MatmulShape, checks: CandidateChecks) {
+/** Times everything that can make a shape; nothing if it gets late meanwhile. */
+async function measureShape(
+  gpu: Gpu,
+  shape: MatmulShape,
+  checks: CandidateChecks,
+  isLate: () => boolean,
+): Promise<TunedShape["timings"]> {
   const { product, K } = shape;
-  const representatives = rowsOf(gpu);
-  const most = representatives[representatives.length - 1];
+  const kind = gpu.isSoftware ? "software" : "hardware";
   const room = Math.min(gpu.bindingLimit, gpu.bufferLimit, MOST_BYTES) / 4;
-  const widest = Math.min(MOST_COLUMNS, Math.floor(room / Math.max(K, most)));
+  const widest = Math.min(MOST_COLUMNS, Math.floor(room / Math.max(K, LEARNING[kind])));
   const N = 4 * Math.ceil(Math.min(shape.N, widest) / 4);
+  const affordable = Math.max(FEWEST, Math.floor(MOST_OPERATIONS / (2 * K * N)));
+  const most = Math.min(LEARNING[kind], affordable);
   const trial = new MatmulTrial(gpu, { ...shape, N }, most);
-  // a gradient of x needs many rows; one of W is [N, K] whatever they are
-  const measured = product === "forward" ? representatives : representatives.slice(-2);
-  const runs =
-    product === "backwardWeight"
-      ? [{ rows: most, class: rowClass(shape.N) }]
-      : measured.map((rows) => ({ rows, class: rowClass(rows) }));
   const timing = gpu.isSoftware ? { tries: 3, seconds: 0.02 } : { tries: 2, seconds: 0.002 };
   const timings: TunedShape["timings"] = [];
   try {
     for (const { family, tile } of candidatesFor(gpu, shape)) {
-      if (!(await checks.pass({ family, tile }, shape))) continue;
+      if (isLate() || !(await checks.pass({ family, tile }, shape))) continue;
       const ops = opsWith(gpu, { family, tile });
-      for (const run of runs) {
-        const outputRows = product === "backwardWeight" ? N : run.rows;
-        if (!isSensible(gpu, shape, { family, tile }, outputRows, run.class)) continue;
-        const seconds = await trial.seconds(ops, run.rows, timing);
-        const flops = (2 * run.rows * K * N) / seconds;
-        timings.push({ family, tile, rowClass: run.class, seconds, flops });
+      let perRow = 0;
+      for (const { rows, index } of runsOf(shape, most)) {
+        const outputs = product === "backwardWeight" ? N : rows;
+        if (index !== null && !isSensible(gpu, shape, { family, tile }, outputs, index)) continue;
+        if (isLate() || perRow * rows > MOST_SECONDS[kind]) break;
+        const seconds = await trial.seconds(ops, rows, timing);
+        perRow = seconds / rows;
+        const flops = (2 * rows * K * N) / seconds;
+        if (index !== null) timings.push({ family, tile, rowClass: index, seconds, flops });
       }
     }
-    return timings;
+    return isLate() ? [] : timings;
   } finally {
     trial.free();
   }
+}
+
+/**
+ * The rows at which a product is measured, ascending, and the index of the row class they stand for; null
+ * for what only tells what to expect of more. A gradient of x is never of a few rows; one of W is [N, K]
+ * whatever they are.
+ */
+function runsOf(
+  { product, N }: MatmulShape,
+  most: number,
+): { rows: number; index: number | null }[] {
+  if (product === "backwardWeight") {
+    return [
+      { rows: 64, index: null },
+      { rows: most, index: rowClass(N) },
+    ];
+  }
+  const all = [...ROWS, most].map((rows) => ({ rows, index: rowClass(rows) }));
+  return product === "forward" ? all : all.slice(2);
 }
