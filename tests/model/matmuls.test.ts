@@ -21,7 +21,7 @@ test("row classes", () => {
 test("without tuning, a shape gets the family and the tiles of the adapter", () => {
   const built = (name: string, software: boolean) =>
     formatChoice(matmulChoice(chooseVariants(name, software), shape));
-  expect(built("SwiftShader Device (Subzero)", true)).toBe("plain 16x16");
+  expect(built("SwiftShader Device (Subzero)", true)).toBe("plain 4x8 4x8 8x16 16x16 16x16");
   expect(built("llvmpipe (LLVM 15)", true)).toBe("plain 4x8");
   expect(built("NVIDIA H100", false)).toBe("tiled 16x16 16x16 16x16 64x64 64x64");
 });
