@@ -1,10 +1,11 @@
 import type { Gpu } from "../lib/gpu/device.ts";
+import type { Completion } from "../lib/model/completion.ts";
 import { PackedBatch } from "../lib/model/packing.ts";
 import type { Policy } from "../lib/policy/policy.ts";
 import type { Part } from "./harness.ts";
 import { openBenchPolicy } from "./models.ts";
 import type { Row } from "./tables.ts";
-import { bestOf, learnFrom, learningNeeds, sampleTokens, someTokens } from "./throughput.ts";
+import { bestOfEach, learnFrom, learningNeeds, sampleTokens, someTokens } from "./throughput.ts";
 
 const PROMPTS = [16, 64, 256, 1024];
 const SAMPLES = 8;
@@ -62,9 +63,11 @@ async function learnBothWays(gpu: Gpu, model: string, prompt: number): Promise<o
   }
   const once = await learnOneWay(policy, [shared]);
   const copied = await learnOneWay(policy, unshared);
+  const ways = [() => learnFrom(policy, [shared]), () => learnFrom(policy, unshared)];
+  const [onceSeconds, copiedSeconds] = await bestOfEach(gpu, ways);
   return {
-    "learning, times": copied.seconds / once.seconds,
-    "learning, s": once.seconds,
+    "learning, times": copiedSeconds / onceSeconds,
+    "learning, s": onceSeconds,
     "logprobs differ by": largestDifference(once.logprobs, copied.logprobs),
     // relative to the longest entry of the gradient
     "gradients by": largestDifference(once.gradient, copied.gradient) / largest(once.gradient),
@@ -72,13 +75,12 @@ async function learnBothWays(gpu: Gpu, model: string, prompt: number): Promise<o
 }
 
 async function learnOneWay(policy: Policy, batches: readonly PackedBatch[]) {
-  const [, logprobs] = await learnFrom(policy, batches); // compiles
+  const [, logprobs] = await learnFrom(policy, batches);
   const gradient: number[] = [];
   for (const { data } of policy.gradients.sources(policy.gpu)) {
     for (const value of await data()) gradient.push(value);
   }
-  const seconds = await bestOf(policy.gpu, () => learnFrom(policy, batches));
-  return { seconds, logprobs, gradient };
+  return { logprobs, gradient };
 }
 
 /** Greedily, so that both ways must write the same. */
@@ -91,21 +93,20 @@ async function sampleBothWays(gpu: Gpu, model: string, prompt: number): Promise<
   };
   const policy = await openBenchPolicy(gpu, model, { sampling });
   const question = someTokens(policy, prompt);
-  const oneWay = async (prompts: Uint32Array[], samples: number) => {
-    const work = () => sampleTokens(policy, prompts, samples, COMPLETION, 0);
-    const [, groups] = await work(); // compiles
-    const texts = groups.flat().map(({ tokens }) => tokens.join(" "));
-    return { seconds: await bestOf(gpu, work), texts };
-  };
-  const once = await oneWay([question], SAMPLES);
-  const copied = await oneWay(Array<Uint32Array>(SAMPLES).fill(question), 1);
-  const same = once.texts.filter((text, i) => text === copied.texts[i]).length;
+  const once = () => sampleTokens(policy, [question], SAMPLES, COMPLETION, 0);
+  const copies = Array<Uint32Array>(SAMPLES).fill(question);
+  const copied = () => sampleTokens(policy, copies, 1, COMPLETION, 0);
+  const [texts, others] = [textsOf(await once()), textsOf(await copied())];
+  const [onceSeconds, copiedSeconds] = await bestOfEach(gpu, [once, copied]);
   return {
-    "sampling, times": copied.seconds / once.seconds,
-    "sampling, s": once.seconds,
-    "same texts": `${same} of ${SAMPLES}`,
+    "sampling, times": copiedSeconds / onceSeconds,
+    "sampling, s": onceSeconds,
+    "same texts": `${texts.filter((text, i) => text === others[i]).length} of ${SAMPLES}`,
   };
 }
+
+const textsOf = ([, groups]: [number, Completion[][]]) =>
+  groups.flat().map(({ tokens }) => tokens.join(" "));
 
 const largest = (values: readonly number[]) =>
   values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
