@@ -36,7 +36,7 @@ async function samplingOf(bench: Bench, model: string): Promise<void> {
   bench.show({ title: `Sampling, ${shortName(model)}, prompts of 8 completions`, rows });
 }
 
-export const decodeSteps = (isSoftware: boolean) => (isSoftware ? 16 : 64);
+const decodeSteps = (isSoftware: boolean) => (isSoftware ? 16 : 64);
 
 /**
  * Decoding is the difference between a long and a short generation, so that prompts, and the steps in

@@ -1,7 +1,7 @@
 import type { Part } from "./harness.ts";
 import { learningRate } from "./learning.ts";
 import { openBenchModel, parameterCount, RANDOM_MODELS } from "./models.ts";
-import { decodeSteps, samplingRates } from "./sampling.ts";
+import { samplingRates } from "./sampling.ts";
 import type { Row } from "./tables.ts";
 import { Patience } from "./throughput.ts";
 
@@ -11,14 +11,14 @@ export const sizesPart: Part = {
   async run(bench) {
     const patience = new Patience(bench.isSoftware);
     const rows: Row[] = [];
-    const [batch, context] = bench.isSoftware ? [8, 64] : [64, 256];
-    const [tokens, length] = bench.isSoftware ? [256, 64] : [4096, 256];
+    const [batch, context, steps] = bench.isSoftware ? [8, 64, 8] : [64, 256, 64];
+    const [tokens, length] = bench.isSoftware ? [128, 64] : [4096, 256];
     for (const name of RANDOM_MODELS) {
       const parameters = parameterCount(await openBenchModel(name));
       const row: Row = { name, "million parameters": parameters / 1e6 };
       rows.push({ ...row, "decoded tokens/s": null, "learned tokens/s": null });
       if (!patience.allows(parameters)) continue;
-      const sizes = { context, batch, steps: decodeSteps(bench.isSoftware) };
+      const sizes = { context, batch, steps };
       const { seconds, rates } = await bench.withGpu((gpu) => samplingRates(gpu, name, sizes));
       const rate = await bench.withGpu((gpu) => learningRate(gpu, name, tokens, length));
       patience.note(seconds + tokens / rate, parameters);
