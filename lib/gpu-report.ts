@@ -26,10 +26,11 @@ export async function gpuReport(settings: GpuSettings): Promise<void> {
     for (const line of selfTestLines(checks)) console.log(line);
     const failed = checks.filter(({ passed }) => !passed);
     if (failed.length > 0) process.exitCode = 1;
-    if (gpu.variants.matmul !== "plain" && failed.some(({ kernel }) => /^matmul\b/.test(kernel))) {
-      console.log(
-        "set RLEXPLORE_MATMUL=plain to compute with the plain matmul, and run this again",
-      );
+    for (const op of ["matmul", "attention"] as const) {
+      if (gpu.variants[op] !== "plain" && failed.some(({ kernel }) => kernel.startsWith(op))) {
+        const variable = `RLEXPLORE_${op.toUpperCase()}`;
+        console.log(`set ${variable}=plain to compute with the plain ${op}, and run this again`);
+      }
     }
   } finally {
     gpu.destroy();

@@ -3,6 +3,7 @@ import { allocationBytes, type ElementBytes, makeTensor, type Tensor } from "./g
 import { Ops } from "./model/ops.ts";
 import { type Dtype, hasHalves } from "./model/precision.ts";
 import { FROZEN_FORMATS } from "./model/weight-formats.ts";
+import { attentionDifferences } from "./oracle/attention-layouts.ts";
 import { adamw, round } from "./oracle/cases/adamw.ts";
 import { adamw8 } from "./oracle/cases/adamw8.ts";
 import { attention, rope, type SpanCase } from "./oracle/cases/attention.ts";
@@ -128,17 +129,18 @@ export interface KernelCheck {
 
 /**
  * Runs every kernel once, at a small ragged shape, against its float64 oracle. Where products have tiles by
- * their rows, each of these is run, and must give the same bits.
+ * their rows, each of these is run, and must give the same bits; so must tiles of attention in every layout.
  * @throws GpuError if the device refuses
  */
 export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<KernelCheck[]> {
   const headDim = 16;
   const ops = new Ops(gpu, headDim, variants);
   const hasClasses = variants.tiles[variants.matmul].includes(" ");
+  const wide = variants.attention === "plain" ? null : new Ops(gpu, WIDE_HEAD, variants);
   const worst = new Map<string, OutputCheck>();
-  const run = async (cases: KernelCase[], suffix = "") => {
+  const run = async (cases: KernelCase[], suffix = "", on = ops) => {
     for (const kernelCase of cases) {
-      for (const result of await runCase(gpu, ops, kernelCase)) {
+      for (const result of await runCase(gpu, on, kernelCase)) {
         if (suffix && !keepsHalves(kernelCase, result.output)) continue;
         const name = result.kernel + suffix;
         const before = worst.get(name);
@@ -148,9 +150,11 @@ export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<Kerne
   };
   await run(smallCases(headDim));
   if (hasClasses) await run(manyRows());
+  if (wide) await run(attention(packedHeads(WIDE_HEAD)), "", wide);
   if (hasHalves(gpu)) {
     await run(halfCases(headDim), HALF_SUFFIX);
     if (hasClasses) await run(manyRows("f16"), HALF_SUFFIX);
+    if (wide) await run(attention(packedHeads(WIDE_HEAD), { dtype: "f16" }), HALF_SUFFIX, wide);
   }
   const checks = Array.from(worst, ([kernel, { error, tolerance, norm }]) => ({
     kernel,
@@ -158,19 +162,31 @@ export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<Kerne
     tolerance: tolerance / (norm || 1),
     passed: error <= tolerance,
   }));
-  return hasClasses ? [...checks, ...(await sameBits(gpu, ops))] : checks;
+  if (hasClasses) {
+    const shares = Object.entries(await rowClassDifferences(gpu, ops));
+    checks.push(
+      ...shares.map(([entry, share]) => sameBits(`matmul.${entry} (bits by rows)`, share)),
+    );
+  }
+  if (wide) {
+    const shares = Object.entries(await attentionDifferences(gpu, WIDE_HEAD, wide));
+    checks.push(
+      ...shares.map(([where, share]) => sameBits(`attention.forward (bits ${where})`, share)),
+    );
+  }
+  return checks;
 }
 
-/** Whether an output depends on how many rows are in flight: `error` is the share of outputs that do. */
-async function sameBits(gpu: Gpu, ops: Ops): Promise<KernelCheck[]> {
-  const shares = Object.entries(await rowClassDifferences(gpu, ops));
-  return shares.map(([entry, error]) => ({
-    kernel: `matmul.${entry} (bits by rows)`,
-    error,
-    tolerance: 0,
-    passed: error === 0,
-  }));
-}
+/** Whether an output depends on what is computed beside it: `error` is the share of outputs that do. */
+const sameBits = (kernel: string, error: number): KernelCheck => ({
+  kernel,
+  error,
+  tolerance: 0,
+  passed: error === 0,
+});
+
+/** Heads as models have them, which the tiles of attention are made for. */
+const WIDE_HEAD = 64;
 
 /** Whether an output is in f16, or made from what is. */
 const keepsHalves = ({ inputs, outputs }: KernelCase, output: string) =>

@@ -9,12 +9,14 @@ import {
   makeTensor,
   type Tensor,
 } from "./memory.ts";
-import { chooseVariants, type MatmulKernel, requestedMatmul, type Variants } from "./variants.ts";
+import { chooseVariants, requestedAttention, requestedMatmul, type Variants } from "./variants.ts";
 
 const WANTED_FEATURES: GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
 const USAGE =
   // Literal bits, because the GPUBufferUsage global exists only once Dawn is loaded.
   0x80 /* STORAGE */ | 0x04 /* COPY_SRC */ | 0x08; /* COPY_DST */
+
+type RequestedKernels = Partial<Pick<Variants, "matmul" | "attention">>;
 
 /** An open device with the one command stream and the one allocator everything shares. */
 export class Gpu implements Allocator {
@@ -33,13 +35,17 @@ export class Gpu implements Allocator {
     readonly found: FoundAdapter,
     readonly device: GPUDevice,
     bindingLimit: number,
-    matmul: MatmulKernel | undefined,
+    { matmul, attention }: RequestedKernels,
   ) {
     this.bindingLimit = Math.min(bindingLimit, device.limits.maxStorageBufferBindingSize);
     this.bufferLimit = device.limits.maxBufferSize;
     this.alignment = device.limits.minStorageBufferOffsetAlignment;
     const variants = chooseVariants(found.name, this.isSoftware);
-    this.variants = { ...variants, matmul: matmul ?? variants.matmul };
+    this.variants = {
+      ...variants,
+      matmul: matmul ?? variants.matmul,
+      attention: attention ?? variants.attention,
+    };
     this.commands = new Commands(this);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault(); // or Dawn prints it too
@@ -53,14 +59,16 @@ export class Gpu implements Allocator {
   /**
    * Opens the adapter `request` names (see `findAdapter`) with all the limits it offers.
    * `bindingLimit` lowers, in bytes, what one binding may cover: tests use it to reach the paths
-   * that split large tensors. `matmul` takes the place of the adapter's; RLEXPLORE_MATMUL does so too.
+   * that split large tensors. `matmul` and `attention` take the place of the adapter's, as do
+   * RLEXPLORE_MATMUL and RLEXPLORE_ATTENTION.
    */
   static async open(
     request?: string,
     {
       bindingLimit = Number.POSITIVE_INFINITY,
       matmul = requestedMatmul(),
-    }: { bindingLimit?: number; matmul?: MatmulKernel } = {},
+      attention = requestedAttention(),
+    }: { bindingLimit?: number } & RequestedKernels = {},
   ): Promise<Gpu> {
     const found = await findAdapter(request);
     const { limits, features } = found.adapter;
@@ -75,7 +83,7 @@ export class Gpu implements Allocator {
         maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
       },
     });
-    return new Gpu(found, device, bindingLimit, matmul);
+    return new Gpu(found, device, bindingLimit, { matmul, attention });
   }
 
   /** True on adapters that run shaders on the CPU, where barriers are dear and lanes are few. */

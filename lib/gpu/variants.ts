@@ -10,6 +10,10 @@ export interface Variants {
   /** The tiles of each family, by row class; one name is for all classes. */
   readonly tiles: Readonly<Record<MatmulKernel, string>>;
   readonly tuned: TuningTable;
+  /** shaders/attention.wgsl, or shaders/attention-tiled.wgsl. */
+  readonly attention: AttentionKernel;
+  /** Bytes of workgroup memory that a tile of attention-tiled.wgsl may fill; sets its blocks, and so its bits. */
+  readonly attentionMemory: number;
   /** Invocations that share a row in rmsnorm, logprob and sample; fixes the order of their sums. */
   readonly lanes: number;
   /** The same for rows as long as a vocabulary. */
@@ -24,11 +28,15 @@ export type TuningTable = Readonly<Record<string, string>>;
 
 export const MATMUL_KERNELS = ["plain", "tiled"] as const;
 export type MatmulKernel = (typeof MATMUL_KERNELS)[number];
+export const ATTENTION_KERNELS = ["plain", "tiled"] as const;
+export type AttentionKernel = (typeof ATTENTION_KERNELS)[number];
 
 const GPU_VARIANTS: Variants = {
   matmul: "tiled",
   tiles: { plain: "4x8", tiled: "16x16 16x16 16x16 64x64 64x64" }, // not measured on a GPU yet
   tuned: {},
+  attention: "tiled",
+  attentionMemory: 16_384, // what every adapter has
   lanes: 64,
   wideLanes: 256,
   readEvery: 8,
@@ -38,6 +46,7 @@ const GPU_VARIANTS: Variants = {
 const SOFTWARE_VARIANTS: Variants = {
   ...GPU_VARIANTS,
   matmul: "plain",
+  attention: "plain",
   lanes: 1,
   wideLanes: 32,
   readEvery: 1,
@@ -59,26 +68,37 @@ export function chooseVariants(name: string, isSoftware: boolean): Variants {
   return isSoftware ? SOFTWARE_VARIANTS : GPU_VARIANTS;
 }
 
-/** The matmul that RLEXPLORE_MATMUL asks for, if it does. @throws UserError if there is none such */
-export function requestedMatmul(
-  request: string | undefined = process.env.RLEXPLORE_MATMUL,
-): MatmulKernel | undefined {
+/** The kernel of `kernels` that an environment variable asks for, if it does. @throws UserError if there is none such */
+function requested<T extends string>(
+  variable: string,
+  kernels: readonly T[],
+  request: string | undefined,
+): T | undefined {
   if (!request) return undefined;
-  const kernel = MATMUL_KERNELS.find((name) => name === request);
-  if (!kernel) {
-    throw new UserError(`RLEXPLORE_MATMUL is ${MATMUL_KERNELS.join(" or ")}, not "${request}"`);
-  }
+  const kernel = kernels.find((name) => name === request);
+  if (!kernel) throw new UserError(`${variable} is ${kernels.join(" or ")}, not "${request}"`);
   return kernel;
 }
 
+/** The matmul that RLEXPLORE_MATMUL asks for, if it does. @throws UserError if there is none such */
+export const requestedMatmul = (request = process.env.RLEXPLORE_MATMUL) =>
+  requested("RLEXPLORE_MATMUL", MATMUL_KERNELS, request);
+
+/** The attention that RLEXPLORE_ATTENTION asks for, if it does. @throws UserError if there is none such */
+export const requestedAttention = (request = process.env.RLEXPLORE_ATTENTION) =>
+  requested("RLEXPLORE_ATTENTION", ATTENTION_KERNELS, request);
+
 /** What was chosen, in words. */
 export function describeVariants(variants: Variants): string[] {
-  const { matmul, tiles, lanes, wideLanes, readEvery } = variants;
+  const { matmul, tiles, attention, attentionMemory, lanes, wideLanes, readEvery } = variants;
   const names = [...new Set(tiles[matmul].split(" "))].join(" or ");
   return [
     matmul === "tiled"
       ? `matmul: tiled, workgroups of ${names} by the rows, in workgroup memory`
       : `matmul: plain, tiles of ${names} in registers, no barrier`,
+    attention === "tiled"
+      ? `attention: tiled, up to ${attentionMemory / 1024} KiB of workgroup memory`
+      : "attention: plain, an invocation a query and head, no barrier",
     `rmsnorm, logprob, sample: ${lanes === 1 ? "one invocation" : `${lanes} invocations`} a row, ${wideLanes} a long one`,
     `sampling: tokens are read back ${readEvery === 1 ? "after every step" : `every ${readEvery} steps`}`,
   ];

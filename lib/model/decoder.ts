@@ -15,6 +15,11 @@ import { ropeTable as makeRopeTable } from "./rope.ts";
 /** The matrices of a layer; q, k and v are stacked, and so are gate and up. */
 type MatrixName = keyof LayerAdapters;
 
+interface TokenSpans {
+  spans: Tensor;
+  isDecoding?: boolean;
+}
+
 /**
  * A decoder of the Llama kind (Touvron et al. 2023) without its head: token ids to the residual stream,
  * and back. Families differ by a bias on q, k and v and by norms of their heads, as the config says.
@@ -45,11 +50,11 @@ export class Decoder {
 
   /**
    * Runs `tokens` packed ids through every layer; the result is `activations.output`. Keys and values
-   * go to `cache` if given, else to the activations.
+   * go to `cache` if given, else to the activations. `isDecoding`: each token is of another sequence.
    */
   forward(
     weights: Weights,
-    { ids, spans }: { ids: Tensor; spans: Tensor },
+    { ids, ...input }: TokenSpans & { ids: Tensor },
     tokens: number,
     activations: Activations,
     cache?: readonly KeyValue[],
@@ -57,7 +62,7 @@ export class Decoder {
     const { layers, output, keep } = activations;
     this.ops.gather.forward({ index: ids, out: layers[0].input }, weights.embedding, tokens);
     for (const [i, a] of layers.entries()) {
-      this.layer(weights, i, spans, tokens, activations, cache?.[i] ?? a);
+      this.layer(weights, i, input, tokens, activations, cache?.[i] ?? a);
       const y = layers[i + 1]?.input ?? output;
       const { gated: x, middle: residual } = a;
       this.linear(weights, i, "down", { x, y, residual, low: activations.low }, tokens);
@@ -69,7 +74,7 @@ export class Decoder {
   private layer(
     weights: Weights,
     i: number,
-    spans: Tensor,
+    { spans, isDecoding = false }: TokenSpans,
     tokens: number,
     activations: Activations,
     { keys, values }: KeyValue,
@@ -88,7 +93,7 @@ export class Decoder {
     const { qkv, q } = a;
     ops.rope.forward({ spans, table: this.ropeTable, qk, qkv, q, keys, values }, tokens, shape);
     const attention = { spans, q: a.q, k: keys, v: values, o: a.attended, lse: a.lse };
-    ops.attention.forward(attention, tokens, shape);
+    ops.attention.forward(attention, tokens, shape, isDecoding);
     const output = { x: a.attended, y: a.middle, residual: a.input, low };
     this.linear(weights, i, "output", output, tokens);
 
@@ -119,7 +124,7 @@ export class Decoder {
       const w = weights.layers[i];
       const dw = gradients.layers?.[i];
       const a = activations.layers[i];
-      if (activations.keep === "inputs") this.layer(weights, i, spans, tokens, activations, a);
+      if (activations.keep === "inputs") this.layer(weights, i, { spans }, tokens, activations, a);
       const back = (name: MatrixName, x: Tensor, dy: Tensor, dx: Tensor) =>
         this.linearBackward(weights, gradients, i, name, { x, dy, dx, low, dLow: g.low }, tokens);
 

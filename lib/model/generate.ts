@@ -170,7 +170,7 @@ export class Sampler {
     this.uploadState(rows.length);
     let ids = memory.ids;
     for (let step = 0; step < memory.drawn.length; step++) {
-      const input = { ids, spans: memory.spans };
+      const input = { ids, spans: memory.spans, isDecoding: true };
       this.decoder.forward(weights, input, rows.length, memory.activations, memory.caches);
       this.draw(weights, rows.length, step, settings);
       ids = memory.drawn[step].token;

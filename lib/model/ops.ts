@@ -36,7 +36,7 @@ export class Ops {
     this.linear = new Linear(kernels, variants);
     this.rmsnorm = new Rmsnorm(kernels);
     this.rope = new Rope(kernels, headDim);
-    this.attention = new Attention(kernels, headDim);
+    this.attention = new Attention(kernels, headDim, variants);
     this.swiglu = new Swiglu(kernels);
     this.gather = new Gather(kernels);
     this.logprob = new Logprob(kernels);

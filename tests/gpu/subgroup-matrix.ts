@@ -204,12 +204,14 @@ export function emulatingOps(gpu: Gpu, headDim: number, given?: Partial<Variants
   return new Ops(emulating, headDim, given);
 }
 
-let nullDevice: Promise<GPUDevice> | undefined;
+const nullDevices = new Map<number | undefined, Promise<GPUDevice>>();
 
-/** What Dawn finds wrong with an entry point of a shader that uses subgroup matrices. */
-export async function tintErrors(code: string, entryPoint: string): Promise<string[]> {
-  nullDevice ??= openNull();
-  const device = await nullDevice;
+/**
+ * What Dawn finds wrong with an entry point of a shader, which may use subgroup matrices.
+ * @param memory workgroup memory that it may use, 32 KiB by default
+ */
+export async function tintErrors(code: string, entryPoint: string, memory?: number) {
+  const device = await (nullDevices.get(memory) ?? openNull(memory));
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ code });
   device.createComputePipeline({ layout: "auto", compute: { module, entryPoint } });
@@ -222,7 +224,13 @@ export async function tintErrors(code: string, entryPoint: string): Promise<stri
 }
 
 /** A device that validates and computes nothing, with all features. */
-async function openNull(): Promise<GPUDevice> {
+function openNull(memory?: number): Promise<GPUDevice> {
+  const device = requestNull(memory);
+  nullDevices.set(memory, device);
+  return device;
+}
+
+async function requestNull(memory?: number): Promise<GPUDevice> {
   const gpu = await createInstance(["backend=null", "enable-dawn-features=allow_unsafe_apis"]);
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error("Dawn has no null adapter");
@@ -231,7 +239,7 @@ async function openNull(): Promise<GPUDevice> {
   return adapter.requestDevice({
     requiredFeatures: [...wanted, "shader-f16"] as GPUFeatureName[],
     requiredLimits: {
-      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+      maxComputeWorkgroupStorageSize: memory ?? limits.maxComputeWorkgroupStorageSize,
       maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
       maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
     },

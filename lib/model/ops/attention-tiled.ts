@@ -1,0 +1,118 @@
+import tiledSource from "../../../shaders/attention-tiled.wgsl" with { type: "text" };
+import type { Tensor } from "../../gpu/memory.ts";
+import { type HeadShape, headParams } from "./attention.ts";
+import { ceil, type Kernels, withMath } from "./kernels.ts";
+
+const INVOCATIONS = 64;
+/** Tiles that one token's heads fill: the smallest that holds them is for decoding. */
+const TOKEN_TILES = [4, 8, 16] as const;
+
+export type TiledEntry = "forward" | "backward_query" | "backward_key";
+
+/** Rows that a workgroup owns, and rows of a block that it walks. */
+export interface AttentionTile {
+  tile: number;
+  block: number;
+}
+
+/** Bytes of workgroup memory that an entry point of attention-tiled.wgsl declares, its activations in f32. */
+export function tileMemory(entry: TiledEntry, headDim: number, { tile, block }: AttentionTile) {
+  const row = 4 * (headDim + 4);
+  const weights = 4 * block * (tile + 4);
+  if (entry === "forward") {
+    return (tile + block) * row + weights + 4 * tile * groupX(headDim, { tile, block });
+  }
+  if (entry === "backward_query") return (2 * tile + block) * row + weights;
+  return 2 * ((tile + block) * row + weights);
+}
+
+/** The largest tile that fits in `memory` bytes of workgroup memory, tiles before blocks. */
+export function attentionTile(entry: TiledEntry, headDim: number, memory: number): AttentionTile {
+  for (let tile = 32; tile >= 1; tile /= 2) {
+    for (const block of [tile, tile / 2]) {
+      if (block >= 1 && tileMemory(entry, headDim, { tile, block }) <= memory)
+        return { tile, block };
+    }
+  }
+  throw new RangeError(`heads of ${headDim} do not fit in workgroup memory`);
+}
+
+/** Invocations along a block: as many as divide it and the vectors of a head. */
+function groupX(headDim: number, { tile, block }: AttentionTile): number {
+  let x = 1;
+  const most = Math.max(8, INVOCATIONS / tile);
+  while (2 * x <= most && block % (2 * x) === 0 && headDim % (8 * x) === 0) x *= 2;
+  return x;
+}
+
+/** The constants of attention-tiled.wgsl for a tile. */
+export function tileConstants(headDim: number, { tile, block }: AttentionTile) {
+  const x = groupX(headDim, { tile, block });
+  const y = Math.min(tile, INVOCATIONS / x);
+  return {
+    HEAD_DIM: headDim,
+    GROUP_X: x,
+    GROUP_Y: y,
+    ROWS: tile / y,
+    COLUMNS: block / x,
+    FETCHES: ceil((block * headDim) / 4, x * y),
+  };
+}
+
+/** shaders/attention-tiled.wgsl: the attention of GPUs, but for backward_delta. */
+export class TiledAttention {
+  private readonly tiles: Readonly<Record<TiledEntry, AttentionTile>>;
+
+  constructor(
+    private readonly kernels: Kernels,
+    headDim: number,
+    memory: number,
+  ) {
+    const source = withMath(tiledSource);
+    const add = (entry: TiledEntry, name = "attention-tiled", rows?: number) => {
+      const tile = attentionTile(entry, headDim, memory);
+      const given = rows ? { ...tile, tile: Math.min(rows, tile.tile) } : tile;
+      kernels.add(name, source, entry, tileConstants(headDim, given));
+      return tile;
+    };
+    this.tiles = {
+      forward: add("forward"),
+      backward_query: add("backward_query"),
+      backward_key: add("backward_key"),
+    };
+    for (const rows of TOKEN_TILES) add("forward", `attention-tiled-${rows}`, rows);
+  }
+
+  /** Where each token has keys of its own (`isDecoding`), a tile is one token's heads; the bits are the same. */
+  forward(
+    tensors: Readonly<Record<string, Tensor>>,
+    tokens: number,
+    shape: HeadShape,
+    isDecoding: boolean,
+  ): void {
+    const heads = shape.heads / shape.kvHeads;
+    const few = TOKEN_TILES.find((rows) => rows >= heads && rows < this.tiles.forward.tile);
+    const tile = isDecoding && few ? few : this.tiles.forward.tile;
+    const name = isDecoding && few ? `attention-tiled-${few}` : "attention-tiled";
+    const params = headParams(tokens, shape);
+    this.kernels.run(`${name}.forward`, tensors, params, queryGroups(tokens, shape, tile));
+  }
+
+  /** dq, dk and dv, with `softmax` as attention.wgsl's backward_delta leaves it. */
+  backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
+    const params = headParams(tokens, shape);
+    const queries = queryGroups(tokens, shape, this.tiles.backward_query.tile);
+    const keys = [ceil(tokens, this.tiles.backward_key.tile), shape.kvHeads] as const;
+    this.kernels.run("attention-tiled.backward_query", tensors, params, queries);
+    this.kernels.run("attention-tiled.backward_key", tensors, params, keys);
+  }
+}
+
+/** Workgroups over tokens, and over heads: a tile holds whole tokens' heads on one key-value head, or part of one's. */
+function queryGroups(tokens: number, { heads, kvHeads }: HeadShape, tile: number) {
+  const shared = heads / kvHeads;
+  return [
+    ceil(tokens, Math.max(1, Math.floor(tile / shared))),
+    kvHeads * ceil(shared, tile),
+  ] as const;
+}

@@ -1,0 +1,99 @@
+import type { Gpu } from "../gpu/device.ts";
+import type { Tensor } from "../gpu/memory.ts";
+import type { Ops } from "../model/ops.ts";
+import { Random } from "./random.ts";
+
+/** A prompt and two completions, as learning packs them. */
+const [PROMPT, COMPLETIONS] = [241, [40, 3]];
+const TOKENS = PROMPT + 43;
+/** Rows of the cache in decoding: where the prompt lies, and where each completion. */
+const CACHE_ROWS = 320;
+const [PROMPT_ROW, OWN_ROWS] = [5, [270, 250]];
+
+/**
+ * Batch invariance of attention, tried: the share of outputs whose bits are others in decoding (one token of
+ * each sequence, its keys in a cache) or alone than in learning (the whole batch packed). 0 is as it must be.
+ * @param others computes what is compared with the packed batch; `headDim` is that of both
+ */
+export async function attentionDifferences(gpu: Gpu, headDim: number, ops: Ops, others = ops) {
+  const shape = { heads: 6, kvHeads: 2, headDim };
+  const width = shape.heads * headDim;
+  const keyWidth = shape.kvHeads * headDim;
+  const made: Tensor[] = [];
+  const tensor = (name: string, data: Float64Array | Uint32Array) => {
+    const filled = gpu.allocate("buffers", name, data.length);
+    gpu.upload(filled, data instanceof Uint32Array ? data : Float32Array.from(data));
+    made.push(filled);
+    return filled;
+  };
+  const random = new Random(43);
+  const q = random.normal(TOKENS * width, 2);
+  const [k, v] = [random.normal(TOKENS * keyWidth), random.normal(TOKENS * keyWidth)];
+  const forward = async (
+    { attention }: Ops,
+    { q, k, v }: Record<"q" | "k" | "v", Float64Array>,
+    spans: number[],
+    isDecoding = false,
+  ) => {
+    const tokens = spans.length / 4;
+    const inputs = { spans: tensor("spans", Uint32Array.from(spans)) };
+    const o = tensor("o", new Float64Array(tokens * width));
+    const lse = tensor("lse", new Float64Array(tokens * shape.heads));
+    const tensors = { ...inputs, q: tensor("q", q), k: tensor("k", k), v: tensor("v", v), o, lse };
+    attention.forward(tensors, tokens, shape, isDecoding);
+    return [
+      ...(await gpu.read(o, new Uint32Array(tokens * width))),
+      ...(await gpu.read(lse, new Uint32Array(tokens * shape.heads))),
+    ];
+  };
+
+  // Learning: the prompt's rows, then those of the completions, which see it as their prefix.
+  const spans: number[] = [];
+  const lasts: number[] = [];
+  for (let t = 0; t < PROMPT; t++) spans.push(0, 0, 0, t + 1);
+  for (const length of COMPLETIONS) {
+    const first = spans.length / 4;
+    for (let t = first; t < first + length; t++) spans.push(0, PROMPT, first, t + 1);
+    lasts.push(first + length - 1);
+  }
+  const packed = await forward(ops, { q, k, v }, spans);
+  const rowOf = (outputs: number[], row: number, tokens: number) => [
+    ...outputs.slice(row * width, (row + 1) * width),
+    ...outputs.slice(tokens * width + row * shape.heads, tokens * width + (row + 1) * shape.heads),
+  ];
+  const among = lasts.map((row) => rowOf(packed, row, TOKENS));
+
+  // Decoding: the last token of each completion, its keys and the prompt's elsewhere in a cache.
+  const queries = new Float64Array(lasts.length * width);
+  lasts.forEach((row, i) => {
+    queries.set(q.subarray(row * width, (row + 1) * width), i * width);
+  });
+  const cached = (from: Float64Array) => {
+    const cache = new Float64Array(CACHE_ROWS * keyWidth).fill(1e3);
+    const copy = (first: number, rows: number, to: number) =>
+      cache.set(from.subarray(first * keyWidth, (first + rows) * keyWidth), to * keyWidth);
+    copy(0, PROMPT, PROMPT_ROW);
+    COMPLETIONS.forEach((length, i) => {
+      copy(lasts[i] + 1 - length, length, OWN_ROWS[i]);
+    });
+    return cache;
+  };
+  const cacheSpans = COMPLETIONS.map((length, i) => [
+    ...[PROMPT_ROW, PROMPT_ROW + PROMPT],
+    ...[OWN_ROWS[i], OWN_ROWS[i] + length],
+  ]);
+  const cache = { k: cached(k), v: cached(v) };
+  const decoded = await forward(others, { q: queries, ...cache }, cacheSpans.flat(), true);
+  // Alone: the same, one token at a time.
+  const differing = { decoding: 0, alone: 0 };
+  for (const [i, expected] of among.entries()) {
+    const query = queries.subarray(i * width, (i + 1) * width);
+    const alone = await forward(others, { q: query, ...cache }, cacheSpans[i]);
+    const batched = rowOf(decoded, i, lasts.length);
+    differing.decoding += expected.filter((bits, j) => bits !== batched[j]).length;
+    differing.alone += expected.filter((bits, j) => bits !== alone[j]).length;
+  }
+  for (const { buffer } of made) buffer.destroy();
+  const outputs = among.flat().length;
+  return { decoding: differing.decoding / outputs, alone: differing.alone / outputs };
+}
