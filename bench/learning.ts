@@ -2,7 +2,7 @@ import type { Gpu } from "../lib/gpu/device.ts";
 import type { Bench, Part } from "./harness.ts";
 import { openBenchModel, openBenchPolicy, ratedModels, shortName } from "./models.ts";
 import type { Row } from "./tables.ts";
-import { batchOf, bestOf, learnFrom, learningNeeds, Patience } from "./throughput.ts";
+import { batchOf, bestOf, ifItFits, learnFrom, learningNeeds, Patience } from "./throughput.ts";
 
 const BATCHES = [64, 256, 1024, 4096];
 const LENGTHS = [32, 256, 1024];
@@ -25,7 +25,10 @@ async function learningOf(bench: Bench, model: string): Promise<void> {
       const row: Row = { name: `${tokens} tokens in sequences of ${length}`, tokens, length };
       rows.push({ ...row, "learned tokens/s": null });
       if (!patience.allows(tokens)) continue;
-      const rate = await bench.withGpu((gpu) => learningRate(gpu, model, tokens, length));
+      const rate = await ifItFits(() =>
+        bench.withGpu((gpu) => learningRate(gpu, model, tokens, length)),
+      );
+      if (!rate) continue;
       patience.note(tokens / rate, tokens);
       rows[rows.length - 1] = { ...row, "learned tokens/s": rate };
     }

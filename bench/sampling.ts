@@ -2,7 +2,7 @@ import type { Gpu } from "../lib/gpu/device.ts";
 import type { Bench, Part } from "./harness.ts";
 import { openBenchModel, openBenchPolicy, ratedModels, shortName } from "./models.ts";
 import type { Row } from "./tables.ts";
-import { bestOf, Patience, sampleTokens, someTokens } from "./throughput.ts";
+import { bestOf, ifItFits, Patience, sampleTokens, someTokens } from "./throughput.ts";
 
 const BATCHES = [1, 8, 64, 128];
 const CONTEXTS = [16, 256, 1024, 4096];
@@ -28,9 +28,12 @@ async function samplingOf(bench: Bench, model: string): Promise<void> {
       const row: Row = { name: `context ${context}, batch ${batch}`, context, batch };
       rows.push({ ...row, "decoded tokens/s": null });
       if (!patience.allows(context, batch)) continue;
-      const { seconds, rates } = await bench.withGpu((gpu) => samplingRates(gpu, model, sizes));
-      patience.note(seconds, context, batch);
-      rows[rows.length - 1] = { ...row, ...rates };
+      const measured = await ifItFits(() =>
+        bench.withGpu((gpu) => samplingRates(gpu, model, sizes)),
+      );
+      if (!measured) continue;
+      patience.note(measured.seconds, context, batch);
+      rows[rows.length - 1] = { ...row, ...measured.rates };
     }
   }
   bench.show({ title: `Sampling, ${shortName(model)}, prompts of 8 completions`, rows });

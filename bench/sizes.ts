@@ -3,7 +3,7 @@ import { learningRate } from "./learning.ts";
 import { openBenchModel, parameterCount, RANDOM_MODELS } from "./models.ts";
 import { samplingRates } from "./sampling.ts";
 import type { Row } from "./tables.ts";
-import { Patience } from "./throughput.ts";
+import { ifItFits, Patience } from "./throughput.ts";
 
 /** Rates against the size of the model: random weights, from a million parameters on. */
 export const sizesPart: Part = {
@@ -19,10 +19,12 @@ export const sizesPart: Part = {
       rows.push({ ...row, "decoded tokens/s": null, "learned tokens/s": null });
       if (!patience.allows(parameters)) continue;
       const sizes = { context, batch, steps };
-      const { seconds, rates } = await bench.withGpu((gpu) => samplingRates(gpu, name, sizes));
-      const rate = await bench.withGpu((gpu) => learningRate(gpu, name, tokens, length));
-      patience.note(seconds + tokens / rate, parameters);
-      rows[rows.length - 1] = { ...row, ...rates, "learned tokens/s": rate };
+      const sampled = await ifItFits(() => bench.withGpu((gpu) => samplingRates(gpu, name, sizes)));
+      const rate = await ifItFits(() =>
+        bench.withGpu((gpu) => learningRate(gpu, name, tokens, length)),
+      );
+      patience.note((sampled?.seconds ?? 0) + (rate ? tokens / rate : 0), parameters);
+      rows[rows.length - 1] = { ...row, ...sampled?.rates, "learned tokens/s": rate };
     }
     const title = `Size of the model: ${batch} completions at once, context ${context}; micro-batches of ${tokens} tokens in sequences of ${length}`;
     bench.show({ title, rows });

@@ -1,3 +1,4 @@
+import { GpuError, UserError } from "../lib/errors.ts";
 import type { Gpu } from "../lib/gpu/device.ts";
 import { PackedBatch } from "../lib/model/packing.ts";
 import type { PolicyNeeds } from "../lib/policy/memory-plan.ts";
@@ -94,6 +95,16 @@ export async function bestOfEach(
     if (Math.max(...best) > 4) tries = 1;
   }
   return best;
+}
+
+/** What `work` gives; null if the adapter cannot hold what it needs. */
+export async function ifItFits<T>(work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof UserError || error instanceof GpuError) return null;
+    throw error;
+  }
 }
 
 /**
