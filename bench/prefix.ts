@@ -93,9 +93,10 @@ async function sampleBothWays(gpu: Gpu, model: string, prompt: number): Promise<
   };
   const policy = await openBenchPolicy(gpu, model, { sampling });
   const question = someTokens(policy, prompt);
-  const once = () => sampleTokens(policy, [question], SAMPLES, COMPLETION, 0);
+  const greedy = { temperature: 0 };
+  const once = () => sampleTokens(policy, [question], SAMPLES, COMPLETION, greedy);
   const copies = Array<Uint32Array>(SAMPLES).fill(question);
-  const copied = () => sampleTokens(policy, copies, 1, COMPLETION, 0);
+  const copied = () => sampleTokens(policy, copies, 1, COMPLETION, greedy);
   const [texts, others] = [textsOf(await once()), textsOf(await copied())];
   const [onceSeconds, copiedSeconds] = await bestOfEach(gpu, [once, copied]);
   return {

@@ -24,7 +24,7 @@ async function samplingOf(bench: Bench, model: string): Promise<void> {
   for (const context of CONTEXTS) {
     for (const batch of BATCHES) {
       const sizes = { context, batch, steps: decodeSteps(bench.isSoftware) };
-      if (context + 2 * sizes.steps + batch / GROUP > config.maxPositionEmbeddings) continue;
+      if (context >= config.maxPositionEmbeddings) continue;
       const row: Row = { name: `context ${context}, batch ${batch}`, context, batch };
       rows.push({ ...row, "decoded tokens/s": null });
       if (!patience.allows(context, batch)) continue;
@@ -42,9 +42,9 @@ async function samplingOf(bench: Bench, model: string): Promise<void> {
 const decodeSteps = (isSoftware: boolean) => (isSoftware ? 16 : 64);
 
 /**
- * Decoding is the difference between a long and a short generation, so that prompts, and the steps in
- * which rows are still being admitted, do not count.
- * @returns rates, and the seconds of the long generation
+ * How fast so many rows are decoded at once, and prompts computed.
+ * @param steps over which decoding is measured
+ * @returns rates, and the seconds that it took to measure decoding
  */
 export async function samplingRates(
   gpu: Gpu,
@@ -53,25 +53,45 @@ export async function samplingRates(
 ) {
   const samples = Math.min(GROUP, batch);
   const groups = batch / samples;
-  const [short, long] = [groups, groups + steps];
+  // so many tokens the first rows have when the last are admitted
+  const length = groups * gpu.variants.readEvery + steps;
   const sampling = {
     rows: batch,
     samplesPerPrompt: samples,
     maxPromptTokens: context,
-    maxNewTokens: long,
+    maxNewTokens: length,
   };
   const policy = await openBenchPolicy(gpu, model, { sampling });
   const prompts = Array.from({ length: groups }, (_, i) => someTokens(policy, context, i));
-  const seconds = (length: number) =>
-    bestOf(gpu, () => sampleTokens(policy, prompts, samples, length));
   await sampleTokens(policy, prompts, samples, 2); // compiles
-  const first = await seconds(1);
-  const all = await seconds(long);
-  const decoding = all - (short > 1 ? await seconds(short) : first);
+  const first = await bestOf(gpu, () => sampleTokens(policy, prompts, samples, 1));
+  let seconds = 0;
+  const step = await bestOf(gpu, async () => {
+    const watch = watchDecoding(batch, length);
+    [seconds] = await sampleTokens(policy, prompts, samples, length, watch);
+    return [watch.secondsAStep(), null];
+  });
   const rates = {
-    "decoded tokens/s": (batch * steps) / decoding,
-    "ms a step": (1000 * decoding) / steps,
+    "decoded tokens/s": batch / step,
+    "ms a step": 1000 * step,
     "prompt tokens/s": (groups * context) / first,
   };
-  return { seconds: all, rates };
+  return { seconds, rates };
+}
+
+/** Times the steps in which all rows are decoded: from the first token of the last row to the last of the first. */
+function watchDecoding(rows: number, length: number) {
+  let first: readonly number[] | undefined;
+  let [started, began, tokensThen, ended] = [0, 0, 0, 0];
+  return {
+    isOver(tokens: readonly number[]) {
+      first ??= tokens;
+      if (tokens.length === 1 && ++started === rows) {
+        [began, tokensThen] = [performance.now(), first.length];
+      }
+      if (tokens === first && tokens.length === length) ended = performance.now();
+      return false;
+    },
+    secondsAStep: () => (ended - began) / 1000 / (length - tokensThen),
+  };
 }
