@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { Gpu } from "../lib/gpu/device.ts";
 import { type Ceilings, measureCeilings } from "../lib/gpu/measure.ts";
@@ -14,12 +14,19 @@ export interface Part {
   run(bench: Bench): Promise<void>;
 }
 
+/** A part's tables, when they were made, and how many processes wanted a core as it began. */
+interface Measured {
+  measured: string;
+  load: number;
+  sections: Section[];
+}
+
 type Adapter = Pick<Gpu["found"], "name" | "driver" | "kind">;
 
 /** What the parts share: the adapter, its ceilings, and where the tables go. */
 export class Bench {
   private measured: Ceilings | undefined;
-  private readonly parts: Record<string, { measured: string; sections: Section[] }> = {};
+  private readonly parts: Record<string, Measured> = {};
   private current: Section[] = [];
 
   private constructor(
@@ -50,7 +57,8 @@ export class Bench {
 
   async runPart(name: string, part: Part): Promise<void> {
     this.current = [];
-    this.parts[name] = { measured: new Date().toISOString(), sections: this.current };
+    const measured = new Date().toISOString();
+    this.parts[name] = { measured, load: loadavg()[0], sections: this.current };
     await part.run(this);
   }
 
