@@ -70,11 +70,12 @@ struct Invocation {
   @builtin(local_invocation_index) index: u32,
 }
 
-// The tile that a workgroup makes, and the blocks that one of its invocations stages.
+// The tile that a workgroup makes, and what one of its invocations does for it.
 struct Place {
   row: u32,            // the tile's first row
   vector: u32,         // and first vector of columns
-  left_row: u32,       // in the tile: first row and vector of the block of the left factor,
+  lane: vec2u,         // of the invocation's outputs: their first vector of columns in the tile, and first row
+  left_row: u32,       // in the tile: first row and vector of the block of the left factor that it stages,
   left_depth: u32,
   right_depth: u32,    // and of the right one: a vector of the contraction, a vector of columns
   right_vector: u32,
@@ -85,10 +86,15 @@ fn place(invocation: Invocation) -> Place {
   let group = invocation.group;
   let index = invocation.index;
   return Place(
-    group.y * TILE_ROWS, group.x * TILE_VECTORS,
+    group.y * TILE_ROWS, group.x * TILE_VECTORS, invocation.lane.xy,
     4u * (index / DEPTH), index % DEPTH,
     index / TILE_VECTORS, index % TILE_VECTORS,
   );
+}
+
+// Where vector i of an invocation's tile goes: a vector of columns of a row.
+fn output(at: Place, i: u32) -> vec2u {
+  return vec2u(at.vector + at.lane.x + i % VECTORS * GROUP_X, at.row + at.lane.y + i / VECTORS * GROUP_Y);
 }
 
 // Rows are DEPTH vectors apart, which would put those that a subgroup reads at once into the same banks.
@@ -102,7 +108,7 @@ fn stage(buffer: u32, at: Place, l: mat4x4f, r: mat4x4f) {
   }
 }
 
-fn multiply(sum: ptr<function, Tile>, buffer: u32, lane: vec3u) {
+fn multiply(sum: ptr<function, Tile>, buffer: u32, lane: vec2u) {
   let l = buffer * STAGED;
   let r = l + lane.x;
   for (var depth = 0u; depth < DEPTH; depth++) {
@@ -161,7 +167,7 @@ fn steps(length: u32) -> u32 { return (length + 4u * DEPTH - 1u) / (4u * DEPTH);
 
 // Each round loads a step, multiplies the one before meanwhile, and stages what it has loaded.
 
-fn forward_tile(at: Place, lane: vec3u) -> Tile {
+fn forward_tile(at: Place) -> Tile {
   var sum: Tile;
   let row = at.row + at.left_row;
   let column = 4u * (at.vector + at.right_vector);
@@ -169,14 +175,14 @@ fn forward_tile(at: Place, lane: vec3u) -> Tile {
   for (var step = 0u; step <= count; step++) {
     let l = x_block(row, step * DEPTH + at.left_depth);
     let r = transpose(w_block(column, step * DEPTH + at.right_depth));
-    if (step > 0u) { multiply(&sum, (step - 1u) % 2u, lane); }
+    if (step > 0u) { multiply(&sum, (step - 1u) % 2u, at.lane); }
     stage(step % 2u, at, l, r);
     workgroupBarrier();
   }
   return sum;
 }
 
-fn backward_input_tile(at: Place, lane: vec3u) -> Tile {
+fn backward_input_tile(at: Place) -> Tile {
   var sum: Tile;
   let row = at.row + at.left_row;
   let vector = at.vector + at.right_vector;
@@ -184,14 +190,14 @@ fn backward_input_tile(at: Place, lane: vec3u) -> Tile {
   for (var step = 0u; step <= count; step++) {
     let l = dy_block(row, step * DEPTH + at.left_depth);
     let r = w_block(4u * (step * DEPTH + at.right_depth), vector);
-    if (step > 0u) { multiply(&sum, (step - 1u) % 2u, lane); }
+    if (step > 0u) { multiply(&sum, (step - 1u) % 2u, at.lane); }
     stage(step % 2u, at, l, r);
     workgroupBarrier();
   }
   return sum;
 }
 
-fn backward_weight_tile(at: Place, lane: vec3u) -> Tile {
+fn backward_weight_tile(at: Place) -> Tile {
   var sum: Tile;
   let row = (at.row + at.left_row) / 4u;
   let vector = at.vector + at.right_vector;
@@ -199,88 +205,68 @@ fn backward_weight_tile(at: Place, lane: vec3u) -> Tile {
   for (var step = 0u; step <= count; step++) {
     let l = transpose(dy_block(4u * (step * DEPTH + at.left_depth), row));
     let r = x_block(4u * (step * DEPTH + at.right_depth), vector);
-    if (step > 0u) { multiply(&sum, (step - 1u) % 2u, lane); }
+    if (step > 0u) { multiply(&sum, (step - 1u) % 2u, at.lane); }
     stage(step % 2u, at, l, r);
     workgroupBarrier();
   }
   return sum;
 }
 
-fn store(row: u32, column: u32, value: vec4f) {
-  let at = (row * params.y_stride + params.y_column + column) / 4u;
-  if (column + 4u <= params.outputs) {
-    y[at] = Y(value);
+// Of y or a residual: where the vector `to` of outputs lies, in rows `stride` apart.
+fn address(to: vec2u, stride: u32) -> u32 { return (to.y * stride + params.y_column) / 4u + to.x; }
+
+fn is_output(to: vec2u) -> bool { return to.y < params.rows && 4u * to.x < params.outputs; }
+
+fn store(to: vec2u, value: vec4f) {
+  let at = address(to, params.y_stride);
+  let part = Y(value);
+  if (4u * to.x + 4u <= params.outputs) {
+    y[at] = part;
   } else {
-    let part = Y(value);
-    for (var i = 0u; i < params.outputs - column; i++) { y[at][i] = part[i]; }
+    for (var i = 0u; i < params.outputs % 4u; i++) { y[at][i] = part[i]; }
   }
 }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn forward(invocation: Invocation) {
   let at = place(invocation);
-  let lane = invocation.lane;
-  var tile = forward_tile(at, lane);
-  for (var i = 0u; i < ROWS; i++) {
-    for (var j = 0u; j < VECTORS; j++) {
-      let row = at.row + lane.y + i * GROUP_Y;
-      let column = 4u * (at.vector + lane.x + j * GROUP_X);
-      if (row < params.rows && column < params.outputs) {
-        store(row, column, params.scale * tile[i * VECTORS + j]);
-      }
-    }
+  var tile = forward_tile(at);
+  for (var i = 0u; i < ROWS * VECTORS; i++) {
+    let to = output(at, i);
+    if (is_output(to)) { store(to, params.scale * tile[i]); }
   }
 }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn forward_add(invocation: Invocation) {
   let at = place(invocation);
-  let lane = invocation.lane;
-  var tile = forward_tile(at, lane);
-  for (var i = 0u; i < ROWS; i++) {
-    for (var j = 0u; j < VECTORS; j++) {
-      let row = at.row + lane.y + i * GROUP_Y;
-      let column = 4u * (at.vector + lane.x + j * GROUP_X);
-      if (row < params.rows && column < params.outputs) {
-        let before = vec4f(y[(row * params.y_stride + params.y_column + column) / 4u]);
-        store(row, column, before + tile[i * VECTORS + j]);
-      }
-    }
+  var tile = forward_tile(at);
+  for (var i = 0u; i < ROWS * VECTORS; i++) {
+    let to = output(at, i);
+    if (is_output(to)) { store(to, vec4f(y[address(to, params.y_stride)]) + tile[i]); }
   }
 }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn forward_residual(invocation: Invocation) {
   let at = place(invocation);
-  let lane = invocation.lane;
-  var tile = forward_tile(at, lane);
-  for (var i = 0u; i < ROWS; i++) {
-    for (var j = 0u; j < VECTORS; j++) {
-      let row = at.row + lane.y + i * GROUP_Y;
-      let column = 4u * (at.vector + lane.x + j * GROUP_X);
-      if (row < params.rows && column < params.outputs) {
-        let added = (row * params.residual_stride + params.y_column + column) / 4u;
-        store(row, column, residual[added] + tile[i * VECTORS + j]);
-      }
-    }
+  var tile = forward_tile(at);
+  for (var i = 0u; i < ROWS * VECTORS; i++) {
+    let to = output(at, i);
+    if (is_output(to)) { store(to, residual[address(to, params.residual_stride)] + tile[i]); }
   }
 }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn backward_input(invocation: Invocation) {
   let at = place(invocation);
-  let lane = invocation.lane;
-  var tile = backward_input_tile(at, lane);
+  var tile = backward_input_tile(at);
   let k4 = params.inputs / 4u;
-  for (var i = 0u; i < ROWS; i++) {
-    for (var j = 0u; j < VECTORS; j++) {
-      let row = at.row + lane.y + i * GROUP_Y;
-      let vector = at.vector + lane.x + j * GROUP_X;
-      if (row < params.rows && vector < k4) {
-        let to = row * k4 + vector;
-        let before = select(vec4f(), dx[to], params.add == 1u);
-        dx[to] = before + params.scale * tile[i * VECTORS + j];
-      }
+  for (var i = 0u; i < ROWS * VECTORS; i++) {
+    let to = output(at, i);
+    if (to.y < params.rows && to.x < k4) {
+      let before = select(vec4f(), dx[to.y * k4 + to.x], params.add == 1u);
+      dx[to.y * k4 + to.x] = before + params.scale * tile[i];
     }
   }
 }
@@ -288,14 +274,10 @@ fn backward_input(invocation: Invocation) {
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn backward_weight(invocation: Invocation) {
   let at = place(invocation);
-  let lane = invocation.lane;
-  var tile = backward_weight_tile(at, lane);
+  var tile = backward_weight_tile(at);
   let k4 = params.inputs / 4u;
-  for (var i = 0u; i < ROWS; i++) {
-    for (var j = 0u; j < VECTORS; j++) {
-      let row = at.row + lane.y + i * GROUP_Y;
-      let vector = at.vector + lane.x + j * GROUP_X;
-      if (row < params.outputs && vector < k4) { dw[row * k4 + vector] += tile[i * VECTORS + j]; }
-    }
+  for (var i = 0u; i < ROWS * VECTORS; i++) {
+    let to = output(at, i);
+    if (to.y < params.outputs && to.x < k4) { dw[to.y * k4 + to.x] += tile[i]; }
   }
 }
