@@ -17,6 +17,7 @@ import {
   linearAdd,
   linearBackward,
   linearForward,
+  linearSwiglu,
 } from "./oracle/cases/matrix.ts";
 import { logprob, sample } from "./oracle/cases/vocabulary.ts";
 import { type Comparison, compare, norm } from "./oracle/compare.ts";
@@ -155,6 +156,10 @@ export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<Kerne
     await run(halfCases(headDim), HALF_SUFFIX);
     if (hasClasses) await run(manyRows("f16"), HALF_SUFFIX);
     if (wide) await run(attention(packedHeads(WIDE_HEAD), { dtype: "f16" }), HALF_SUFFIX, wide);
+    if (variants.subgroupMatrix) {
+      const matrices = new Ops(gpu, headDim, { ...variants, matmul: "matrix", tuned: {} });
+      await run(matrixCases(), MATRIX_SUFFIX, matrices);
+    }
   }
   const checks = Array.from(worst, ([kernel, { error, tolerance, norm }]) => ({
     kernel,
@@ -200,6 +205,8 @@ function badness({ error, tolerance }: Comparison): number {
 
 /** After the name of a kernel that keeps its activations in f16. */
 export const HALF_SUFFIX = " (f16)";
+/** After the name of a product by subgroup matrices. */
+const MATRIX_SUFFIX = " (f16, subgroup matrices)";
 const linear = { T: 37, K: 36, N: 43, blockRows: 20 };
 
 /** Every kernel that activations in f16 pass through. */
@@ -209,6 +216,7 @@ function halfCases(headDim: number): KernelCase[] {
     linearForward({ ...linear, ...dtypes }),
     linearForward({ ...linear, ...dtypes }, "bias"),
     linearForward({ ...linear, x: "f16" }, "residual"),
+    linearSwiglu({ T: 37, K: 36, N: 44, ...dtypes }),
     linearAdd({ T: 37, K: 8, N: 44, y: "f16" }, 60, 12),
     linearBackward({ ...linear, x: "f16" }),
     ...rmsnorm({ T: 131, d: 20 }, "f16").slice(0, 1),
@@ -221,6 +229,18 @@ function halfCases(headDim: number): KernelCase[] {
   ];
 }
 
+/** Products by subgroup matrices: every row class and format. */
+function matrixCases(): KernelCase[] {
+  const dtypes = { x: "f16", y: "f16" } as const;
+  const shape = { K: 96, N: 71, blockRows: 40, ...dtypes };
+  return [
+    ...[1, 37, 70, 261].map((T) => linearForward({ ...shape, T, format: "f16" })),
+    ...FROZEN_FORMATS.map((format) => linearForward({ ...shape, T: 8, format }, "bias")),
+    linearForward({ ...shape, T: 8, y: "f32", format: "f16" }, "residual"),
+    linearSwiglu({ T: 8, K: 96, N: 72, ...dtypes, format: "f16" }),
+  ];
+}
+
 /** Products of more rows than those of the other cases. */
 function manyRows(dtype: Dtype = "f32"): KernelCase[] {
   const shape = { T: 70, K: 96, N: 71, blockRows: 68 };
@@ -228,6 +248,7 @@ function manyRows(dtype: Dtype = "f32"): KernelCase[] {
   return formats.flatMap((format) => [
     linearForward({ ...shape, x: dtype, y: dtype, format }),
     linearForward({ ...shape, x: dtype, format }, "residual"),
+    linearSwiglu({ T: 70, K: 96, N: 72, x: dtype, y: dtype, format }),
     linearAdd({ T: 70, K: 32, N: 72, y: dtype, format }, 84, 12),
     linearBackward({ ...shape, x: dtype, format }),
   ]);
@@ -258,6 +279,7 @@ function smallCases(headDim: number): KernelCase[] {
     linearForward(linear),
     linearForward(linear, "residual"),
     linearForward(linear, "bias"),
+    linearSwiglu({ T: 37, K: 36, N: 44 }),
     linearAdd({ T: 37, K: 8, N: 44 }, 60, 12),
     linearBackward(linear),
     lora({ T: 37, K: 64, N: 44, rank: 12 }),

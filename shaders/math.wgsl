@@ -27,3 +27,17 @@ fn ln(x: f32) -> f32 { return ln4(vec4f(x)).x; }
 fn is_not_finite(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u;
 }
+
+// x sigmoid(x), the activation of the MLP's gate. Clamped, because infinity is not something a WGSL compiler must
+// respect.
+fn sigmoid(x: vec4f) -> vec4f { return 1.0 / (1.0 + exp(min(-x, vec4f(80.0)))); }
+fn silu(x: vec4f) -> vec4f { return x * sigmoid(x); }
+
+// What f16 keeps of a number in its range: the nearest, of two the even one. A compiler may take f32(f16(x)) for x,
+// and some do; this they cannot.
+fn through_f16(x: vec4f) -> vec4f {
+  let bits = bitcast<vec4u>(x);
+  let rounded = (bits + 0xfffu + ((bits >> vec4u(13u)) & vec4u(1u))) & vec4u(0xffffe000u);
+  let small = round(x * 0x1p24) * 0x1p-24; // below 2^-14, multiples of 2^-24
+  return select(bitcast<vec4f>(rounded), small, abs(x) < vec4f(0x1p-14));
+}

@@ -1,7 +1,7 @@
 // The products of matmul.wgsl (read that one first: the same formulas, tensors and parameters, and K, T, N
 // and the strides are bound as there) for GPUs, where invocations of a workgroup share what they load:
 //
-//   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, as there)
+//   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, _swiglu, as there)
 //   backward_input    dx[T, K] = dy[T, N] W[N, K]
 //   backward_weight   dW[N, K] += dy[T, N]^T x[T, K]
 //
@@ -25,6 +25,8 @@
 //
 // Each output is one chain of fma in the order of the contraction, in one invocation: its bits depend on
 // neither the shape of the tile nor how many rows are in flight. Past an end the factors are zeros.
+// With LANES > 1, forward adds in the order of matmul-lanes.wgsl instead, for the many rows of shapes whose few
+// rows that file makes.
 
 // What x and y are stored as: vec4h where a run keeps activations in f16. Sums are f32.
 alias X = vec4f;
@@ -53,16 +55,18 @@ const GROUP_X: u32 = 8u;                  // invocations along the columns
 const GROUP_Y: u32 = 8u;                  // and along the rows
 const ROWS: u32 = 8u;                     // rows of an invocation, GROUP_Y apart
 const VECTORS: u32 = 2u;                  // vectors of four columns, GROUP_X apart
+const OUTPUTS: u32 = ROWS * VECTORS;      // vectors of an invocation
 const TILE_ROWS: u32 = GROUP_Y * ROWS;
 const TILE_VECTORS: u32 = GROUP_X * VECTORS;
 // One 4 x 4 block of each factor for every invocation: 4 GROUP_X = ROWS DEPTH. A power of two.
 const DEPTH: u32 = GROUP_Y / VECTORS;
 const STAGED: u32 = 4u * GROUP_X * GROUP_Y;
+const LANES: u32 = 1u;                    // partial sums of forward, made one after the other
 
 var<workgroup> left: array<vec4f, 2u * STAGED>;    // [TILE_ROWS][DEPTH], vectors along the contraction
 var<workgroup> right: array<vec4f, 2u * STAGED>;   // [4 DEPTH][TILE_VECTORS], vectors along the columns
 
-alias Tile = array<vec4f, ROWS * VECTORS>;
+alias Tile = array<vec4f, OUTPUTS>;
 
 struct Invocation {
   @builtin(workgroup_id) group: vec3u,
@@ -129,6 +133,9 @@ fn multiply(sum: ptr<function, Tile>, buffer: u32, lane: vec2u) {
   }
 }
 
+// The row of W that makes the first column: forward_swiglu makes gate and up one after the other.
+var<private> first_row: u32;
+
 // Vector `at` of a row of each tensor, zero past its end: what lies there may be anything.
 
 fn x_at(row: u32, at: u32) -> vec4f {
@@ -140,7 +147,7 @@ fn x_at(row: u32, at: u32) -> vec4f {
 fn w_at(row: u32, at: u32) -> vec4f {
   let k4 = params.inputs / 4u;
   if (row >= params.outputs || at >= k4) { return vec4f(); }
-  let start = weight_row(row, k4);
+  let start = weight_row(first_row + row, k4);
   return weight(start, at, weight_scale(start, at, k4));
 }
 
@@ -169,17 +176,34 @@ fn steps(length: u32) -> u32 { return (length + 4u * DEPTH - 1u) / (4u * DEPTH);
 
 fn forward_tile(at: Place) -> Tile {
   var sum: Tile;
+  var total: Tile;
   let row = at.row + at.left_row;
   let column = 4u * (at.vector + at.right_vector);
-  let count = steps(params.inputs);
+  let of_lane = (params.inputs + 4u * DEPTH * LANES - 1u) / (4u * DEPTH * LANES);
+  let count = LANES * of_lane;
   for (var step = 0u; step <= count; step++) {
-    let l = x_block(row, step * DEPTH + at.left_depth);
-    let r = transpose(w_block(column, step * DEPTH + at.right_depth));
+    let l = x_block(row, contracted(step, of_lane, at.left_depth));
+    let r = transpose(w_block(column, contracted(step, of_lane, at.right_depth)));
     if (step > 0u) { multiply(&sum, (step - 1u) % 2u, at.lane); }
+    if (LANES > 1u && step > 0u && step % of_lane == 0u) {
+      for (var i = 0u; i < OUTPUTS; i++) {
+        total[i] += sum[i];
+        sum[i] = vec4f();
+      }
+    }
     stage(step % 2u, at, l, r);
     workgroupBarrier();
   }
+  if (LANES > 1u) { return total; }
   return sum;
+}
+
+// Which vector of the contraction is number `depth` of a step, each lane having `of_lane` steps: every LANES-th
+// run of four vectors is the lane's.
+fn contracted(step: u32, of_lane: u32, depth: u32) -> u32 {
+  if (LANES == 1u) { return step * DEPTH + depth; }
+  let i = step % of_lane * DEPTH + depth;
+  return (i / 4u * LANES + step / of_lane) * 4u + i % 4u;
 }
 
 fn backward_input_tile(at: Place) -> Tile {
@@ -231,7 +255,7 @@ fn store(to: vec2u, value: vec4f) {
 fn forward(invocation: Invocation) {
   let at = place(invocation);
   var tile = forward_tile(at);
-  for (var i = 0u; i < ROWS * VECTORS; i++) {
+  for (var i = 0u; i < OUTPUTS; i++) {
     let to = output(at, i);
     if (is_output(to)) { store(to, params.scale * tile[i]); }
   }
@@ -241,7 +265,7 @@ fn forward(invocation: Invocation) {
 fn forward_add(invocation: Invocation) {
   let at = place(invocation);
   var tile = forward_tile(at);
-  for (var i = 0u; i < ROWS * VECTORS; i++) {
+  for (var i = 0u; i < OUTPUTS; i++) {
     let to = output(at, i);
     if (is_output(to)) { store(to, vec4f(y[address(to, params.y_stride)]) + tile[i]); }
   }
@@ -251,9 +275,28 @@ fn forward_add(invocation: Invocation) {
 fn forward_residual(invocation: Invocation) {
   let at = place(invocation);
   var tile = forward_tile(at);
-  for (var i = 0u; i < ROWS * VECTORS; i++) {
+  for (var i = 0u; i < OUTPUTS; i++) {
     let to = output(at, i);
     if (is_output(to)) { store(to, residual[address(to, params.residual_stride)] + tile[i]); }
+  }
+}
+
+// What y keeps of a value.
+const IS_HALF: bool = vec4f(Y(vec4f(2049.0))).x != 2049.0;
+fn kept(value: vec4f) -> vec4f {
+  if (IS_HALF) { return through_f16(value); }
+  return value;
+}
+
+@compute @workgroup_size(GROUP_X, GROUP_Y)
+fn forward_swiglu(invocation: Invocation) {
+  let at = place(invocation);
+  var gate = forward_tile(at);
+  first_row = params.outputs;
+  var up = forward_tile(at);
+  for (var i = 0u; i < OUTPUTS; i++) {
+    let to = output(at, i);
+    if (is_output(to)) { store(to, silu(kept(gate[i])) * kept(up[i])); }
   }
 }
 
@@ -262,7 +305,7 @@ fn backward_input(invocation: Invocation) {
   let at = place(invocation);
   var tile = backward_input_tile(at);
   let k4 = params.inputs / 4u;
-  for (var i = 0u; i < ROWS * VECTORS; i++) {
+  for (var i = 0u; i < OUTPUTS; i++) {
     let to = output(at, i);
     if (to.y < params.rows && to.x < k4) {
       let before = select(vec4f(), dx[to.y * k4 + to.x], params.add == 1u);
@@ -276,7 +319,7 @@ fn backward_weight(invocation: Invocation) {
   let at = place(invocation);
   var tile = backward_weight_tile(at);
   let k4 = params.inputs / 4u;
-  for (var i = 0u; i < ROWS * VECTORS; i++) {
+  for (var i = 0u; i < OUTPUTS; i++) {
     let to = output(at, i);
     if (to.y < params.outputs && to.x < k4) { dw[to.y * k4 + to.x] += tile[i]; }
   }

@@ -2,6 +2,7 @@
 //
 //   forward           y[T, N]  = x[T, K] W[N, K]^T              (forward_residual adds r[T, N], or a bias r[N])
 //   forward_add       y[T, N] += the same                       (LoRA, on top of the frozen product)
+//   forward_swiglu    y[T, N]  = silu(x G^T) * (x U^T), W[2 N, K] being G above U, rounded as y is stored
 //   backward_input    dx[T, K] = dy[T, N] W[N, K]               (added to dx if `add` is 1)
 //   backward_weight   dW[N, K] += sum over t of dy[t, N]^T x[t, K]
 //
@@ -49,6 +50,9 @@ const GROUP_Y: u32 = 8u;
 
 alias Tile = array<mat4x4f, R * C>;
 
+// The row of W that makes the first column: forward_swiglu makes gate and up one after the other.
+var<private> first_row: u32;
+
 fn forward_tile(row: u32, column: u32) -> Tile {
   let k4 = params.inputs / 4u;
   var x_row: array<u32, TILE_ROWS>;
@@ -57,7 +61,7 @@ fn forward_tile(row: u32, column: u32) -> Tile {
   var w_row: array<u32, TILE_COLUMNS>;
   // unroll
   for (var j = 0u; j < TILE_COLUMNS; j++) {
-    w_row[j] = weight_row(min(column + j, params.outputs - 1u), k4);
+    w_row[j] = weight_row(first_row + min(column + j, params.outputs - 1u), k4);
   }
   var sum: Tile;
   for (var block = 0u; block < k4; block += SCALED) {
@@ -140,6 +144,30 @@ fn forward_residual(@builtin(global_invocation_id) id: vec3u) {
     let added = ((row + i) * params.residual_stride + params.y_column + column) / 4u;
     for (var j = 0u; j < C; j++) {
       store(row + i, column + 4u * j, residual[added + j] + tile[i / 4u * C + j][i % 4u]);
+    }
+  }
+}
+
+// What y keeps of a value.
+const IS_HALF: bool = vec4f(Y(vec4f(2049.0))).x != 2049.0;
+fn kept(value: vec4f) -> vec4f {
+  if (IS_HALF) { return through_f16(value); }
+  return value;
+}
+
+@compute @workgroup_size(GROUP_X, GROUP_Y)
+fn forward_swiglu(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.y * TILE_ROWS;
+  let column = id.x * TILE_COLUMNS;
+  if (row >= params.rows || column >= params.outputs) { return; }
+  var gate = forward_tile(row, column);
+  first_row = params.outputs;
+  var up = forward_tile(row, column);
+  for (var i = 0u; i < min(TILE_ROWS, params.rows - row); i++) {
+    for (var j = 0u; j < C; j++) {
+      let g = kept(gate[i / 4u * C + j][i % 4u]);
+      let u = kept(up[i / 4u * C + j][i % 4u]);
+      store(row + i, column + 4u * j, silu(g) * u);
     }
   }
 }

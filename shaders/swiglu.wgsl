@@ -3,7 +3,8 @@
 //   forward    a[T, F] from gate_up[T, 2F], the gate in the first half of each row
 //   backward   dg = da * u * sigmoid(g) * (1 + g * (1 - sigmoid(g))),  du = da * silu(g)
 //
-// Called by lib/model/ops/swiglu.ts. F is a multiple of 4.
+// Called by lib/model/ops/swiglu.ts, after math.wgsl. F is a multiple of 4. Where no backward pass will read gate_up,
+// matmul's forward_swiglu makes a without it, with the same bits.
 
 // What activations are stored as: vec4h in runs that say so. Arithmetic and gradients are f32.
 alias Stored = vec4f;
@@ -19,18 +20,13 @@ struct Params {
 @group(0) @binding(3) var<storage, read> da: array<vec4f>;                  // [T, F]
 @group(0) @binding(4) var<storage, read_write> d_gate_up: array<vec4f>;     // [T, 2F]
 
-fn sigmoid(g: vec4f) -> vec4f {
-  // Clamped, because infinity is not something a WGSL compiler must respect.
-  return 1.0 / (1.0 + exp(min(-g, vec4f(80.0))));
-}
-
 @compute @workgroup_size(64)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = id.x + id.y * groups.x * 64u;
   if (index >= params.rows * params.width) { return; }
   let at = index / params.width * 2u * params.width + index % params.width;
   let g = vec4f(gate_up[at]);
-  a[index] = Stored(g * sigmoid(g) * vec4f(gate_up[at + params.width]));
+  a[index] = Stored(silu(g) * vec4f(gate_up[at + params.width]));
 }
 
 @compute @workgroup_size(64)

@@ -28,8 +28,13 @@ export async function createInstance(flags: string[]): Promise<GPU> {
     dawn = loadDawn();
     Object.assign(globalThis, dawn.globals);
   }
-  // Timestamps are otherwise rounded to 65 microseconds, several times a small kernel's duration.
-  const gpu = dawn.create(["disable-dawn-features=timestamp_quantization", ...flags]);
+  const toggles = [
+    // Timestamps are otherwise rounded to 65 microseconds, several times a small kernel's duration.
+    "disable-dawn-features=timestamp_quantization",
+    // Shows the experimental features of an adapter: subgroup matrices.
+    "enable-dawn-features=allow_unsafe_apis",
+  ];
+  const gpu = dawn.create([...toggles, ...flags]);
   instances.push(gpu);
   return gpu;
 }

@@ -1,4 +1,4 @@
-import { GpuError } from "../errors.ts";
+import { GpuError, UserError } from "../errors.ts";
 import { type FoundAdapter, findAdapter } from "./adapter.ts";
 import { Commands } from "./commands.ts";
 import {
@@ -9,9 +9,21 @@ import {
   makeTensor,
   type Tensor,
 } from "./memory.ts";
-import { chooseVariants, requestedAttention, requestedMatmul, type Variants } from "./variants.ts";
+import {
+  chooseSubgroupMatrix,
+  chooseVariants,
+  requestedAttention,
+  requestedMatmul,
+  type Variants,
+} from "./variants.ts";
 
-const WANTED_FEATURES: GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
+const WANTED_FEATURES = [
+  "shader-f16",
+  "subgroups",
+  "subgroup-size-control",
+  "chromium-experimental-subgroup-matrix",
+  "timestamp-query",
+] as GPUFeatureName[];
 const USAGE =
   // Literal bits, because the GPUBufferUsage global exists only once Dawn is loaded.
   0x80 /* STORAGE */ | 0x04 /* COPY_SRC */ | 0x08; /* COPY_DST */
@@ -41,10 +53,20 @@ export class Gpu implements Allocator {
     this.bufferLimit = device.limits.maxBufferSize;
     this.alignment = device.limits.minStorageBufferOffsetAlignment;
     const variants = chooseVariants(found.name, this.isSoftware);
+    const subgroupMatrix = chooseSubgroupMatrix(
+      found.adapter.info,
+      device.limits.maxComputeWorkgroupStorageSize,
+    );
+    if (matmul === "matrix" && !subgroupMatrix) {
+      throw new UserError(
+        `${found.name} has no subgroup matrices of f16; RLEXPLORE_MATMUL=tiled does without`,
+      );
+    }
     this.variants = {
       ...variants,
       matmul: matmul ?? variants.matmul,
       attention: attention ?? variants.attention,
+      subgroupMatrix,
     };
     this.commands = new Commands(this);
     device.addEventListener("uncapturederror", (event) => {

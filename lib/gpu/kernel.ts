@@ -1,6 +1,12 @@
 import { GpuError } from "../errors.ts";
 import type { Tensor } from "./memory.ts";
-import { assemble, type Param, reflect, type ShaderInterface } from "./wgsl.ts";
+import {
+  assemble,
+  type Param,
+  reflect,
+  type ShaderInterface,
+  withoutSubgroupSizes,
+} from "./wgsl.ts";
 
 /** A compiled entry point of a shader, with its bind groups cached by the tensors they bind. */
 export class Kernel {
@@ -20,7 +26,9 @@ export class Kernel {
     constants: Readonly<Record<string, number>>,
     private readonly halves: readonly string[] = [],
   ) {
-    const code = assemble(source, constants, halves);
+    const assembled = assemble(source, constants, halves);
+    const choosesSize = device.features.has("subgroup-size-control");
+    const code = choosesSize ? assembled : withoutSubgroupSizes(assembled);
     this.interface = reflect(code, entryPoint);
     this.params = this.interface.params;
     this.tensorNames = this.interface.bindings.map((binding) => binding.name);

@@ -14,6 +14,8 @@ export interface Variants {
   readonly attention: AttentionKernel;
   /** Bytes of workgroup memory that a tile of attention-tiled.wgsl may fill; sets its blocks, and so its bits. */
   readonly attentionMemory: number;
+  /** The adapter's matrices of f16 with sums in f32, if it has such. */
+  readonly subgroupMatrix: SubgroupMatrix | null;
   /** Invocations that share a row in rmsnorm, logprob and sample; fixes the order of their sums. */
   readonly lanes: number;
   /** The same for rows as long as a vocabulary. */
@@ -26,14 +28,21 @@ export interface Variants {
 /** What tuning chose: from the key of a product's shape to a family and its tiles. */
 export type TuningTable = Readonly<Record<string, string>>;
 
-export const MATMUL_KERNELS = ["plain", "tiled"] as const;
+export const MATMUL_KERNELS = ["plain", "tiled", "lanes", "matrix"] as const;
 export type MatmulKernel = (typeof MATMUL_KERNELS)[number];
 export const ATTENTION_KERNELS = ["plain", "tiled"] as const;
 export type AttentionKernel = (typeof ATTENTION_KERNELS)[number];
 
 const GPU_VARIANTS: Variants = {
   matmul: "tiled",
-  tiles: { plain: "4x8", tiled: "16x16 16x16 16x16 64x64 64x64" }, // not measured on a GPU yet
+  // not measured on a GPU yet
+  tiles: {
+    plain: "4x8",
+    tiled: "16x16 16x16 16x16 64x64 64x64",
+    lanes: "1x8 8x8 16x16 64x64 64x64",
+    matrix: "16x16 16x16 64x32 64x64 128x128",
+  },
+  subgroupMatrix: null,
   tuned: {},
   attention: "tiled",
   attentionMemory: 16_384, // what every adapter has
@@ -62,6 +71,40 @@ const SWIFTSHADER_VARIANTS: Variants = {
   why: `${SOFTWARE_VARIANTS.why}; SwiftShader's loads are dear too`,
 };
 
+/** The size of a subgroup matrix product: [M, K] by [K, N]. */
+interface MatrixSize {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+export interface SubgroupMatrix extends MatrixSize {
+  /** Whether tiles must do with 32 KiB of workgroup memory, not 48. */
+  readonly shallow: boolean;
+}
+
+/** The matrices of f16 with sums in f32 that shaders/matmul-matrix.wgsl can be cut into; the largest of them. */
+export function chooseSubgroupMatrix(
+  info: GPUAdapterInfo,
+  workgroupBytes: number,
+): SubgroupMatrix | null {
+  const { subgroupMatrixConfigs = [] } = info as { subgroupMatrixConfigs?: SubgroupMatrixConfig[] };
+  const usable = subgroupMatrixConfigs.filter(
+    ({ componentType, resultComponentType, M, N, K }) =>
+      componentType === "f16" &&
+      resultComponentType === "f32" &&
+      [M, N, K].every((size) => size === 8 || size === 16),
+  );
+  const [largest] = usable.sort((a, b) => b.M * b.N * b.K - a.M * a.N * a.K);
+  if (!largest) return null;
+  return { M: largest.M, N: largest.N, K: largest.K, shallow: workgroupBytes < 49152 };
+}
+
+interface SubgroupMatrixConfig extends MatrixSize {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+}
+
 /** The variants for an adapter of this name. */
 export function chooseVariants(name: string, isSoftware: boolean): Variants {
   if (name.startsWith("SwiftShader")) return SWIFTSHADER_VARIANTS;
@@ -76,7 +119,10 @@ function requested<T extends string>(
 ): T | undefined {
   if (!request) return undefined;
   const kernel = kernels.find((name) => name === request);
-  if (!kernel) throw new UserError(`${variable} is ${kernels.join(" or ")}, not "${request}"`);
+  if (!kernel) {
+    const names = `${kernels.slice(0, -1).join(", ")} or ${kernels.at(-1)}`;
+    throw new UserError(`${variable} is ${names}, not "${request}"`);
+  }
   return kernel;
 }
 
@@ -93,9 +139,9 @@ export function describeVariants(variants: Variants): string[] {
   const { matmul, tiles, attention, attentionMemory, lanes, wideLanes, readEvery } = variants;
   const names = [...new Set(tiles[matmul].split(" "))].join(" or ");
   return [
-    matmul === "tiled"
-      ? `matmul: tiled, workgroups of ${names} by the rows, in workgroup memory`
-      : `matmul: plain, tiles of ${names} in registers, no barrier`,
+    matmul === "plain"
+      ? `matmul: plain, tiles of ${names} in registers, no barrier`
+      : `matmul: ${matmul}, workgroups of ${names} by the rows`,
     attention === "tiled"
       ? `attention: tiled, up to ${attentionMemory / 1024} KiB of workgroup memory`
       : "attention: plain, an invocation a query and head, no barrier",

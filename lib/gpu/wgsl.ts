@@ -33,6 +33,10 @@ export function assemble(
   return directivesFirst(storeHalves(specialise(source, constants), halves));
 }
 
+/** Without `@subgroup_size`, where the device does not let a shader choose; its subgroups have to be so already. */
+export const withoutSubgroupSizes = (source: string) =>
+  source.replace(/enable subgroup_size_control;\n|@subgroup_size\(\w+\)/g, "");
+
 /** Moves `enable` directives to the front, where WGSL wants them: another file may stand before a shader. */
 function directivesFirst(source: string): string {
   const directive = /^enable [^;]+;\n/gm;

@@ -62,7 +62,8 @@ export class Decoder {
     const { layers, output, keep } = activations;
     this.ops.gather.forward({ index: ids, out: layers[0].input }, weights.embedding, tokens);
     for (const [i, a] of layers.entries()) {
-      this.layer(weights, i, input, tokens, activations, cache?.[i] ?? a);
+      const needsGateUp = keep === "everything";
+      this.layer(weights, i, input, tokens, activations, cache?.[i] ?? a, needsGateUp);
       const y = layers[i + 1]?.input ?? output;
       const { gated: x, middle: residual } = a;
       this.linear(weights, i, "down", { x, y, residual, low: activations.low }, tokens);
@@ -70,7 +71,7 @@ export class Decoder {
     }
   }
 
-  /** One layer, all but its last product: from `input` to `gated`. */
+  /** One layer, all but its last product: from `input` to `gated`; `gateUp` where a backward pass will read it. */
   private layer(
     weights: Weights,
     i: number,
@@ -78,6 +79,7 @@ export class Decoder {
     tokens: number,
     activations: Activations,
     { keys, values }: KeyValue,
+    needsGateUp: boolean,
   ): void {
     const { ops, shape } = this;
     const { hiddenSize, intermediateSize, rmsNormEps } = this.config;
@@ -99,6 +101,10 @@ export class Decoder {
 
     const postNorm = { x: a.middle, w: w.postNorm, y: a.middleNormed, inverse_rms: a.middleRms };
     ops.rmsnorm.forward(postNorm, tokens, hiddenSize, rmsNormEps);
+    if (!needsGateUp && !weights.adapters && w.gateUp.blocks.length === 1) {
+      ops.linear.forwardSwiglu({ x: a.middleNormed, y: a.gated }, w.gateUp, tokens);
+      return;
+    }
     this.linear(weights, i, "gateUp", { x: a.middleNormed, y: a.gateUp, low }, tokens);
     ops.swiglu.forward({ gate_up: a.gateUp, a: a.gated }, tokens, intermediateSize);
   }
@@ -124,7 +130,9 @@ export class Decoder {
       const w = weights.layers[i];
       const dw = gradients.layers?.[i];
       const a = activations.layers[i];
-      if (activations.keep === "inputs") this.layer(weights, i, { spans }, tokens, activations, a);
+      if (activations.keep === "inputs") {
+        this.layer(weights, i, { spans }, tokens, activations, a, true);
+      }
       const back = (name: MatrixName, x: Tensor, dy: Tensor, dx: Tensor) =>
         this.linearBackward(weights, gradients, i, name, { x, dy, dx, low, dLow: g.low }, tokens);
 

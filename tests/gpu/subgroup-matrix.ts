@@ -79,10 +79,10 @@ export function emulate(source: string, halves: boolean): string {
       ? `${array}[${at} + ${inner} / 4u][${inner} % 4u]`
       : `${array}[${at} + ${inner}]`;
   };
-  /** A loop over the elements that a lane has of a result. */
+  /** A loop over the elements that a lane has of a result; of a length that no compiler knows, lest it unrolls it. */
   const each = (
     body: string,
-  ) => `for (var i = 0u; i < ${(result.rows * result.columns) / SUBGROUP}u; i++) {
+  ) => `for (var i = 0u; i < ${(result.rows * result.columns) / SUBGROUP}u + emulated_zero; i++) {
     let at = emulated_lane + i * ${SUBGROUP}u;
     let row = at / ${result.columns}u;
     let column = at % ${result.columns}u;
@@ -139,7 +139,7 @@ export function emulate(source: string, halves: boolean): string {
     "multiply_accumulate",
     `fn multiply_accumulate(l: ${left.struct}, r: ${right.struct}, sum: ${result.struct}) -> ${result.struct} {
   var c = sum;
-  ${each(`for (var k = 0u; k < ${left.columns}u; k++) { c.e[i] = ${product}; }`)}
+  ${each(`for (var k = 0u; k < ${left.columns}u + emulated_zero; k++) { c.e[i] = ${product}; }`)}
   return c;
 }`,
   );
@@ -154,13 +154,14 @@ export function emulate(source: string, halves: boolean): string {
       (_, before: string, name: string, after: string) => {
         const index = /@builtin\(local_invocation_index\) (\w+): u32/.exec(before + after)?.[1];
         if (!index) throw new Error("subgroup_id without local_invocation_index");
-        const lane = `  emulated_lane = ${index} % ${SUBGROUP}u;`;
+        const lane = `  emulated_lane = ${index} % ${SUBGROUP}u;\n  emulated_zero = ${index} >> 31u;`;
         return `${before}${after}\n${lane}\n  let ${name} = ${index} / ${SUBGROUP}u;`;
       },
     );
   const elements = (result.rows * result.columns) / SUBGROUP;
   text += `
 var<private> emulated_lane: u32;
+var<private> emulated_zero: u32;
 struct ${left.struct} { place: u32, offset: u32, stride: u32 }
 struct ${right.struct} { place: u32, offset: u32, stride: u32 }
 struct ${result.struct} { e: array<f32, ${elements}> }
@@ -184,20 +185,23 @@ fn round_f32(v: f32) -> f32 { return quantizeToF16(v); }
 `;
 }
 
-/** Ops on `gpu` whose kernels with subgroup matrices are emulated. */
-export function emulatingOps(gpu: Gpu, headDim: number, given?: Partial<Variants>): Ops {
+/** Ops on `gpu` whose kernels with subgroup matrices are emulated, compiled with what `change` makes of constants. */
+export function emulatingOps(
+  gpu: Gpu,
+  headDim: number,
+  given: Partial<Variants>,
+  change = (constants: Readonly<Record<string, number>>) => constants,
+): Ops {
   const { commands, device } = gpu;
   const halves = device.features.has("shader-f16");
   const kernel: typeof commands.kernel = (name, source, entry, constants = {}, stored = []) => {
     if (!source.includes("subgroup_matrix")) {
       return commands.kernel(name, source, entry, constants, stored);
     }
-    const code = emulate(assemble(source, constants, stored), halves);
-    return commands.kernel(
-      `${name} emulated ${JSON.stringify({ constants, stored })}`,
-      code,
-      entry,
-    );
+    const changed = change(constants);
+    const emulated = `${name} emulated ${JSON.stringify(changed)}`;
+    const code = emulate(assemble(source, changed), halves);
+    return commands.kernel(emulated, code, entry, {}, stored);
   };
   const dispatch: typeof commands.dispatch = (...given) => commands.dispatch(...given);
   const emulating = Object.create(gpu, { commands: { value: { kernel, dispatch } } }) as Gpu;

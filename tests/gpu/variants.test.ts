@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import {
+  chooseSubgroupMatrix,
   chooseVariants,
   describeVariants,
   requestedAttention,
@@ -12,7 +13,9 @@ test("GPUs get the tiled matmul, software adapters the plain one, unless one is 
   expect(chooseVariants("SwiftShader Device (Subzero)", true).matmul).toBe("plain");
   expect(requestedMatmul("plain")).toBe("plain");
   expect(requestedMatmul("")).toBeUndefined();
-  expect(() => requestedMatmul("fast")).toThrow('RLEXPLORE_MATMUL is plain or tiled, not "fast"');
+  expect(() => requestedMatmul("fast")).toThrow(
+    'RLEXPLORE_MATMUL is plain, tiled, lanes or matrix, not "fast"',
+  );
   const [line] = describeVariants(chooseVariants("NVIDIA H100", false));
   expect(line).toContain("16x16 or 64x64");
 });
@@ -25,4 +28,26 @@ test("and so it is with attention", () => {
   expect(() => requestedAttention("flash")).toThrow("RLEXPLORE_ATTENTION is plain or tiled");
   const lines = describeVariants(chooseVariants("NVIDIA H100", false));
   expect(lines.join()).toContain("attention: tiled, up to 16 KiB");
+});
+
+test("of an adapter's subgroup matrices, the largest of f16 with sums in f32", () => {
+  const config = (componentType: string, resultComponentType: string, M: number, N = M, K = M) => ({
+    componentType,
+    resultComponentType,
+    M,
+    N,
+    K,
+  });
+  const chosen = (...subgroupMatrixConfigs: object[]) =>
+    chooseSubgroupMatrix({ subgroupMatrixConfigs } as unknown as GPUAdapterInfo, 49152);
+  const small = config("f16", "f32", 8);
+  expect(chosen(config("f16", "f16", 16), small, config("u8", "u32", 16))).toEqual({
+    M: 8,
+    N: 8,
+    K: 8,
+    shallow: false,
+  });
+  expect(chosen(small, config("f16", "f32", 8, 16, 16))).toMatchObject({ M: 8, N: 16, K: 16 });
+  expect(chosen(config("f16", "f32", 32))).toBeNull();
+  expect(chooseSubgroupMatrix({} as GPUAdapterInfo, 49152)).toBeNull();
 });

@@ -3,8 +3,8 @@ import type { Tensor } from "../../gpu/memory.ts";
 import type { Variants } from "../../gpu/variants.ts";
 import type { Matrix, MatrixBlock } from "../matrix.ts";
 import { dtypeOf } from "../precision.ts";
-import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
-import { MATMUL_FAMILIES, Matmuls, matmulName } from "./matmuls.ts";
+import { ceil, type Kernels, ROW_CHUNK, withMath } from "./kernels.ts";
+import { constantsOf, MATMUL_FAMILIES, Matmuls, matmulName } from "./matmuls.ts";
 import { addWeightKernels, weightKernel, withWeights } from "./weights.ts";
 
 /** What `forward` reads and writes; at most one of the options may be there. */
@@ -38,13 +38,15 @@ export class Linear {
     variants: Variants,
   ) {
     this.matmuls = new Matmuls(variants);
-    const entries = "forward forward_add forward_residual backward_input";
+    const entries = "forward forward_add forward_residual forward_swiglu backward_input";
     for (const family of MATMUL_FAMILIES) {
       for (const tile of family.tiles) {
         const name = matmulName(family, tile);
-        addWeightKernels(kernels, name, family.source, entries, tile.constants);
-        const trained = withWeights(family.source, "f32");
-        kernels.add(name, trained, "backward_weight", tile.constants);
+        const constants = constantsOf(family, tile, variants);
+        const source = withMath(tile.source ?? family.source);
+        addWeightKernels(kernels, name, source, entries, constants);
+        const trained = withWeights(source, "f32");
+        kernels.add(name, trained, "backward_weight", constants);
       }
     }
     kernels.add("bias", biasSource, "backward reduce", { CHUNK: ROW_CHUNK });
@@ -82,6 +84,19 @@ export class Linear {
       const entry = add ? "forward_add" : "forward";
       this.kernels.run(kernel(entry), { x, w: block.tensor, y }, { ...params, scale }, groups);
     }
+  }
+
+  /**
+   * y[T, F] = silu(x G^T) * (x U^T), W[2F, K] being G above U in one block: `forward` and `Swiglu.forward` in one,
+   * with the same bits.
+   */
+  forwardSwiglu({ x, y }: { x: Tensor; y: Tensor }, weight: Matrix, rows: number): void {
+    const [block] = weight.blocks;
+    const width = weight.rows / 2;
+    const params = { ...matmulParams(weight, block, rows, width, 0), outputs: width };
+    const matmul = this.matmuls.of("forward", weight, dtypeOf(x), rows);
+    const name = weightKernel(matmul.name, weight.format, "forward_swiglu");
+    this.kernels.run(name, { x, w: block.tensor, y }, params, matmul.groups(rows, width));
   }
 
   /** dx[T, K] = dy[T, N] W, or that with an option of `LinearGradients`. */

@@ -1,6 +1,8 @@
 import plainSource from "../../../shaders/matmul.wgsl" with { type: "text" };
+import lanesSource from "../../../shaders/matmul-lanes.wgsl" with { type: "text" };
+import matrixSource from "../../../shaders/matmul-matrix.wgsl" with { type: "text" };
 import tiledSource from "../../../shaders/matmul-tiled.wgsl" with { type: "text" };
-import type { MatmulKernel, TuningTable, Variants } from "../../gpu/variants.ts";
+import type { MatmulKernel, SubgroupMatrix, TuningTable, Variants } from "../../gpu/variants.ts";
 import type { Matrix } from "../matrix.ts";
 import type { Dtype } from "../precision.ts";
 import type { WeightFormat } from "../weight-formats.ts";
@@ -35,12 +37,14 @@ export interface Tile {
   /** Unique in its family. */
   readonly name: string;
   readonly constants: Readonly<Record<string, number>>;
+  /** The shader, where it is not that of the family. */
+  readonly source?: string;
   /** Rows and columns of outputs that a workgroup makes. */
   readonly outputs: readonly [number, number];
 }
 
 /**
- * A matmul shader with one order of adding: the tiles of a family give the same bits, and may be chosen by
+ * A matmul with one order of adding: the tiles of a family give the same bits, and may be chosen by
  * the rows in flight. Two families may differ in bits, so that a shape has one for all its row classes.
  */
 export interface MatmulFamily {
@@ -52,7 +56,7 @@ export interface MatmulFamily {
   readonly feature?: GPUFeatureName;
   /** Invocations and bytes of workgroup memory of the largest tile. */
   readonly limits: { readonly invocations: number; readonly sharedBytes: number };
-  /** Whether it makes products of this shape. */
+  /** Whether it makes products of this shape; what it does not, `tiled` does. */
   makes(shape: MatmulShape): boolean;
 }
 
@@ -76,8 +80,40 @@ const tiled: MatmulFamily = {
   makes: () => true,
 };
 
-/** All of them. The first makes every product on every adapter. */
-export const MATMUL_FAMILIES: readonly MatmulFamily[] = [plain, tiled];
+/** Four chains of fma, each over every fourth run of 16, added in order. */
+const lanes: MatmulFamily = {
+  name: "lanes",
+  shader: "matmul-lanes",
+  source: tiledSource,
+  tiles: [
+    lanesTile(1),
+    lanesTile(8),
+    ...tiled.tiles.map((tile) => ({ ...tile, constants: { ...tile.constants, LANES: 4 } })),
+  ],
+  feature: "subgroups",
+  limits: tiled.limits,
+  makes: ({ product }) => product === "forward",
+};
+
+/** Products of subgroup matrices, added in the order of the contraction. */
+const matrix: MatmulFamily = {
+  name: "matrix",
+  shader: "matmul-matrix",
+  source: matrixSource,
+  tiles: [
+    matrixTile([16, 16], [1, 1], 256),
+    matrixTile([32, 16], [2, 2], 64),
+    matrixTile([32, 32], [2, 2], 32),
+    matrixTile([64, 32], [2, 4], 32),
+  ],
+  feature: "chromium-experimental-subgroup-matrix" as GPUFeatureName,
+  limits: { invocations: 256, sharedBytes: 32768 },
+  makes: ({ product, format, dtype }) =>
+    product === "forward" && dtype === "f16" && format !== "f32",
+};
+
+/** All of them. The first two make every product on every adapter. */
+export const MATMUL_FAMILIES: readonly MatmulFamily[] = [plain, tiled, lanes, matrix];
 
 /** `rows` x `columns` outputs an invocation, in a workgroup of `groupY` x `groupX`. */
 function plainTile(rows: number, columns: number, groupY: number, groupX: number): Tile {
@@ -100,6 +136,47 @@ function tiledTile(rows: number, vectors: number, groupY: number, groupX: number
     outputs,
   };
 }
+
+/** `rows` outputs of a column for each four of 32 invocations. */
+function lanesTile(rows: number): Tile {
+  const outputs = [rows, 8] as const;
+  return { name: outputs.join("x"), constants: { ROWS: rows }, source: lanesSource, outputs };
+}
+
+/** `subgroup` outputs each of `group` subgroups, and steps of `depth` elements of the contraction. */
+function matrixTile(
+  [subRows, subColumns]: readonly [number, number],
+  [groupY, groupX]: readonly [number, number],
+  depth: number,
+): Tile {
+  const outputs = [subRows * groupY, subColumns * groupX] as const;
+  const vectors = depth / 4 / (32 * groupY * groupX); // that an invocation stages of a row
+  return {
+    name: outputs.join("x"),
+    constants: {
+      SUB_ROWS: subRows,
+      SUB_COLUMNS: subColumns,
+      GROUP_Y: groupY,
+      GROUP_X: groupX,
+      DEPTH: depth,
+      X_LOADS: outputs[0] * vectors,
+      W_LOADS: outputs[1] * vectors,
+    },
+    outputs,
+  };
+}
+
+/** What shaders/matmul-matrix.wgsl is compiled with: steps are half as deep where memory is short. */
+function matrixConstants({ constants }: Tile, { M, N, K, shallow }: SubgroupMatrix) {
+  const { DEPTH, X_LOADS, W_LOADS } = constants;
+  const by = shallow ? 2 : 1;
+  const steps = { DEPTH: DEPTH / by, X_LOADS: X_LOADS / by, W_LOADS: W_LOADS / by };
+  return { ...constants, ...steps, M, N, K, STRIP: Math.max(1, 128 / (M * N)) };
+}
+
+/** The constants of a family's tile on an adapter. */
+export const constantsOf = (family: MatmulFamily, tile: Tile, { subgroupMatrix }: Variants) =>
+  family === matrix && subgroupMatrix ? matrixConstants(tile, subgroupMatrix) : tile.constants;
 
 /** Whether a device can run the family at all. */
 export const runsOn = ({ features, limits }: GPUDevice, { feature, limits: needs }: MatmulFamily) =>
@@ -154,13 +231,13 @@ export function matmulChoice(variants: MatmulVariants, shape: MatmulShape): Matm
 
 type MatmulVariants = Pick<Variants, "matmul" | "tiles" | "tuned">;
 
-/** The same without tuning: the adapter's family if it makes the shape, else the one that makes all. */
+/** The same without tuning: the adapter's family if it makes the shape, else `tiled`. */
 export function builtInChoice(
   { matmul, tiles }: Pick<Variants, "matmul" | "tiles">,
   shape: MatmulShape,
 ): MatmulChoice {
   const wanted = MATMUL_FAMILIES.find(({ name }) => name === matmul);
-  const { name } = wanted?.makes(shape) ? wanted : MATMUL_FAMILIES[0];
+  const { name } = wanted?.makes(shape) ? wanted : tiled;
   return parseChoice(`${name} ${tiles[name]}`) as MatmulChoice;
 }
 

@@ -1,4 +1,5 @@
 import f16 from "../../../shaders/weights/f16.wgsl" with { type: "text" };
+import halves from "../../../shaders/weights/f16-halves.wgsl" with { type: "text" };
 import f32 from "../../../shaders/weights/f32.wgsl" with { type: "text" };
 import q4_1 from "../../../shaders/weights/q4_1.wgsl" with { type: "text" };
 import q8_0 from "../../../shaders/weights/q8_0.wgsl" with { type: "text" };
@@ -9,9 +10,14 @@ import type { Kernels } from "./kernels.ts";
 export const WEIGHT_READERS: Readonly<Record<WeightFormat, string>> = { f32, f16, q8_0, q4_1 };
 const FORMATS = Object.keys(WEIGHT_READERS) as WeightFormat[];
 
-/** A shader with the file of shaders/weights/ before it through which it reads matrices of a format. */
-export const withWeights = (source: string, format: WeightFormat) =>
-  `${WEIGHT_READERS[format]}\n${source}`;
+/**
+ * A shader with the file of shaders/weights/ before it through which it reads matrices of a format; f16 stays so
+ * where the shader computes with it.
+ */
+export function withWeights(source: string, format: WeightFormat): string {
+  const isHalf = format === "f16" && source.includes("enable f16;");
+  return `${isHalf ? halves : WEIGHT_READERS[format]}\n${source}`;
+}
 
 /** Names entry points that read a matrix, once for each format, for `weightKernel`. */
 export function addWeightKernels(

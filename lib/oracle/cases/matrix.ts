@@ -4,6 +4,7 @@ import type { WeightFormat } from "../../model/weight-formats.ts";
 import { gatherBackward, gatherForward } from "../gather.ts";
 import { matmulBackwardInput, matmulBackwardWeight, matmulForward } from "../matmul.ts";
 import { Random } from "../random.ts";
+import { swigluForward } from "../swiglu.ts";
 import { cut, inChunks, joined, type KernelCase, type Output, storage, stored } from "./case.ts";
 
 export interface LinearCase {
@@ -95,6 +96,24 @@ export function linearForward(shape: LinearCase, added?: "residual" | "bias"): K
     dispatch: (ops, t) => {
       const tensors = { x: t.x, y: t.y, ...(added && { [added]: t.residual }) };
       ops.linear.forward(tensors, joined(t, "w", N, K, blockRows, format), T, yStride);
+    },
+  };
+}
+
+/** y = silu(x G^T) * (x U^T), the 2 N rows of W being G and then U. */
+export function linearSwiglu(shape: Omit<LinearCase, "blockRows" | "yStride">): KernelCase {
+  const { T, K, N, format = "f32" } = shape;
+  const random = new Random(16, T, K, N);
+  const [ofX, ofY] = [storage(shape.x ?? "f32"), storage(shape.y ?? "f32")];
+  const x = ofX.round(random.normal(T * K));
+  const { blocks, values: w } = stored("w", random.normal(2 * N * K), K, 2 * N, format);
+  const gateUp = ofY.round(matmulForward(x, w, { T, K, N: 2 * N }));
+  const kernel = weightKernel("matmul", format, "forward_swiglu");
+  return {
+    inputs: { x: ofX.input(x), ...Object.fromEntries(blocks) },
+    outputs: { y: { kernel, reference: swigluForward(gateUp, { T, ff: N }), ...ofY.output } },
+    dispatch: (ops, t) => {
+      ops.linear.forwardSwiglu({ x: t.x, y: t.y }, joined(t, "w", 2 * N, K, 2 * N, format), T);
     },
   };
 }
@@ -227,6 +246,7 @@ export function frozen(shape: LinearCase): KernelCase[] {
     linearForward(shape),
     linearForward(shape, "residual"),
     linearForward(shape, "bias"),
+    linearSwiglu({ T, K, N: whole, format }),
     linearAdd({ T, K, N: whole, format }, whole + 16, 12),
     linearBackward(shape),
     ...gather({ rows: N, d: K, M: T, blockRows, format }),

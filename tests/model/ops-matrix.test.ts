@@ -1,0 +1,88 @@
+import { describe, expect, test } from "bun:test";
+import { assemble } from "../../lib/gpu/wgsl.ts";
+import { withMath } from "../../lib/model/ops/kernels.ts";
+import { constantsOf, MATMUL_FAMILIES } from "../../lib/model/ops/matmuls.ts";
+import { withWeights } from "../../lib/model/ops/weights.ts";
+import { hasHalves } from "../../lib/model/precision.ts";
+import { FROZEN_FORMATS } from "../../lib/model/weight-formats.ts";
+import { linearAdd, linearForward, linearSwiglu } from "../../lib/oracle/cases/matrix.ts";
+import { rowClassDifferences } from "../../lib/oracle/row-classes.ts";
+import { emulatingOps, tintErrors } from "../gpu/subgroup-matrix.ts";
+import { testCases, testGpu } from "../kernels.ts";
+
+// The matmul of subgroup matrices, which no software adapter has: the shader itself is compiled by Dawn, and
+// what it computes is tried emulated.
+const gpu = await testGpu();
+const family = MATMUL_FAMILIES.find(({ name }) => name === "matrix");
+if (!family) throw new Error("no matmul of subgroup matrices");
+/** The null adapter has less of it than those with subgroup matrices. */
+const MEMORY = "The total use of workgroup storage";
+const ENTRIES = ["forward", "forward_add", "forward_residual", "forward_swiglu"];
+const configs = {
+  NVIDIA: { M: 16, N: 16, K: 16, shallow: false },
+  Apple: { M: 8, N: 8, K: 8, shallow: true },
+  Intel: { M: 8, N: 16, K: 16, shallow: true },
+};
+
+test("Dawn compiles every tile, entry point and format", async () => {
+  for (const subgroupMatrix of Object.values(configs)) {
+    for (const tile of family.tiles) {
+      const constants = constantsOf(family, tile, { ...gpu.variants, subgroupMatrix });
+      for (const format of FROZEN_FORMATS) {
+        for (const halves of [["x"], ["x", "y"]]) {
+          const code = assemble(withWeights(withMath(family.source), format), constants, halves);
+          for (const entry of ENTRIES) {
+            const errors = await tintErrors(code, entry);
+            expect(errors.filter((error) => !error.includes(MEMORY))).toEqual([]);
+          }
+        }
+      }
+    }
+  }
+});
+
+/** Shallow steps: software adapters compile them sooner, and have not the workgroup memory for the largest tiles. */
+function shallowest(constants: Readonly<Record<string, number>>) {
+  const { DEPTH, X_LOADS, W_LOADS, SUB_ROWS } = constants;
+  const depth = SUB_ROWS === 64 ? 16 : 32;
+  const share = depth / DEPTH;
+  return { ...constants, DEPTH: depth, X_LOADS: X_LOADS * share, W_LOADS: W_LOADS * share };
+}
+
+const why = hasHalves(gpu) ? "" : `, skipped: ${gpu.found.name} has no shader-f16`;
+describe.skipIf(!hasHalves(gpu))(`emulated${why}`, () => {
+  const both = { x: "f16", y: "f16", format: "f16" } as const;
+  const opsOf = (name: keyof typeof configs) =>
+    emulatingOps(gpu, 16, { matmul: "matrix", subgroupMatrix: configs[name] }, shallowest);
+  const nvidia = opsOf("NVIDIA");
+  const shapes = [
+    { T: 1, K: 4, N: 1 },
+    { T: 5, K: 148, N: 23, yStride: 32 },
+    { T: 3, K: 272, N: 37, blockRows: 20, yStride: 40 },
+    { T: 37, K: 100, N: 71 },
+    { T: 67, K: 52, N: 66 },
+    { T: 261, K: 36, N: 131 },
+  ];
+  for (const shape of shapes) {
+    const name = JSON.stringify(shape).replace(/"/g, "");
+    testCases(`16x16x16 ${name}`, gpu, nvidia, [linearForward({ ...shape, ...both })]);
+  }
+  const few = { T: 8, K: 96, N: 43, blockRows: 20, yStride: 44 };
+  testCases("a residual, a bias, scaled and added, SwiGLU", gpu, nvidia, [
+    linearForward({ ...few, ...both, y: "f32" }, "residual"),
+    linearForward({ ...few, ...both, y: "f32" }, "bias"),
+    linearAdd({ T: 8, K: 96, N: 44, ...both }, 60, 12),
+    linearSwiglu({ T: 8, K: 96, N: 44, ...both }),
+  ]);
+  for (const format of ["q8_0", "q4_1"] as const) {
+    testCases(`weights in ${format}`, gpu, nvidia, [linearForward({ ...few, ...both, format })]);
+  }
+  for (const name of ["Apple", "Intel"] as const) {
+    const shape = { T: 37, K: 100, N: 71, ...both };
+    testCases(`the matrices of ${name}`, gpu, opsOf(name), [linearForward(shape)]);
+  }
+  test("an output's bits do not depend on how many rows are in flight", async () => {
+    const options = { entries: ["forward"], format: "f16", dtype: "f16" } as const;
+    expect((await rowClassDifferences(gpu, nvidia, options)).forward).toBe(0);
+  });
+});
