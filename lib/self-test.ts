@@ -254,7 +254,8 @@ function manyRows(dtype: Dtype = "f32"): KernelCase[] {
   ]);
 }
 
-function packedHeads(headDim: number): SpanCase {
+/** A prompt of three tokens with two completions of two, as lib/model/packing.ts lays them out. */
+export function packedHeads(headDim: number): SpanCase {
   // A prompt of three tokens with two completions of two, as lib/model/packing.ts lays them out.
   const spans = Uint32Array.of(
     ...[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3],

@@ -1,6 +1,6 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
-import type { TuningTable } from "../gpu/variants.ts";
+import type { Variants } from "../gpu/variants.ts";
 import type { Activations, Gradients, KeyValue, LayerActivations } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import { adaptersBackward, addAdapters, type LayerAdapters } from "./lora.ts";
@@ -37,9 +37,9 @@ export class Decoder {
     private readonly gpu: Gpu,
     readonly config: ModelConfig,
     private readonly ropeTable: Tensor,
-    tuned: TuningTable = {},
+    given: Partial<Variants> = {},
   ) {
-    this.ops = new Ops(gpu, config.headDim, { tuned });
+    this.ops = new Ops(gpu, config.headDim, given);
     const { numHeads, numKeyValueHeads, headDim } = config;
     this.shape = { heads: numHeads, kvHeads: numKeyValueHeads, headDim };
     const stride = (numHeads + 2 * numKeyValueHeads) * headDim;

@@ -12,7 +12,7 @@ import { endTokens, type ModelFolder } from "../model/folder.ts";
 import { Sampler } from "../model/generate.ts";
 import { Learner } from "../model/learner.ts";
 import { type Adapters, initialAdapter, type LoraConfig } from "../model/lora.ts";
-import type { MatmulShape } from "../model/ops/matmuls.ts";
+import { attentionChoice } from "../model/ops/attention-choice.ts";
 import { Optimizer } from "../model/optimizer.ts";
 import type { Parameters, Weights } from "../model/parameters.ts";
 import { requireDtype } from "../model/precision.ts";
@@ -21,13 +21,13 @@ import type { Slabs } from "../model/slabs.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { readPacked } from "../model/weight-formats.ts";
 import { EMBEDDED } from "../settings/shared.ts";
+import { type KernelShapes, kernelShapes } from "./kernel-shapes.ts";
 import { PolicyMemory, type PolicyNeeds, planMemory } from "./memory-plan.ts";
 import { tokenizerOf } from "./named-model.ts";
-import { productsOf } from "./products.ts";
 import { requireRoom } from "./savings.ts";
 
-/** Settles what makes products of these shapes, before anything is allocated. */
-export type Tune = (shapes: readonly MatmulShape[]) => Promise<TuningTable>;
+/** Settles which kernels are for these shapes, before anything is allocated. */
+export type Tune = (shapes: KernelShapes) => Promise<TuningTable>;
 
 /** A language model on the GPU, with what a run needs to sample from it and to train it. */
 export class Policy {
@@ -47,7 +47,8 @@ export class Policy {
     readonly model: ModelFolder,
     private readonly memory: PolicyMemory,
     private readonly needs: PolicyNeeds,
-    /** What makes each matrix product. */
+    { attention }: KernelShapes,
+    /** What makes each matrix product, and how attention is computed. */
     readonly tuning: TuningTable,
   ) {
     this.tokenizer = tokenizerOf(model);
@@ -57,7 +58,10 @@ export class Policy {
     const adapted = adapters && { adapters: adapters.adapters };
     this.weights = { embedding, head, finalNorm, layers, ...adapted };
     this.trained = adapters ?? weights;
-    this.decoder = new Decoder(gpu, model.config, memory.ropeTable, tuning);
+    this.decoder = new Decoder(gpu, model.config, memory.ropeTable, {
+      tuned: tuning,
+      ...attentionChoice({ ...gpu.variants, tuned: tuning }, attention),
+    });
     this.samplerOrNone = memory.sampler && new Sampler(gpu, this.decoder, memory.sampler);
     this.learnerOrNone = memory.learner && new Learner(gpu, this.decoder, memory.learner);
     this.optimizerOrNone =
@@ -67,7 +71,7 @@ export class Policy {
   }
 
   /**
-   * Plans the memory, tells it to `report` part by part, asks `tune` what shall make the products,
+   * Plans the memory, tells it to `report` part by part, asks `tune` which kernels to use,
    * allocates the memory, and loads the weights (if the model has any: one opened without is filled by
    * the caller).
    * @throws UserError if the adapter cannot hold the run, saying what would make it fit
@@ -84,9 +88,10 @@ export class Policy {
     const plan = planMemory(model.config, gpu, needs, lora);
     requireRoom(plan, gpu, model.config, needs, lora);
     report(plan);
-    const tuning = await tune(productsOf(model.config, gpu, needs, lora));
+    const shapes = kernelShapes(model.config, gpu, needs, lora);
+    const tuning = await tune(shapes);
     const memory = new PolicyMemory(gpu, model.config, needs, gpu.variants.readEvery, lora);
-    const policy = new Policy(gpu, model, memory, needs, tuning);
+    const policy = new Policy(gpu, model, memory, needs, shapes, tuning);
     if (model.tensors.size > 0) await policy.load(memory.weights, model.tensors);
     if (memory.reference) {
       if (memory.rounded) await policy.load(memory.reference, model.tensors);

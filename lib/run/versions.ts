@@ -16,17 +16,12 @@ export const versions = () => ({
 /** What a run's `config.json` says of the program, the machine and the settings. */
 export function runConfig<Settings extends object>(
   settings: Settings,
-  { gpu: { found, variants }, tuning }: { gpu: Gpu; tuning: TuningTable },
+  { gpu: { found }, tuning }: { gpu: Gpu; tuning: TuningTable },
 ): RunConfig<Settings> {
   return {
     settings,
     versions: versions(),
-    adapter: {
-      name: found.name,
-      driver: found.driver,
-      kind: found.kind,
-      attention: variants.attention,
-    },
+    adapter: { name: found.name, driver: found.driver, kind: found.kind },
     tuning,
   };
 }

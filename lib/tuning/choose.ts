@@ -22,9 +22,27 @@ const FAMILY_GAIN = 0.1;
 const TILE_GAIN = 0.05;
 
 /**
+ * The way with the least geometric mean of its times, which are infinite where it failed; the first one,
+ * unless another gains more on it than measuring errs by.
+ */
+export function fastestWay<Way>(times: readonly (readonly [Way, readonly number[]])[]): Way {
+  const cost = (seconds: readonly number[]) =>
+    seconds.reduce((sum, one) => sum + Math.log(one), 0) / seconds.length;
+  const [[first, usual], ...others] = times;
+  let best = first;
+  let least = cost(usual) + Math.log(1 - FAMILY_GAIN);
+  for (const [way, seconds] of others) {
+    if (!(cost(seconds) < least)) continue;
+    best = way;
+    least = cost(seconds);
+  }
+  return best;
+}
+
+/**
  * One family for all row classes of a shape, since families may add in different orders, and then a tile of
- * it for each class. The family is that with the least geometric mean, over the classes measured, of its
- * best tile's time; a class counts as much as another, as a table outlives the run that measured it.
+ * it for each class. The family is the fastest by its best tiles, and a class counts as much as another, as
+ * a table outlives the run that measured it.
  * Classes that were not measured get the family's built-in tile.
  */
 export function chooseMatmul(
@@ -38,20 +56,12 @@ export function chooseMatmul(
     timings
       .filter((timing) => timing.family === family && timing.rowClass === rowClass)
       .reduce<Timing | null>((a, b) => (a && a.seconds <= b.seconds ? a : b), null);
-  // mean logarithm of the time; a family without a time in some class is out
-  const cost = (family: MatmulFamily) =>
-    classes.reduce(
-      (sum, rowClass) => sum + Math.log(fastest(family, rowClass)?.seconds ?? Infinity),
-      0,
-    ) / classes.length;
-
-  let { family } = builtIn;
-  let least = classes.length > 0 ? cost(family) + Math.log(1 - FAMILY_GAIN) : -Infinity;
-  for (const other of new Set(timings.map(({ family }) => family))) {
-    if (other === builtIn.family || !(cost(other) < least)) continue;
-    family = other;
-    least = cost(other);
-  }
+  const families = new Set([builtIn.family, ...timings.map(({ family }) => family)]);
+  const times = Array.from(families, (family): [MatmulFamily, number[]] => [
+    family,
+    classes.map((rowClass) => fastest(family, rowClass)?.seconds ?? Number.POSITIVE_INFINITY),
+  ]);
+  const family = fastestWay(times);
   const usual = parseChoice(`${family.name} ${variants.tiles[family.name]}`) as MatmulChoice;
   const tiles = ROW_CLASSES.map((_, rowClass) => {
     const best = fastest(family, rowClass);

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import packageJson from "../../package.json" with { type: "json" };
+import attentionSource from "../../shaders/attention.wgsl" with { type: "text" };
+import attentionTiledSource from "../../shaders/attention-tiled.wgsl" with { type: "text" };
 import type { FoundAdapter } from "../gpu/adapter.ts";
 import { readCached, writeCached } from "../gpu/cache.ts";
 import type { TuningTable } from "../gpu/variants.ts";
@@ -20,7 +22,8 @@ export interface TunedFor {
 
 export function tunedFor({ name, driver }: Pick<FoundAdapter, "name" | "driver">): TunedFor {
   const families = MATMUL_FAMILIES.map(({ name, source, tiles }) => [name, source, tiles]);
-  const shaders = Bun.hash(JSON.stringify([families, WEIGHT_READERS])).toString(16);
+  const all = [families, WEIGHT_READERS, attentionSource, attentionTiledSource];
+  const shaders = Bun.hash(JSON.stringify(all)).toString(16);
   return { adapter: name, driver, webgpu: packageJson.dependencies.webgpu, shaders };
 }
 

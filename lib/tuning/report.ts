@@ -1,16 +1,19 @@
 import { UserError } from "../errors.ts";
 import type { Gpu } from "../gpu/device.ts";
-import { requestedMatmul } from "../gpu/variants.ts";
+import { requestedAttention, requestedMatmul } from "../gpu/variants.ts";
 import { baseFormats } from "../model/base-formats.ts";
-import { formatChoice, knownChoices, ROW_CLASSES, shapeKey } from "../model/ops/matmuls.ts";
+import { attentionKey, formatAttention } from "../model/ops/attention-choice.ts";
+import { formatChoice, ROW_CLASSES, shapeKey } from "../model/ops/matmuls.ts";
 import { type Dtype, requireDtype } from "../model/precision.ts";
+import { kernelShapes } from "../policy/kernel-shapes.ts";
 import { trainingNeeds } from "../policy/memory-plan.ts";
 import { openNamedModel } from "../policy/named-model.ts";
-import { productsOf } from "../policy/products.ts";
 import { trainSettings } from "../settings/arguments.ts";
+import { ATTENTION_WORK, searchAttention, type TunedAttention } from "./attention.ts";
 import type { Candidate } from "./candidates.ts";
 import { KeptTuning, tunedFor } from "./kept.ts";
 import { searchMatmuls, type TunedShape } from "./search.ts";
+import { knownChoices } from "./table.ts";
 
 /** Lines of a table that are shown. */
 const SHOWN = 8;
@@ -19,37 +22,42 @@ const SHOWN = 8;
 export function keptLines(gpu: Gpu): string[] {
   const { path, table } = new KeptTuning(tunedFor(gpu.found)).read();
   const entries = Object.entries(knownChoices(table, gpu.device));
-  if (requestedMatmul() || path === null || entries.length === 0) {
+  if (path === null || entries.length === 0) {
     return [gpu.isSoftware ? "no: by rlexplore gpu --tune alone" : "on first use of a model"];
   }
   const width = Math.max(...entries.map(([key]) => key.length)) + 2;
   const shown = entries.slice(0, SHOWN).map(([key, choice]) => key.padEnd(width) + choice);
   const more = entries.length > SHOWN ? [`and ${entries.length - SHOWN} more`] : [];
-  return [`${entries.length} matrix products, in ${path}`, ...shown, ...more];
+  return [`${entries.length} shapes, in ${path}`, ...shown, ...more];
 }
 
 /**
- * `rlexplore gpu --tune`: measures every way to make the products of a model, in training and as one that
- * is not trained, shows the rates, and keeps what was chosen.
+ * `rlexplore gpu --tune`: measures every way to compute attention and to make the products of a model, in
+ * training and as one that is not trained, shows the rates, and keeps what was chosen.
  */
 export async function tuneAdapter(
   gpu: Gpu,
   settings: { model: string; dtype: Dtype },
   print: (line: string) => void,
 ): Promise<void> {
-  const forced = requestedMatmul();
-  if (forced) throw new UserError(`--tune does not go with RLEXPLORE_MATMUL=${forced}: unset it`);
+  if (requestedMatmul() || requestedAttention()) {
+    throw new UserError(
+      "--tune chooses among all kernels: unset RLEXPLORE_MATMUL and RLEXPLORE_ATTENTION",
+    );
+  }
   requireDtype(gpu, settings.dtype);
-  const shapes = await shapesOf(gpu, settings);
-  print(`${shapes.length} matrix products of ${settings.model}; GFLOP/s by rows, * is chosen`);
+  const { products, attention } = await shapesOf(gpu, settings);
   const began = performance.now();
-  const tuned = await searchMatmuls(gpu, shapes, Number.POSITIVE_INFINITY, print, (shape) => {
-    for (const line of shapeLines(shape)) print(line);
+  print(`\nattention of ${settings.model}, in milliseconds; * is chosen`);
+  const tuned = await searchAttention(gpu, attention, print);
+  for (const line of attentionLines(tuned)) print(line);
+  const found = { [attentionKey(attention)]: formatAttention(tuned.choice) };
+  print(`\n${products.length} matrix products, in GFLOP/s by rows; * is chosen`);
+  await searchMatmuls(gpu, products, Number.POSITIVE_INFINITY, print, (tuned) => {
+    for (const line of shapeLines(tuned)) print(line);
+    found[shapeKey(tuned.shape)] = formatChoice(tuned.choice);
   });
-  const table = Object.fromEntries(
-    tuned.map(({ shape, choice }) => [shapeKey(shape), formatChoice(choice)]),
-  );
-  const path = new KeptTuning(tunedFor(gpu.found)).add(table);
+  const path = new KeptTuning(tunedFor(gpu.found)).add(found);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   print(`\n${seconds} s, ${path ? `kept in ${path}` : "not kept: no cache folder can be written"}`);
 }
@@ -63,11 +71,25 @@ async function shapesOf(gpu: Gpu, { model, dtype }: { model: string; dtype: Dtyp
   const needs = trainingNeeds({ ...settings, maxCompletionLength: 1 }, 1);
   const formats = baseFormats({ baseDtype: "auto", dtype }, config, tensors);
   const frozen = { dtype, sampling: needs.sampling, formats };
-  const shapes = [
-    ...productsOf(config, gpu, needs, null),
-    ...productsOf(config, gpu, frozen, adapter?.lora ?? null),
-  ];
-  return [...new Map(shapes.map((shape) => [shapeKey(shape), shape])).values()];
+  const trained = kernelShapes(config, gpu, needs, null);
+  const frozenProducts = kernelShapes(config, gpu, frozen, adapter?.lora ?? null).products;
+  const products = new Map(
+    [...trained.products, ...frozenProducts].map((shape) => [shapeKey(shape), shape]),
+  );
+  return { products: [...products.values()], attention: trained.attention };
+}
+
+/** A row for each way to compute attention, a column for each kind of work. */
+export function attentionLines({ shape, times, choice }: TunedAttention): string[] {
+  const rows = times.map(([way, seconds]) => {
+    const mark = formatAttention(way) === formatAttention(choice) ? "*" : " ";
+    const cells = seconds.map((one) => `${(1000 * one).toPrecision(3)}${mark}`.padStart(11));
+    return `  ${formatAttention(way).padEnd(12)}${cells.join("")}`.trimEnd();
+  });
+  const heads = ATTENTION_WORK.map((name) => `${name} `.padStart(11))
+    .join("")
+    .trimEnd();
+  return ["", attentionKey(shape), `  ${"".padEnd(12)}${heads}`, ...rows];
 }
 
 /** A row for each way to make a product, a column for each row class by the most rows it has. */

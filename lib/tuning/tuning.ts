@@ -1,15 +1,13 @@
 import type { Gpu } from "../gpu/device.ts";
-import { requestedMatmul, type TuningTable } from "../gpu/variants.ts";
-import {
-  formatChoice,
-  knownChoices,
-  type MatmulShape,
-  matmulChoice,
-  shapeKey,
-} from "../model/ops/matmuls.ts";
+import { requestedAttention, requestedMatmul, type TuningTable } from "../gpu/variants.ts";
+import { attentionKey, formatAttention } from "../model/ops/attention-choice.ts";
+import { formatChoice, shapeKey } from "../model/ops/matmuls.ts";
+import type { KernelShapes } from "../policy/kernel-shapes.ts";
 import type { Tune } from "../policy/policy.ts";
+import { searchAttention } from "./attention.ts";
 import { KeptTuning, tunedFor } from "./kept.ts";
 import { searchMatmuls } from "./search.ts";
+import { isAttention, knownChoices, tableOf } from "./table.ts";
 
 /** Seconds that a search on first use may take. */
 const SEARCH_SECONDS = 4;
@@ -28,57 +26,64 @@ export interface RunTuning {
   tuning?: TuningTable;
 }
 
+type Note = (text: string) => void;
+
 /**
  * Which table is in force. A run that goes on has its own, whatever was found since, unless it does so on
  * another adapter. Otherwise it is what is kept for the adapter; a real GPU is tuned for what is missing, on
  * first use, and a software adapter only by `rlexplore gpu --tune`, so that its output is the same on
- * every machine. The rest is built in. The table that comes out has every shape.
+ * every machine. What the environment asks for comes before all of this, and the rest is built in. The table
+ * that comes out has every shape.
  */
 export const tuneFor =
-  (gpu: Gpu, { noTune, begun }: TuningWish, note: (text: string) => void): Tune =>
+  (gpu: Gpu, wish: TuningWish, note: Note): Tune =>
   async (shapes) => {
-    const built = tableOf(gpu, shapes, {});
-    const forced = requestedMatmul();
-    if (forced) {
-      note(`every matrix product by the ${forced} matmul: RLEXPLORE_MATMUL`);
-      return built;
+    const forced = { matmul: requestedMatmul(), attention: requestedAttention() };
+    for (const [op, kernel] of Object.entries(forced)) {
+      if (kernel) note(`${op}: ${kernel} everywhere, as RLEXPLORE_${op.toUpperCase()} says`);
     }
-    if (begun) {
-      const { adapter, tuning } = begun;
-      if (adapter?.name === gpu.found.name) {
-        const known = knownChoices(tuning, gpu.device);
-        const unknown = Object.keys(tuning ?? {}).length - Object.keys(known).length;
-        if (unknown > 0) {
-          note(
-            `${unknown} kernels of the run are not there any more: it goes on with other rounding`,
-          );
-        }
-        return tableOf(gpu, shapes, known);
-      }
-      note(`begun on ${adapter?.name}: the run goes on with other rounding`);
-    }
-    if (noTune) return built;
-    const kept = new KeptTuning(tunedFor(gpu.found));
-    const table = knownChoices(kept.read().table, gpu.device);
-    const missing = shapes.filter((shape) => table[shapeKey(shape)] === undefined);
-    if (gpu.isSoftware || missing.length === 0) return tableOf(gpu, shapes, table);
-    const began = performance.now();
-    const tuned = await searchMatmuls(gpu, missing, SEARCH_SECONDS, note);
-    const found = Object.fromEntries(
-      tuned.map(({ shape, choice }) => [shapeKey(shape), formatChoice(choice)]),
-    );
-    const path = kept.add(found);
-    const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    const where = path ? `kept in ${path}` : "the cache folder cannot be written: not kept";
-    note(`tuned ${missing.length} matrix products for ${gpu.found.name}: ${seconds} s, ${where}`);
-    return tableOf(gpu, shapes, { ...table, ...found });
+    const isFree = (key: string) => !(isAttention(key) ? forced.attention : forced.matmul);
+    const table = await tableFor(gpu, wish, shapes, isFree, note);
+    const free = Object.entries(table).filter(([key]) => isFree(key));
+    return tableOf(gpu, shapes, Object.fromEntries(free));
   };
 
-/** The choice for each shape, built-in ones where a table says nothing. */
-function tableOf(gpu: Gpu, shapes: readonly MatmulShape[], tuned: TuningTable): TuningTable {
-  const entries = shapes.map((shape) => {
-    const choice = matmulChoice({ ...gpu.variants, tuned }, shape);
-    return [shapeKey(shape), formatChoice(choice)];
-  });
-  return Object.fromEntries(entries);
+async function tableFor(
+  gpu: Gpu,
+  { noTune, begun }: TuningWish,
+  shapes: KernelShapes,
+  isFree: (key: string) => boolean,
+  note: Note,
+): Promise<TuningTable> {
+  if (begun?.adapter?.name === gpu.found.name) {
+    const known = knownChoices(begun.tuning, gpu.device);
+    const unknown = Object.keys(begun.tuning ?? {}).length - Object.keys(known).length;
+    if (unknown > 0) {
+      note(`${unknown} kernels of the run are not there any more: it goes on with other rounding`);
+    }
+    return known;
+  }
+  if (begun) note(`begun on ${begun.adapter?.name}: the run goes on with other rounding`);
+  if (noTune) return {};
+  const kept = new KeptTuning(tunedFor(gpu.found));
+  const table = knownChoices(kept.read().table, gpu.device);
+  if (gpu.isSoftware) return table;
+  const isMissing = (key: string) => table[key] === undefined && isFree(key);
+  const products = shapes.products.filter((shape) => isMissing(shapeKey(shape)));
+  const attention = isMissing(attentionKey(shapes.attention)) ? shapes.attention : null;
+  if (products.length === 0 && !attention) return table;
+  const began = performance.now();
+  const found: Record<string, string> = {};
+  if (attention) {
+    const { choice } = await searchAttention(gpu, attention, note);
+    found[attentionKey(attention)] = formatAttention(choice);
+  }
+  for (const { shape, choice } of await searchMatmuls(gpu, products, SEARCH_SECONDS, note)) {
+    found[shapeKey(shape)] = formatChoice(choice);
+  }
+  const path = kept.add(found);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  const where = path ? `kept in ${path}` : "not kept: no cache folder can be written";
+  note(`tuned for ${gpu.found.name} (--no-tune does without): ${seconds} s, ${where}`);
+  return { ...table, ...found };
 }

@@ -3,6 +3,12 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Gpu } from "../../lib/gpu/device.ts";
+import type { TuningTable } from "../../lib/gpu/variants.ts";
+import {
+  type AttentionShape,
+  attentionKey,
+  formatAttention,
+} from "../../lib/model/ops/attention-choice.ts";
 import {
   formatChoice,
   MATMUL_FAMILIES,
@@ -23,12 +29,16 @@ const gpu = await testGpu();
 const { variants } = gpu;
 const shape: MatmulShape = { product: "forward", K: 160, N: 76, format: "f32", dtype: "f32" };
 const small: MatmulShape = { ...shape, product: "backwardWeight", K: 16, N: 16 };
-const shapes = [shape, small];
-const keys = shapes.map(shapeKey);
+const heads: AttentionShape = { heads: 4, kvHeads: 2, headDim: 16, dtype: "f32" };
+const shapes = { products: [shape, small], attention: heads };
+const keys = shapes.products.map(shapeKey);
 const other = variants.matmul === "plain" ? "tiled" : "plain";
-const builtIn = Object.fromEntries(
-  keys.map((key) => [key, shorten(`${variants.matmul} ${variants.tiles[variants.matmul]}`)]),
-);
+const builtIn = {
+  ...Object.fromEntries(
+    keys.map((key) => [key, shorten(`${variants.matmul} ${variants.tiles[variants.matmul]}`)]),
+  ),
+  [attentionKey(heads)]: formatAttention(variants),
+};
 
 function shorten(choice: string): string {
   const [family, ...tiles] = choice.split(" ");
@@ -40,6 +50,7 @@ const before = process.env.XDG_CACHE_HOME;
 afterEach(() => {
   rmSync(join(cache, "rlexplore"), { recursive: true, force: true });
   delete process.env.RLEXPLORE_MATMUL;
+  delete process.env.RLEXPLORE_ATTENTION;
 });
 afterAll(() => {
   rmSync(cache, { recursive: true });
@@ -58,10 +69,11 @@ async function inForce(wish: TuningWish, on = gpu) {
 const wanted = {
   [keys[0]]: `${other} ${MATMUL_FAMILIES.find((f) => f.name === other)?.tiles[0].name}`,
 };
-const keep = () => {
+const keepTable = (table: TuningTable) => {
   process.env.XDG_CACHE_HOME = cache;
-  return new KeptTuning(tunedFor(gpu.found)).add(wanted);
+  return new KeptTuning(tunedFor(gpu.found)).add(table);
 };
+const keep = () => keepTable(wanted);
 
 test("a software adapter has what is built in, until it is tuned", async () => {
   expect(await inForce({ noTune: false })).toEqual({ table: builtIn, notes: [] });
@@ -99,9 +111,7 @@ test("RLEXPLORE_MATMUL comes before every table", async () => {
   process.env.RLEXPLORE_MATMUL = variants.matmul;
   const { table, notes } = await inForce({ noTune: false });
   expect(table).toEqual(builtIn);
-  expect(notes).toEqual([
-    `every matrix product by the ${variants.matmul} matmul: RLEXPLORE_MATMUL`,
-  ]);
+  expect(notes).toEqual([`matmul: ${variants.matmul} everywhere, as RLEXPLORE_MATMUL says`]);
 });
 
 test("a GPU is tuned on first use, and then no more", async () => {
@@ -109,11 +119,14 @@ test("a GPU is tuned on first use, and then no more", async () => {
   process.env.XDG_CACHE_HOME = cache;
   const first: string[] = [];
   const tune = (notes: string[]) =>
-    tuneFor(hardware, { noTune: false }, (text) => notes.push(text))([small]);
+    tuneFor(hardware, { noTune: false }, (text) => notes.push(text))({
+      products: [small],
+      attention: heads,
+    });
   const table = await tune(first);
-  expect(first.length).toBe(1);
+  expect(first.length).toBe(1); // and so every way to do it passed its checks
   expect(first[0]).toMatch(
-    /^tuned 1 matrix products? for .*: \d+\.\d s, kept in .*\/tuning-.*\.json$/,
+    /^tuned for .* \(--no-tune does without\): \d+\.\d s, kept in .*\/tuning-.*\.json$/,
   );
   expect(readdirSync(join(cache, "rlexplore")).filter((name) => /^tuning/.test(name)).length).toBe(
     1,
@@ -174,4 +187,23 @@ test("what is wrong, or does not compile, is left out, and the device goes on", 
   expect(problems[0]).toMatch(/errs by 1\.0e-3; it is left out$/);
   expect(problems[1]).toMatch(/the GPU refused .*; it is left out$/);
   gpu.check();
+});
+
+test("attention is in the table too", async () => {
+  const wanted = {
+    [attentionKey(heads)]: variants.attention === "plain" ? "tiled 16384" : "plain",
+  };
+  keepTable(wanted);
+  expect((await inForce({ noTune: false })).table).toEqual({ ...builtIn, ...wanted });
+  process.env.RLEXPLORE_ATTENTION = variants.attention;
+  expect(await inForce({ noTune: false })).toEqual({
+    table: builtIn,
+    notes: [`attention: ${variants.attention} everywhere, as RLEXPLORE_ATTENTION says`],
+  });
+  // smaller than any of them, or none
+  const begun = {
+    adapter: { name: gpu.found.name },
+    tuning: { "attention 1x1x4 f32": "tiled 1e9" },
+  };
+  expect((await inForce({ noTune: false, begun })).notes.length).toBe(2);
 });

@@ -2,7 +2,7 @@ import plainSource from "../../../shaders/matmul.wgsl" with { type: "text" };
 import lanesSource from "../../../shaders/matmul-lanes.wgsl" with { type: "text" };
 import matrixSource from "../../../shaders/matmul-matrix.wgsl" with { type: "text" };
 import tiledSource from "../../../shaders/matmul-tiled.wgsl" with { type: "text" };
-import type { MatmulKernel, SubgroupMatrix, TuningTable, Variants } from "../../gpu/variants.ts";
+import type { MatmulKernel, SubgroupMatrix, Variants } from "../../gpu/variants.ts";
 import type { Matrix } from "../matrix.ts";
 import type { Dtype } from "../precision.ts";
 import type { WeightFormat } from "../weight-formats.ts";
@@ -212,15 +212,6 @@ export function parseChoice(text: string): MatmulChoice | undefined {
     return family.tiles.find(({ name }) => name === (names.length === 1 ? names[0] : names[i]));
   });
   return tiles.every((tile) => tile !== undefined) ? { family, tiles } : undefined;
-}
-
-/** The entries of a table, read from a file, that name matmuls there are and a device can run. */
-export function knownChoices(table: unknown, device: GPUDevice): TuningTable {
-  const entries = Object.entries(table ?? {}).filter(([, text]) => {
-    const choice = typeof text === "string" && parseChoice(text);
-    return choice && runsOn(device, choice.family);
-  });
-  return Object.fromEntries(entries);
 }
 
 /** What makes a shape on an adapter with these variants. */

@@ -2,6 +2,7 @@ import { MemoryPlanner } from "../gpu/memory.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { LoraConfig } from "../model/lora.ts";
 import type { Matrix } from "../model/matrix.ts";
+import type { AttentionShape } from "../model/ops/attention-choice.ts";
 import { type MatmulShape, type Product, shapeKey } from "../model/ops/matmuls.ts";
 import type { Weights } from "../model/parameters.ts";
 import type { Dtype } from "../model/precision.ts";
@@ -9,16 +10,20 @@ import { type AdapterLimits, PolicyMemory, type PolicyNeeds } from "./memory-pla
 
 const MATRICES = ["qkv", "output", "gateUp", "down"] as const;
 
-/**
- * Every shape of product that a policy makes in matrices of its own, the largest first.
- * @param lora the adapters that the model has or gets
- */
-export function productsOf(
+/** Every shape for which a policy may choose between kernels. */
+export interface KernelShapes {
+  /** Of the matrix products, the largest first. */
+  readonly products: readonly MatmulShape[];
+  readonly attention: AttentionShape;
+}
+
+/** @param lora the adapters that the model has or gets */
+export function kernelShapes(
   config: ModelConfig,
   limits: AdapterLimits,
   needs: PolicyNeeds,
   lora: LoraConfig | null,
-): MatmulShape[] {
+): KernelShapes {
   const plan = new MemoryPlanner(limits.bindingLimit, limits.bufferLimit, limits.alignment);
   const memory = new PolicyMemory(plan, config, needs, limits.variants.readEvery, lora);
   const { dtype = "f32", learning } = needs;
@@ -45,7 +50,11 @@ export function productsOf(
   if (gradients && "layers" in gradients) {
     for (const matrix of matricesOf(gradients)) add("backwardWeight", matrix, dtype);
   }
-  return [...shapes.values()].sort((a, b) => b.K * b.N - a.K * a.N);
+  const { numHeads: heads, numKeyValueHeads: kvHeads, headDim } = config;
+  return {
+    products: [...shapes.values()].sort((a, b) => b.K * b.N - a.K * a.N),
+    attention: { heads, kvHeads, headDim, dtype },
+  };
 }
 
 const matricesOf = ({ head, layers }: Pick<Weights, "head" | "layers">): Matrix[] => [

@@ -1,0 +1,53 @@
+import type { TuningTable, Variants } from "../../gpu/variants.ts";
+import type { Dtype } from "../precision.ts";
+import type { HeadShape } from "./attention.ts";
+import { attentionTile, type TiledEntry } from "./attention-tiled.ts";
+
+/** What the order of attention's sums may depend on; `dtype` is that of q, k and v. */
+export interface AttentionShape extends HeadShape {
+  readonly dtype: Dtype;
+}
+
+/** One way to compute attention; the memory of its tiles sets their blocks, and so their bits. */
+export type AttentionChoice = Pick<Variants, "attention" | "attentionMemory">;
+
+/** What a shape is called in tables: `attention 9x3x64 f32`. */
+export const attentionKey = ({ heads, kvHeads, headDim, dtype }: AttentionShape) =>
+  `attention ${heads}x${kvHeads}x${headDim} ${dtype}`;
+
+/** A choice as tables have it: `plain`, or `tiled 16384`. */
+export const formatAttention = ({ attention, attentionMemory }: AttentionChoice) =>
+  attention === "tiled" ? `tiled ${attentionMemory}` : attention;
+
+/** Reads what `formatAttention` wrote; undefined if it is nothing of the kind. */
+export function parseAttention(text: string): Partial<AttentionChoice> | undefined {
+  if (text === "plain") return { attention: "plain" };
+  const memory = /^tiled (\d+)$/.exec(text)?.[1];
+  return memory === undefined ? undefined : { attention: "tiled", attentionMemory: Number(memory) };
+}
+
+/** How attention of a shape is computed on an adapter with these variants. */
+export const attentionChoice = (
+  variants: AttentionChoice & { tuned: TuningTable },
+  shape: AttentionShape,
+): AttentionChoice => ({
+  attention: variants.attention,
+  attentionMemory: variants.attentionMemory,
+  ...parseAttention(variants.tuned[attentionKey(shape)] ?? ""),
+});
+
+const ENTRIES: readonly TiledEntry[] = ["forward", "backward_query", "backward_key"];
+const MEMORIES = [16_384, 32_768, 49_152];
+
+/** All ways to compute it with heads of `headDim` where workgroups have `limit` bytes of memory. */
+export function attentionChoices(headDim: number, limit: number): AttentionChoice[] {
+  const choices: AttentionChoice[] = [{ attention: "plain", attentionMemory: MEMORIES[0] }];
+  const seen = new Set<string>();
+  for (const attentionMemory of MEMORIES.filter((memory) => memory <= limit)) {
+    const tiles = ENTRIES.map((entry) => attentionTile(entry, headDim, attentionMemory));
+    const key = JSON.stringify(tiles);
+    if (!seen.has(key)) choices.push({ attention: "tiled", attentionMemory });
+    seen.add(key);
+  }
+  return choices;
+}

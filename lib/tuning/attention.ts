@@ -1,0 +1,124 @@
+import type { Gpu } from "../gpu/device.ts";
+import { bestSeconds } from "../gpu/measure.ts";
+import type { ElementBytes, Tensor } from "../gpu/memory.ts";
+import {
+  type AttentionChoice,
+  type AttentionShape,
+  attentionChoices,
+  attentionKey,
+  formatAttention,
+} from "../model/ops/attention-choice.ts";
+import { Ops } from "../model/ops.ts";
+import { elementBytes } from "../model/precision.ts";
+import { attentionDifferences } from "../oracle/attention-layouts.ts";
+import { attention } from "../oracle/cases/attention.ts";
+import { packedHeads, runCase } from "../self-test.ts";
+import { fastestWay } from "./choose.ts";
+
+/** What is timed: a step of decoding, and a micro-batch there and back. */
+export const ATTENTION_WORK = ["decoding", "forward", "backward"] as const;
+
+/** How long each way to compute attention takes, and what was chosen. */
+export interface TunedAttention {
+  shape: AttentionShape;
+  /** Seconds of each of `ATTENTION_WORK`; without a way that failed its checks. */
+  times: [AttentionChoice, number[]][];
+  choice: AttentionChoice;
+}
+
+/**
+ * Times the ways to compute attention of a shape, and chooses one for all it is used for: two ways may
+ * differ in bits. One that gives wrong results, or other bits in decoding than in learning, is left out and
+ * told to `reject`.
+ */
+export async function searchAttention(
+  gpu: Gpu,
+  shape: AttentionShape,
+  reject: (text: string) => void,
+): Promise<TunedAttention> {
+  const { attention, attentionMemory } = gpu.variants;
+  const builtIn = { attention, attentionMemory };
+  const limit = gpu.device.limits.maxComputeWorkgroupStorageSize;
+  const others = attentionChoices(shape.headDim, limit).filter(
+    (choice) => formatAttention(choice) !== formatAttention(builtIn),
+  );
+  const times: TunedAttention["times"] = [];
+  for (const choice of [builtIn, ...others]) {
+    let problem: string | null = null;
+    const complaint = await gpu.attempt(async () => {
+      const ops = new Ops(gpu, shape.headDim, choice);
+      problem = await mistake(gpu, ops, shape);
+      if (problem === null) times.push([choice, await secondsOf(gpu, ops, shape)]);
+    });
+    problem = complaint ?? problem;
+    if (problem) {
+      reject(`${attentionKey(shape)}, ${formatAttention(choice)}: ${problem}; it is left out`);
+    }
+  }
+  return { shape, times, choice: times.length > 0 ? fastestWay(times) : builtIn };
+}
+
+async function mistake(
+  gpu: Gpu,
+  ops: Ops,
+  { headDim, dtype }: AttentionShape,
+): Promise<string | null> {
+  for (const check of attention(packedHeads(headDim), { dtype })) {
+    for (const { kernel, error, tolerance, norm } of await runCase(gpu, ops, check)) {
+      if (!(error <= tolerance)) return `${kernel} errs by ${(error / norm).toExponential(1)}`;
+    }
+  }
+  const shares = await attentionDifferences(gpu, headDim, ops);
+  return Math.max(...Object.values(shares)) > 0
+    ? "its bits in decoding are not those of learning"
+    : null;
+}
+
+/** A prompt and its completions: all tokens packed in learning, the last of each in decoding. */
+async function secondsOf(gpu: Gpu, ops: Ops, shape: AttentionShape): Promise<number[]> {
+  const [completions, length] = gpu.isSoftware ? [8, 16] : [8, 112];
+  const tokens = length * (completions + 1);
+  const made: Tensor[] = [];
+  const make = (name: string, width: number, bytes?: ElementBytes) => {
+    made.push(gpu.allocate("buffers", name, tokens * width, bytes));
+    return made[made.length - 1];
+  };
+  const { heads, kvHeads, headDim, dtype } = shape;
+  const stored = elementBytes(dtype);
+  const [q, o] = ["q", "o"].map((name) => make(name, heads * headDim, stored));
+  const [k, v] = ["k", "v"].map((name) => make(name, kvHeads * headDim, stored));
+  const [d_o, dq] = ["do", "dq"].map((name) => make(name, heads * headDim));
+  const [dk, dv] = ["dk", "dv"].map((name) => make(name, kvHeads * headDim));
+  const [lse, softmax] = [make("lse", heads), make("softmax", 2 * heads)];
+  const [spans, last_query, ends] = [make("spans", 4), make("last", 1), make("ends", 4)];
+  const packed = new Uint32Array(4 * tokens);
+  const seenUntil = new Uint32Array(tokens).fill(tokens, 0, length);
+  for (let t = 0; t < tokens; t++) {
+    const first = t - (t % length);
+    packed.set(t < length ? [0, 0, 0, t + 1] : [0, length, first, t + 1], 4 * t);
+    if (t >= length) seenUntil[t] = first + length;
+  }
+  gpu.upload(spans, packed);
+  gpu.upload(last_query, seenUntil);
+  const lasts = Array.from({ length: completions }, (_, i) => (i + 2) * length - 1);
+  gpu.upload(ends, Uint32Array.from(lasts.flatMap((t) => [...packed.subarray(4 * t, 4 * t + 4)])));
+  const work: Record<(typeof ATTENTION_WORK)[number], () => void> = {
+    decoding: () =>
+      ops.attention.forward({ spans: ends, q, k, v, o, lse }, completions, shape, true),
+    forward: () => ops.attention.forward({ spans, q, k, v, o, lse }, tokens, shape),
+    backward: () => {
+      const tensors = { spans, last_query, q, k, v, o, lse, d_o, softmax, dq, dk, dv };
+      ops.attention.backward(tensors, tokens, shape);
+    },
+  };
+  const timing = gpu.isSoftware ? { tries: 3, seconds: 0.02 } : { tries: 2, seconds: 0.002 };
+  const seconds: number[] = [];
+  try {
+    for (const name of ATTENTION_WORK) {
+      seconds.push(await bestSeconds(gpu, name === "backward" ? dv : o, work[name], timing));
+    }
+  } finally {
+    gpu.free(made);
+  }
+  return seconds;
+}

@@ -1,0 +1,43 @@
+import type { Gpu } from "../gpu/device.ts";
+import type { TuningTable } from "../gpu/variants.ts";
+import {
+  attentionChoice,
+  attentionKey,
+  formatAttention,
+  parseAttention,
+} from "../model/ops/attention-choice.ts";
+import { formatChoice, matmulChoice, parseChoice, runsOn, shapeKey } from "../model/ops/matmuls.ts";
+import type { KernelShapes } from "../policy/kernel-shapes.ts";
+
+export const isAttention = (key: string) => key.startsWith("attention ");
+
+/** The entries of a table, read from a file, that name kernels there are and a device can run. */
+export function knownChoices(table: unknown, device: GPUDevice): TuningTable {
+  const isKnown = (key: string, text: string) => {
+    if (isAttention(key)) {
+      const memory = parseAttention(text)?.attentionMemory ?? 0;
+      return parseAttention(text) && memory <= device.limits.maxComputeWorkgroupStorageSize;
+    }
+    const choice = parseChoice(text);
+    return choice && runsOn(device, choice.family);
+  };
+  const entries = Object.entries(table ?? {}).filter(
+    ([key, text]) => typeof text === "string" && isKnown(key, text),
+  );
+  return Object.fromEntries(entries);
+}
+
+/** What is in force for each shape: built-in kernels where a table says nothing. */
+export function tableOf(
+  gpu: Gpu,
+  { products, attention }: KernelShapes,
+  table: TuningTable,
+): TuningTable {
+  const variants = { ...gpu.variants, tuned: table };
+  const entries = products.map((shape) => [
+    shapeKey(shape),
+    formatChoice(matmulChoice(variants, shape)),
+  ]);
+  entries.push([attentionKey(attention), formatAttention(attentionChoice(variants, attention))]);
+  return Object.fromEntries(entries);
+}
