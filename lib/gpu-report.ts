@@ -14,7 +14,7 @@ import { keptLines, tuneAdapter } from "./tuning/report.ts";
 /**
  * Prints what a bug report needs: the adapter, what was chosen for it, its speed, and a self-test of
  * every kernel against its oracle. The exit code is 1 if a kernel fails or the device refuses. With `--tune`
- * speed and self-test make room for the search for the fastest matrix products.
+ * speed and self-test make room for the search for the fastest kernels.
  */
 export async function gpuReport(settings: GpuSettings): Promise<void> {
   const gpu = await openGpu(settings.gpu);

@@ -25,7 +25,7 @@ export interface Variants {
   readonly why: string;
 }
 
-/** What tuning chose: from the key of a product's shape to a family and its tiles. */
+/** What tuning chose: from the key of a product's shape to a family and its tiles; of attention's to a way. */
 export type TuningTable = Readonly<Record<string, string>>;
 
 export const MATMUL_KERNELS = ["plain", "tiled", "lanes", "matrix"] as const;

@@ -12,7 +12,7 @@ export interface RunConfig<Settings extends object> {
   /** Of rlexplore and of what it runs on. */
   versions: Record<string, string>;
   adapter: Record<string, unknown>;
-  /** What makes each matrix product: same seed, adapter and table, same bits. */
+  /** Which kernels are used: same seed, adapter and table, same bits. */
   tuning: TuningTable;
 }
 

@@ -173,8 +173,8 @@ export const gpuGroups = {
   Options: {
     gpu,
     tune: toggle(
-      "Measure every kernel for the matrix products of a model, show the rates, and keep the choice in the " +
-        "user's cache folder: it is used from then on, and by new runs alone.",
+      "Measure every kernel for attention and matrix products at the shapes of a model, show the speeds, and " +
+        "keep the choice in the user's cache folder: it is used from then on, by new runs alone.",
     ),
     model: { ...model, help: "The model that --tune is for: any that train takes." },
     dtype: { ...dtype, help: "What --tune takes weights and activations to be stored in." },

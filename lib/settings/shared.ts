@@ -109,7 +109,7 @@ export const gpu = optional(
 );
 
 export const noTune = toggle(
-  "Compute with the built-in matrix kernels. Without this a GPU is tuned for a model on first use, in a " +
+  "Compute with the built-in kernels. Without this a GPU is tuned for a model on first use, in a " +
     "few seconds, and what was found is kept in the user's cache folder; a software adapter is tuned by " +
     "rlexplore gpu --tune alone. A run that is resumed keeps the kernels it was begun with.",
 );
