@@ -23,7 +23,8 @@ export const candidatesFor = (gpu: Gpu, shape: MatmulShape): Candidate[] =>
 
 /**
  * Whether a tile is worth measuring at so many rows of outputs: one four times as tall idles for the most
- * part. The built-in tile of the row class and the family's lowest always are.
+ * part, and one that is a hundredth as tall loads the weights as often. The built-in tile of the row class
+ * always is, and the family's lowest for few rows, its highest for many.
  */
 export function isSensible(
   gpu: Gpu,
@@ -32,9 +33,12 @@ export function isSensible(
   rows: number,
   rowClass: number,
 ): boolean {
-  const lowest = Math.min(...family.tiles.map(({ outputs }) => outputs[0]));
-  const builtIn = builtInChoice(gpu.variants, shape);
-  return tile.outputs[0] <= Math.max(lowest, 4 * rows) || builtIn.tiles[rowClass] === tile;
+  if (builtInChoice(gpu.variants, shape).tiles[rowClass] === tile) return true;
+  const heights = family.tiles.map(({ outputs }) => outputs[0]);
+  const [height] = tile.outputs;
+  const isTooTall = height > 4 * rows && height > Math.min(...heights);
+  const isTooFlat = 100 * height < rows && height < Math.max(...heights);
+  return !isTooTall && !isTooFlat;
 }
 
 /** Ops whose every product is made in one way, as far as its family makes it. */

@@ -5,6 +5,7 @@ import attentionTiledSource from "../../shaders/attention-tiled.wgsl" with { typ
 import type { FoundAdapter } from "../gpu/adapter.ts";
 import { readCached, writeCached } from "../gpu/cache.ts";
 import type { TuningTable } from "../gpu/variants.ts";
+import { withMath } from "../model/ops/kernels.ts";
 import { MATMUL_FAMILIES } from "../model/ops/matmuls.ts";
 import { WEIGHT_READERS } from "../model/ops/weights.ts";
 
@@ -22,7 +23,7 @@ export interface TunedFor {
 
 export function tunedFor({ name, driver }: Pick<FoundAdapter, "name" | "driver">): TunedFor {
   const families = MATMUL_FAMILIES.map(({ name, source, tiles }) => [name, source, tiles]);
-  const all = [families, WEIGHT_READERS, attentionSource, attentionTiledSource];
+  const all = [families, WEIGHT_READERS, attentionSource, attentionTiledSource, withMath("")];
   const shaders = Bun.hash(JSON.stringify(all)).toString(16);
   return { adapter: name, driver, webgpu: packageJson.dependencies.webgpu, shaders };
 }
