@@ -10,6 +10,7 @@ import { UserError } from "../lib/errors.ts";
 import { EMBEDDED } from "../lib/settings/shared.ts";
 import { ceilingPart } from "./ceilings.ts";
 import { Bench, type Part } from "./harness.ts";
+import { cubePart } from "./kernels/cubes.ts";
 import { kernelPart } from "./kernels/part.ts";
 import { learningPart } from "./learning.ts";
 import { longRunPart } from "./long-run.ts";
@@ -26,6 +27,7 @@ import { trlPart } from "./trl.ts";
 
 const PARTS: Readonly<Record<string, Part>> = {
   ceilings: ceilingPart,
+  "kernels-cubes": cubePart,
   "kernels-embedded": kernelPart(EMBEDDED_SHAPE, true),
   "kernels-smollm2": kernelPart(SMOLLM2_SHAPE),
   "kernels-qwen": kernelPart(QWEN_SHAPE),

@@ -32,6 +32,15 @@ function product(space: Space, kind: Product, T: number, K: number, N: number): 
   return { operations, reads: [dy, x, tensor], writes: [tensor], record };
 }
 
+/** The products of square matrices. */
+export const cubeProducts = (size: number): KernelCase[] =>
+  PRODUCTS.map((kind) => ({
+    name: `${size}^3, ${kind}`,
+    rows: size,
+    perLayer: 0,
+    make: (space: Space) => product(space, kind, size, size, size),
+  }));
+
 /** The products of a layer's matrices, and of a block of the vocabulary. */
 export const learningProducts = (model: ModelShape, rows: number): KernelCase[] =>
   withHead(model).flatMap(({ matrix, K, N, perLayer }) =>

@@ -1,8 +1,10 @@
 import type { Gpu } from "../../lib/gpu/device.ts";
+import type { Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
 import { PRODUCTS, type Product } from "../../lib/model/ops/matmuls.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import type { Dtype } from "../../lib/model/precision.ts";
+import { packValues, WEIGHT_FORMATS } from "../../lib/model/weight-formats.ts";
 import { randomValues, type Task } from "./contest.ts";
 import { make, type OurTask, upload } from "./ours.ts";
 
@@ -48,27 +50,30 @@ function ours(
 ): OurTask {
   const { linear } = new Ops(gpu, 16);
   const tensor = (name: string, type: Dtype) => upload(gpu, name, inputs[name].data, type);
-  const matrix = (name: string, given?: Dtype): Matrix => {
-    const format = given ?? "f32";
-    const whole = given ? tensor(name, format) : make(gpu, name, N * K);
-    // a matrix counts words of four bytes, whatever its format
-    const block = format === "f16" ? { ...whole, length: (N * K) / 2 } : whole;
-    return { rows: N, columns: K, format, blocks: [{ tensor: block, firstRow: 0, rows: N }] };
+  const matrix = (tensor: Tensor, format: Dtype): Matrix => ({
+    rows: N,
+    columns: K,
+    format,
+    blocks: [{ tensor, firstRow: 0, rows: N }],
+  });
+  const weight = () => {
+    const words = gpu.allocate("buffers", "w", N * WEIGHT_FORMATS[dtype].words(K));
+    gpu.upload(words, packValues(inputs.w.data, dtype, K));
+    return matrix(words, dtype);
   };
   if (product === "forward") {
     const y = make(gpu, "y", T * N, dtype);
-    const [x, w] = [tensor("x", dtype), matrix("w", dtype)];
+    const [x, w] = [tensor("x", dtype), weight()];
     return { record: () => linear.forward({ x, y }, w, T), outputs: { product: y } };
   }
   const dy = tensor("dy", "f32");
   if (product === "backwardInput") {
     const dx = make(gpu, "dx", T * K);
-    const w = matrix("w", dtype);
+    const w = weight();
     return { record: () => linear.backwardInput({ dy, dx }, w, T), outputs: { product: dx } };
   }
-  const dw = matrix("dw");
-  const x = tensor("x", dtype);
-  const [{ tensor: sum }] = dw.blocks;
+  const sum = make(gpu, "dw", N * K);
+  const [x, dw] = [tensor("x", dtype), matrix(sum, "f32")];
   const record = () => linear.backwardWeight({ dy, x }, dw, T);
   return { record, outputs: { product: sum }, sums: [sum] };
 }
