@@ -6,9 +6,14 @@ export const ceilingPart: Part = {
   quick: true,
   run: (bench) =>
     bench.withGpu(async (gpu) => {
-      const { flops, bandwidth } = await bench.ceilings(gpu);
+      const { flops, matrixFlops, bandwidth } = await bench.ceilings(gpu);
       const rows = [
-        { name: "multiply-adds from registers", value: flops / 1e9, unit: "GFLOP/s" },
+        { name: "multiply-adds from registers, f32", value: flops / 1e9, unit: "GFLOP/s" },
+        {
+          name: "of subgroup matrices, f16 with sums in f32",
+          value: matrixFlops && matrixFlops / 1e9,
+          unit: "GFLOP/s",
+        },
         { name: "copy, read and written", value: bandwidth / 1e9, unit: "GB/s" },
       ];
       bench.show({ title: "Ceilings", rows });

@@ -80,11 +80,12 @@ export class Bench {
 
   /** The adapter's ceilings: the highest that any part has measured, as a busy machine lowers them. */
   async ceilings(gpu: Gpu): Promise<Ceilings> {
-    const { flops, bandwidth } = await measureCeilings(gpu);
-    const { measured = { flops, bandwidth } } = this;
+    const now = await measureCeilings(gpu);
+    const before = this.measured ?? now;
     this.measured = {
-      flops: Math.max(flops, measured.flops),
-      bandwidth: Math.max(bandwidth, measured.bandwidth),
+      flops: Math.max(now.flops, before.flops),
+      matrixFlops: now.matrixFlops && Math.max(now.matrixFlops, before.matrixFlops ?? 0),
+      bandwidth: Math.max(now.bandwidth, before.bandwidth),
     };
     return this.measured;
   }

@@ -76,12 +76,13 @@ export class Space {
 
 /**
  * Measures a kernel. Its roofline (Williams et al. 2009) is the time in which the adapter could at best do
- * its operations, or move its bytes, whichever is longer; from caches bytes move faster than that.
+ * its operations, or move its bytes, whichever is longer; from caches bytes move faster than that. In f16 the
+ * operations are those of subgroup matrices where there are such, also for kernels that do without them.
  */
 export async function measure(
   space: Space,
   { name, rows, perLayer, make }: KernelCase,
-  { flops, bandwidth }: Ceilings,
+  { flops, matrixFlops, bandwidth }: Ceilings,
 ): Promise<Row & { ms: number; "ms a layer": number }> {
   const kernel = make(space);
   const { gpu } = space;
@@ -92,7 +93,8 @@ export async function measure(
   const effort = gpu.isSoftware ? { tries: 3, seconds: 0.02 } : {};
   const seconds = await bestSeconds(gpu, kernel.writes[0], kernel.record, effort);
   space.release();
-  const [computing, moving] = [kernel.operations / flops, bytes / bandwidth];
+  const peak = space.dtype === "f16" ? (matrixFlops ?? flops) : flops;
+  const [computing, moving] = [kernel.operations / peak, bytes / bandwidth];
   return {
     name,
     rows,

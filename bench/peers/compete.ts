@@ -7,13 +7,6 @@ import { type Jax, jaxContestant, openJax } from "./jax.ts";
 import { ourContestant } from "./ours.ts";
 import { Torch } from "./torch.ts";
 
-/** Whom tasks are chosen for. */
-export interface Field {
-  isSoftware: boolean;
-  /** What the adapter computes with. */
-  dtypes: Dtype[];
-}
-
 /**
  * Shows what each peer takes for each task, as a multiple of our time, and how far its numbers are from
  * ours. Peers that are not there are not measured.
@@ -21,7 +14,7 @@ export interface Field {
 export async function compete(
   bench: Bench,
   title: string,
-  choose: (field: Field) => Task[],
+  choose: (dtype: Dtype, isSoftware: boolean) => Task[],
 ): Promise<void> {
   const gpu = await Gpu.open(bench.request);
   const torch = await Torch.open(gpu.isSoftware);
@@ -29,12 +22,14 @@ export async function compete(
     const jax = await openJax(gpu.found);
     if (!jax) console.log("\njax-js is not installed: npm ci installs it");
     if (!torch) console.log("\nno Python with PyTorch: RLEXPLORE_PYTHON names one");
-    const rows: Row[] = [];
-    const dtypes: Dtype[] = hasHalves(gpu) ? ["f32", "f16"] : ["f32"];
-    for (const task of choose({ isSoftware: gpu.isSoftware, dtypes })) {
-      rows.push(await taskRow(bench, task, jax, torch));
+    for (const dtype of ["f32", "f16"] as const) {
+      const rows: Row[] = [];
+      for (const task of choose(dtype, gpu.isSoftware)) {
+        if (dtype === "f32" || hasHalves(gpu)) rows.push(await taskRow(bench, task, jax, torch));
+        else rows.push({ name: task.name, "rlexplore ms": null });
+      }
+      bench.show({ title: `${title}, ${dtype}${torch ? `; ${torch.about}` : ""}`, rows });
     }
-    bench.show({ title: torch ? `${title}; ${torch.about}` : title, rows });
   } finally {
     await torch?.close();
     gpu.destroy();
@@ -66,7 +61,7 @@ async function taskRow(
     if (torch) await enter("PyTorch", await torch.contestant(task));
     const names = Object.keys(contestants);
     const seconds = await race(Object.values(contestants));
-    const row: Row = { name: task.name, dtype: task.dtype, "rlexplore ms": 1000 * seconds[0] };
+    const row: Row = { name: task.name, "rlexplore ms": 1000 * seconds[0] };
     const results = await contestants.rlexplore.results();
     for (const peer of ["jax-js", "PyTorch"]) {
       const time = seconds[names.indexOf(peer)];

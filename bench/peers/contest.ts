@@ -37,7 +37,7 @@ export interface Contestant {
  */
 export async function race(
   contestants: readonly Contestant[],
-  { rounds = 4, seconds = 0.2 } = {},
+  { rounds = 3, seconds = 0.1 } = {},
 ): Promise<number[]> {
   const times: number[] = [];
   for (const contestant of contestants) {

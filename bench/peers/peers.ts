@@ -11,35 +11,31 @@ const TOKENS = 512;
 export const peerMatmulPart: Part = {
   about: "jax-js and PyTorch: matrix products",
   run: (bench) =>
-    compete(bench, "Matrix products, T x K x N", ({ isSoftware, dtypes }) =>
-      dtypes.flatMap((dtype) => {
-        const cubes = isSoftware ? [512, 1024] : [512, 1024, 2048, 4096];
-        const models = isSoftware ? [SMOLLM2_SHAPE] : MODEL_SHAPES;
-        const shapes = [
-          ...cubes.map((size) => ({ name: `${size}^3`, T: size, K: size, N: size })),
-          ...models.flatMap((model) =>
-            layerMatrices(model).map(({ matrix, K, N }) => ({
-              name: `${model.name}'s ${matrix}, ${TOKENS} x ${K} x ${N}`,
-              T: TOKENS,
-              K,
-              N,
-            })),
-          ),
-        ];
-        return shapes.flatMap(({ name, ...shape }) => matmulTasks(name, shape, dtype));
-      }),
-    ),
+    compete(bench, "Matrix products, T x K x N", (dtype, isSoftware) => {
+      const cubes = isSoftware ? [512, 1024] : [512, 1024, 2048, 4096];
+      const models = isSoftware ? [SMOLLM2_SHAPE] : MODEL_SHAPES;
+      const layers = models.flatMap((model) =>
+        layerMatrices(model).map(({ matrix, K, N }) => ({
+          name: `${model.name}'s ${matrix}, ${TOKENS} x ${K} x ${N}`,
+          T: TOKENS,
+          K,
+          N,
+        })),
+      );
+      const squares = cubes.map((size) => ({ name: `${size}^3`, T: size, K: size, N: size }));
+      return [...squares, ...layers].flatMap(({ name, ...shape }) =>
+        matmulTasks(name, shape, dtype),
+      );
+    }),
 };
 
 export const peerAttentionPart: Part = {
   about: "jax-js and PyTorch: causal softmax-attention",
   run: (bench) =>
-    compete(bench, `Causal softmax-attention over ${TOKENS} tokens`, ({ dtypes }) =>
-      dtypes.flatMap((dtype) =>
-        MODEL_SHAPES.flatMap((model) =>
-          (["forward", "forward and backward"] as const).map((direction) =>
-            attentionTask(model.name, TOKENS, model, direction, dtype),
-          ),
+    compete(bench, `Causal softmax-attention over ${TOKENS} tokens`, (dtype) =>
+      MODEL_SHAPES.flatMap((model) =>
+        (["forward", "forward and backward"] as const).map((direction) =>
+          attentionTask(model.name, TOKENS, model, direction, dtype),
         ),
       ),
     ),
@@ -48,8 +44,8 @@ export const peerAttentionPart: Part = {
 export const peerLayerPart: Part = {
   about: "jax-js and PyTorch: a decoder layer forward and backward",
   run: (bench) =>
-    compete(bench, "A decoder layer, forward and backward", ({ isSoftware, dtypes }) => {
+    compete(bench, "A decoder layer, forward and backward", (dtype, isSoftware) => {
       const models = isSoftware ? [EMBEDDED_SHAPE, SMOLLM2_SHAPE] : MODEL_SHAPES;
-      return dtypes.flatMap((dtype) => models.map((model) => layerTask(model, TOKENS, dtype)));
+      return models.map((model) => layerTask(model, TOKENS, dtype));
     }),
 };

@@ -1,4 +1,5 @@
 import source from "../../shaders/peak.wgsl" with { type: "text" };
+import matrixSource from "../../shaders/peak-matrix.wgsl" with { type: "text" };
 import type { Gpu } from "./device.ts";
 import type { Tensor } from "./memory.ts";
 
@@ -36,11 +37,13 @@ export async function bestSeconds(
 export interface Ceilings {
   /** Floating-point operations a second of multiply-adds in registers, two for each. */
   flops: number;
+  /** The same of subgroup matrices of f16 with sums in f32; null where the adapter has none. */
+  matrixFlops: number | null;
   /** Bytes a second, read and written, of a kernel that copies. */
   bandwidth: number;
 }
 
-/** Measures the adapter's ceilings with shaders/peak.wgsl. */
+/** Measures the adapter's ceilings with shaders/peak.wgsl and peak-matrix.wgsl. */
 export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
   const rounds = gpu.isSoftware ? 256 : 4096;
   const invocations = gpu.isSoftware ? 1 << 12 : 1 << 18;
@@ -57,6 +60,18 @@ export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
   };
   const flops = (64 * rounds * invocations) / (await seconds("multiply_add", invocations));
   const bandwidth = (32 * vectors) / (await seconds("copy", vectors));
+  const matrix = gpu.variants.subgroupMatrix;
+  let matrixFlops: number | null = null;
+  if (matrix) {
+    const groups = 1 << 12; // of four subgroups, each with eight chains
+    const { M, N, K } = matrix;
+    const constants = { M, N, K, ROUNDS: rounds };
+    const kernel = gpu.commands.kernel("peak-matrix", matrixSource, "multiply_add", constants);
+    const time = await bestSeconds(gpu, to, () => {
+      gpu.commands.dispatch(kernel, { source: from, target_: to }, {}, [groups]);
+    });
+    matrixFlops = (4 * 16 * M * N * K * rounds * groups) / time;
+  }
   for (const { buffer } of [from, to]) buffer.destroy();
-  return { flops, bandwidth };
+  return { flops, matrixFlops, bandwidth };
 }
