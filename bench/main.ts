@@ -22,6 +22,7 @@ import { programPart } from "./program.ts";
 import { samplingPart } from "./sampling.ts";
 import { EMBEDDED_SHAPE, LLAMA_SHAPE, QWEN_SHAPE, SMOLLM2_SHAPE } from "./shapes.ts";
 import { sizesPart } from "./sizes.ts";
+import { streamPart } from "./stream.ts";
 import { stepPart } from "./training.ts";
 import { trlPart } from "./trl.ts";
 
@@ -37,6 +38,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   "peers-attention": peerAttentionPart,
   "peers-layer": peerLayerPart,
   step: stepPart,
+  stream: streamPart,
   sampling: samplingPart,
   learning: learningPart,
   sizes: sizesPart,

@@ -147,7 +147,7 @@ export async function timedTraining(
 }
 
 /** Replaces a method by one that `wrapper` runs; returns the way back. */
-function around(
+export function around(
   owner: object,
   name: string,
   wrapper: (call: () => unknown, self: unknown, args: unknown[]) => unknown,

@@ -2,11 +2,15 @@ import { napping } from "./dawn.ts";
 import type { Gpu } from "./device.ts";
 import { Kernel } from "./kernel.ts";
 import type { Tensor } from "./memory.ts";
+import { Pace } from "./pace.ts";
 import { Profile, type ProfileDetail } from "./profile.ts";
+import { Recording } from "./recording.ts";
 
 const SLOT_BYTES = 256; // the largest minUniformBufferOffsetAlignment an adapter may have
 const SLOTS = 1024;
 const MAX_GROUPS = 65_535;
+/** Dispatches that an idle GPU is given before more are recorded. */
+const HEAD_START = 64;
 
 /**
  * The command stream: dispatches are recorded into one compute pass and submitted together.
@@ -22,11 +26,17 @@ export class Commands {
   private encoder: GPUCommandEncoder | undefined;
   private pass: GPUComputePassEncoder | undefined;
   private used = 0;
+  private recording: Recording | undefined;
+  /** Whether all that was submitted is known to be done. */
+  private isIdle = true;
   private profile: Profile | undefined;
   /** What the work recorded from here on is for: a profile adds up each stage by itself. */
   stage = "other";
 
-  constructor(private readonly gpu: Gpu) {
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly pace = new Pace(gpu.isSoftware),
+  ) {
     this.uniform = gpu.device.createBuffer({
       label: "kernel parameters",
       size: SLOTS * SLOT_BYTES,
@@ -47,7 +57,8 @@ export class Commands {
     if (halves.length > 0) key += ` f16=${halves}`;
     let kernel = this.kernels.get(key);
     if (!kernel) {
-      kernel = new Kernel(this.gpu.device, key, source, entryPoint, constants, halves);
+      const cost = this.pace.newCost();
+      kernel = new Kernel(this.gpu.device, key, source, entryPoint, constants, cost, halves);
       this.kernels.set(key, kernel);
     }
     return kernel;
@@ -71,8 +82,8 @@ export class Commands {
       y = Math.ceil(x / MAX_GROUPS);
       x = Math.ceil(x / y);
     }
-    if (this.used === SLOTS) this.submit();
-    const base = this.used++ * SLOT_BYTES;
+    const group = kernel.bindGroup(tensors, this.uniform);
+    const base = this.slot();
     for (let i = 0; i < kernel.params.length; i++) {
       const { name, type } = kernel.params[i];
       const value = params[name];
@@ -81,11 +92,65 @@ export class Commands {
       else if (type === "i32") this.words.setInt32(base + i * 4, value, true);
       else this.words.setUint32(base + i * 4, value, true);
     }
+    if (this.recording) {
+      const { kernels, bindGroups, grids, words } = this.recording;
+      kernels.push(kernel);
+      bindGroups.push(group);
+      grids.push(x, y, z);
+      for (let i = 0; i < kernel.params.length; i++) {
+        words.push(this.words.getUint32(base + i * 4, true));
+      }
+    }
+    this.encode(kernel, group, base, x, y, z);
+  }
+
+  /** Does `work`, which does nothing but dispatch, and returns it for `replay`. */
+  record(work: () => void): Recording {
+    const recording = new Recording();
+    this.recording = recording;
+    try {
+      work();
+    } finally {
+      this.recording = undefined;
+    }
+    return recording;
+  }
+
+  /** Does again what was recorded. */
+  replay({ kernels, bindGroups, grids, words }: Recording): void {
+    let word = 0;
+    for (let i = 0; i < kernels.length; i++) {
+      const kernel = kernels[i];
+      const base = this.slot();
+      for (let p = 0; p < kernel.params.length; p++) {
+        this.words.setUint32(base + p * 4, words[word++], true);
+      }
+      this.encode(kernel, bindGroups[i], base, grids[3 * i], grids[3 * i + 1], grids[3 * i + 2]);
+    }
+  }
+
+  /** Where the next dispatch's parameters go. */
+  private slot(): number {
+    if (this.used === SLOTS) this.submit();
+    return this.used++ * SLOT_BYTES;
+  }
+
+  private encode(
+    kernel: Kernel,
+    group: GPUBindGroup,
+    base: number,
+    x: number,
+    y: number,
+    z: number,
+  ): void {
     this.encoder ??= this.gpu.device.createCommandEncoder();
     this.pass ??= this.encoder.beginComputePass(this.profile?.pass(kernel.label, this.stage));
-    kernel.encode(this.pass, tensors, this.uniform, base);
+    kernel.encode(this.pass, group, base);
     this.pass.dispatchWorkgroups(x, y, z);
     if (this.profile?.detail === "kernels") this.endPass();
+    const isLong = this.pace.add(kernel.cost, x * y * z);
+    // An idle GPU starts on the first dispatches while the others are being recorded.
+    if (isLong || (this.isIdle && this.used === HEAD_START)) this.submit();
   }
 
   copy(from: Tensor, to: Tensor, length = from.length, fromStart = 0, toStart = 0): void {
@@ -115,6 +180,8 @@ export class Commands {
     this.gpu.device.queue.submit([this.encoder.finish()]);
     this.encoder = undefined;
     this.used = 0;
+    this.isIdle = false;
+    this.pace.submitted();
   }
 
   /**
@@ -141,6 +208,8 @@ export class Commands {
       throw error;
     }
     this.gpu.check();
+    this.isIdle = true;
+    this.pace.finished();
     const mapped = buffer.getMappedRange(0, Math.max(4, bytes));
     for (let i = 0, at = 0; i < into.length; at += into[i++].byteLength) {
       const target = into[i];
@@ -174,6 +243,7 @@ export class Commands {
   }
 
   private outsidePass(): GPUCommandEncoder {
+    if (this.recording) throw new Error("only dispatches can be recorded");
     this.endPass();
     this.encoder ??= this.gpu.device.createCommandEncoder();
     return this.encoder;

@@ -1,5 +1,6 @@
 import { GpuError } from "../errors.ts";
 import type { Tensor } from "./memory.ts";
+import type { Cost } from "./pace.ts";
 import {
   assemble,
   type Param,
@@ -17,6 +18,7 @@ export class Kernel {
   private readonly layout: GPUBindGroupLayout;
   private readonly interface: ShaderInterface;
   private readonly groups: BindGroupNode = { children: new Map() };
+  private readonly offsets = [0];
 
   constructor(
     private readonly device: GPUDevice,
@@ -24,6 +26,7 @@ export class Kernel {
     source: string,
     entryPoint: string,
     constants: Readonly<Record<string, number>>,
+    readonly cost: Cost,
     private readonly halves: readonly string[] = [],
   ) {
     const assembled = assemble(source, constants, halves);
@@ -52,19 +55,19 @@ export class Kernel {
     });
   }
 
-  encode(
-    pass: GPUComputePassEncoder,
-    tensors: Readonly<Record<string, Tensor>>,
-    uniform: GPUBuffer,
-    uniformOffset: number,
-  ): void {
+  /** Hands pipeline and bind group to a pass; `offset` is where in the uniform buffer the parameters are. */
+  encode(pass: GPUComputePassEncoder, group: GPUBindGroup, offset: number): void {
     pass.setPipeline(this.pipeline);
-    const group = this.bindGroup(tensors, uniform);
-    if (this.params.length > 0) pass.setBindGroup(0, group, [uniformOffset]);
-    else pass.setBindGroup(0, group);
+    if (this.params.length > 0) {
+      this.offsets[0] = offset;
+      pass.setBindGroup(0, group, this.offsets);
+    } else {
+      pass.setBindGroup(0, group);
+    }
   }
 
-  private bindGroup(tensors: Readonly<Record<string, Tensor>>, uniform: GPUBuffer): GPUBindGroup {
+  /** The bind group of these tensors, made when it is first needed. */
+  bindGroup(tensors: Readonly<Record<string, Tensor>>, uniform: GPUBuffer): GPUBindGroup {
     let node = this.groups;
     for (const name of this.tensorNames) {
       const tensor = tensors[name];

@@ -1,5 +1,6 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
+import { Recordings } from "../gpu/recording.ts";
 import type { Completion, GenerationRequest, GenerationSettings } from "./completion.ts";
 import type { Decoder } from "./decoder.ts";
 import { Head, logitsStride } from "./head.ts";
@@ -32,6 +33,9 @@ interface Row {
  */
 export class Sampler {
   private readonly head: Head;
+  /** Of decoding steps, by rows and the place since the last look at the tokens. */
+  private readonly recordings: Recordings;
+  private recorded: { weights: Weights; drawing: string } | undefined;
   private readonly freeSlots: number[] = [];
   private readonly freeCacheRows: number[] = [];
   private readonly rows: Row[] = [];
@@ -51,6 +55,7 @@ export class Sampler {
     private readonly memory: SamplerMemory,
   ) {
     this.head = new Head(decoder.ops, decoder.config);
+    this.recordings = new Recordings(gpu.commands);
     const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery } = memory.sizes;
     for (let slot = promptSlots - 1; slot >= 0; slot--) this.freeSlots.push(slot);
     for (let row = rows - 1; row >= 0; row--) {
@@ -77,6 +82,7 @@ export class Sampler {
     settings: GenerationSettings,
   ): Promise<Completion[][]> {
     this.gpu.commands.stage = "sampling";
+    this.keepRecordings(weights, settings);
     const results = requests.map((): Completion[] => []);
     const waiting = waitingSamples(requests, results);
     let next = waiting.next();
@@ -168,12 +174,13 @@ export class Sampler {
       this.writeState(row, i);
     });
     this.uploadState(rows.length);
-    let ids = memory.ids;
+    const count = rows.length;
     for (let step = 0; step < memory.drawn.length; step++) {
-      const input = { ids, spans: memory.spans, isDecoding: true };
-      this.decoder.forward(weights, input, rows.length, memory.activations, memory.caches);
-      this.draw(weights, rows.length, step, settings);
-      ids = memory.drawn[step].token;
+      const key = count * memory.drawn.length + step;
+      if (!this.recordings.replay(key)) {
+        this.recordings.record(key, () => this.decodeStep(weights, count, step, settings));
+      }
+      this.gpu.commands.submit();
     }
     await this.collect(rows, memory.drawn.length, settings);
     let kept = 0;
@@ -181,9 +188,30 @@ export class Sampler {
     rows.length = kept;
   }
 
+  /**
+   * One step for the first `count` rows. Tokens, positions and spans stay on the GPU from step to step, so
+   * that it is the same dispatches each time that there are so many rows.
+   */
+  private decodeStep(weights: Weights, count: number, step: number, settings: GenerationSettings) {
+    const { memory } = this;
+    const ids = step === 0 ? memory.ids : memory.drawn[step - 1].token;
+    const input = { ids, spans: memory.spans, isDecoding: true };
+    this.decoder.forward(weights, input, count, memory.activations, memory.caches);
+    this.draw(weights, count, step, settings);
+  }
+
+  /** Recorded steps hold for the weights and the way of drawing that they were recorded with. */
+  private keepRecordings(weights: Weights, settings: GenerationSettings): void {
+    const { temperature, topK, topP, minP } = settings;
+    const drawing = [temperature, topK, topP, minP].join();
+    if (this.recorded?.weights === weights && this.recorded.drawing === drawing) return;
+    this.recordings.clear();
+    this.recorded = { weights, drawing };
+  }
+
   /** From hidden states to drawn tokens and their log-probabilities, for the first `count` rows. */
   private draw(weights: Weights, count: number, step: number, settings: GenerationSettings): void {
-    const { memory, head, gpu } = this;
+    const { memory, head } = this;
     const { vocabSize } = this.decoder.config;
     const { token, logprob, entropy } = memory.drawn[step];
     head.enter(weights, memory.activations.output, memory.index, count, memory.head);
@@ -195,7 +223,6 @@ export class Sampler {
     const results = { state: memory.head.state, logprob, entropy };
     const temperature = settings.temperature || 1;
     head.logprobsOf(weights, memory.logits, token, count, temperature, results);
-    gpu.commands.submit();
   }
 
   private writeState(row: Row, i: number): void {

@@ -63,6 +63,22 @@ test("another seed, step, slot or sample number gives other completions", async 
   for (const other of [seeded, stepped, slotted]) expect(tokens(other)).not.toEqual(before);
 });
 
+test("steps recorded for one way of drawing, or one set of weights, are not replayed for another", async () => {
+  const one = sampler(64, 16, 2);
+  const hot = { ...settings, temperature: 3 };
+  const other = { ...weights, finalNorm: weights.layers[0].inputNorm };
+  expect(await one.generate(weights, requests, settings)).toEqual(reference);
+  for (const [w, s] of [
+    [weights, hot],
+    [other, settings],
+  ] as const) {
+    const expected = await sampler(64, 16, 2).generate(w, requests, s);
+    expect(expected).not.toEqual(reference);
+    expect(await one.generate(w, requests, s)).toEqual(expected);
+  }
+  expect(await one.generate(weights, requests, settings)).toEqual(reference);
+});
+
 test("greedy decoding takes the likeliest token whatever the seed", async () => {
   const greedy = { ...settings, temperature: 0 };
   const one = await sampler(8, 4, 2).generate(weights, requests, greedy);
