@@ -47,7 +47,7 @@ async function timedStream(bench: Bench, model: string, detail: ProfileDetail): 
   try {
     const args = stepArguments(bench, model, size);
     if (model === EMBEDDED) await timedTraining(args);
-    else await timedTraining([...args, ...ALWAYS_LEARN], true);
+    else await timedTraining([...args, ...ALWAYS_LEARN], { fixedLength: true });
   } finally {
     for (const undo of restore) undo();
   }
