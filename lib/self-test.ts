@@ -245,13 +245,13 @@ function matrixCases(): KernelCase[] {
 function manyRows(dtype: Dtype = "f32"): KernelCase[] {
   const shape = { T: 70, K: 96, N: 71, blockRows: 68 };
   const formats = dtype === "f32" ? (["f32", ...FROZEN_FORMATS] as const) : (["f32"] as const);
-  return formats.flatMap((format) => [
+  const products = formats.flatMap((format) => [
     linearForward({ ...shape, x: dtype, y: dtype, format }),
     linearForward({ ...shape, x: dtype, format }, "residual"),
-    linearSwiglu({ T: 70, K: 96, N: 72, x: dtype, y: dtype, format }),
     linearAdd({ T: 70, K: 32, N: 72, y: dtype, format }, 84, 12),
     linearBackward({ ...shape, x: dtype, format }),
   ]);
+  return [linearSwiglu({ T: 70, K: 96, N: 72, x: dtype, y: dtype }), ...products];
 }
 
 /** A prompt of three tokens with two completions of two, as lib/model/packing.ts lays them out. */

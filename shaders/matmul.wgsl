@@ -155,6 +155,9 @@ fn kept(value: vec4f) -> vec4f {
   return value;
 }
 
+// One tile after the other, so that no sum changes. What is saved is a dispatch, and writing and reading gate and up:
+// on lavapipe 35, 1 and 19 % of the two steps for the embedded model with 1, 32 and 128 rows, and 15, 3 and 2 % for
+// SmolLM2-135M with 1, 8 and 64.
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn forward_swiglu(@builtin(global_invocation_id) id: vec3u) {
   let row = id.y * TILE_ROWS;
