@@ -35,13 +35,11 @@ export async function searchAttention(
   gpu: Gpu,
   shape: AttentionShape,
   reject: (text: string) => void,
+  ways = attentionChoices(shape.headDim, gpu.device.limits.maxComputeWorkgroupStorageSize),
 ): Promise<TunedAttention> {
   const { attention, attentionMemory } = gpu.variants;
   const builtIn = { attention, attentionMemory };
-  const limit = gpu.device.limits.maxComputeWorkgroupStorageSize;
-  const others = attentionChoices(shape.headDim, limit).filter(
-    (choice) => formatAttention(choice) !== formatAttention(builtIn),
-  );
+  const others = ways.filter((way) => formatAttention(way) !== formatAttention(builtIn));
   const times: TunedAttention["times"] = [];
   for (const choice of [builtIn, ...others]) {
     let problem: string | null = null;

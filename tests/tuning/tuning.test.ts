@@ -18,6 +18,7 @@ import {
 } from "../../lib/model/ops/matmuls.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { rowClassDifferences } from "../../lib/oracle/row-classes.ts";
+import { searchAttention } from "../../lib/tuning/attention.ts";
 import { candidatesFor } from "../../lib/tuning/candidates.ts";
 import { CandidateChecks } from "../../lib/tuning/checks.ts";
 import { KeptTuning, tunedFor } from "../../lib/tuning/kept.ts";
@@ -116,7 +117,7 @@ test("RLEXPLORE_MATMUL comes before every table", async () => {
 
 test("a GPU is tuned on first use, and then no more", async () => {
   const hardware: Gpu = Object.create(gpu, { isSoftware: { value: false } });
-  process.env.XDG_CACHE_HOME = cache;
+  keepTable({ [attentionKey(heads)]: "plain" }); // the search for it takes minutes on SwiftShader
   const first: string[] = [];
   const tune = (notes: string[]) =>
     tuneFor(hardware, { noTune: false }, (text) => notes.push(text))({
@@ -206,4 +207,15 @@ test("attention is in the table too", async () => {
     tuning: { "attention 1x1x4 f32": "tiled 1e9" },
   };
   expect((await inForce({ noTune: false, begun })).notes.length).toBe(2);
+});
+
+const isSlow = gpu.found.name.startsWith("SwiftShader");
+test("every way to compute attention has right results, and the bits of learning in decoding", async () => {
+  const problems: string[] = [];
+  const ways = isSlow ? [] : undefined; // the built-in one alone
+  const tuned = await searchAttention(gpu, heads, (text) => problems.push(text), ways);
+  expect(problems).toEqual([]);
+  expect(tuned.times.length).toBeGreaterThanOrEqual(isSlow ? 1 : 3);
+  for (const [, seconds] of tuned.times) expect(Math.min(...seconds)).toBeGreaterThan(0);
+  if (isSlow) expect(formatAttention(tuned.choice)).toBe(formatAttention(variants));
 });
