@@ -40,6 +40,10 @@ export const layerMatrices = (model: ModelShape) => [
   { matrix: "down", K: model.ff, N: model.hidden },
 ];
 
+/** The spans of one sequence of T tokens: each sees itself and all before it. */
+export const causalSpans = (T: number) =>
+  Uint32Array.from({ length: 4 * T }, (_, i) => (i % 4 === 3 ? (i + 1) / 4 : 0));
+
 /** One layer of the model, with a row of the embedding for each of `tokens` tokens. */
 export const oneLayer = (model: ModelShape, tokens: number): ModelConfig => ({
   architecture: "LlamaForCausalLM",

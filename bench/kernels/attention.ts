@@ -1,5 +1,5 @@
 import type { Tensor } from "../../lib/gpu/memory.ts";
-import type { ModelShape } from "../shapes.ts";
+import { causalSpans, type ModelShape } from "../shapes.ts";
 import type { KernelCase, Space } from "./kernel.ts";
 
 /**
@@ -55,18 +55,17 @@ export const decodingAttention = (
     const [q, o] = [query(), query()];
     const lse = space.tensor("lse", rows * heads);
     const tensors = { spans: space.indices("spans", spans), q, k, v, o, lse };
-    const record = () => space.ops.attention.forward(tensors, rows, model);
+    const record = () => space.ops.attention.forward(tensors, rows, model, true);
     const operations = 4 * rows * context * heads * headDim;
     return { operations, reads: [q, k, v], writes: [o], record };
   },
 });
 
 function sequence(space: Space, { heads, kvHeads, headDim }: ModelShape, T: number) {
-  const spans = Uint32Array.from({ length: 4 * T }, (_, i) => (i % 4 === 3 ? (i + 1) / 4 : 0));
   const stored = (name: string, width: number): Tensor =>
     space.tensor(name, T * width * headDim, space.dtype);
   return {
-    spans: space.indices("spans", spans),
+    spans: space.indices("spans", causalSpans(T)),
     q: stored("q", heads),
     k: stored("k", kvHeads),
     v: stored("v", kvHeads),

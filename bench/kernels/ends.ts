@@ -1,4 +1,3 @@
-import type { Matrix } from "../../lib/model/matrix.ts";
 import { squareChunks } from "../../lib/model/ops/adamw.ts";
 import type { LogitsBlock } from "../../lib/model/ops/logprob.ts";
 import { VOCABULARY_BLOCK } from "../../lib/model/parameters.ts";
@@ -21,11 +20,7 @@ type Case = Omit<KernelCase, "perLayer">;
 function gatherKernels({ hidden, vocabulary }: ModelShape, rows: number): Case[] {
   const tableRows = Math.min(vocabulary, VOCABULARY_BLOCK);
   const distinct = Math.min(rows, tableRows);
-  const table = (space: Space): Matrix => {
-    const tensor = space.tensor("table", tableRows * hidden);
-    const blocks = [{ tensor, firstRow: 0, rows: tableRows }];
-    return { rows: tableRows, columns: hidden, format: "f32", blocks };
-  };
+  const table = (space: Space) => space.matrix("table", tableRows, hidden, "f32");
   const counting = (length: number, at = (i: number) => i) =>
     Uint32Array.from({ length }, (_, i) => at(i));
   return [

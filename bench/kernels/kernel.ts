@@ -2,6 +2,7 @@ import { Random } from "../../lib/data/random.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { bestSeconds, type Ceilings } from "../../lib/gpu/measure.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
+import type { Matrix } from "../../lib/model/matrix.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { type Dtype, elementBytes } from "../../lib/model/precision.ts";
 import { packValues } from "../../lib/model/weight-formats.ts";
@@ -51,14 +52,25 @@ export class Space {
     const bytes = elementBytes(dtype);
     const tensor = gpu.allocate("buffers", name, length, bytes);
     this.tensors.push(tensor);
+    this.fill(tensor, dtype);
+    return tensor;
+  }
+
+  private fill({ buffer, length, elementBytes }: Tensor, dtype: Dtype): void {
     const words = packValues(this.noise, dtype, this.noise.length);
-    const total = Math.ceil((length * bytes) / 4);
+    const total = Math.ceil((length * elementBytes) / 4);
     for (let start = 0; start < total; start += words.length) {
       const count = Math.min(words.length, total - start);
-      const { device } = gpu;
-      device.queue.writeBuffer(tensor.buffer, 4 * start, words, 0, count);
+      this.gpu.device.queue.writeBuffer(buffer, 4 * start, words, 0, count);
     }
-    return tensor;
+  }
+
+  /** W[N, K] in one block. */
+  matrix(name: string, N: number, K: number, format: Dtype): Matrix {
+    const words = this.tensor(name, (N * K * elementBytes(format)) / 4);
+    // as numbers of `format`, not as any bits: some are not finite
+    if (format === "f16") this.fill(words, format);
+    return { rows: N, columns: K, format, blocks: [{ tensor: words, firstRow: 0, rows: N }] };
   }
 
   indices(name: string, values: Uint32Array): Tensor {

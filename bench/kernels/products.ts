@@ -1,8 +1,6 @@
-import type { Matrix } from "../../lib/model/matrix.ts";
 import type { Product } from "../../lib/model/ops/matmuls.ts";
 import { PRODUCTS } from "../../lib/model/ops/matmuls.ts";
 import { VOCABULARY_BLOCK } from "../../lib/model/parameters.ts";
-import { WEIGHT_FORMATS } from "../../lib/model/weight-formats.ts";
 import { layerMatrices, type ModelShape } from "../shapes.ts";
 import type { Kernel, KernelCase, Space } from "./kernel.ts";
 
@@ -10,23 +8,19 @@ import type { Kernel, KernelCase, Space } from "./kernel.ts";
 function product(space: Space, kind: Product, T: number, K: number, N: number): Kernel {
   const { ops, dtype } = space;
   const operations = 2 * T * K * N;
-  const matrix = (name: string, format = dtype): Matrix => {
-    const tensor = space.tensor(name, N * WEIGHT_FORMATS[format].words(K));
-    return { rows: N, columns: K, format, blocks: [{ tensor, firstRow: 0, rows: N }] };
-  };
   if (kind === "forward") {
-    const [x, w] = [space.tensor("x", T * K, dtype), matrix("w")];
+    const [x, w] = [space.tensor("x", T * K, dtype), space.matrix("w", N, K, dtype)];
     const y = space.tensor("y", T * N, dtype);
     const record = () => ops.linear.forward({ x, y }, w, T);
     return { operations, reads: [x, w.blocks[0].tensor], writes: [y], record };
   }
   const dy = space.tensor("dy", T * N);
   if (kind === "backwardInput") {
-    const [w, dx] = [matrix("w"), space.tensor("dx", T * K)];
+    const [w, dx] = [space.matrix("w", N, K, dtype), space.tensor("dx", T * K)];
     const record = () => ops.linear.backwardInput({ dy, dx }, w, T);
     return { operations, reads: [dy, w.blocks[0].tensor], writes: [dx], record };
   }
-  const [x, dw] = [space.tensor("x", T * K, dtype), matrix("dw", "f32")];
+  const [x, dw] = [space.tensor("x", T * K, dtype), space.matrix("dw", N, K, "f32")];
   const [{ tensor }] = dw.blocks;
   const record = () => ops.linear.backwardWeight({ dy, x }, dw, T);
   return { operations, reads: [dy, x, tensor], writes: [tensor], record };
@@ -52,14 +46,26 @@ export const learningProducts = (model: ModelShape, rows: number): KernelCase[] 
     })),
   );
 
-/** Those of decoding, where every weight is read once for a few rows. */
+/** Those of decoding, where every weight is read once for a few rows, and SwiGLU follows at once. */
 export const decodingProducts = (model: ModelShape, rows: number): KernelCase[] =>
-  withHead(model).map(({ matrix, K, N }) => ({
-    name: `${matrix} ${K} x ${N}`,
-    rows,
-    perLayer: 0,
-    make: (space: Space) => product(space, "forward", rows, K, N),
-  }));
+  withHead(model).map(({ matrix, K, N }) => {
+    const gated = matrix === "gate and up";
+    return {
+      name: `${matrix} ${K} x ${N}${gated ? ", swiglu" : ""}`,
+      rows,
+      perLayer: 0,
+      make: (space: Space) =>
+        gated ? gatedProduct(space, rows, K, N) : product(space, "forward", rows, K, N),
+    };
+  });
+
+function gatedProduct(space: Space, T: number, K: number, N: number): Kernel {
+  const { ops, dtype } = space;
+  const [x, y] = [space.tensor("x", T * K, dtype), space.tensor("y", (T * N) / 2, dtype)];
+  const w = space.matrix("w", N, K, dtype);
+  const record = () => ops.linear.forwardSwiglu({ x, y }, w, T);
+  return { operations: 2 * T * K * N, reads: [x, w.blocks[0].tensor], writes: [y], record };
+}
 
 function withHead(model: ModelShape) {
   const N = Math.min(model.vocabulary, VOCABULARY_BLOCK);

@@ -1,5 +1,5 @@
 import { rowPartialLength } from "../../lib/model/ops/kernels.ts";
-import { type ModelShape, qkvWidth } from "../shapes.ts";
+import { causalSpans, type ModelShape, qkvWidth } from "../shapes.ts";
 import type { KernelCase, Space } from "./kernel.ts";
 
 /** What a layer does to rows of T tokens beside products and attention. */
@@ -46,10 +46,10 @@ function normKernels({ hidden }: ModelShape, T: number): KernelCase[] {
 function ropeKernels(model: ModelShape, T: number): KernelCase[] {
   const { heads, kvHeads, headDim } = model;
   const elements = T * qkvWidth(model);
-  const tensors = (space: Space) => {
-    const spans = Uint32Array.from({ length: 4 * T }, (_, i) => (i % 4 === 3 ? (i + 1) / 4 : 0));
-    return { spans: space.indices("spans", spans), table: space.tensor("table", T * headDim) };
-  };
+  const tensors = (space: Space) => ({
+    spans: space.indices("spans", causalSpans(T)),
+    table: space.tensor("table", T * headDim),
+  });
   return [
     {
       name: "rope, forward",

@@ -3,6 +3,7 @@ import type { Gpu } from "../../lib/gpu/device.ts";
 import type { HeadShape } from "../../lib/model/ops/attention.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import type { Dtype } from "../../lib/model/precision.ts";
+import { causalSpans } from "../shapes.ts";
 import { type Named, randomValues, type Task } from "./contest.ts";
 import type { Jax } from "./jax.ts";
 import { make, type OurTask, upload } from "./ours.ts";
@@ -75,10 +76,7 @@ function ours(
   const { heads, kvHeads, headDim } = shape;
   const { attention } = new Ops(gpu, headDim);
   const spans = gpu.allocate("buffers", "spans", 4 * T);
-  gpu.upload(
-    spans,
-    Uint32Array.from({ length: 4 * T }, (_, i) => (i % 4 === 3 ? (i + 1) / 4 : 0)),
-  );
+  gpu.upload(spans, causalSpans(T));
   const last_query = gpu.allocate("buffers", "last queries", T);
   gpu.upload(last_query, new Uint32Array(T).fill(T));
   const stored = (name: string) => upload(gpu, name, inputs[name].data, dtype);
