@@ -14,7 +14,7 @@ interface Options {
   entries?: readonly Entry[];
   /** Of W. */
   format?: WeightFormat;
-  /** Of x. */
+  /** Of x and y. */
   dtype?: Dtype;
 }
 
@@ -44,13 +44,13 @@ export async function rowClassDifferences(
   const w = make("w", words.length);
   gpu.upload(w, words);
   const dy = filled("dy", most * N);
-  const [y, dx] = [make("y", most * N), make("dx", most * K)];
+  const [y, dx] = [make("y", most * N, dtype), make("dx", most * K)];
   const blocks: Matrix["blocks"] = [{ tensor: w, firstRow: 0, rows: N }];
   const weight: Matrix = { rows: N, columns: K, format, blocks };
   const product = ({ linear }: Ops, entry: Entry, rows: number) => {
     if (entry === "forward") {
       linear.forward({ x, y }, weight, rows);
-      return gpu.read(y, new Uint32Array(rows * N));
+      return gpu.read(y, new Uint32Array((rows * N * y.elementBytes) / 4));
     }
     linear.backwardInput({ dy, dx }, weight, rows);
     return gpu.read(dx, new Uint32Array(rows * K));

@@ -30,18 +30,21 @@ export interface TunedAttention {
  * Times the ways to compute attention of a shape, and chooses one for all it is used for: two ways may
  * differ in bits. One that gives wrong results, or other bits in decoding than in learning, is left out and
  * told to `reject`.
+ * @param seconds after which no further way is tried
  */
 export async function searchAttention(
   gpu: Gpu,
   shape: AttentionShape,
   reject: (text: string) => void,
-  ways = attentionChoices(shape.headDim, gpu.device.limits.maxComputeWorkgroupStorageSize),
+  { seconds = Number.POSITIVE_INFINITY, ways = waysFor(gpu, shape) } = {},
 ): Promise<TunedAttention> {
   const { attention, attentionMemory } = gpu.variants;
   const builtIn = { attention, attentionMemory };
+  const began = performance.now();
   const others = ways.filter((way) => formatAttention(way) !== formatAttention(builtIn));
   const times: TunedAttention["times"] = [];
   for (const choice of [builtIn, ...others]) {
+    if (performance.now() - began > 1000 * seconds) break;
     let problem: string | null = null;
     const complaint = await gpu.attempt(async () => {
       const ops = new Ops(gpu, shape.headDim, choice);
@@ -55,6 +58,9 @@ export async function searchAttention(
   }
   return { shape, times, choice: times.length > 0 ? fastestWay(times) : builtIn };
 }
+
+const waysFor = (gpu: Gpu, { headDim }: AttentionShape) =>
+  attentionChoices(headDim, gpu.device.limits.maxComputeWorkgroupStorageSize);
 
 async function mistake(
   gpu: Gpu,
@@ -109,7 +115,7 @@ async function secondsOf(gpu: Gpu, ops: Ops, shape: AttentionShape): Promise<num
       ops.attention.backward(tensors, tokens, shape);
     },
   };
-  const timing = gpu.isSoftware ? { tries: 3, seconds: 0.02 } : { tries: 2, seconds: 0.002 };
+  const timing = gpu.isSoftware ? { tries: 3, seconds: 0.02 } : { tries: 2, seconds: 0.001 };
   const seconds: number[] = [];
   try {
     for (const name of ATTENTION_WORK) {

@@ -69,7 +69,7 @@ async function measureShape(
   const affordable = Math.max(FEWEST, Math.floor(MOST_OPERATIONS / (2 * K * N)));
   const most = Math.min(LEARNING[kind], affordable);
   const trial = new MatmulTrial(gpu, { ...shape, N }, most);
-  const timing = gpu.isSoftware ? { tries: 3, seconds: 0.02 } : { tries: 2, seconds: 0.002 };
+  const timing = gpu.isSoftware ? { tries: 3, seconds: 0.02 } : { tries: 2, seconds: 0.001 };
   const timings: TunedShape["timings"] = [];
   try {
     for (const { family, tile } of candidatesFor(gpu, shape)) {

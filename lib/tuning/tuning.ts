@@ -10,7 +10,7 @@ import { searchMatmuls } from "./search.ts";
 import { isAttention, knownChoices, tableOf } from "./table.ts";
 
 /** Seconds that a search on first use may take. */
-const SEARCH_SECONDS = 4;
+const SEARCH_SECONDS = 5;
 
 export interface TuningWish {
   /** Nothing is searched for, and nothing that was found is used. */
@@ -75,10 +75,12 @@ async function tableFor(
   const began = performance.now();
   const found: Record<string, string> = {};
   if (attention) {
-    const { choice } = await searchAttention(gpu, attention, note);
+    const seconds = SEARCH_SECONDS / 2;
+    const { choice } = await searchAttention(gpu, attention, note, { seconds });
     found[attentionKey(attention)] = formatAttention(choice);
   }
-  for (const { shape, choice } of await searchMatmuls(gpu, products, SEARCH_SECONDS, note)) {
+  const left = SEARCH_SECONDS - (performance.now() - began) / 1000;
+  for (const { shape, choice } of await searchMatmuls(gpu, products, left, note)) {
     found[shapeKey(shape)] = formatChoice(choice);
   }
   const path = kept.add(found);
