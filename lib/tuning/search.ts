@@ -22,6 +22,8 @@ const FEWEST = 320;
 /** Wider matrices, such as heads, are measured by a part that fills any GPU. */
 const MOST_COLUMNS = 8192;
 const MOST_BYTES = 2 ** 28;
+/** What is slower than the fastest by this is not tried with more rows. */
+const HOPELESS = 20;
 /** What is expected to take longer is not tried: a watchdog may reset a GPU that is busy for two. */
 const MOST_SECONDS = { software: 5, hardware: 0.5 };
 
@@ -71,6 +73,7 @@ async function measureShape(
   const trial = new MatmulTrial(gpu, { ...shape, N }, most);
   const timing = gpu.isSoftware ? { tries: 3, seconds: 0.02 } : { tries: 2, seconds: 0.001 };
   const timings: TunedShape["timings"] = [];
+  const fastest: (number | undefined)[] = []; // by row class
   try {
     for (const { family, tile } of candidatesFor(gpu, shape)) {
       if (isLate() || !(await checks.pass({ family, tile }, shape))) continue;
@@ -83,7 +86,10 @@ async function measureShape(
         const seconds = await trial.seconds(ops, rows, timing);
         perRow = seconds / rows;
         const flops = (2 * rows * K * N) / seconds;
-        if (index !== null) timings.push({ family, tile, rowClass: index, seconds, flops });
+        if (index === null) continue;
+        timings.push({ family, tile, rowClass: index, seconds, flops });
+        fastest[index] = Math.min(seconds, fastest[index] ?? seconds);
+        if (seconds > HOPELESS * fastest[index]) break;
       }
     }
     return isLate() ? [] : timings;
