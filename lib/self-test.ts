@@ -6,7 +6,7 @@ import { FROZEN_FORMATS } from "./model/weight-formats.ts";
 import { attentionDifferences } from "./oracle/attention-layouts.ts";
 import { adamw, round } from "./oracle/cases/adamw.ts";
 import { adamw8 } from "./oracle/cases/adamw8.ts";
-import { attention, rope, type SpanCase } from "./oracle/cases/attention.ts";
+import { attention, rope, type SpanCase, splitAttention } from "./oracle/cases/attention.ts";
 import type { Data, KernelCase, Output, Tensors } from "./oracle/cases/case.ts";
 import { headNorm, rmsnorm, swiglu } from "./oracle/cases/layer.ts";
 import { lora } from "./oracle/cases/lora.ts";
@@ -223,6 +223,7 @@ function halfCases(headDim: number): KernelCase[] {
     ...headNorm({ T: 67, d: 8 }, { heads: 2, stride: 32, first: 12 }, "f16"),
     ...rope(packedHeads(headDim), "f16"),
     ...attention(packedHeads(headDim), { dtype: "f16" }),
+    splitAttention(longCaches(headDim), "f16"),
     ...swiglu({ T: 9, ff: 20 }, { dtype: "f16" }),
     round(2500, "f16"),
     adamw([2500, 70], 1, { copy: "f16" }),
@@ -265,6 +266,12 @@ export function packedHeads(headDim: number): SpanCase {
   return { spans, lastQuery, rows: 7, heads: 4, kvHeads: 2, headDim };
 }
 
+function longCaches(headDim: number): SpanCase {
+  // Three completions of one question in caches: one, two and three chunks of keys.
+  const spans = Uint32Array.of(0, 100, 200, 205, 0, 100, 150, 250, 0, 150, 160, 300);
+  return { spans, rows: 300, heads: 4, kvHeads: 2, headDim };
+}
+
 function smallCases(headDim: number): KernelCase[] {
   const vocabulary = 67;
   const keys = Array.from({ length: 19 }, (_, row) => ({
@@ -290,6 +297,7 @@ function smallCases(headDim: number): KernelCase[] {
     ...headNorm({ T: 67, d: 8 }, { heads: 2, stride: 32, first: 12 }),
     ...rope(packedHeads(headDim)),
     ...attention(packedHeads(headDim)),
+    splitAttention(longCaches(headDim)),
     ...swiglu({ T: 9, ff: 20 }),
     ...gather({ rows: 23, d: 12, M: 31, blockRows: 8 }),
     ...logprob({ M: 19, V: vocabulary, block: 24 }),

@@ -2,6 +2,7 @@
 // where the invocations of a workgroup share what they load:
 //
 //   forward          o[t, h] = softmax(q[t, h] . k / sqrt(D)) v  over the keys that t sees, and its lse
+//   forward_chunk    the same of one chunk of keys, for attention.wgsl's forward_merge
 //   backward_query   ds = p * (do . v[s] - delta),  dq[t, h] = sum over s of ds k[s] / sqrt(D)
 //   backward_key     dk[s] = sum over the queries that see s of ds q / sqrt(D),  dv[s] = sum of p do
 //
@@ -36,6 +37,7 @@ struct Params {
   tokens: u32,     // T
   heads: u32,      // H
   kv_heads: u32,   // KV
+  chunks: u32,     // places in `partials` for each query and head
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -51,6 +53,7 @@ struct Params {
 @group(0) @binding(10) var<storage, read_write> dq: array<vec4f>;          // [T, H, D]
 @group(0) @binding(11) var<storage, read_write> dk: array<vec4f>;          // [T, KV, D]
 @group(0) @binding(12) var<storage, read_write> dv: array<vec4f>;          // [T, KV, D]
+@group(0) @binding(13) var<storage, read_write> partials: array<vec4f>;    // [T, H, chunks, D + 4]
 
 const HEAD_DIM: u32 = 16u;
 const GROUP_X: u32 = 4u;             // invocations along the walked rows, and along the vectors of a head
@@ -58,7 +61,7 @@ const GROUP_Y: u32 = 16u;            // and along the owned rows
 const ROWS: u32 = 2u;                // owned rows of an invocation, GROUP_Y apart
 const COLUMNS: u32 = 4u;             // walked rows of an invocation, GROUP_X apart
 const FETCHES: u32 = 1u;             // vectors of a block that an invocation loads, rounded up
-const CHUNK: u32 = 256u;             // keys, a multiple of BLOCK
+const CHUNK: u32 = 128u;             // keys, a multiple of BLOCK
 const D4: u32 = HEAD_DIM / 4u;
 const VECTORS: u32 = D4 / GROUP_X;   // vectors of an invocation
 const TILE: u32 = GROUP_Y * ROWS;
@@ -292,18 +295,22 @@ fn merge(state: ptr<function, Softmax>, chunk: ptr<function, Softmax>) {
   }
 }
 
-@compute @workgroup_size(GROUP_X, GROUP_Y)
-fn forward(
-  @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u, @builtin(local_invocation_index) index: u32,
-) {
-  let at = queries_of(group, groups);
+fn stage_queries(at: Queries, index: u32) {
   for (var i = index; i < TILE * D4; i += GROUP) {
     let row = query_row(at, i / D4);
     var vector: Stored;
     if (row != NOWHERE) { vector = q[row * D4 + i % D4]; }
     own[i / D4 * STRIDE + i % D4] = vector;
   }
+}
+
+@compute @workgroup_size(GROUP_X, GROUP_Y)
+fn forward(
+  @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) lane: vec3u, @builtin(local_invocation_index) index: u32,
+) {
+  let at = queries_of(group, groups);
+  stage_queries(at, index);
   var state = nothing_yet();
   var first = at.first;
   while (first < at.end) {
@@ -328,6 +335,41 @@ fn forward(
       }
       if (lane.x == 0u) { lse[row] = state.largest[i] + ln(state.total[i]); }
     }
+  }
+}
+
+// group.z is the chunk.
+@compute @workgroup_size(GROUP_X, GROUP_Y)
+fn forward_chunk(
+  @builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) lane: vec3u, @builtin(local_invocation_index) index: u32,
+) {
+  let at = queries_of(group, groups);
+  let start = group.z * CHUNK;
+  stage_queries(at, index);
+  var first = at.first;
+  while (first < at.end) {
+    let run = run_from(first, at.end);
+    if (start < run.seen) {
+      var sees: array<u32, ROWS>;
+      // unroll
+      for (var i = 0u; i < ROWS; i++) { sees[i] = row_sees(at, lane.y + i * GROUP_Y, first, run.end); }
+      var chunk = nothing_yet();
+      add_keys(&chunk, run, &sees, start, min(start + CHUNK, run.seen), at.kv_head, lane, index);
+      // unroll
+      for (var i = 0u; i < ROWS; i++) {
+        let row = query_row(at, lane.y + i * GROUP_Y);
+        if (row != NOWHERE && start < sees[i]) {
+          let place = (row * params.chunks + group.z) * (D4 + 1u);
+          // unroll
+          for (var j = 0u; j < VECTORS; j++) {
+            partials[place + lane.x + j * GROUP_X] = chunk.values[i * VECTORS + j];
+          }
+          if (lane.x == 0u) { partials[place + D4] = vec4f(chunk.largest[i], chunk.total[i], 0.0, 0.0); }
+        }
+      }
+    }
+    first = run.end;
   }
 }
 

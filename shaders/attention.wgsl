@@ -1,8 +1,10 @@
 // Causal grouped-query attention over packed sequences, the way FlashAttention (Dao et al. 2022)
-// does it: an online softmax, the log-sum-exp saved, the T x T matrix never built.
+// does it: the softmax chunk by chunk, the log-sum-exp saved, the T x T matrix never built.
 //
 //   forward          o[t, h] = sum over seen keys s of p[t, s] v[s],  p = softmax(q[t, h] . k[s] / sqrt(D))
 //                    lse[t, h] = log of the softmax's denominator
+//   forward_chunk    the same of one chunk of keys, left in partials[t, h, chunk], and
+//   forward_merge    o and lse from these: forward in two parts, the same bits
 //   backward_delta   delta[t, h] = do[t, h] . o[t, h], put beside lse into softmax[t, h]: the next two
 //                    would bind more buffers than the 8 that every adapter has, were they apart
 //   backward_query   ds = p * (do . v[s] - delta),  dq[t, h] = sum over s of ds k[s] / sqrt(D)
@@ -12,7 +14,14 @@
 // itself; several sequences may name one prefix, so a prompt is computed once for its completions,
 // in learning (k and v are the batch's own) as in decoding (k and v are caches). `last_query[s]` ends
 // the run of queries, beginning with s itself, that see key s.
-// One invocation owns one query and head (or one key and key-value head) and walks alone, in order.
+//
+// Order: the keys that a query sees, prefix first, are cut into chunks of CHUNK. A chunk's scores come
+// first and their largest is subtracted from all; then its sums, key by key; then it is merged with the
+// chunks before it. Nothing in that depends on other queries or on where the keys lie, so a token has the
+// same bits alone in decoding and among others in learning. Few queries with many keys leave a GPU idle:
+// then every chunk is an invocation's of its own (forward_chunk), and what it leaves is merged in order.
+//
+// One invocation owns one query and head (or one key and key-value head) and walks alone.
 // Called by lib/model/ops/attention.ts. Needs math.wgsl.
 
 // What activations are stored as: vec4h in runs that say so. Arithmetic and gradients are f32.
@@ -22,6 +31,7 @@ struct Params {
   tokens: u32,     // T
   heads: u32,      // H
   kv_heads: u32,   // KV
+  chunks: u32,     // places in `partials` for each query and head
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -38,42 +48,121 @@ struct Params {
 @group(0) @binding(11) var<storage, read_write> dk: array<vec4f>;          // [T, KV, D]
 @group(0) @binding(12) var<storage, read_write> dv: array<vec4f>;          // [T, KV, D]
 
+// The softmax over a chunk: D4 vectors of values, then (largest, total, 0, 0).
+@group(0) @binding(13) var<storage, read_write> partials: array<vec4f>;    // [T, H, chunks, D + 4]
+
 const HEAD_DIM: u32 = 16u;
+const CHUNK: u32 = 128u;
 const D4: u32 = HEAD_DIM / 4u;
 const LOWEST: f32 = -3.4e38;
+
+// A softmax over some keys, before the division by its denominator.
+struct Softmax {
+  largest: f32,                  // score
+  total: f32,                    // sum of exp(score - largest)
+  values: array<vec4f, D4>,      // sum of exp(score - largest) v
+}
+
+fn seen_keys(span: vec4u) -> u32 { return span.y - span.x + span.w - span.z; }
+
+// The row of keys and values where the s-th key that a token sees is.
+fn key_row(span: vec4u, s: u32) -> u32 {
+  let prefix = span.y - span.x;
+  return select(span.z + s - prefix, span.x + s, s < prefix);
+}
+
+// Over the chunk of keys that begins with the one numbered `first`.
+fn over_chunk(index: u32, first: u32) -> Softmax {
+  let kv_head = (index % params.heads) / (params.heads / params.kv_heads);
+  let span = spans[index / params.heads];
+  let count = min(CHUNK, seen_keys(span) - first);
+  let scale = inverseSqrt(f32(HEAD_DIM));
+  var query: array<vec4f, D4>;
+  // unroll
+  for (var i = 0u; i < D4; i++) { query[i] = vec4f(q[index * D4 + i]) * scale; }
+  var chunk: Softmax;
+  chunk.largest = LOWEST;
+  var scores: array<f32, CHUNK>;
+  for (var s = 0u; s < count; s++) {
+    let at = (key_row(span, first + s) * params.kv_heads + kv_head) * D4;
+    var score = 0.0;
+    // unroll
+    for (var i = 0u; i < D4; i++) { score += dot(query[i], vec4f(k[at + i])); }
+    scores[s] = score;
+    chunk.largest = max(chunk.largest, score);
+  }
+  for (var s = 0u; s < count; s++) {
+    let at = (key_row(span, first + s) * params.kv_heads + kv_head) * D4;
+    let p = exp(scores[s] - chunk.largest);
+    chunk.total += p;
+    // unroll
+    for (var i = 0u; i < D4; i++) { chunk.values[i] += p * vec4f(v[at + i]); }
+  }
+  return chunk;
+}
+
+// What a softmax so far and one of the next chunk count for, each of these scales: the larger counts in full.
+fn shares(largest: f32, chunk_largest: f32) -> vec2f {
+  let raised = max(largest, chunk_largest);
+  return vec2f(exp(largest - raised), exp(chunk_largest - raised));
+}
 
 @compute @workgroup_size(64)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = id.x + id.y * groups.x * 64u;
   if (index >= params.tokens * params.heads) { return; }
-  let kv_head = (index % params.heads) / (params.heads / params.kv_heads);
-  let scale = inverseSqrt(f32(HEAD_DIM));
-  var query: array<vec4f, D4>;
-  var sum: array<vec4f, D4>;
-  // unroll
-  for (var i = 0u; i < D4; i++) { query[i] = vec4f(q[index * D4 + i]) * scale; }
-  var largest = LOWEST;
-  var total = 0.0;
-  let span = spans[index / params.heads];
-  let prefix = span.y - span.x;
-  let seen = prefix + span.w - span.z;
-  for (var s = 0u; s < seen; s++) {
-    let row = select(span.z + s - prefix, span.x + s, s < prefix);
-    let at = (row * params.kv_heads + kv_head) * D4;
-    var score = 0.0;
+  let seen = seen_keys(spans[index / params.heads]);
+  var all: Softmax;
+  all.largest = LOWEST;
+  for (var first = 0u; first < seen; first += CHUNK) {
+    let chunk = over_chunk(index, first);
+    let share = shares(all.largest, chunk.largest);
+    all.largest = max(all.largest, chunk.largest);
+    all.total = fma(all.total, share.x, chunk.total * share.y);
     // unroll
-    for (var i = 0u; i < D4; i++) { score += dot(query[i], vec4f(k[at + i])); }
-    let raised = max(largest, score);
-    let shrink = exp(largest - raised);
-    let p = exp(score - raised);
-    largest = raised;
-    total = total * shrink + p;
-    // unroll
-    for (var i = 0u; i < D4; i++) { sum[i] = sum[i] * shrink + p * vec4f(v[at + i]); }
+    for (var i = 0u; i < D4; i++) {
+      all.values[i] = fma(all.values[i], vec4f(share.x), chunk.values[i] * share.y);
+    }
   }
   // unroll
-  for (var i = 0u; i < D4; i++) { o[index * D4 + i] = Stored(sum[i] / total); }
-  lse[index] = largest + ln(total);
+  for (var i = 0u; i < D4; i++) { o[index * D4 + i] = Stored(all.values[i] / all.total); }
+  lse[index] = all.largest + ln(all.total);
+}
+
+@compute @workgroup_size(64)
+fn forward_chunk(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let place = id.x + id.y * groups.x * 64u;
+  let index = place / params.chunks;
+  let first = place % params.chunks * CHUNK;
+  if (index >= params.tokens * params.heads) { return; }
+  if (first >= seen_keys(spans[index / params.heads])) { return; }
+  let chunk = over_chunk(index, first);
+  let at = place * (D4 + 1u);
+  // unroll
+  for (var i = 0u; i < D4; i++) { partials[at + i] = chunk.values[i]; }
+  partials[at + D4] = vec4f(chunk.largest, chunk.total, 0.0, 0.0);
+}
+
+// One invocation owns one vector of o.
+@compute @workgroup_size(64)
+fn forward_merge(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let vector = id.x + id.y * groups.x * 64u;
+  let index = vector / D4;
+  if (index >= params.tokens * params.heads) { return; }
+  let chunks = (seen_keys(spans[index / params.heads]) + CHUNK - 1u) / CHUNK;
+  var largest = LOWEST;
+  var total = 0.0;
+  var values = vec4f();
+  for (var chunk = 0u; chunk < chunks; chunk++) {
+    let at = (index * params.chunks + chunk) * (D4 + 1u);
+    let state = partials[at + D4];
+    let share = shares(largest, state.x);
+    largest = max(largest, state.x);
+    total = fma(total, share.x, state.y * share.y);
+    values = fma(values, vec4f(share.x), partials[at + vector % D4] * share.y);
+  }
+  o[vector] = Stored(values / total);
+  if (vector % D4 == 0u) { lse[index] = largest + ln(total); }
 }
 
 @compute @workgroup_size(64)
@@ -102,11 +191,9 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   let log_total = softmax[index].x;
   let mean = softmax[index].y;
   let span = spans[index / params.heads];
-  let prefix = span.y - span.x;
-  let seen = prefix + span.w - span.z;
+  let seen = seen_keys(span);
   for (var s = 0u; s < seen; s++) {
-    let row = select(span.z + s - prefix, span.x + s, s < prefix);
-    let at = (row * params.kv_heads + kv_head) * D4;
+    let at = (key_row(span, s) * params.kv_heads + kv_head) * D4;
     var score = 0.0;
     var dp = 0.0;
     // unroll

@@ -55,7 +55,7 @@ export const decodingAttention = (
     const [q, o] = [query(), query()];
     const lse = space.tensor("lse", rows * heads);
     const tensors = { spans: space.indices("spans", spans), q, k, v, o, lse };
-    const record = () => space.ops.attention.forward(tensors, rows, model, true);
+    const record = () => space.ops.attention.forward(tensors, rows, model, { isDecoding: true });
     const operations = 4 * rows * context * heads * headDim;
     return { operations, reads: [q, k, v], writes: [o], record };
   },

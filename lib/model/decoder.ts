@@ -4,7 +4,7 @@ import type { Variants } from "../gpu/variants.ts";
 import type { Activations, Gradients, KeyValue, LayerActivations } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import { adaptersBackward, addAdapters, type LayerAdapters } from "./lora.ts";
-import type { HeadShape } from "./ops/attention.ts";
+import type { DecodingStep, HeadShape } from "./ops/attention.ts";
 import type { LinearTensors } from "./ops/linear.ts";
 import type { NormedHeads } from "./ops/rmsnorm.ts";
 import { Ops } from "./ops.ts";
@@ -15,9 +15,8 @@ import { ropeTable as makeRopeTable } from "./rope.ts";
 /** The matrices of a layer; q, k and v are stacked, and so are gate and up. */
 type MatrixName = keyof LayerAdapters;
 
-interface TokenSpans {
+interface TokenSpans extends DecodingStep {
   spans: Tensor;
-  isDecoding?: boolean;
 }
 
 /**
@@ -50,7 +49,7 @@ export class Decoder {
 
   /**
    * Runs `tokens` packed ids through every layer; the result is `activations.output`. Keys and values
-   * go to `cache` if given, else to the activations. `isDecoding`: each token is of another sequence.
+   * go to `cache` if given, else to the activations.
    */
   forward(
     weights: Weights,
@@ -75,7 +74,7 @@ export class Decoder {
   private layer(
     weights: Weights,
     i: number,
-    { spans, isDecoding = false }: TokenSpans,
+    { spans, ...step }: TokenSpans,
     tokens: number,
     activations: Activations,
     { keys, values }: KeyValue,
@@ -95,7 +94,7 @@ export class Decoder {
     const { qkv, q } = a;
     ops.rope.forward({ spans, table: this.ropeTable, qk, qkv, q, keys, values }, tokens, shape);
     const attention = { spans, q: a.q, k: keys, v: values, o: a.attended, lse: a.lse };
-    ops.attention.forward(attention, tokens, shape, isDecoding);
+    ops.attention.forward(attention, tokens, shape, step);
     const output = { x: a.attended, y: a.middle, residual: a.input, low };
     this.linear(weights, i, "output", output, tokens);
 

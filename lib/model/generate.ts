@@ -195,7 +195,8 @@ export class Sampler {
   private decodeStep(weights: Weights, count: number, step: number, settings: GenerationSettings) {
     const { memory } = this;
     const ids = step === 0 ? memory.ids : memory.drawn[step - 1].token;
-    const input = { ids, spans: memory.spans, isDecoding: true };
+    const { spans, keyChunks } = memory;
+    const input = { ids, spans, keyChunks, isDecoding: true };
     this.decoder.forward(weights, input, count, memory.activations, memory.caches);
     this.draw(weights, count, step, settings);
   }

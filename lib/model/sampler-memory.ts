@@ -2,6 +2,7 @@ import type { Allocator, Tensor } from "../gpu/memory.ts";
 import { type ActivationOptions, Activations, type KeyValue } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import { HeadMemory, logitsStride } from "./head.ts";
+import { allocateKeyChunks, type KeyChunks } from "./ops/attention.ts";
 import { elementBytes } from "./precision.ts";
 
 export interface SamplerSizes extends ActivationOptions {
@@ -20,6 +21,8 @@ export class SamplerMemory {
   readonly activations: Activations;
   readonly head: HeadMemory;
   readonly caches: readonly KeyValue[];
+  /** Where attention splits long caches. */
+  readonly keyChunks?: KeyChunks;
   readonly logits: Tensor;
   readonly promptIds: Tensor;
   readonly promptSpans: Tensor;
@@ -49,6 +52,9 @@ export class SamplerMemory {
       keys: makeCache("keys"),
       values: makeCache("values"),
     }));
+    const heads = { heads: config.numHeads, headDim: config.headDim };
+    const maxKeys = maxPromptTokens + maxNewTokens + readEvery;
+    this.keyChunks = allocateKeyChunks(alloc, heads, rows, maxKeys);
     const make = (name: string, length = rows) => alloc.allocate("buffers", name, length);
     this.logits = make("logits", rows * logitsStride(config.vocabSize));
     this.promptIds = make("prompt ids", this.maxTokens);

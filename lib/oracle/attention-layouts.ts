@@ -40,7 +40,7 @@ export async function attentionDifferences(gpu: Gpu, headDim: number, ops: Ops, 
     const o = tensor("o", new Float64Array(tokens * width));
     const lse = tensor("lse", new Float64Array(tokens * shape.heads));
     const tensors = { ...inputs, q: tensor("q", q), k: tensor("k", k), v: tensor("v", v), o, lse };
-    attention.forward(tensors, tokens, shape, isDecoding);
+    attention.forward(tensors, tokens, shape, { isDecoding });
     return [
       ...(await gpu.read(o, new Uint32Array(tokens * width))),
       ...(await gpu.read(lse, new Uint32Array(tokens * shape.heads))),

@@ -53,6 +53,40 @@ export function attentionForward(
   return { o, lse };
 }
 
+/**
+ * What the chunks of `size` keys of each query leave, [T, heads, chunks, headDim + 4]: sum_s exp(score_s -
+ * largest) v_s, then the largest score, sum_s exp(score_s - largest), 0 and 0. Chunks that a query does not
+ * have are as in `initial`.
+ */
+export function attentionChunks(
+  { q, k, v }: QueryKeyValue,
+  spans: Uint32Array,
+  { T, heads, kvHeads, headDim }: HeadShape,
+  { size, chunks, initial }: { size: number; chunks: number; initial: Float64Array },
+): Float64Array {
+  const partials = initial.slice();
+  for (let t = 0; t < T; t++) {
+    const keys = visibleKeys(spans, t);
+    for (let h = 0; h < heads; h++) {
+      const kvHead = Math.floor(h / (heads / kvHeads));
+      const qAt = (t * heads + h) * headDim;
+      for (let first = 0; first < keys.length; first += size) {
+        const rows = keys.slice(first, first + size).map((s) => (s * kvHeads + kvHead) * headDim);
+        const scores = rows.map((at) => dotAt(q, qAt, k, at, headDim) / Math.sqrt(headDim));
+        const largest = scores.reduce((a, b) => Math.max(a, b));
+        const weights = scores.map((score) => Math.exp(score - largest));
+        const at = ((t * heads + h) * chunks + first / size) * (headDim + 4);
+        for (let d = 0; d < headDim; d++) {
+          partials[at + d] = rows.reduce((sum, row, i) => sum + weights[i] * v[row + d], 0);
+        }
+        const total = weights.reduce((a, b) => a + b);
+        partials.set([largest, total, 0, 0], at + headDim);
+      }
+    }
+  }
+  return partials;
+}
+
 export interface AttentionGradient extends QueryKeyValue {
   /** [T, heads]: sum_d do_d o_d */
   delta: Float64Array;

@@ -108,7 +108,9 @@ async function secondsOf(gpu: Gpu, ops: Ops, shape: AttentionShape): Promise<num
   gpu.upload(ends, Uint32Array.from(lasts.flatMap((t) => [...packed.subarray(4 * t, 4 * t + 4)])));
   const work: Record<(typeof ATTENTION_WORK)[number], () => void> = {
     decoding: () =>
-      ops.attention.forward({ spans: ends, q, k, v, o, lse }, completions, shape, true),
+      ops.attention.forward({ spans: ends, q, k, v, o, lse }, completions, shape, {
+        isDecoding: true,
+      }),
     forward: () => ops.attention.forward({ spans, q, k, v, o, lse }, tokens, shape),
     backward: () => {
       const tensors = { spans, last_query, q, k, v, o, lse, d_o, softmax, dq, dk, dv };

@@ -1,6 +1,6 @@
 import tiledSource from "../../../shaders/attention-tiled.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import { type HeadShape, headParams } from "./attention.ts";
+import { type HeadShape, headParams, KEY_CHUNK } from "./attention.ts";
 import { ceil, type Kernels, withMath } from "./kernels.ts";
 
 const INVOCATIONS = 64;
@@ -51,6 +51,7 @@ export function tileConstants(headDim: number, { tile, block }: AttentionTile) {
   const y = Math.min(tile, INVOCATIONS / x);
   return {
     HEAD_DIM: headDim,
+    CHUNK: KEY_CHUNK,
     GROUP_X: x,
     GROUP_Y: y,
     ROWS: tile / y,
@@ -72,7 +73,8 @@ export class TiledAttention {
     const add = (entry: TiledEntry, name = "attention-tiled", rows?: number) => {
       const tile = attentionTile(entry, headDim, memory);
       const given = rows ? { ...tile, tile: Math.min(rows, tile.tile) } : tile;
-      kernels.add(name, source, entry, tileConstants(headDim, given));
+      const entries = entry === "forward" ? "forward forward_chunk" : entry;
+      kernels.add(name, source, entries, tileConstants(headDim, given));
       return tile;
     };
     this.tiles = {
@@ -90,17 +92,34 @@ export class TiledAttention {
     shape: HeadShape,
     isDecoding: boolean,
   ): void {
-    const heads = shape.heads / shape.kvHeads;
-    const few = TOKEN_TILES.find((rows) => rows >= heads && rows < this.tiles.forward.tile);
-    const tile = isDecoding && few ? few : this.tiles.forward.tile;
-    const name = isDecoding && few ? `attention-tiled-${few}` : "attention-tiled";
-    const params = headParams(tokens, shape);
+    const { name, tile } = this.forwardTile(shape, isDecoding);
+    const params = { ...headParams(tokens, shape), chunks: 1 };
     this.kernels.run(`${name}.forward`, tensors, params, queryGroups(tokens, shape, tile));
+  }
+
+  /** The same in decoding, of each chunk of keys apart, left in `partials`. */
+  forwardChunks(
+    tensors: Readonly<Record<string, Tensor>>,
+    tokens: number,
+    shape: HeadShape,
+    chunks: number,
+  ): void {
+    const { name, tile } = this.forwardTile(shape, true);
+    const params = { ...headParams(tokens, shape), chunks };
+    const groups = [...queryGroups(tokens, shape, tile), chunks] as const;
+    this.kernels.run(`${name}.forward_chunk`, tensors, params, groups);
+  }
+
+  private forwardTile({ heads, kvHeads }: HeadShape, isDecoding: boolean) {
+    const shared = heads / kvHeads;
+    const few = TOKEN_TILES.find((rows) => rows >= shared && rows < this.tiles.forward.tile);
+    const name = isDecoding && few ? `attention-tiled-${few}` : "attention-tiled";
+    return { name, tile: isDecoding && few ? few : this.tiles.forward.tile };
   }
 
   /** dq, dk and dv, with `softmax` as attention.wgsl's backward_delta leaves it. */
   backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
-    const params = headParams(tokens, shape);
+    const params = { ...headParams(tokens, shape), chunks: 1 };
     const queries = queryGroups(tokens, shape, this.tiles.backward_query.tile);
     const keys = [ceil(tokens, this.tiles.backward_key.tile), shape.kvHeads] as const;
     this.kernels.run("attention-tiled.backward_query", tensors, params, queries);

@@ -1,5 +1,5 @@
 import attentionSource from "../../../shaders/attention.wgsl" with { type: "text" };
-import type { Tensor } from "../../gpu/memory.ts";
+import type { Allocator, Tensor } from "../../gpu/memory.ts";
 import type { Variants } from "../../gpu/variants.ts";
 import { TiledAttention } from "./attention-tiled.ts";
 import { ceil, type Kernels, withMath } from "./kernels.ts";
@@ -11,7 +11,46 @@ export interface HeadShape {
   headDim: number;
 }
 
-/** shaders/attention.wgsl: causal grouped-query attention over the spans of packed sequences. */
+/**
+ * Keys of a chunk, counted from the first that a query sees: the order of its sums is chunk by chunk,
+ * whichever kernel adds.
+ */
+export const KEY_CHUNK = 128;
+
+/** Queries, a head counted as one, from which on there are invocations enough without splitting their keys. */
+const MANY_QUERIES = 8192;
+
+/** Where the chunks of long caches go that are added up apart. */
+export interface KeyChunks {
+  /** [queries, chunks, D + 4] */
+  partials: Tensor;
+  /** As many as the longest cache has. */
+  chunks: number;
+}
+
+/** Memory for splitting up to `keys` keys of each of `rows` tokens in decoding, if that is to be done. */
+export function allocateKeyChunks(
+  alloc: Allocator,
+  { heads, headDim }: Pick<HeadShape, "heads" | "headDim">,
+  rows: number,
+  keys: number,
+): KeyChunks | undefined {
+  const chunks = ceil(keys, KEY_CHUNK);
+  if (chunks < 2) return undefined;
+  const queries = Math.min(rows * heads, MANY_QUERIES);
+  const length = queries * chunks * (headDim + 4);
+  return { partials: alloc.allocate("activations", "attention by chunks", length), chunks };
+}
+
+/** What a forward pass is known to be; no bit depends on it. */
+export interface DecodingStep {
+  /** Each token is of another sequence. */
+  isDecoding?: boolean;
+  /** Room for splitting the keys of few queries; none of them may see more keys than it has chunks for. */
+  keyChunks?: KeyChunks;
+}
+
+/** Causal grouped-query attention over the spans of packed sequences, by the kernels of the adapter. */
 export class Attention {
   private readonly tiled: TiledAttention | undefined;
 
@@ -21,23 +60,44 @@ export class Attention {
     { attention, attentionMemory }: Pick<Variants, "attention" | "attentionMemory">,
   ) {
     if (attention === "tiled") this.tiled = new TiledAttention(kernels, headDim, attentionMemory);
-    const entries = "forward backward_delta backward_query backward_key";
-    kernels.add("attention", withMath(attentionSource), entries, { HEAD_DIM: headDim });
+    const entries =
+      "forward forward_chunk forward_merge backward_delta backward_query backward_key";
+    const constants = { HEAD_DIM: headDim, CHUNK: KEY_CHUNK };
+    kernels.add("attention", withMath(attentionSource), entries, constants);
   }
 
-  /** o[T, H, D] and lse[T, H]. `isDecoding`: each token is of another sequence; it changes no bit. */
+  /** o[T, H, D] and lse[T, H]. */
   forward(
     tensors: { spans: Tensor; q: Tensor; k: Tensor; v: Tensor; o: Tensor; lse: Tensor },
     tokens: number,
     shape: HeadShape,
-    isDecoding = false,
+    { isDecoding = false, keyChunks }: DecodingStep = {},
   ): void {
-    if (this.tiled) {
+    const queries = tokens * shape.heads;
+    if (isDecoding && keyChunks && queries <= MANY_QUERIES) {
+      this.forwardSplit(tensors, tokens, shape, keyChunks);
+    } else if (this.tiled) {
       this.tiled.forward(tensors, tokens, shape, isDecoding);
-      return;
+    } else {
+      const params = { ...headParams(tokens, shape), chunks: 1 };
+      this.kernels.run("attention.forward", tensors, params, [ceil(queries, 64)]);
     }
-    const groups = [ceil(tokens * shape.heads, 64)] as const;
-    this.kernels.run("attention.forward", tensors, headParams(tokens, shape), groups);
+  }
+
+  /** The same with the keys of every query split by chunk. */
+  private forwardSplit(
+    tensors: { spans: Tensor; q: Tensor; k: Tensor; v: Tensor; o: Tensor; lse: Tensor },
+    tokens: number,
+    shape: HeadShape,
+    { partials, chunks }: KeyChunks,
+  ): void {
+    const queries = tokens * shape.heads;
+    const params = { ...headParams(tokens, shape), chunks };
+    const split = { ...tensors, partials };
+    if (this.tiled) this.tiled.forwardChunks(split, tokens, shape, chunks);
+    else this.kernels.run("attention.forward_chunk", split, params, [ceil(queries * chunks, 64)]);
+    const vectors = (queries * shape.headDim) / 4;
+    this.kernels.run("attention.forward_merge", split, params, [ceil(vectors, 64)]);
   }
 
   /** dq, dk and dv from d_o, with softmax[T, H, 2] as scratch. */
@@ -59,7 +119,7 @@ export class Attention {
     tokens: number,
     shape: HeadShape,
   ): void {
-    const params = headParams(tokens, shape);
+    const params = { ...headParams(tokens, shape), chunks: 1 };
     const queryGroups = [ceil(tokens * shape.heads, 64)] as const;
     const keyGroups = [ceil(tokens * shape.kvHeads, 64)] as const;
     this.kernels.run("attention.backward_delta", tensors, params, queryGroups);
@@ -72,7 +132,7 @@ export class Attention {
   }
 }
 
-/** The `Params` of attention.wgsl and rope.wgsl. */
+/** What the `Params` of attention's shaders and rope.wgsl share. */
 export function headParams(tokens: number, { heads, kvHeads }: HeadShape) {
   return { tokens, heads, kv_heads: kvHeads };
 }

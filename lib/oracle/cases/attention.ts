@@ -1,5 +1,6 @@
+import { KEY_CHUNK } from "../../model/ops/attention.ts";
 import type { Dtype } from "../../model/precision.ts";
-import { attentionBackward, attentionForward } from "../attention.ts";
+import { attentionBackward, attentionChunks, attentionForward } from "../attention.ts";
 import { Random } from "../random.ts";
 import { type HeadShape, type QueryKeyValue, ropeBackward, ropeForward } from "../rope.ts";
 import { type KernelCase, storage } from "./case.ts";
@@ -56,6 +57,41 @@ export function rope(
       ops.rope.backward({ spans, table, dq, dk, dv, dqkv }, T, shape),
   };
   return [forward, backward];
+}
+
+/** Forward alone, with the keys of each query split by chunk. */
+export function splitAttention(
+  { spans, rows, ...heads }: Omit<SpanCase, "lastQuery">,
+  dtype: Dtype = "f32",
+): KernelCase {
+  const { round, input, output } = storage(dtype);
+  const T = spans.length / 4;
+  const shape = { ...heads, T };
+  const { headDim, kvHeads } = shape;
+  const random = new Random(6, T, headDim);
+  const normal = (length: number) => round(random.normal(length));
+  const inputs: QueryKeyValue = {
+    q: normal(T * heads.heads * headDim),
+    k: normal(rows * kvHeads * headDim),
+    v: normal(rows * kvHeads * headDim),
+  };
+  const { o, lse } = attentionForward(inputs, spans, shape);
+  const chunks = Math.ceil(rows / KEY_CHUNK);
+  const initial = random.normal(T * heads.heads * chunks * (headDim + 4));
+  const reference = attentionChunks(inputs, spans, shape, { size: KEY_CHUNK, chunks, initial });
+  return {
+    inputs: { spans, q: input(inputs.q), k: input(inputs.k), v: input(inputs.v) },
+    outputs: {
+      partials: { kernel: "attention.forward_chunk", reference, initial },
+      o: { kernel: "attention.forward_merge", reference: o, ...output },
+      lse: { kernel: "attention.forward_merge", reference: lse },
+    },
+    dispatch: (ops, { spans, q, k, v, o, lse, partials }) =>
+      ops.attention.forward({ spans, q, k, v, o, lse }, T, shape, {
+        isDecoding: true,
+        keyChunks: { partials, chunks },
+      }),
+  };
 }
 
 /** `scale` is the standard deviation of q: the larger, the more the softmax commits itself. */
