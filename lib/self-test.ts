@@ -130,14 +130,14 @@ export interface KernelCheck {
 
 /**
  * Runs every kernel once, at a small ragged shape, against its float64 oracle. Where products have tiles by
- * their rows, each of these is run, and must give the same bits; so must tiles of attention in every layout.
+ * their rows, each of these is run, and must give the same bits; so must attention in every layout.
  * @throws GpuError if the device refuses
  */
 export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<KernelCheck[]> {
   const headDim = 16;
   const ops = new Ops(gpu, headDim, variants);
   const hasClasses = variants.tiles[variants.matmul].includes(" ");
-  const wide = variants.attention === "plain" ? null : new Ops(gpu, WIDE_HEAD, variants);
+  const wide = variants.attention === "tiled" ? new Ops(gpu, WIDE_HEAD, variants) : null;
   const worst = new Map<string, OutputCheck>();
   const run = async (cases: KernelCase[], suffix = "", on = ops) => {
     for (const kernelCase of cases) {
@@ -173,11 +173,9 @@ export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<Kerne
       ...shares.map(([entry, share]) => sameBits(`matmul.${entry} (bits by rows)`, share)),
     );
   }
-  if (wide) {
-    const shares = Object.entries(await attentionDifferences(gpu, WIDE_HEAD, wide));
-    checks.push(
-      ...shares.map(([where, share]) => sameBits(`attention.forward (bits ${where})`, share)),
-    );
+  const attended = await attentionDifferences(gpu, wide ? WIDE_HEAD : headDim, wide ?? ops);
+  for (const [where, share] of Object.entries(attended)) {
+    checks.push(sameBits(`attention.forward (bits ${where})`, share));
   }
   return checks;
 }
@@ -223,6 +221,7 @@ function halfCases(headDim: number): KernelCase[] {
     ...headNorm({ T: 67, d: 8 }, { heads: 2, stride: 32, first: 12 }, "f16"),
     ...rope(packedHeads(headDim), "f16"),
     ...attention(packedHeads(headDim), { dtype: "f16" }),
+    ...attention(longCaches(headDim), { dtype: "f16", isDecoding: true }),
     splitAttention(longCaches(headDim), "f16"),
     ...swiglu({ T: 9, ff: 20 }, { dtype: "f16" }),
     round(2500, "f16"),
@@ -297,6 +296,7 @@ function smallCases(headDim: number): KernelCase[] {
     ...headNorm({ T: 67, d: 8 }, { heads: 2, stride: 32, first: 12 }),
     ...rope(packedHeads(headDim)),
     ...attention(packedHeads(headDim)),
+    ...attention(longCaches(headDim), { isDecoding: true }),
     splitAttention(longCaches(headDim)),
     ...swiglu({ T: 9, ff: 20 }),
     ...gather({ rows: 23, d: 12, M: 31, blockRows: 8 }),

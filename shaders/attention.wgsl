@@ -80,8 +80,7 @@ fn over_chunk(index: u32, first: u32) -> Softmax {
   var query: array<vec4f, D4>;
   // unroll
   for (var i = 0u; i < D4; i++) { query[i] = vec4f(q[index * D4 + i]) * scale; }
-  var chunk: Softmax;
-  chunk.largest = LOWEST;
+  var chunk = Softmax(LOWEST, 0.0, array<vec4f, D4>());
   var scores: array<f32, CHUNK>;
   for (var s = 0u; s < count; s++) {
     let at = (key_row(span, first + s) * params.kv_heads + kv_head) * D4;
@@ -112,8 +111,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let index = id.x + id.y * groups.x * 64u;
   if (index >= params.tokens * params.heads) { return; }
   let seen = seen_keys(spans[index / params.heads]);
-  var all: Softmax;
-  all.largest = LOWEST;
+  var all = Softmax(LOWEST, 0.0, array<vec4f, D4>());
   for (var first = 0u; first < seen; first += CHUNK) {
     let chunk = over_chunk(index, first);
     let share = shares(all.largest, chunk.largest);

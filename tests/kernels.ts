@@ -36,7 +36,7 @@ export function testCases(name: string, gpu: Gpu, ops: Ops, cases: KernelCase[])
 }
 
 const ONE_DIMENSION =
-  /^(rope|attention|swiglu|gather|logprob|sample|round)\.|\.(square|update|update_rounded|update_8bit)$|rmsnorm\.(forward|backward_input)$/;
+  /^(rope|attention|attention-subgroup|swiglu|gather|logprob|sample|round)\.|\.(square|update|update_rounded|update_8bit)$|rmsnorm\.(forward|backward_input)$/;
 
 /**
  * Ops whose kernels with a one-dimensional grid run on three rows of workgroups, as a grid beyond

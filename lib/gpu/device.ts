@@ -52,7 +52,7 @@ export class Gpu implements Allocator {
     this.bindingLimit = Math.min(bindingLimit, device.limits.maxStorageBufferBindingSize);
     this.bufferLimit = device.limits.maxBufferSize;
     this.alignment = device.limits.minStorageBufferOffsetAlignment;
-    const variants = chooseVariants(found.name, this.isSoftware);
+    const variants = chooseVariants(found.name, this.isSoftware, subgroupLanes(device));
     const subgroupMatrix = chooseSubgroupMatrix(
       found.adapter.info,
       device.limits.maxComputeWorkgroupStorageSize,
@@ -68,6 +68,11 @@ export class Gpu implements Allocator {
       attention: attention ?? variants.attention,
       subgroupMatrix,
     };
+    if (this.variants.attention === "subgroup" && !device.features.has("subgroups")) {
+      throw new UserError(
+        "this adapter has no subgroups: RLEXPLORE_ATTENTION is plain or tiled here",
+      );
+    }
     this.commands = new Commands(this);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault(); // or Dawn prints it too
@@ -193,4 +198,10 @@ function describe({ message, constructor: { name } }: GPUError): string {
   const kernel = /(?:ShaderModule|Pipeline|BindGroup)\w* "+([^"]+)"/.exec(message)?.[1];
   const kind = name === "GPUOutOfMemoryError" ? "the GPU is out of memory" : "the GPU refused";
   return `${kind}${kernel ? ` ${kernel}` : ""}: ${message.trim().split("\n")[0]}`;
+}
+
+/** Invocations of a subgroup, where the adapter has subgroups and all are of one size; else 0. */
+function subgroupLanes({ features, adapterInfo }: GPUDevice): number {
+  const { subgroupMinSize = 0, subgroupMaxSize } = adapterInfo;
+  return features.has("subgroups") && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
 }

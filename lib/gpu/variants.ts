@@ -10,12 +10,20 @@ export interface Variants {
   /** The tiles of each family, by row class; one name is for all classes. */
   readonly tiles: Readonly<Record<MatmulKernel, string>>;
   readonly tuned: TuningTable;
-  /** shaders/attention.wgsl, or shaders/attention-tiled.wgsl. */
+  /** shaders/attention.wgsl, attention-tiled.wgsl or attention-subgroup.wgsl. */
   readonly attention: AttentionKernel;
   /** Bytes of workgroup memory that a tile of attention-tiled.wgsl may fill; sets its blocks, and so its bits. */
   readonly attentionMemory: number;
   /** The adapter's matrices of f16 with sums in f32, if it has such. */
   readonly subgroupMatrix: SubgroupMatrix | null;
+  /** Queries of decoding, a head counted as one, up to which attention splits the keys of long caches. */
+  readonly splitQueries: number;
+  /** Invocations of a subgroup of attention-subgroup.wgsl. */
+  readonly subgroupLanes: number;
+  /** What heads of the queries or keys that one of its lanes owns add up to, at most; no bit of o depends on it. */
+  readonly subgroupElements: number;
+  /** Vectors of a head that it has in registers at once, at most; no bit depends on it. */
+  readonly subgroupSlice: number;
   /** Invocations that share a row in rmsnorm, logprob and sample; fixes the order of their sums. */
   readonly lanes: number;
   /** The same for rows as long as a vocabulary. */
@@ -30,8 +38,11 @@ export type TuningTable = Readonly<Record<string, string>>;
 
 export const MATMUL_KERNELS = ["plain", "tiled", "lanes", "matrix"] as const;
 export type MatmulKernel = (typeof MATMUL_KERNELS)[number];
-export const ATTENTION_KERNELS = ["plain", "tiled"] as const;
+export const ATTENTION_KERNELS = ["plain", "tiled", "subgroup"] as const;
 export type AttentionKernel = (typeof ATTENTION_KERNELS)[number];
+
+/** What `splitQueries` is at most: memory is there for so many. More keep a GPU busy anyway. */
+export const MOST_SPLIT_QUERIES = 8192;
 
 const GPU_VARIANTS: Variants = {
   matmul: "tiled",
@@ -46,6 +57,10 @@ const GPU_VARIANTS: Variants = {
   tuned: {},
   attention: "tiled",
   attentionMemory: 16_384, // what every adapter has
+  splitQueries: MOST_SPLIT_QUERIES,
+  subgroupLanes: 4,
+  subgroupElements: 16,
+  subgroupSlice: 4,
   lanes: 64,
   wideLanes: 256,
   readEvery: 8,
@@ -56,6 +71,7 @@ const SOFTWARE_VARIANTS: Variants = {
   ...GPU_VARIANTS,
   matmul: "plain",
   attention: "plain",
+  splitQueries: 64, // one workgroup
   lanes: 1,
   wideLanes: 32,
   readEvery: 1,
@@ -68,6 +84,8 @@ const SOFTWARE_VARIANTS: Variants = {
 const SWIFTSHADER_VARIANTS: Variants = {
   ...SOFTWARE_VARIANTS,
   tiles: { ...SOFTWARE_VARIANTS.tiles, plain: "4x8 4x8 8x16 16x16 16x16" },
+  subgroupElements: 128,
+  subgroupSlice: 16, // arrays that a loop indexes are slow
   why: `${SOFTWARE_VARIANTS.why}; SwiftShader's loads are dear too`,
 };
 
@@ -105,10 +123,12 @@ interface SubgroupMatrixConfig extends MatrixSize {
   readonly resultComponentType: string;
 }
 
-/** The variants for an adapter of this name. */
-export function chooseVariants(name: string, isSoftware: boolean): Variants {
-  if (name.startsWith("SwiftShader")) return SWIFTSHADER_VARIANTS;
-  return isSoftware ? SOFTWARE_VARIANTS : GPU_VARIANTS;
+/** The variants for an adapter of this name. `subgroupLanes` are those of all its subgroups, 0 if it does not say. */
+export function chooseVariants(name: string, isSoftware: boolean, subgroupLanes = 0): Variants {
+  if (!isSoftware) return GPU_VARIANTS;
+  const variants = name.startsWith("SwiftShader") ? SWIFTSHADER_VARIANTS : SOFTWARE_VARIANTS;
+  if (![4, 8, 16].includes(subgroupLanes)) return variants;
+  return { ...variants, attention: "subgroup", subgroupLanes };
 }
 
 /** The kernel of `kernels` that an environment variable asks for, if it does. @throws UserError if there is none such */
@@ -136,16 +156,23 @@ export const requestedAttention = (request = process.env.RLEXPLORE_ATTENTION) =>
 
 /** What was chosen, in words. */
 export function describeVariants(variants: Variants): string[] {
-  const { matmul, tiles, attention, attentionMemory, lanes, wideLanes, readEvery } = variants;
+  const { matmul, tiles, lanes, wideLanes, readEvery } = variants;
   const names = [...new Set(tiles[matmul].split(" "))].join(" or ");
   return [
     matmul === "plain"
       ? `matmul: plain, tiles of ${names} in registers, no barrier`
       : `matmul: ${matmul}, workgroups of ${names} by the rows`,
-    attention === "tiled"
-      ? `attention: tiled, up to ${attentionMemory / 1024} KiB of workgroup memory`
-      : "attention: plain, an invocation a query and head, no barrier",
+    `attention: ${describeAttention(variants)}`,
     `rmsnorm, logprob, sample: ${lanes === 1 ? "one invocation" : `${lanes} invocations`} a row, ${wideLanes} a long one`,
     `sampling: tokens are read back ${readEvery === 1 ? "after every step" : `every ${readEvery} steps`}`,
   ];
+}
+
+function describeAttention({ attention, attentionMemory, subgroupLanes }: Variants): string {
+  const kernels = {
+    plain: "plain, an invocation a query and head, no barrier",
+    tiled: `tiled, up to ${attentionMemory / 1024} KiB of workgroup memory`,
+    subgroup: `subgroup, keys handed round ${subgroupLanes} lanes; in decoding as plain, with the same bits`,
+  };
+  return kernels[attention];
 }

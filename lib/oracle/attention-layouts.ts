@@ -1,5 +1,6 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
+import { allocateKeyChunks, type DecodingStep } from "../model/ops/attention.ts";
 import type { Ops } from "../model/ops.ts";
 import { Random } from "./random.ts";
 
@@ -12,7 +13,8 @@ const [PROMPT_ROW, OWN_ROWS] = [5, [270, 250]];
 
 /**
  * Batch invariance of attention, tried: the share of outputs whose bits are others in decoding (one token of
- * each sequence, its keys in a cache) or alone than in learning (the whole batch packed). 0 is as it must be.
+ * each sequence, its keys in a cache, also split by chunks of keys) or alone than in learning (the whole batch
+ * packed). 0 is as it must be.
  * @param others computes what is compared with the packed batch; `headDim` is that of both
  */
 export async function attentionDifferences(gpu: Gpu, headDim: number, ops: Ops, others = ops) {
@@ -33,14 +35,14 @@ export async function attentionDifferences(gpu: Gpu, headDim: number, ops: Ops, 
     { attention }: Ops,
     { q, k, v }: Record<"q" | "k" | "v", Float64Array>,
     spans: number[],
-    isDecoding = false,
+    step?: DecodingStep,
   ) => {
     const tokens = spans.length / 4;
     const inputs = { spans: tensor("spans", Uint32Array.from(spans)) };
     const o = tensor("o", new Float64Array(tokens * width));
     const lse = tensor("lse", new Float64Array(tokens * shape.heads));
     const tensors = { ...inputs, q: tensor("q", q), k: tensor("k", k), v: tensor("v", v), o, lse };
-    attention.forward(tensors, tokens, shape, { isDecoding });
+    attention.forward(tensors, tokens, shape, step);
     return [
       ...(await gpu.read(o, new Uint32Array(tokens * width))),
       ...(await gpu.read(lse, new Uint32Array(tokens * shape.heads))),
@@ -83,17 +85,27 @@ export async function attentionDifferences(gpu: Gpu, headDim: number, ops: Ops, 
     ...[OWN_ROWS[i], OWN_ROWS[i] + length],
   ]);
   const cache = { k: cached(k), v: cached(v) };
-  const decoded = await forward(others, { q: queries, ...cache }, cacheSpans.flat(), true);
+  const inputs = { q: queries, ...cache };
+  const isDecoding = true;
+  const decoded = await forward(others, inputs, cacheSpans.flat(), { isDecoding });
+  const keyChunks = allocateKeyChunks(gpu, shape, lasts.length, CACHE_ROWS);
+  const split = await forward(others, inputs, cacheSpans.flat(), { isDecoding, keyChunks });
+  if (keyChunks) made.push(keyChunks.partials);
   // Alone: the same, one token at a time.
-  const differing = { decoding: 0, alone: 0 };
+  const differing = { decoding: 0, split: 0, alone: 0 };
   for (const [i, expected] of among.entries()) {
     const query = queries.subarray(i * width, (i + 1) * width);
     const alone = await forward(others, { q: query, ...cache }, cacheSpans[i]);
-    const batched = rowOf(decoded, i, lasts.length);
-    differing.decoding += expected.filter((bits, j) => bits !== batched[j]).length;
-    differing.alone += expected.filter((bits, j) => bits !== alone[j]).length;
+    const count = (bits: number[]) => expected.filter((bit, j) => bit !== bits[j]).length;
+    differing.decoding += count(rowOf(decoded, i, lasts.length));
+    differing.split += count(rowOf(split, i, lasts.length));
+    differing.alone += count(alone);
   }
   for (const { buffer } of made) buffer.destroy();
   const outputs = among.flat().length;
-  return { decoding: differing.decoding / outputs, alone: differing.alone / outputs };
+  return {
+    decoding: differing.decoding / outputs,
+    split: differing.split / outputs,
+    alone: differing.alone / outputs,
+  };
 }

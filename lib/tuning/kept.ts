@@ -1,6 +1,7 @@
 import { z } from "zod";
 import packageJson from "../../package.json" with { type: "json" };
 import attentionSource from "../../shaders/attention.wgsl" with { type: "text" };
+import attentionSubgroupSource from "../../shaders/attention-subgroup.wgsl" with { type: "text" };
 import attentionTiledSource from "../../shaders/attention-tiled.wgsl" with { type: "text" };
 import type { FoundAdapter } from "../gpu/adapter.ts";
 import { readCached, writeCached } from "../gpu/cache.ts";
@@ -23,7 +24,8 @@ export interface TunedFor {
 
 export function tunedFor({ name, driver }: Pick<FoundAdapter, "name" | "driver">): TunedFor {
   const families = MATMUL_FAMILIES.map(({ name, source, tiles }) => [name, source, tiles]);
-  const all = [families, WEIGHT_READERS, attentionSource, attentionTiledSource, withMath("")];
+  const attention = [attentionSource, attentionTiledSource, attentionSubgroupSource];
+  const all = [families, WEIGHT_READERS, attention, withMath("")];
   const shaders = Bun.hash(JSON.stringify(all)).toString(16);
   return { adapter: name, driver, webgpu: packageJson.dependencies.webgpu, shaders };
 }

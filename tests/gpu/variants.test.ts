@@ -23,9 +23,13 @@ test("GPUs get the tiled matmul, software adapters the plain one, unless one is 
 test("and so it is with attention", () => {
   expect(chooseVariants("NVIDIA H100", false).attention).toBe("tiled");
   expect(chooseVariants("llvmpipe (LLVM 15)", true).attention).toBe("plain");
+  const handing = chooseVariants("llvmpipe (LLVM 15)", true, 8);
+  expect([handing.attention, handing.subgroupLanes]).toEqual(["subgroup", 8]);
+  expect(chooseVariants("llvmpipe (LLVM 15)", true, 2).attention).toBe("plain");
+  expect(chooseVariants("NVIDIA H100", false, 32).attention).toBe("tiled");
   expect(requestedAttention("tiled")).toBe("tiled");
   expect(requestedAttention("")).toBeUndefined();
-  expect(() => requestedAttention("flash")).toThrow("RLEXPLORE_ATTENTION is plain or tiled");
+  expect(() => requestedAttention("flash")).toThrow("RLEXPLORE_ATTENTION is plain, tiled or subgroup");
   const lines = describeVariants(chooseVariants("NVIDIA H100", false));
   expect(lines.join()).toContain("attention: tiled, up to 16 KiB");
 });

@@ -40,6 +40,14 @@ for (const [rows, promptSlots, readEvery] of [
   });
 }
 
+test("the same bits where long caches are split", async () => {
+  const sizes = { rows: 7, promptSlots: 2, maxPromptTokens: 150, maxNewTokens: 150, readEvery: 2 };
+  const memory = new SamplerMemory(gpu, config, sizes);
+  expect(memory.keyChunks?.chunks).toBe(3);
+  const split = new Sampler(gpu, decoder, memory);
+  expect(await split.generate(weights, requests, settings)).toEqual(reference);
+});
+
 test("completions end at a stop token or at the limit, and differ", () => {
   const all = reference.flat();
   for (const { tokens, finished, logprobs, entropies } of all) {

@@ -10,7 +10,7 @@ import { withMath } from "../../lib/model/ops/kernels.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
 import { attentionDifferences } from "../../lib/oracle/attention-layouts.ts";
-import { attention } from "../../lib/oracle/cases/attention.ts";
+import { attention, splitAttention } from "../../lib/oracle/cases/attention.ts";
 import source from "../../shaders/attention-tiled.wgsl" with { type: "text" };
 import { tintErrors } from "../gpu/subgroup-matrix.ts";
 import { expectCase, testCases, testGpu } from "../kernels.ts";
@@ -43,6 +43,11 @@ testCases("small tiles", gpu, small, [
   ...attention({ ...decoding, ...grouped, heads: 22 }),
   ...attention({ ...group, ...grouped }, { scale: 40 }),
 ]);
+const long = {
+  spans: Uint32Array.of(0, 100, 200, 205, 0, 100, 150, 250, 0, 150, 160, 300),
+  rows: 300,
+};
+testCases("long caches, split", gpu, small, [splitAttention({ ...long, ...grouped })]);
 testCases("an odd number of vectors a head", gpu, tiled(12, 1024), [
   ...attention({ ...group, heads: 2, kvHeads: 2, headDim: 12 }),
 ]);
@@ -54,11 +59,15 @@ test.skipIf(!hasHalves(gpu))("activations in f16", async () => {
 
 test("a query has the same bits in learning, in decoding and alone", async () => {
   const { headDim } = grouped;
-  expect(await attentionDifferences(gpu, headDim, small)).toEqual({ decoding: 0, alone: 0 });
+  expect(await attentionDifferences(gpu, headDim, small)).toEqual({
+    decoding: 0,
+    split: 0,
+    alone: 0,
+  });
   // and the comparison can fail: blocks of another size
   const others = tiled(headDim, 1024);
-  const { decoding, alone } = await attentionDifferences(gpu, headDim, small, others);
-  expect(Math.min(decoding, alone)).toBeGreaterThan(0);
+  const { decoding, split, alone } = await attentionDifferences(gpu, headDim, small, others);
+  expect(Math.min(decoding, split, alone)).toBeGreaterThan(0);
 });
 
 describe("the tiles of GPUs", () => {

@@ -1,104 +1,89 @@
 import { describe, expect, test } from "bun:test";
-import { allocateKeyChunks, type DecodingStep, KEY_CHUNK } from "../../lib/model/ops/attention.ts";
+import { KEY_CHUNK } from "../../lib/model/ops/attention.ts";
 import { Ops } from "../../lib/model/ops.ts";
+import { hasHalves } from "../../lib/model/precision.ts";
+import { attentionDifferences } from "../../lib/oracle/attention-layouts.ts";
 import { attention, splitAttention } from "../../lib/oracle/cases/attention.ts";
-import { Random } from "../../lib/oracle/random.ts";
-import { testCases, testGpu } from "../kernels.ts";
+import { expectCase, testCases, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";
 
-// Queries that see more than one chunk of keys, the orders of whose sums must not depend on what is beside them.
+// The attention of software adapters: that of every query alone, and that of subgroups, which decodes with the
+// former. Queries see more than one chunk of keys, and the order of their sums must not show what is beside them.
 const gpu = await testGpu();
+const hasSubgroups = gpu.device.features.has("subgroups");
+const kernels = hasSubgroups ? (["plain", "subgroup"] as const) : (["plain"] as const);
 
 const zeros = (length: number) => new Array<number>(length).fill(0);
-const long = packGroups([
+const pack = (groups: Parameters<typeof packGroups>[0]) => {
+  const { spans, lastQuery, tokens } = packGroups(groups);
+  return { spans, lastQuery, rows: tokens.length };
+};
+const long = pack([
   // a prefix longer than a chunk, a completion that crosses into the next, and one within it
-  {
-    prompt: zeros(KEY_CHUNK + 9),
-    completions: [zeros(KEY_CHUNK - 8), zeros(3), zeros(KEY_CHUNK + 5)],
-  },
+  { prompt: zeros(KEY_CHUNK + 9), completions: [zeros(KEY_CHUNK - 8), zeros(3)] },
   // own keys that cross chunks, prefix and own keys that fill one together
-  { prompt: zeros(1), completions: [zeros(2 * KEY_CHUNK + 1), zeros(KEY_CHUNK - 1), zeros(5)] },
+  { prompt: zeros(1), completions: [zeros(KEY_CHUNK + 1), zeros(KEY_CHUNK - 1), zeros(5)] },
 ]);
-const packed = { spans: long.spans, lastQuery: long.lastQuery, rows: long.tokens.length };
-const shapes = [
-  { heads: 3, kvHeads: 3, headDim: 16 },
-  { heads: 6, kvHeads: 2, headDim: 16 },
-];
+/** Tiles of several sequences. */
+const short = pack([
+  { prompt: zeros(11), completions: [1, 20, 7].map(zeros) },
+  { prompt: zeros(1), completions: [3, 1, 2].map(zeros) },
+  { prompt: zeros(2), completions: [] },
+]);
+const caches = {
+  spans: Uint32Array.of(
+    ...[0, 0, 300, 301, 0, KEY_CHUNK, 300, 300 + KEY_CHUNK, 0, KEY_CHUNK - 1, 300, 301],
+    ...[5, 6, 100, 100 + KEY_CHUNK, 0, 299, 300, 437, 7, 140, 300, 301],
+  ),
+  rows: 437,
+};
+const one = { spans: Uint32Array.of(0, 0, 0, 1), lastQuery: Uint32Array.of(1), rows: 1 };
 
-describe("queries of several chunks of keys", () => {
-  const caches = {
-    spans: Uint32Array.of(
-      ...[0, 0, 300, 301, 0, KEY_CHUNK, 300, 300 + KEY_CHUNK, 0, KEY_CHUNK - 1, 300, 301],
-      ...[5, 6, 100, 100 + KEY_CHUNK, 0, 299, 300, 437, 7, 140, 300, 301],
-    ),
-    rows: 437,
-  };
-  for (const shape of shapes) {
-    const ops = new Ops(gpu, shape.headDim);
-    const name = `${shape.heads} heads on ${shape.kvHeads}`;
-    testCases(`${name}, packed`, gpu, ops, attention({ ...packed, ...shape }));
-    testCases(`${name}, caches`, gpu, ops, [
-      ...attention({ ...caches, ...shape }),
-      splitAttention({ ...caches, ...shape }),
-    ]);
-  }
-});
-
-describe("a query's bits do not depend on", () => {
-  for (const shape of shapes) {
-    const { heads, kvHeads, headDim } = shape;
-    const ops = new Ops(gpu, headDim);
-    const random = new Random(31, heads);
-    const T = packed.rows;
-    const make = (name: string, length: number) => gpu.allocate("buffers", name, length);
-    const filled = (name: string, length: number) => {
-      const tensor = make(name, length);
-      gpu.upload(tensor, Float32Array.from(random.normal(length)));
-      return tensor;
-    };
-    const k = filled("k", T * kvHeads * headDim);
-    const v = filled("v", T * kvHeads * headDim);
-    const q = random.normal(T * heads * headDim);
-    const keyChunks = allocateKeyChunks(gpu, shape, T, T);
-    /** o and lse of these tokens, alone in this order. */
-    const run = async (tokens: number[], step: DecodingStep = {}) => {
-      const width = heads * headDim;
-      const tensors = {
-        spans: make("spans", tokens.length * 4),
-        q: make("q", tokens.length * width),
-        k,
-        v,
-        o: make("o", tokens.length * width),
-        lse: make("lse", tokens.length * heads),
-      };
-      const spans = tokens.flatMap((t) => [...packed.spans.subarray(4 * t, 4 * t + 4)]);
-      const queries = tokens.flatMap((t) => [...q.subarray(t * width, (t + 1) * width)]);
-      gpu.upload(tensors.spans, Uint32Array.from(spans));
-      gpu.upload(tensors.q, Float32Array.from(queries));
-      ops.attention.forward(tensors, tokens.length, shape, step);
-      const o = await gpu.read(tensors.o, new Uint32Array(tensors.o.length));
-      const lse = await gpu.read(tensors.lse, new Uint32Array(tensors.lse.length));
-      const [{ spans: s, q: qs }, { o: os, lse: ls }] = [tensors, tensors];
-      for (const { buffer } of [s, qs, os, ls]) buffer.destroy();
-      return tokens.map((_, i) => [
-        ...o.subarray(i * width, (i + 1) * width),
-        ...lse.subarray(i * heads, (i + 1) * heads),
+for (const kernel of kernels) {
+  describe(`attention, ${kernel}`, () => {
+    const variants = { attention: kernel } as const;
+    for (const shape of [
+      { heads: 3, kvHeads: 3, headDim: 16 },
+      { heads: 6, kvHeads: 2, headDim: 16 },
+    ]) {
+      const ops = new Ops(gpu, shape.headDim, variants);
+      testCases(`${shape.heads} heads on ${shape.kvHeads}`, gpu, ops, [
+        ...attention({ ...long, ...shape }),
+        ...attention({ ...short, ...shape }),
+        ...attention({ ...short, ...shape }, { scale: 40 }),
+        ...attention({ ...one, ...shape }),
+        ...attention({ ...caches, ...shape }),
+        ...attention({ ...caches, ...shape }, { isDecoding: true }),
+        splitAttention({ ...caches, ...shape }),
       ]);
-    };
-    const everyone = Array.from({ length: T }, (_, t) => t);
-    const name = `${heads} heads on ${kvHeads}`;
-    test(`who else is asked, nor on whether keys are split, ${name}`, async () => {
-      const learning = await run(everyone);
-      expect(await run(everyone, { isDecoding: true, keyChunks })).toEqual(learning);
-      // every row of a tile, a decoding step's rows in any order, one alone
-      const some = everyone.filter((t) => t % 7 === 3 || t > T - 5).reverse();
-      const expected = some.map((t) => learning[t]);
-      expect(await run(some)).toEqual(expected);
-      expect(await run(some, { isDecoding: true, keyChunks })).toEqual(expected);
-      for (const t of [0, KEY_CHUNK, T - 1]) {
-        expect(await run([t])).toEqual([learning[t]]);
-        expect(await run([t], { isDecoding: true, keyChunks })).toEqual([learning[t]]);
-      }
+    }
+    // heads as Qwen2.5-0.5B shares them, and larger ones than registers hold at once
+    const shared = { heads: 14, kvHeads: 2, headDim: 4 };
+    testCases("14 heads on 2", gpu, new Ops(gpu, 4, variants), attention({ ...short, ...shared }));
+    for (const headDim of kernel === "plain" ? [24, 64] : [24, 64, 128]) {
+      const sliced = new Ops(gpu, headDim, { ...variants, subgroupElements: 1, subgroupSlice: 4 });
+      testCases(`heads of ${headDim}, in slices`, gpu, sliced, [
+        ...attention({ ...short, heads: 2, kvHeads: 1, headDim }),
+      ]);
+    }
+
+    test.skipIf(!hasHalves(gpu))("activations in f16", async () => {
+      const shape = { heads: 6, kvHeads: 2, headDim: 16 };
+      const ops = new Ops(gpu, shape.headDim, variants);
+      const cases = [
+        ...attention({ ...short, ...shape }, { dtype: "f16" }),
+        splitAttention({ ...caches, ...shape }, "f16"),
+      ];
+      for (const kernelCase of cases) await expectCase(gpu, ops, kernelCase);
     });
+  });
+}
+
+test("a query has the same bits in learning, in decoding, split and alone", async () => {
+  const same = { decoding: 0, split: 0, alone: 0 };
+  const ops = kernels.map((attention) => new Ops(gpu, 16, { attention }));
+  for (const learning of ops) {
+    expect(await attentionDifferences(gpu, 16, learning)).toEqual(same);
+    expect(await attentionDifferences(gpu, 16, ops[0], learning)).toEqual(same);
   }
 });

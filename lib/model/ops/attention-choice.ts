@@ -15,13 +15,13 @@ export type AttentionChoice = Pick<Variants, "attention" | "attentionMemory">;
 export const attentionKey = ({ heads, kvHeads, headDim, dtype }: AttentionShape) =>
   `attention ${heads}x${kvHeads}x${headDim} ${dtype}`;
 
-/** A choice as tables have it: `plain`, or `tiled 16384`. */
+/** A choice as tables have it: `plain`, `subgroup`, or `tiled 16384`. */
 export const formatAttention = ({ attention, attentionMemory }: AttentionChoice) =>
   attention === "tiled" ? `tiled ${attentionMemory}` : attention;
 
 /** Reads what `formatAttention` wrote; undefined if it is nothing of the kind. */
 export function parseAttention(text: string): Partial<AttentionChoice> | undefined {
-  if (text === "plain") return { attention: "plain" };
+  if (text === "plain" || text === "subgroup") return { attention: text };
   const memory = /^tiled (\d+)$/.exec(text)?.[1];
   return memory === undefined ? undefined : { attention: "tiled", attentionMemory: Number(memory) };
 }

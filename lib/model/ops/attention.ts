@@ -1,6 +1,7 @@
 import attentionSource from "../../../shaders/attention.wgsl" with { type: "text" };
 import type { Allocator, Tensor } from "../../gpu/memory.ts";
-import type { Variants } from "../../gpu/variants.ts";
+import { MOST_SPLIT_QUERIES, type Variants } from "../../gpu/variants.ts";
+import { SubgroupAttention } from "./attention-subgroup.ts";
 import { TiledAttention } from "./attention-tiled.ts";
 import { ceil, type Kernels, withMath } from "./kernels.ts";
 
@@ -17,10 +18,7 @@ export interface HeadShape {
  */
 export const KEY_CHUNK = 128;
 
-/** Queries, a head counted as one, from which on there are invocations enough without splitting their keys. */
-const MANY_QUERIES = 8192;
-
-/** Where the chunks of long caches go that are added up apart. */
+/** Where the chunks of long caches go when each is added up apart. */
 export interface KeyChunks {
   /** [queries, chunks, D + 4] */
   partials: Tensor;
@@ -28,7 +26,7 @@ export interface KeyChunks {
   chunks: number;
 }
 
-/** Memory for splitting up to `keys` keys of each of `rows` tokens in decoding, if that is to be done. */
+/** Memory for splitting up to `keys` keys of each of `rows` tokens in decoding, if they are more than a chunk. */
 export function allocateKeyChunks(
   alloc: Allocator,
   { heads, headDim }: Pick<HeadShape, "heads" | "headDim">,
@@ -37,7 +35,7 @@ export function allocateKeyChunks(
 ): KeyChunks | undefined {
   const chunks = ceil(keys, KEY_CHUNK);
   if (chunks < 2) return undefined;
-  const queries = Math.min(rows * heads, MANY_QUERIES);
+  const queries = Math.min(rows * heads, MOST_SPLIT_QUERIES);
   const length = queries * chunks * (headDim + 4);
   return { partials: alloc.allocate("activations", "attention by chunks", length), chunks };
 }
@@ -53,13 +51,16 @@ export interface DecodingStep {
 /** Causal grouped-query attention over the spans of packed sequences, by the kernels of the adapter. */
 export class Attention {
   private readonly tiled: TiledAttention | undefined;
+  private readonly subgroup: SubgroupAttention | undefined;
 
   constructor(
     private readonly kernels: Kernels,
     headDim: number,
-    { attention, attentionMemory }: Pick<Variants, "attention" | "attentionMemory">,
+    private readonly variants: Variants,
   ) {
+    const { attention, attentionMemory } = variants;
     if (attention === "tiled") this.tiled = new TiledAttention(kernels, headDim, attentionMemory);
+    if (attention === "subgroup") this.subgroup = new SubgroupAttention(kernels, headDim, variants);
     const entries =
       "forward forward_chunk forward_merge backward_delta backward_query backward_key";
     const constants = { HEAD_DIM: headDim, CHUNK: KEY_CHUNK };
@@ -74,10 +75,12 @@ export class Attention {
     { isDecoding = false, keyChunks }: DecodingStep = {},
   ): void {
     const queries = tokens * shape.heads;
-    if (isDecoding && keyChunks && queries <= MANY_QUERIES) {
+    if (isDecoding && keyChunks && queries <= this.variants.splitQueries) {
       this.forwardSplit(tensors, tokens, shape, keyChunks);
     } else if (this.tiled) {
       this.tiled.forward(tensors, tokens, shape, isDecoding);
+    } else if (this.subgroup && !isDecoding) {
+      this.subgroup.forward(tensors, tokens, shape);
     } else {
       const params = { ...headParams(tokens, shape), chunks: 1 };
       this.kernels.run("attention.forward", tensors, params, [ceil(queries, 64)]);
@@ -123,8 +126,9 @@ export class Attention {
     const queryGroups = [ceil(tokens * shape.heads, 64)] as const;
     const keyGroups = [ceil(tokens * shape.kvHeads, 64)] as const;
     this.kernels.run("attention.backward_delta", tensors, params, queryGroups);
-    if (this.tiled) {
-      this.tiled.backward(tensors, tokens, shape);
+    const other = this.tiled ?? this.subgroup;
+    if (other) {
+      other.backward(tensors, tokens, shape);
       return;
     }
     this.kernels.run("attention.backward_query", tensors, params, queryGroups);

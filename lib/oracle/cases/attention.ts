@@ -94,10 +94,10 @@ export function splitAttention(
   };
 }
 
-/** `scale` is the standard deviation of q: the larger, the more the softmax commits itself. */
+/** `scale` is the standard deviation of q: the larger, the more the softmax commits itself; `isDecoding` as its spans say. */
 export function attention(
   { spans, lastQuery, rows, ...heads }: SpanCase,
-  { scale = 1, dtype = "f32" as Dtype } = {},
+  { scale = 1, dtype = "f32" as Dtype, isDecoding = false } = {},
 ): KernelCase[] {
   const { round, input, output } = storage(dtype);
   const T = spans.length / 4;
@@ -118,7 +118,7 @@ export function attention(
       lse: { kernel: "attention.forward", reference: lse },
     },
     dispatch: (ops, { spans, q, k, v, o, lse }) =>
-      ops.attention.forward({ spans, q, k, v, o, lse }, T, shape),
+      ops.attention.forward({ spans, q, k, v, o, lse }, T, shape, { isDecoding }),
   };
   if (!lastQuery) return [forward];
   const upstream = random.normal(o.length);

@@ -1,0 +1,67 @@
+import subgroupSource from "../../../shaders/attention-subgroup.wgsl" with { type: "text" };
+import type { Tensor } from "../../gpu/memory.ts";
+import type { Variants } from "../../gpu/variants.ts";
+import { type HeadShape, headParams, KEY_CHUNK } from "./attention.ts";
+import { ceil, type Kernels, withMath } from "./kernels.ts";
+
+/** Queries, or keys, of a lane. */
+const MOST_ROWS = 4;
+
+/**
+ * shaders/attention-subgroup.wgsl: attention on CPUs that play GPU, but for decoding, where each query has keys
+ * of its own, and backward_delta.
+ */
+export class SubgroupAttention {
+  /** Queries, or keys, of a workgroup. */
+  private readonly tile: number;
+
+  constructor(
+    private readonly kernels: Kernels,
+    headDim: number,
+    {
+      subgroupLanes: lanes,
+      subgroupElements,
+      subgroupSlice,
+    }: Pick<Variants, "subgroupLanes" | "subgroupElements" | "subgroupSlice">,
+  ) {
+    const rows = Math.max(1, Math.min(MOST_ROWS, Math.floor(subgroupElements / headDim)));
+    this.tile = lanes * rows;
+    let slice = Math.min(subgroupSlice, headDim / 4);
+    while ((headDim / 4) % slice > 0) slice--;
+    kernels.add(
+      "attention-subgroup",
+      withMath(subgroupSource),
+      "forward backward_query backward_key",
+      {
+        HEAD_DIM: headDim,
+        CHUNK: KEY_CHUNK,
+        LANES: lanes,
+        ROWS: rows,
+        SLICE: slice,
+      },
+    );
+  }
+
+  /** o[T, H, D] and lse[T, H]. */
+  forward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
+    this.run("forward", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
+  }
+
+  /** dq, dk and dv, with `softmax` as attention.wgsl's backward_delta leaves it. */
+  backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
+    this.run("backward_query", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
+    this.run("backward_key", tensors, tokens, shape, tokens);
+  }
+
+  /** `rows`: queries, or keys, of each key-value head. */
+  private run(
+    entry: string,
+    tensors: Readonly<Record<string, Tensor>>,
+    tokens: number,
+    shape: HeadShape,
+    rows: number,
+  ): void {
+    const groups = [ceil(rows, this.tile) * shape.kvHeads] as const;
+    this.kernels.run(`attention-subgroup.${entry}`, tensors, headParams(tokens, shape), groups);
+  }
+}
