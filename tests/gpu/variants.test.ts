@@ -29,7 +29,9 @@ test("and so it is with attention", () => {
   expect(chooseVariants("NVIDIA H100", false, 32).attention).toBe("tiled");
   expect(requestedAttention("tiled")).toBe("tiled");
   expect(requestedAttention("")).toBeUndefined();
-  expect(() => requestedAttention("flash")).toThrow("RLEXPLORE_ATTENTION is plain, tiled or subgroup");
+  expect(() => requestedAttention("flash")).toThrow(
+    "RLEXPLORE_ATTENTION is plain, tiled or subgroup",
+  );
   const lines = describeVariants(chooseVariants("NVIDIA H100", false));
   expect(lines.join()).toContain("attention: tiled, up to 16 KiB");
 });
