@@ -102,7 +102,7 @@ function scratch(gpu: Gpu, name: string, length: number, elementBytes: ElementBy
 /** Halves are uploaded and read two at a time. */
 const evenLength = (length: number) => Math.ceil(length / 2) * 2;
 
-function check(words: Uint32Array, { reference, upstream, isHalf }: Output): Comparison {
+function check(words: Uint32Array, { reference, upstream, isHalf, isRounded }: Output): Comparison {
   const length = reference.length;
   const bits = isHalf ? new Uint16Array(words.buffer) : words;
   const poison = isHalf ? HALF_POISON : POISON;
@@ -111,7 +111,7 @@ function check(words: Uint32Array, { reference, upstream, isHalf }: Output): Com
   const floats = isHalf ? new Float16Array(words.buffer) : new Float32Array(words.buffer);
   const actual = integers ? words : floats;
   const result = compare(actual.subarray(0, length), reference, {
-    relative: integers ? 0 : isHalf ? HALF_ROUNDING : 1e-5,
+    relative: integers ? 0 : isHalf || isRounded ? HALF_ROUNDING : 1e-5,
     upstreamNorm: upstream ? norm(upstream) : 0,
   });
   if (past < 0) return result;
@@ -137,7 +137,8 @@ export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<Kerne
   const headDim = 16;
   const ops = new Ops(gpu, headDim, variants);
   const hasClasses = variants.tiles[variants.matmul].includes(" ");
-  const wide = variants.attention === "tiled" ? new Ops(gpu, WIDE_HEAD, variants) : null;
+  const hasTiles = variants.attention === "tiled" || variants.attention === "matrix";
+  const wide = hasTiles ? new Ops(gpu, WIDE_HEAD, variants) : null;
   const worst = new Map<string, OutputCheck>();
   const run = async (cases: KernelCase[], suffix = "", on = ops) => {
     for (const kernelCase of cases) {
@@ -176,6 +177,12 @@ export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<Kerne
   const attended = await attentionDifferences(gpu, wide ? WIDE_HEAD : headDim, wide ?? ops);
   for (const [where, share] of Object.entries(attended)) {
     checks.push(sameBits(`attention.forward (bits ${where})`, share));
+  }
+  if (wide && variants.attention === "matrix" && hasHalves(gpu)) {
+    const shares = await attentionDifferences(gpu, WIDE_HEAD, wide, wide, "f16");
+    for (const [where, share] of Object.entries(shares)) {
+      checks.push(sameBits(`attention.forward${HALF_SUFFIX} (bits ${where})`, share));
+    }
   }
   return checks;
 }

@@ -15,10 +15,10 @@
 // vectors x, x + GROUP_X, ... of the walked rows, so weighted, to those of its own. What each idea buys, for
 // heads of 64 in f32. These are counts; no time of this file has been taken on a GPU yet.
 //
-//   workgroup memory  a multiply-add loads 4 / TILE bytes from buffers: 1/8 byte forward (32 queries, 16 keys
-//                     a block), 1/4 byte in backward_query and backward_key (16 rows), where attention.wgsl
-//                     loads 4 in both. At most 16 KiB of it is used, which every adapter has.
-//   registers         of workgroup memory it reads 2.4 bytes forward, 3.5 backward_query, 4 backward_key; with
+//   workgroup memory  a multiply-add loads 4 / TILE bytes from buffers forward, 1/8 byte (32 queries, 16 keys a
+//                     block), 1/6 in backward_query and 1/8 in backward_key (16 rows), where attention.wgsl
+//                     loads 4 in all three. At most 16 KiB of it is used, which every adapter has.
+//   registers         of workgroup memory it reads 2.4 bytes forward, 3.5 backward_query, 4.3 backward_key; with
 //                     one product an invocation, 8.
 //   heads             the heads that share a key-value head share its loads: in decoding, where every token
 //                     has keys of its own, a tile is one token's heads (TILE = 4, 8 or 16).
@@ -71,7 +71,7 @@ const GROUP: u32 = GROUP_X * GROUP_Y;
 const STRIDE: u32 = D4 + 1u;
 const WEIGHTS: u32 = TILE + 4u;
 const LOWEST: f32 = -3.4e38;
-const NOWHERE: u32 = 0xffffffffu;
+const MOST_TOKENS: u32 = TILE;        // see attention-queries.wgsl
 
 var<workgroup> own: array<Stored, TILE * STRIDE>;              // q, or k
 var<workgroup> own_values: array<Stored, TILE * STRIDE>;       // v
@@ -90,68 +90,11 @@ fn chain(a: vec4f, b: vec4f, sum: f32) -> f32 {
   return fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
 }
 
-// The queries of a workgroup: heads [head, head + heads), all on kv_head, of tokens [first, end).
-struct Queries {
-  first: u32,
-  end: u32,
-  head: u32,
-  heads: u32,
-  kv_head: u32,
-}
-
-// From the last tokens to the first, since the last see most keys and take longest.
-fn queries_of(group: vec3u, groups: vec3u) -> Queries {
-  let sharing = params.heads / params.kv_heads;
-  let parts = (sharing + TILE - 1u) / TILE;
-  let part = group.y % parts;
-  let tokens = max(1u, TILE / sharing);
-  let first = (groups.x - 1u - group.x) * tokens;
-  return Queries(
-    first, min(first + tokens, params.tokens),
-    group.y / parts * sharing + part * TILE, min(sharing - part * TILE, TILE), group.y / parts,
-  );
-}
-
-// The row of q [T H] that is `row` of the tile, or NOWHERE.
-fn query_row(at: Queries, row: u32) -> u32 {
-  let token = at.first + row / at.heads;
-  return select(NOWHERE, token * params.heads + at.head + row % at.heads, token < at.end);
-}
-
-// Tokens of a tile from `first` to `end` that see keys from the same places on; the last of them sees `seen`.
-struct Run {
-  end: u32,
-  seen: u32,
-  span: vec4u,
-}
-
-fn keys_seen(span: vec4u) -> u32 { return span.y - span.x + span.w - span.z; }
-
-fn run_from(first: u32, end: u32) -> Run {
-  var run = Run(first + 1u, keys_seen(spans[first]), spans[first]);
-  while (run.end < end) {
-    let span = spans[run.end];
-    if (any(span.xyz != run.span.xyz)) { break; }
-    run.seen = max(run.seen, keys_seen(span));
-    run.end++;
-  }
-  return run;
-}
-
-// How many keys of a run a row of the tile sees.
-fn row_sees(at: Queries, row: u32, first: u32, end: u32) -> u32 {
-  let token = at.first + row / at.heads;
-  if (token < first || token >= end) { return 0u; }
-  return keys_seen(spans[token]);
-}
-
 // The vector of k and v where vector i of the block from key s on lies, or NOWHERE past the keys seen.
 fn key_vector(run: Run, s: u32, i: u32, kv_head: u32) -> u32 {
   let key = s + i / D4;
   if (i >= BLOCK * D4 || key >= run.seen) { return NOWHERE; }
-  let prefix = run.span.y - run.span.x;
-  let row = select(run.span.z + key - prefix, run.span.x + key, key < prefix);
-  return (row * params.kv_heads + kv_head) * D4 + i % D4;
+  return (key_row(run, key) * params.kv_heads + kv_head) * D4 + i % D4;
 }
 
 fn fetch_keys(run: Run, s: u32, kv_head: u32, index: u32) -> Fetched {
@@ -298,7 +241,7 @@ fn merge(state: ptr<function, Softmax>, chunk: ptr<function, Softmax>) {
 fn stage_queries(at: Queries, index: u32) {
   for (var i = index; i < TILE * D4; i += GROUP) {
     let row = query_row(at, i / D4);
-    var vector: Stored;
+    var vector = Stored();
     if (row != NOWHERE) { vector = q[row * D4 + i % D4]; }
     own[i / D4 * STRIDE + i % D4] = vector;
   }
@@ -415,7 +358,7 @@ fn backward_query(
   for (var i = index; i < TILE * D4; i += GROUP) {
     let row = query_row(at, i / D4);
     let to = i / D4 * STRIDE + i % D4;
-    var vector: Stored;
+    var vector = Stored();
     var gradient = vec4f();
     if (row != NOWHERE) {
       vector = q[row * D4 + i % D4];
@@ -519,8 +462,8 @@ fn backward_key(
   for (var i = index; i < TILE * D4; i += GROUP) {
     let s = first + i / D4;
     let to = i / D4 * STRIDE + i % D4;
-    var key: Stored;
-    var value: Stored;
+    var key = Stored();
+    var value = Stored();
     if (s < params.tokens) {
       key = k[(s * params.kv_heads + kv_head) * D4 + i % D4];
       value = v[(s * params.kv_heads + kv_head) * D4 + i % D4];
@@ -543,7 +486,7 @@ fn backward_key(
     for (var i = index; i < BLOCK * D4; i += GROUP) {
       let n = start + i / D4;
       let to = i / D4 * STRIDE + i % D4;
-      var query: Stored;
+      var query = Stored();
       var gradient = vec4f();
       if (n < end * heads) {
         let row = n / heads * params.heads + kv_head * heads + n % heads;

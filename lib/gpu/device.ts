@@ -73,6 +73,11 @@ export class Gpu implements Allocator {
         "this adapter has no subgroups: RLEXPLORE_ATTENTION is plain or tiled here",
       );
     }
+    if (this.variants.attention === "matrix" && !this.variants.subgroupMatrix) {
+      throw new UserError(
+        `${found.name} has no subgroup matrices of f16; RLEXPLORE_ATTENTION=tiled does without`,
+      );
+    }
     this.commands = new Commands(this);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault(); // or Dawn prints it too

@@ -38,7 +38,7 @@ export type TuningTable = Readonly<Record<string, string>>;
 
 export const MATMUL_KERNELS = ["plain", "tiled", "lanes", "matrix"] as const;
 export type MatmulKernel = (typeof MATMUL_KERNELS)[number];
-export const ATTENTION_KERNELS = ["plain", "tiled", "subgroup"] as const;
+export const ATTENTION_KERNELS = ["plain", "tiled", "subgroup", "matrix"] as const;
 export type AttentionKernel = (typeof ATTENTION_KERNELS)[number];
 
 /** What `splitQueries` is at most: memory is there for so many. More keep a GPU busy anyway. */
@@ -101,7 +101,7 @@ export interface SubgroupMatrix extends MatrixSize {
   readonly shallow: boolean;
 }
 
-/** The matrices of f16 with sums in f32 that shaders/matmul-matrix.wgsl can be cut into; the largest of them. */
+/** The matrices of f16 with sums in f32 that the matrix shaders can be cut into; the largest of them. */
 export function chooseSubgroupMatrix(
   info: GPUAdapterInfo,
   workgroupBytes: number,
@@ -172,6 +172,7 @@ function describeAttention({ attention, attentionMemory, subgroupLanes }: Varian
   const kernels = {
     plain: "plain, an invocation a query and head, no barrier",
     tiled: `tiled, up to ${attentionMemory / 1024} KiB of workgroup memory`,
+    matrix: `matrix in f16 forward, else tiled, up to ${attentionMemory / 1024} KiB of workgroup memory`,
     subgroup: `subgroup, keys handed round ${subgroupLanes} lanes; in decoding as plain, with the same bits`,
   };
   return kernels[attention];

@@ -2,6 +2,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import { allocateKeyChunks, type DecodingStep } from "../model/ops/attention.ts";
 import type { Ops } from "../model/ops.ts";
+import { type Dtype, elementBytes } from "../model/precision.ts";
 import { Random } from "./random.ts";
 
 /** A prompt and two completions, as learning packs them. */
@@ -17,7 +18,13 @@ const [PROMPT_ROW, OWN_ROWS] = [5, [270, 250]];
  * packed). 0 is as it must be.
  * @param others computes what is compared with the packed batch; `headDim` is that of both
  */
-export async function attentionDifferences(gpu: Gpu, headDim: number, ops: Ops, others = ops) {
+export async function attentionDifferences(
+  gpu: Gpu,
+  headDim: number,
+  ops: Ops,
+  others = ops,
+  dtype: Dtype = "f32",
+) {
   const shape = { heads: 6, kvHeads: 2, headDim };
   const width = shape.heads * headDim;
   const keyWidth = shape.kvHeads * headDim;
@@ -28,6 +35,14 @@ export async function attentionDifferences(gpu: Gpu, headDim: number, ops: Ops, 
     made.push(filled);
     return filled;
   };
+  const stored = (name: string, data: Float64Array) => {
+    if (dtype === "f32") return tensor(name, data);
+    const filled = gpu.allocate("buffers", name, data.length, 2);
+    gpu.upload(filled, new Uint32Array(Float16Array.from(data).buffer));
+    made.push(filled);
+    return filled;
+  };
+  const words = (width * elementBytes(dtype)) / 4; // of a row of o
   const random = new Random(43);
   const q = random.normal(TOKENS * width, 2);
   const [k, v] = [random.normal(TOKENS * keyWidth), random.normal(TOKENS * keyWidth)];
@@ -39,12 +54,12 @@ export async function attentionDifferences(gpu: Gpu, headDim: number, ops: Ops, 
   ) => {
     const tokens = spans.length / 4;
     const inputs = { spans: tensor("spans", Uint32Array.from(spans)) };
-    const o = tensor("o", new Float64Array(tokens * width));
+    const o = stored("o", new Float64Array(tokens * width));
     const lse = tensor("lse", new Float64Array(tokens * shape.heads));
-    const tensors = { ...inputs, q: tensor("q", q), k: tensor("k", k), v: tensor("v", v), o, lse };
+    const tensors = { ...inputs, q: stored("q", q), k: stored("k", k), v: stored("v", v), o, lse };
     attention.forward(tensors, tokens, shape, step);
     return [
-      ...(await gpu.read(o, new Uint32Array(tokens * width))),
+      ...(await gpu.read(o, new Uint32Array(tokens * words))),
       ...(await gpu.read(lse, new Uint32Array(tokens * shape.heads))),
     ];
   };
@@ -60,8 +75,8 @@ export async function attentionDifferences(gpu: Gpu, headDim: number, ops: Ops, 
   }
   const packed = await forward(ops, { q, k, v }, spans);
   const rowOf = (outputs: number[], row: number, tokens: number) => [
-    ...outputs.slice(row * width, (row + 1) * width),
-    ...outputs.slice(tokens * width + row * shape.heads, tokens * width + (row + 1) * shape.heads),
+    ...outputs.slice(row * words, (row + 1) * words),
+    ...outputs.slice(tokens * words + row * shape.heads, tokens * words + (row + 1) * shape.heads),
   ];
   const among = lasts.map((row) => rowOf(packed, row, TOKENS));
 

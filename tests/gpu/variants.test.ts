@@ -34,6 +34,7 @@ test("and so it is with attention", () => {
   );
   const lines = describeVariants(chooseVariants("NVIDIA H100", false));
   expect(lines.join()).toContain("attention: tiled, up to 16 KiB");
+  expect(requestedAttention("matrix")).toBe("matrix");
 });
 
 test("of an adapter's subgroup matrices, the largest of f16 with sums in f32", () => {

@@ -5,8 +5,8 @@ import {
   type TiledEntry,
   tileConstants,
   tileMemory,
+  withQueries,
 } from "../../lib/model/ops/attention-tiled.ts";
-import { withMath } from "../../lib/model/ops/kernels.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
 import { attentionDifferences } from "../../lib/oracle/attention-layouts.ts";
@@ -81,7 +81,7 @@ describe("the tiles of GPUs", () => {
         const constants = tileConstants(headDim, tile);
         const { GROUP_X, GROUP_Y, ROWS, COLUMNS } = constants;
         expect([GROUP_Y * ROWS, GROUP_X * COLUMNS]).toEqual([tile.tile, tile.block]);
-        const code = (halves: string[]) => assemble(withMath(source), constants, halves);
+        const code = (halves: string[]) => assemble(withQueries(source), constants, halves);
         expect(await tintErrors(code([]), entry, memory)).toEqual([]);
         const halves = halvable(source).map(({ name }) => name);
         expect(await tintErrors(code(halves), entry, memory)).toEqual([]);

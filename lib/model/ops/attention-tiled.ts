@@ -1,3 +1,4 @@
+import queriesSource from "../../../shaders/attention-queries.wgsl" with { type: "text" };
 import tiledSource from "../../../shaders/attention-tiled.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "./attention.ts";
@@ -60,6 +61,9 @@ export function tileConstants(headDim: number, { tile, block }: AttentionTile) {
   };
 }
 
+/** A shader with what it needs before it. */
+export const withQueries = (source: string) => withMath(`${queriesSource}\n${source}`);
+
 /** shaders/attention-tiled.wgsl: the attention of GPUs, but for backward_delta. */
 export class TiledAttention {
   private readonly tiles: Readonly<Record<TiledEntry, AttentionTile>>;
@@ -69,7 +73,7 @@ export class TiledAttention {
     headDim: number,
     memory: number,
   ) {
-    const source = withMath(tiledSource);
+    const source = withQueries(tiledSource);
     const add = (entry: TiledEntry, name = "attention-tiled", rows?: number) => {
       const tile = attentionTile(entry, headDim, memory);
       const given = rows ? { ...tile, tile: Math.min(rows, tile.tile) } : tile;
@@ -127,11 +131,17 @@ export class TiledAttention {
   }
 }
 
-/** Workgroups over tokens, and over heads: a tile holds whole tokens' heads on one key-value head, or part of one's. */
-function queryGroups(tokens: number, { heads, kvHeads }: HeadShape, tile: number) {
+/**
+ * Workgroups over tokens, and over heads: a tile holds whole tokens' heads on one key-value head, of `mostTokens`
+ * at most, or part of one's.
+ */
+export function queryGroups(
+  tokens: number,
+  { heads, kvHeads }: HeadShape,
+  tile: number,
+  mostTokens = tile,
+): readonly [number, number] {
   const shared = heads / kvHeads;
-  return [
-    ceil(tokens, Math.max(1, Math.floor(tile / shared))),
-    kvHeads * ceil(shared, tile),
-  ] as const;
+  const tokensOfTile = Math.max(1, Math.min(Math.floor(tile / shared), mostTokens));
+  return [ceil(tokens, tokensOfTile), kvHeads * ceil(shared, tile)];
 }

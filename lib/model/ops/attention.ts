@@ -1,6 +1,7 @@
 import attentionSource from "../../../shaders/attention.wgsl" with { type: "text" };
 import type { Allocator, Tensor } from "../../gpu/memory.ts";
 import { MOST_SPLIT_QUERIES, type Variants } from "../../gpu/variants.ts";
+import { MatrixAttention, matrixConstants } from "./attention-matrix.ts";
 import { SubgroupAttention } from "./attention-subgroup.ts";
 import { TiledAttention } from "./attention-tiled.ts";
 import { ceil, type Kernels, withMath } from "./kernels.ts";
@@ -51,6 +52,8 @@ export interface DecodingStep {
 /** Causal grouped-query attention over the spans of packed sequences, by the kernels of the adapter. */
 export class Attention {
   private readonly tiled: TiledAttention | undefined;
+  /** The forward pass where q, k and v are in f16. */
+  private readonly matrix: MatrixAttention | undefined;
   private readonly subgroup: SubgroupAttention | undefined;
 
   constructor(
@@ -58,13 +61,19 @@ export class Attention {
     headDim: number,
     private readonly variants: Variants,
   ) {
-    const { attention, attentionMemory } = variants;
-    if (attention === "tiled") this.tiled = new TiledAttention(kernels, headDim, attentionMemory);
+    const { attention, attentionMemory, subgroupMatrix } = variants;
+    const constants = subgroupMatrix && matrixConstants(headDim, subgroupMatrix);
+    if (attention === "matrix" && constants) this.matrix = new MatrixAttention(kernels, constants);
+    if (attention === "tiled" || attention === "matrix") {
+      this.tiled = new TiledAttention(kernels, headDim, attentionMemory);
+    }
     if (attention === "subgroup") this.subgroup = new SubgroupAttention(kernels, headDim, variants);
     const entries =
       "forward forward_chunk forward_merge backward_delta backward_query backward_key";
-    const constants = { HEAD_DIM: headDim, CHUNK: KEY_CHUNK };
-    kernels.add("attention", withMath(attentionSource), entries, constants);
+    kernels.add("attention", withMath(attentionSource), entries, {
+      HEAD_DIM: headDim,
+      CHUNK: KEY_CHUNK,
+    });
   }
 
   /** o[T, H, D] and lse[T, H]. */
@@ -75,16 +84,22 @@ export class Attention {
     { isDecoding = false, keyChunks }: DecodingStep = {},
   ): void {
     const queries = tokens * shape.heads;
+    const tiles = this.forwardTiles(tensors.q);
     if (isDecoding && keyChunks && queries <= this.variants.splitQueries) {
       this.forwardSplit(tensors, tokens, shape, keyChunks);
-    } else if (this.tiled) {
-      this.tiled.forward(tensors, tokens, shape, isDecoding);
+    } else if (tiles) {
+      tiles.forward(tensors, tokens, shape, isDecoding);
     } else if (this.subgroup && !isDecoding) {
       this.subgroup.forward(tensors, tokens, shape);
     } else {
       const params = { ...headParams(tokens, shape), chunks: 1 };
       this.kernels.run("attention.forward", tensors, params, [ceil(queries, 64)]);
     }
+  }
+
+  /** Subgroup matrices have f16 factors. */
+  private forwardTiles({ elementBytes }: Tensor): MatrixAttention | TiledAttention | undefined {
+    return elementBytes === 2 && this.matrix ? this.matrix : this.tiled;
   }
 
   /** The same with the keys of every query split by chunk. */
@@ -97,7 +112,8 @@ export class Attention {
     const queries = tokens * shape.heads;
     const params = { ...headParams(tokens, shape), chunks };
     const split = { ...tensors, partials };
-    if (this.tiled) this.tiled.forwardChunks(split, tokens, shape, chunks);
+    const tiles = this.forwardTiles(tensors.q);
+    if (tiles) tiles.forwardChunks(split, tokens, shape, chunks);
     else this.kernels.run("attention.forward_chunk", split, params, [ceil(queries * chunks, 64)]);
     const vectors = (queries * shape.headDim) / 4;
     this.kernels.run("attention.forward_merge", split, params, [ceil(vectors, 64)]);

@@ -79,10 +79,12 @@ export function splitAttention(
   const chunks = Math.ceil(rows / KEY_CHUNK);
   const initial = random.normal(T * heads.heads * chunks * (headDim + 4));
   const reference = attentionChunks(inputs, spans, shape, { size: KEY_CHUNK, chunks, initial });
+  const chunk = { kernel: "attention.forward_chunk" };
   return {
     inputs: { spans, q: input(inputs.q), k: input(inputs.k), v: input(inputs.v) },
     outputs: {
-      partials: { kernel: "attention.forward_chunk", reference, initial },
+      // subgroup matrices have their weights in f16
+      partials: { ...chunk, reference, initial, isRounded: dtype === "f16" },
       o: { kernel: "attention.forward_merge", reference: o, ...output },
       lse: { kernel: "attention.forward_merge", reference: lse },
     },

@@ -24,6 +24,8 @@ export interface Output {
   reference: Float64Array | Uint32Array;
   /** Whether the GPU stores it in f16. */
   isHalf?: boolean;
+  /** Whether what it is made of may be rounded to f16 on the way, though it is stored in f32. */
+  isRounded?: boolean;
   /** What it holds beforehand; without it, a pattern that no element may keep. */
   initial?: Data;
   /** The gradient that entered the op, whose norm widens the tolerance. */
