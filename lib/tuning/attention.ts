@@ -59,8 +59,12 @@ export async function searchAttention(
   return { shape, times, choice: times.length > 0 ? fastestWay(times) : builtIn };
 }
 
-const waysFor = (gpu: Gpu, { headDim }: AttentionShape) =>
-  attentionChoices(headDim, gpu.device.limits.maxComputeWorkgroupStorageSize);
+const waysFor = ({ device, variants }: Gpu, { headDim, dtype }: AttentionShape) =>
+  attentionChoices(
+    headDim,
+    device.limits.maxComputeWorkgroupStorageSize,
+    dtype === "f16" ? variants.subgroupMatrix : null,
+  );
 
 async function mistake(
   gpu: Gpu,
@@ -72,7 +76,7 @@ async function mistake(
       if (!(error <= tolerance)) return `${kernel} errs by ${(error / norm).toExponential(1)}`;
     }
   }
-  const shares = await attentionDifferences(gpu, headDim, ops);
+  const shares = await attentionDifferences(gpu, headDim, ops, ops, dtype);
   return Math.max(...Object.values(shares)) > 0
     ? "its bits in decoding are not those of learning"
     : null;

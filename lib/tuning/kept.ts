@@ -1,12 +1,13 @@
 import { z } from "zod";
 import packageJson from "../../package.json" with { type: "json" };
 import attentionSource from "../../shaders/attention.wgsl" with { type: "text" };
+import matrixSource from "../../shaders/attention-matrix.wgsl" with { type: "text" };
 import attentionSubgroupSource from "../../shaders/attention-subgroup.wgsl" with { type: "text" };
 import attentionTiledSource from "../../shaders/attention-tiled.wgsl" with { type: "text" };
 import type { FoundAdapter } from "../gpu/adapter.ts";
 import { readCached, writeCached } from "../gpu/cache.ts";
 import type { TuningTable } from "../gpu/variants.ts";
-import { withMath } from "../model/ops/kernels.ts";
+import { withQueries } from "../model/ops/attention-tiled.ts";
 import { MATMUL_FAMILIES } from "../model/ops/matmuls.ts";
 import { WEIGHT_READERS } from "../model/ops/weights.ts";
 
@@ -24,8 +25,8 @@ export interface TunedFor {
 
 export function tunedFor({ name, driver }: Pick<FoundAdapter, "name" | "driver">): TunedFor {
   const families = MATMUL_FAMILIES.map(({ name, source, tiles }) => [name, source, tiles]);
-  const attention = [attentionSource, attentionTiledSource, attentionSubgroupSource];
-  const all = [families, WEIGHT_READERS, attention, withMath("")];
+  const attention = [attentionSource, attentionTiledSource, attentionSubgroupSource, matrixSource];
+  const all = [families, WEIGHT_READERS, attention, withQueries("")];
   const shaders = Bun.hash(JSON.stringify(all)).toString(16);
   return { adapter: name, driver, webgpu: packageJson.dependencies.webgpu, shaders };
 }

@@ -29,9 +29,7 @@ test("and so it is with attention", () => {
   expect(chooseVariants("NVIDIA H100", false, 32).attention).toBe("tiled");
   expect(requestedAttention("tiled")).toBe("tiled");
   expect(requestedAttention("")).toBeUndefined();
-  expect(() => requestedAttention("flash")).toThrow(
-    "RLEXPLORE_ATTENTION is plain, tiled or subgroup",
-  );
+  expect(() => requestedAttention("flash")).toThrow("is plain, tiled, subgroup or matrix");
   const lines = describeVariants(chooseVariants("NVIDIA H100", false));
   expect(lines.join()).toContain("attention: tiled, up to 16 KiB");
   expect(requestedAttention("matrix")).toBe("matrix");

@@ -1,6 +1,7 @@
-import type { TuningTable, Variants } from "../../gpu/variants.ts";
+import type { SubgroupMatrix, TuningTable, Variants } from "../../gpu/variants.ts";
 import type { Dtype } from "../precision.ts";
 import type { HeadShape } from "./attention.ts";
+import { matrixConstants } from "./attention-matrix.ts";
 import { attentionTile, type TiledEntry } from "./attention-tiled.ts";
 
 /** What the order of attention's sums may depend on; `dtype` is that of q, k and v. */
@@ -15,15 +16,16 @@ export type AttentionChoice = Pick<Variants, "attention" | "attentionMemory">;
 export const attentionKey = ({ heads, kvHeads, headDim, dtype }: AttentionShape) =>
   `attention ${heads}x${kvHeads}x${headDim} ${dtype}`;
 
-/** A choice as tables have it: `plain`, `subgroup`, or `tiled 16384`. */
+/** A choice as tables have it: `plain`, `subgroup`, `tiled 16384` or `matrix 16384`. */
 export const formatAttention = ({ attention, attentionMemory }: AttentionChoice) =>
-  attention === "tiled" ? `tiled ${attentionMemory}` : attention;
+  attention === "tiled" || attention === "matrix" ? `${attention} ${attentionMemory}` : attention;
 
 /** Reads what `formatAttention` wrote; undefined if it is nothing of the kind. */
 export function parseAttention(text: string): Partial<AttentionChoice> | undefined {
   if (text === "plain" || text === "subgroup") return { attention: text };
-  const memory = /^tiled (\d+)$/.exec(text)?.[1];
-  return memory === undefined ? undefined : { attention: "tiled", attentionMemory: Number(memory) };
+  const [, name, memory] = /^(tiled|matrix) (\d+)$/.exec(text) ?? [];
+  if (memory === undefined) return undefined;
+  return { attention: name === "matrix" ? "matrix" : "tiled", attentionMemory: Number(memory) };
 }
 
 /** How attention of a shape is computed on an adapter with these variants. */
@@ -39,9 +41,19 @@ export const attentionChoice = (
 const ENTRIES: readonly TiledEntry[] = ["forward", "backward_query", "backward_key"];
 const MEMORIES = [16_384, 32_768, 49_152];
 
-/** All ways to compute it with heads of `headDim` where workgroups have `limit` bytes of memory. */
-export function attentionChoices(headDim: number, limit: number): AttentionChoice[] {
+/**
+ * All ways to compute it with heads of `headDim` where workgroups have `limit` bytes of memory; `matrices` are the
+ * adapter's for q, k and v in f16.
+ */
+export function attentionChoices(
+  headDim: number,
+  limit: number,
+  matrices: SubgroupMatrix | null = null,
+): AttentionChoice[] {
   const choices: AttentionChoice[] = [{ attention: "plain", attentionMemory: MEMORIES[0] }];
+  if (matrices && matrixConstants(headDim, matrices)) {
+    choices.push({ attention: "matrix", attentionMemory: MEMORIES[0] });
+  }
   const seen = new Set<string>();
   for (const attentionMemory of MEMORIES.filter((memory) => memory <= limit)) {
     const tiles = ENTRIES.map((entry) => attentionTile(entry, headDim, attentionMemory));
