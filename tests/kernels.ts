@@ -3,7 +3,7 @@ import { Gpu } from "../lib/gpu/device.ts";
 import type { Variants } from "../lib/gpu/variants.ts";
 import { Ops } from "../lib/model/ops.ts";
 import type { KernelCase } from "../lib/oracle/cases/case.ts";
-import { runCase } from "../lib/self-test.ts";
+import { runCase } from "../lib/oracle/run-case.ts";
 
 const shared = globalThis as { testGpu?: Promise<Gpu> };
 

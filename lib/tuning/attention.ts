@@ -12,7 +12,8 @@ import { Ops } from "../model/ops.ts";
 import { elementBytes } from "../model/precision.ts";
 import { attentionDifferences } from "../oracle/attention-layouts.ts";
 import { attention } from "../oracle/cases/attention.ts";
-import { packedHeads, runCase } from "../self-test.ts";
+import { packedHeads } from "../oracle/cases/small.ts";
+import { runCase } from "../oracle/run-case.ts";
 import { fastestWay } from "./choose.ts";
 
 /** What is timed: a step of decoding, and a micro-batch there and back. */

@@ -2,7 +2,7 @@ import type { Gpu } from "../gpu/device.ts";
 import type { MatmulShape } from "../model/ops/matmuls.ts";
 import { linearBackward, linearForward } from "../oracle/cases/matrix.ts";
 import { rowClassDifferences } from "../oracle/row-classes.ts";
-import { runCase } from "../self-test.ts";
+import { runCase } from "../oracle/run-case.ts";
 import { type Candidate, opsWith } from "./candidates.ts";
 
 /**

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Ops } from "../../lib/model/ops.ts";
 import { DTYPES, hasHalves } from "../../lib/model/precision.ts";
 import { adamw, adamwParams, round } from "../../lib/oracle/cases/adamw.ts";
-import { runCase } from "../../lib/self-test.ts";
+import { runCase } from "../../lib/oracle/run-case.ts";
 import optimizer from "../golden/optimizer.json";
 import { expectCase, foldedOps, testCases, testGpu } from "../kernels.ts";
 import { expectClose } from "../oracle/compare.ts";

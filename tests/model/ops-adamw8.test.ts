@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Ops } from "../../lib/model/ops.ts";
 import { adamw8 } from "../../lib/oracle/cases/adamw8.ts";
-import { runCase } from "../../lib/self-test.ts";
+import { runCase } from "../../lib/oracle/run-case.ts";
 import { expectCase, foldedOps, testCases, testGpu } from "../kernels.ts";
 
 const gpu = await testGpu();

@@ -5,7 +5,7 @@ import { FROZEN_FORMATS } from "../../lib/model/weight-formats.ts";
 import { attention, rope, type SpanCase } from "../../lib/oracle/cases/attention.ts";
 import { headNorm, rmsnorm, swiglu } from "../../lib/oracle/cases/layer.ts";
 import { linearAdd, linearBackward, linearForward } from "../../lib/oracle/cases/matrix.ts";
-import { runCase } from "../../lib/self-test.ts";
+import { runCase } from "../../lib/oracle/run-case.ts";
 import { testCases, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";
 

@@ -16,7 +16,8 @@ import {
 } from "../../lib/oracle/cases/matrix.ts";
 import { logprob } from "../../lib/oracle/cases/vocabulary.ts";
 import { Random } from "../../lib/oracle/random.ts";
-import { HALF_SUFFIX, runCase, selfTest } from "../../lib/self-test.ts";
+import { runCase } from "../../lib/oracle/run-case.ts";
+import { HALF_SUFFIX, selfTest } from "../../lib/self-test.ts";
 import mathSource from "../../shaders/math.wgsl" with { type: "text" };
 import { expectCase, foldedOps, testCases, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";
