@@ -1,29 +1,18 @@
+/** Generation: which completions are decoded when, and the work of each step. */
 import type { Gpu } from "../gpu/device.ts";
-import type { Tensor } from "../gpu/memory.ts";
 import { Recordings } from "../gpu/recording.ts";
-import type { Completion, GenerationRequest, GenerationSettings } from "./completion.ts";
+import {
+  type Completion,
+  type GenerationRequest,
+  type GenerationSettings,
+  isDone,
+} from "./completion.ts";
 import type { Decoder } from "./decoder.ts";
 import { Head, logitsStride } from "./head.ts";
 import type { Weights } from "./parameters.ts";
+import { type CachedPrompt, type Row, RowState } from "./row-state.ts";
 import type { SamplerMemory } from "./sampler-memory.ts";
 import { threefry2x32 } from "./threefry.ts";
-
-/** A prompt in the cache, and how many completions still read it. */
-interface CachedPrompt {
-  request: GenerationRequest;
-  slot: number;
-  readers: number;
-}
-
-/** A completion being decoded. */
-interface Row {
-  prompt: CachedPrompt;
-  completion: Completion;
-  sample: number;
-  key: readonly [number, number];
-  /** First cache row of its own keys and values. */
-  cacheRow: number;
-}
 
 /**
  * Completes prompts in batches. A prompt is computed once for all its completions, which read its
@@ -39,15 +28,9 @@ export class Sampler {
   private readonly freeSlots: number[] = [];
   private readonly freeCacheRows: number[] = [];
   private readonly rows: Row[] = [];
-  private readonly spans: Uint32Array;
-  private readonly draws: Uint32Array;
-  private readonly ids: Uint32Array;
-  private readonly indices: Uint32Array;
+  private readonly state: RowState;
   private readonly promptIds: Uint32Array;
   private readonly promptSpans: Uint32Array;
-  private readonly tokens: Uint32Array[];
-  private readonly logprobs: Float32Array[];
-  private readonly entropies: Float32Array[];
 
   constructor(
     private readonly gpu: Gpu,
@@ -61,15 +44,9 @@ export class Sampler {
     for (let row = rows - 1; row >= 0; row--) {
       this.freeCacheRows.push(promptSlots * maxPromptTokens + row * (maxNewTokens + readEvery));
     }
-    this.spans = new Uint32Array(rows * 4);
-    this.draws = new Uint32Array(rows * 4);
-    this.ids = new Uint32Array(rows);
-    this.indices = new Uint32Array(rows);
+    this.state = new RowState(gpu, memory);
     this.promptIds = new Uint32Array(memory.maxTokens);
     this.promptSpans = new Uint32Array(memory.maxTokens * 4);
-    this.tokens = memory.drawn.map(() => new Uint32Array(rows));
-    this.logprobs = memory.drawn.map(() => new Float32Array(rows));
-    this.entropies = memory.drawn.map(() => new Float32Array(rows));
   }
 
   /**
@@ -154,26 +131,18 @@ export class Sampler {
     }
     gpu.upload(memory.promptIds, this.promptIds, 0, tokens);
     gpu.upload(memory.promptSpans, this.promptSpans, 0, tokens * 4);
-    admitted.forEach((row, i) => {
-      this.indices[i] = lastTokenOf.get(row.prompt) as number;
-      this.writeState(row, i);
-    });
-    this.uploadState(admitted.length);
+    this.state.upload(admitted, ({ prompt }) => lastTokenOf.get(prompt) as number);
     const input = { ids: memory.promptIds, spans: memory.promptSpans };
     this.decoder.forward(weights, input, tokens, memory.activations, memory.caches);
     this.draw(weights, admitted.length, 0, settings);
-    await this.collect(admitted, 1, settings);
+    await this.state.collect(admitted, 1, settings);
     this.rows.push(...admitted.filter((row) => this.keep(row, settings)));
   }
 
   /** A few decoding steps for all rows, and then a look at what they drew. */
   private async decode(weights: Weights, settings: GenerationSettings): Promise<void> {
     const { memory, rows } = this;
-    rows.forEach((row, i) => {
-      this.indices[i] = i;
-      this.writeState(row, i);
-    });
-    this.uploadState(rows.length);
+    this.state.upload(rows, (_, i) => i);
     const count = rows.length;
     for (let step = 0; step < memory.drawn.length; step++) {
       const key = count * memory.drawn.length + step;
@@ -182,7 +151,7 @@ export class Sampler {
       }
       this.gpu.commands.submit();
     }
-    await this.collect(rows, memory.drawn.length, settings);
+    await this.state.collect(rows, memory.drawn.length, settings);
     let kept = 0;
     for (const row of rows) if (this.keep(row, settings)) rows[kept++] = row;
     rows.length = kept;
@@ -226,51 +195,6 @@ export class Sampler {
     head.logprobsOf(weights, memory.logits, token, count, temperature, results);
   }
 
-  private writeState(row: Row, i: number): void {
-    const { prompt, completion, key, cacheRow, sample } = row;
-    const drawn = completion.tokens.length;
-    const start = prompt.slot * this.memory.sizes.maxPromptTokens;
-    const end = start + prompt.request.prompt.length;
-    this.spans.set([start, end, cacheRow, cacheRow + drawn], i * 4);
-    this.draws.set([key[0], key[1], sample, drawn], i * 4);
-    this.ids[i] = completion.tokens[drawn - 1] ?? 0;
-  }
-
-  private uploadState(count: number): void {
-    const { gpu, memory } = this;
-    gpu.upload(memory.index, this.indices, 0, count);
-    gpu.upload(memory.spans, this.spans, 0, count * 4);
-    gpu.upload(memory.draws, this.draws, 0, count * 4);
-    gpu.upload(memory.ids, this.ids, 0, count);
-  }
-
-  /** Reads what the last `steps` draws gave and appends it to the completions, as far as they go on. */
-  private async collect(rows: readonly Row[], steps: number, settings: GenerationSettings) {
-    const { memory } = this;
-    const tensors: Tensor[] = [];
-    const arrays: (Float32Array | Uint32Array)[] = [];
-    for (let step = 0; step < steps; step++) {
-      const { token, logprob, entropy } = memory.drawn[step];
-      tensors.push(token, logprob, entropy);
-      arrays.push(
-        this.tokens[step].subarray(0, rows.length),
-        this.logprobs[step].subarray(0, rows.length),
-        this.entropies[step].subarray(0, rows.length),
-      );
-    }
-    await this.gpu.commands.read(tensors, arrays);
-    rows.forEach(({ completion }, i) => {
-      for (let step = 0; step < steps && !isDone(completion, settings); step++) {
-        const token = this.tokens[step][i];
-        completion.tokens.push(token);
-        completion.logprobs.push(this.logprobs[step][i]);
-        completion.entropies.push(this.entropies[step][i]);
-        completion.finished =
-          settings.stopIds.has(token) || (settings.isOver?.(completion.tokens) ?? false);
-      }
-    });
-  }
-
   /** Whether a row goes on; one that does not gives back its place, and its prompt's with the last. */
   private keep(row: Row, settings: GenerationSettings): boolean {
     if (!isDone(row.completion, settings)) return true;
@@ -278,10 +202,6 @@ export class Sampler {
     if (--row.prompt.readers === 0) this.freeSlots.push(row.prompt.slot);
     return false;
   }
-}
-
-function isDone({ finished, tokens }: Completion, { maxNewTokens }: GenerationSettings): boolean {
-  return finished || tokens.length >= maxNewTokens;
 }
 
 /** A completion that waits for a row, with what its siblings share. */
