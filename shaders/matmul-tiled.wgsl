@@ -2,10 +2,9 @@
 // and the strides are bound as there) for GPUs, where invocations of a workgroup share what they load:
 //
 //   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, _swiglu, as there)
-//   backward_input    dx[T, K] = dy[T, N] W[N, K]
-//   backward_weight   dW[N, K] += dy[T, N]^T x[T, K]
 //
 // Called by lib/model/ops/linear.ts where lib/model/ops/matmuls.ts says so; its tiles are there too.
+// matmul-tiled-backward.wgsl, which is put after this file, makes the products of the backward pass of its parts.
 //
 // A workgroup makes TILE_ROWS x 4 TILE_VECTORS outputs, and walks the contraction in steps of 4 DEPTH:
 // its invocations put both factors of a step into workgroup memory, and then each multiplies what its
@@ -47,9 +46,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<X>;              // [T, K]
 @group(0) @binding(3) var<storage, read_write> y: array<Y>;        // [T, y_stride]
 @group(0) @binding(4) var<storage, read> residual: array<vec4f>;   // [T, residual_stride]
-@group(0) @binding(5) var<storage, read> dy: array<vec4f>;         // [T, y_stride]
-@group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;   // [T, K]
-@group(0) @binding(7) var<storage, read_write> dw: array<vec4f>;   // [N, K]
 
 const GROUP_X: u32 = 8u;                  // invocations along the columns
 const GROUP_Y: u32 = 8u;                  // and along the rows
@@ -151,12 +147,6 @@ fn w_at(row: u32, at: u32) -> vec4f {
   return weight(start, at, weight_scale(start, at, k4));
 }
 
-fn dy_at(row: u32, at: u32) -> vec4f {
-  if (row >= params.rows || 4u * at >= params.outputs) { return vec4f(); }
-  let value = dy[(row * params.y_stride + params.y_column) / 4u + at];
-  return select(vec4f(), value, 4u * at + vec4u(0u, 1u, 2u, 3u) < vec4u(params.outputs));
-}
-
 fn x_block(row: u32, at: u32) -> mat4x4f {
   return mat4x4f(x_at(row, at), x_at(row + 1u, at), x_at(row + 2u, at), x_at(row + 3u, at));
 }
@@ -165,15 +155,7 @@ fn w_block(row: u32, at: u32) -> mat4x4f {
   return mat4x4f(w_at(row, at), w_at(row + 1u, at), w_at(row + 2u, at), w_at(row + 3u, at));
 }
 
-fn dy_block(row: u32, at: u32) -> mat4x4f {
-  return mat4x4f(dy_at(row, at), dy_at(row + 1u, at), dy_at(row + 2u, at), dy_at(row + 3u, at));
-}
-
-// Steps over a contraction of `length`.
-fn steps(length: u32) -> u32 { return (length + 4u * DEPTH - 1u) / (4u * DEPTH); }
-
 // Each round loads a step, multiplies the one before meanwhile, and stages what it has loaded.
-
 fn forward_tile(at: Place) -> Tile {
   var sum: Tile;
   var total: Tile;
@@ -204,36 +186,6 @@ fn contracted(step: u32, of_lane: u32, depth: u32) -> u32 {
   if (LANES == 1u) { return step * DEPTH + depth; }
   let i = step % of_lane * DEPTH + depth;
   return (i / 4u * LANES + step / of_lane) * 4u + i % 4u;
-}
-
-fn backward_input_tile(at: Place) -> Tile {
-  var sum: Tile;
-  let row = at.row + at.left_row;
-  let vector = at.vector + at.right_vector;
-  let count = steps(params.outputs);
-  for (var step = 0u; step <= count; step++) {
-    let l = dy_block(row, step * DEPTH + at.left_depth);
-    let r = w_block(4u * (step * DEPTH + at.right_depth), vector);
-    if (step > 0u) { multiply(&sum, (step - 1u) % 2u, at.lane); }
-    stage(step % 2u, at, l, r);
-    workgroupBarrier();
-  }
-  return sum;
-}
-
-fn backward_weight_tile(at: Place) -> Tile {
-  var sum: Tile;
-  let row = (at.row + at.left_row) / 4u;
-  let vector = at.vector + at.right_vector;
-  let count = steps(params.rows);
-  for (var step = 0u; step <= count; step++) {
-    let l = transpose(dy_block(4u * (step * DEPTH + at.left_depth), row));
-    let r = x_block(4u * (step * DEPTH + at.right_depth), vector);
-    if (step > 0u) { multiply(&sum, (step - 1u) % 2u, at.lane); }
-    stage(step % 2u, at, l, r);
-    workgroupBarrier();
-  }
-  return sum;
 }
 
 // Of y or a residual: where the vector `to` of outputs lies, in rows `stride` apart.
@@ -297,30 +249,5 @@ fn forward_swiglu(invocation: Invocation) {
   for (var i = 0u; i < OUTPUTS; i++) {
     let to = output(at, i);
     if (is_output(to)) { store(to, silu(kept(gate[i])) * kept(up[i])); }
-  }
-}
-
-@compute @workgroup_size(GROUP_X, GROUP_Y)
-fn backward_input(invocation: Invocation) {
-  let at = place(invocation);
-  var tile = backward_input_tile(at);
-  let k4 = params.inputs / 4u;
-  for (var i = 0u; i < OUTPUTS; i++) {
-    let to = output(at, i);
-    if (to.y < params.rows && to.x < k4) {
-      let before = select(vec4f(), dx[to.y * k4 + to.x], params.add == 1u);
-      dx[to.y * k4 + to.x] = before + params.scale * tile[i];
-    }
-  }
-}
-
-@compute @workgroup_size(GROUP_X, GROUP_Y)
-fn backward_weight(invocation: Invocation) {
-  let at = place(invocation);
-  var tile = backward_weight_tile(at);
-  let k4 = params.inputs / 4u;
-  for (var i = 0u; i < OUTPUTS; i++) {
-    let to = output(at, i);
-    if (to.y < params.outputs && to.x < k4) { dw[to.y * k4 + to.x] += tile[i]; }
   }
 }

@@ -2,6 +2,7 @@ import plainSource from "../../../shaders/matmul.wgsl" with { type: "text" };
 import lanesSource from "../../../shaders/matmul-lanes.wgsl" with { type: "text" };
 import matrixSource from "../../../shaders/matmul-matrix.wgsl" with { type: "text" };
 import tiledSource from "../../../shaders/matmul-tiled.wgsl" with { type: "text" };
+import tiledBackwardSource from "../../../shaders/matmul-tiled-backward.wgsl" with { type: "text" };
 import type { MatmulKernel, SubgroupMatrix, Variants } from "../../gpu/variants.ts";
 import type { Matrix } from "../matrix.ts";
 import type { Dtype } from "../precision.ts";
@@ -74,7 +75,7 @@ const plain: MatmulFamily = {
 const tiled: MatmulFamily = {
   name: "tiled",
   shader: "matmul-tiled",
-  source: tiledSource,
+  source: `${tiledSource}\n${tiledBackwardSource}`,
   tiles: [tiledTile(1, 1, 16, 4), tiledTile(8, 2, 8, 8)],
   limits: { invocations: 64, sharedBytes: 16384 },
   makes: () => true,
