@@ -5,7 +5,7 @@
 //   forward_chunk    the same of one chunk of keys, for attention.wgsl's forward_merge
 //
 // Called by lib/model/ops/attention-matrix.ts where lib/gpu/variants.ts says "matrix"; gradients are f32, with a
-// range that f16 has not, and stay with attention-tiled.wgsl. Needs chromium_experimental_subgroup_matrix.
+// range that f16 has not, and stay with attention-tiled-backward.wgsl. Needs chromium_experimental_subgroup_matrix.
 //
 // A workgroup owns TILE queries (token, head) that share a key-value head, and goes through their keys by
 // chunks: all scores of a chunk first, PIECE keys staged at a time; then the weights exp(score - largest),

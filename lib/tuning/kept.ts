@@ -2,12 +2,11 @@ import { z } from "zod";
 import packageJson from "../../package.json" with { type: "json" };
 import attentionSource from "../../shaders/attention.wgsl" with { type: "text" };
 import matrixSource from "../../shaders/attention-matrix.wgsl" with { type: "text" };
-import attentionSubgroupSource from "../../shaders/attention-subgroup.wgsl" with { type: "text" };
-import attentionTiledSource from "../../shaders/attention-tiled.wgsl" with { type: "text" };
 import type { FoundAdapter } from "../gpu/adapter.ts";
 import { readCached, writeCached } from "../gpu/cache.ts";
 import type { TuningTable } from "../gpu/variants.ts";
-import { withQueries } from "../model/ops/attention-tiled.ts";
+import { SUBGROUP_SOURCES } from "../model/ops/attention-subgroup.ts";
+import { TILED_SOURCES, withQueries } from "../model/ops/attention-tiled.ts";
 import { MATMUL_FAMILIES } from "../model/ops/matmuls.ts";
 import { WEIGHT_READERS } from "../model/ops/weights.ts";
 
@@ -25,8 +24,8 @@ export interface TunedFor {
 
 export function tunedFor({ name, driver }: Pick<FoundAdapter, "name" | "driver">): TunedFor {
   const families = MATMUL_FAMILIES.map(({ name, source, tiles }) => [name, source, tiles]);
-  const attention = [attentionSource, attentionTiledSource, attentionSubgroupSource, matrixSource];
-  const all = [families, WEIGHT_READERS, attention, withQueries("")];
+  const attention = [attentionSource, TILED_SOURCES, SUBGROUP_SOURCES, withQueries(matrixSource)];
+  const all = [families, WEIGHT_READERS, attention];
   const shaders = Bun.hash(JSON.stringify(all)).toString(16);
   return { adapter: name, driver, webgpu: packageJson.dependencies.webgpu, shaders };
 }

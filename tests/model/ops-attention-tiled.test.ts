@@ -2,16 +2,15 @@ import { describe, expect, test } from "bun:test";
 import { assemble, halvable } from "../../lib/gpu/wgsl.ts";
 import {
   attentionTile,
+  TILED_SOURCES,
   type TiledEntry,
   tileConstants,
   tileMemory,
-  withQueries,
 } from "../../lib/model/ops/attention-tiled.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
 import { attentionDifferences } from "../../lib/oracle/attention-layouts.ts";
 import { attention, splitAttention } from "../../lib/oracle/cases/attention.ts";
-import source from "../../shaders/attention-tiled.wgsl" with { type: "text" };
 import { tintErrors } from "../gpu/subgroup-matrix.ts";
 import { expectCase, testCases, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";
@@ -81,7 +80,8 @@ describe("the tiles of GPUs", () => {
         const constants = tileConstants(headDim, tile);
         const { GROUP_X, GROUP_Y, ROWS, COLUMNS } = constants;
         expect([GROUP_Y * ROWS, GROUP_X * COLUMNS]).toEqual([tile.tile, tile.block]);
-        const code = (halves: string[]) => assemble(withQueries(source), constants, halves);
+        const source = TILED_SOURCES[entry];
+        const code = (halves: string[]) => assemble(source, constants, halves);
         expect(await tintErrors(code([]), entry, memory)).toEqual([]);
         const halves = halvable(source).map(({ name }) => name);
         expect(await tintErrors(code(halves), entry, memory)).toEqual([]);

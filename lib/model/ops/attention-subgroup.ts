@@ -1,4 +1,8 @@
-import subgroupSource from "../../../shaders/attention-subgroup.wgsl" with { type: "text" };
+import forwardSource from "../../../shaders/attention-subgroup.wgsl" with { type: "text" };
+import backwardSource from "../../../shaders/attention-subgroup-backward.wgsl" with {
+  type: "text",
+};
+import tileSource from "../../../shaders/attention-subgroup-tile.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
 import type { Variants } from "../../gpu/variants.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "./attention.ts";
@@ -7,9 +11,15 @@ import { ceil, type Kernels, withMath } from "./kernels.ts";
 /** Queries, or keys, of a lane. */
 const MOST_ROWS = 4;
 
+/** The shaders, whole, by their entry points. */
+export const SUBGROUP_SOURCES = {
+  forward: withMath(`${tileSource}\n${forwardSource}`),
+  "backward_query backward_key": withMath(`${tileSource}\n${backwardSource}`),
+} as const;
+
 /**
- * shaders/attention-subgroup.wgsl: attention on CPUs that play GPU, but for decoding, where each query has keys
- * of its own, and backward_delta.
+ * shaders/attention-subgroup.wgsl and attention-subgroup-backward.wgsl: attention on CPUs that play GPU, but for
+ * decoding, where each query has keys of its own, and backward_delta.
  */
 export class SubgroupAttention {
   /** Queries, or keys, of a workgroup. */
@@ -28,18 +38,16 @@ export class SubgroupAttention {
     this.tile = lanes * rows;
     let slice = Math.min(subgroupSlice, headDim / 4);
     while ((headDim / 4) % slice > 0) slice--;
-    kernels.add(
-      "attention-subgroup",
-      withMath(subgroupSource),
-      "forward backward_query backward_key",
-      {
-        HEAD_DIM: headDim,
-        CHUNK: KEY_CHUNK,
-        LANES: lanes,
-        ROWS: rows,
-        SLICE: slice,
-      },
-    );
+    const constants = {
+      HEAD_DIM: headDim,
+      CHUNK: KEY_CHUNK,
+      LANES: lanes,
+      ROWS: rows,
+      SLICE: slice,
+    };
+    for (const [entries, source] of Object.entries(SUBGROUP_SOURCES)) {
+      kernels.add("attention-subgroup", source, entries, constants);
+    }
   }
 
   /** o[T, H, D] and lse[T, H]. */

@@ -1,5 +1,7 @@
 import queriesSource from "../../../shaders/attention-queries.wgsl" with { type: "text" };
-import tiledSource from "../../../shaders/attention-tiled.wgsl" with { type: "text" };
+import forwardSource from "../../../shaders/attention-tiled.wgsl" with { type: "text" };
+import backwardSource from "../../../shaders/attention-tiled-backward.wgsl" with { type: "text" };
+import blocksSource from "../../../shaders/attention-tiled-blocks.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "./attention.ts";
 import { ceil, type Kernels, withMath } from "./kernels.ts";
@@ -16,7 +18,7 @@ export interface AttentionTile {
   block: number;
 }
 
-/** Bytes of workgroup memory that an entry point of attention-tiled.wgsl declares, its activations in f32. */
+/** Bytes of workgroup memory that an entry point of the tiled shaders declares, its activations in f32. */
 export function tileMemory(entry: TiledEntry, headDim: number, { tile, block }: AttentionTile) {
   const row = 4 * (headDim + 4);
   const weights = 4 * block * (tile + 4);
@@ -46,7 +48,7 @@ function groupX(headDim: number, { tile, block }: AttentionTile): number {
   return x;
 }
 
-/** The constants of attention-tiled.wgsl for a tile. */
+/** The constants of attention-tiled-blocks.wgsl for a tile. */
 export function tileConstants(headDim: number, { tile, block }: AttentionTile) {
   const x = groupX(headDim, { tile, block });
   const y = Math.min(tile, INVOCATIONS / x);
@@ -64,7 +66,16 @@ export function tileConstants(headDim: number, { tile, block }: AttentionTile) {
 /** A shader with what it needs before it. */
 export const withQueries = (source: string) => withMath(`${queriesSource}\n${source}`);
 
-/** shaders/attention-tiled.wgsl: the attention of GPUs, but for backward_delta. */
+const withBlocks = (source: string) => withQueries(`${blocksSource}\n${source}`);
+
+/** The shader that has an entry point, whole. */
+export const TILED_SOURCES: Readonly<Record<TiledEntry, string>> = {
+  forward: withBlocks(forwardSource),
+  backward_query: withBlocks(backwardSource),
+  backward_key: withBlocks(backwardSource),
+};
+
+/** shaders/attention-tiled.wgsl and attention-tiled-backward.wgsl: the attention of GPUs, but for backward_delta. */
 export class TiledAttention {
   private readonly tiles: Readonly<Record<TiledEntry, AttentionTile>>;
 
@@ -73,12 +84,11 @@ export class TiledAttention {
     headDim: number,
     memory: number,
   ) {
-    const source = withQueries(tiledSource);
     const add = (entry: TiledEntry, name = "attention-tiled", rows?: number) => {
       const tile = attentionTile(entry, headDim, memory);
       const given = rows ? { ...tile, tile: Math.min(rows, tile.tile) } : tile;
       const entries = entry === "forward" ? "forward forward_chunk" : entry;
-      kernels.add(name, source, entries, tileConstants(headDim, given));
+      kernels.add(name, TILED_SOURCES[entry], entries, tileConstants(headDim, given));
       return tile;
     };
     this.tiles = {
