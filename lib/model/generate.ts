@@ -72,8 +72,9 @@ export class Sampler {
         admitted.push(row);
         next = waiting.next();
       }
+      // Decoding waits until no more can enter: a step takes hardly longer for many rows than for few.
       if (admitted.length > 0) await this.firstTokens(weights, fresh, admitted, settings);
-      if (this.rows.length > 0) await this.decode(weights, settings);
+      else await this.decode(weights, settings);
     }
     return results;
   }

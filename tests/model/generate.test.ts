@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, spyOn, test } from "bun:test";
 import { Gpu } from "../../lib/gpu/device.ts";
 import type { Completion } from "../../lib/model/completion.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
@@ -46,6 +46,17 @@ test("the same bits where long caches are split", async () => {
   expect(memory.keyChunks?.chunks).toBe(3);
   const split = new Sampler(gpu, decoder, memory);
   expect(await split.generate(weights, requests, settings)).toEqual(reference);
+});
+
+test("no step is decoded while more completions may enter", async () => {
+  const one = sampler(8, 8, 1); // has room for one prompt at a time beside its rows
+  const long = prompts[4].map((_, slot) => ({ prompt: prompts[4], samples: 1, slot }));
+  const drawn = spyOn(decoder.ops.sample, "forward");
+  await one.generate(weights, long, { ...settings, stopIds: new Set() });
+  const rows = drawn.mock.calls.map(([, count]) => count);
+  drawn.mockRestore();
+  expect(rows.slice(0, 7)).toEqual([1, 1, 1, 1, 1, 1, 1]);
+  expect(new Set(rows.slice(7))).toEqual(new Set([7]));
 });
 
 test("completions end at a stop token or at the limit, and differ", () => {
