@@ -14,7 +14,9 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (i < params.count) { output[i] = output[i] * params.factor + input[i] + f32(params.addend); }
 }
 @compute @workgroup_size(1)
-fn bare(@builtin(num_workgroups) groups: vec3u) { output[0] += f32(groups.x + groups.y + groups.z); }`;
+fn bare(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  if (all(group == vec3u())) { output[0] += f32(groups.x + groups.y + groups.z); }
+}`;
 
 const gpu = await testGpu();
 const { commands } = gpu;
