@@ -17,8 +17,8 @@ export interface Candidate {
 
 /** What can make a shape on an adapter. */
 export const candidatesFor = (gpu: Gpu, shape: MatmulShape): Candidate[] =>
-  MATMUL_FAMILIES.filter((family) => runsOn(gpu.device, family) && family.makes(shape)).flatMap(
-    (family) => family.tiles.map((tile) => ({ family, tile })),
+  MATMUL_FAMILIES.filter((family) => runsOn(gpu, family) && family.makes(shape)).flatMap((family) =>
+    family.tiles.map((tile) => ({ family, tile })),
   );
 
 /**

@@ -1,5 +1,5 @@
 import type { Gpu } from "../gpu/device.ts";
-import type { MatmulShape } from "../model/ops/matmuls.ts";
+import type { MatmulShape, Tile } from "../model/ops/matmuls.ts";
 import { linearBackward, linearForward } from "../oracle/cases/matrix.ts";
 import { rowClassDifferences } from "../oracle/row-classes.ts";
 import { runCase } from "../oracle/run-case.ts";
@@ -11,6 +11,7 @@ import { type Candidate, opsWith } from "./candidates.ts";
  */
 export class CandidateChecks {
   private readonly results = new Map<string, Promise<boolean>>();
+  private readonly failed = new Map<string, Set<Tile>>();
 
   constructor(
     private readonly gpu: Gpu,
@@ -19,17 +20,23 @@ export class CandidateChecks {
 
   pass(candidate: Candidate, shape: MatmulShape): Promise<boolean> {
     const { family, tile } = candidate;
-    const { product, format, dtype } = shape;
-    const key = [family.name, tile.name, product, format, dtype].join(" ");
+    const key = `${family.name} ${tile.name} ${kindOf(shape)}`;
     let result = this.results.get(key);
     if (!result) {
       result = this.problem(candidate, shape).then((problem) => {
-        if (problem) this.reject(`${key}: ${problem}; it is left out`);
-        return problem === null;
+        if (problem === null) return true;
+        this.reject(`${key}: ${problem}; it is left out`);
+        this.failed.set(kindOf(shape), this.rejected(shape).add(tile));
+        return false;
       });
       this.results.set(key, result);
     }
     return result;
+  }
+
+  /** The tiles that did not pass for products like this one. */
+  rejected(shape: MatmulShape): Set<Tile> {
+    return new Set(this.failed.get(kindOf(shape)));
   }
 
   private async problem(candidate: Candidate, shape: MatmulShape): Promise<string | null> {
@@ -59,3 +66,5 @@ export class CandidateChecks {
     return shares[entries[0]] > 0 ? "its bits are not those of the family's first tile" : null;
   }
 }
+
+const kindOf = ({ product, format, dtype }: MatmulShape) => `${product} ${format} ${dtype}`;

@@ -1,6 +1,7 @@
 import type { Variants } from "../gpu/variants.ts";
 import {
   builtInChoice,
+  MATMUL_FAMILIES,
   type MatmulChoice,
   type MatmulFamily,
   type MatmulShape,
@@ -43,21 +44,28 @@ export function fastestWay<Way>(times: readonly (readonly [Way, readonly number[
  * One family for all row classes of a shape, since families may add in different orders, and then a tile of
  * it for each class. The family is the fastest by its best tiles, and a class counts as much as another, as
  * a table outlives the run that measured it.
- * Classes that were not measured get the family's built-in tile.
+ * Classes that were not measured get the family's built-in tile, or, if that is among the `rejected`, the next
+ * smaller one that is not, or else the smallest. If all are, the built-in choice stays: there is nothing else.
  */
 export function chooseMatmul(
   variants: Pick<Variants, "matmul" | "tiles">,
   shape: MatmulShape,
   timings: readonly Timing[],
+  rejected: ReadonlySet<Tile> = new Set(),
 ): MatmulChoice {
   const builtIn = builtInChoice(variants, shape);
+  const isLeft = (tile: Tile) => !rejected.has(tile);
   const classes = [...new Set(timings.map(({ rowClass }) => rowClass))];
   const fastest = (family: MatmulFamily, rowClass: number) =>
     timings
       .filter((timing) => timing.family === family && timing.rowClass === rowClass)
       .reduce<Timing | null>((a, b) => (a && a.seconds <= b.seconds ? a : b), null);
-  const families = new Set([builtIn.family, ...timings.map(({ family }) => family)]);
-  const times = Array.from(families, (family): [MatmulFamily, number[]] => [
+  // The first two make everything everywhere, and stand in where the built-in family is rejected.
+  const measured = timings.map(({ family }) => family);
+  const families = new Set([builtIn.family, ...measured, ...MATMUL_FAMILIES.slice(0, 2)]);
+  const usable = [...families].filter(({ tiles }) => tiles.some(isLeft));
+  if (usable.length === 0) return builtIn;
+  const times = usable.map((family): [MatmulFamily, number[]] => [
     family,
     classes.map((rowClass) => fastest(family, rowClass)?.seconds ?? Number.POSITIVE_INFINITY),
   ]);
@@ -65,7 +73,7 @@ export function chooseMatmul(
   const usual = parseChoice(`${family.name} ${variants.tiles[family.name]}`) as MatmulChoice;
   const tiles = ROW_CLASSES.map((_, rowClass) => {
     const best = fastest(family, rowClass);
-    const tile = usual.tiles[rowClass];
+    const tile = leftTile(family, usual.tiles[rowClass], isLeft);
     const now = timings.find(
       (timing) =>
         timing.family === family && timing.rowClass === rowClass && timing.tile.name === tile.name,
@@ -74,4 +82,9 @@ export function chooseMatmul(
     return best.tile;
   });
   return { family, tiles };
+}
+
+function leftTile({ tiles }: MatmulFamily, usual: Tile, isLeft: (tile: Tile) => boolean): Tile {
+  const upToUsual = tiles.slice(0, tiles.indexOf(usual) + 1);
+  return upToUsual.findLast(isLeft) ?? tiles.find(isLeft) ?? usual;
 }

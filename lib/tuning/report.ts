@@ -21,7 +21,7 @@ const SHOWN = 8;
 /** The table in force on an adapter, in a few lines. */
 export function keptLines(gpu: Gpu): string[] {
   const { path, table } = new KeptTuning(tunedFor(gpu.found)).read();
-  const entries = Object.entries(knownChoices(table, gpu.device));
+  const entries = Object.entries(knownChoices(table, gpu));
   if (path === null || entries.length === 0) {
     return [gpu.isSoftware ? "no: by rlexplore gpu --tune alone" : "on first use of a model"];
   }
@@ -51,11 +51,12 @@ export async function tuneAdapter(
   print(`\nattention of ${settings.model}, in milliseconds; * is chosen`);
   const tuned = await searchAttention(gpu, attention, print);
   for (const line of attentionLines(tuned)) print(line);
-  const found = { [attentionKey(attention)]: formatAttention(tuned.choice) };
+  const found: Record<string, string> = {};
+  if (tuned.times.length > 0) found[attentionKey(attention)] = formatAttention(tuned.choice);
   print(`\n${products.length} matrix products, in GFLOP/s by rows; * is chosen`);
   await searchMatmuls(gpu, products, Number.POSITIVE_INFINITY, print, (tuned) => {
     for (const line of shapeLines(tuned)) print(line);
-    found[shapeKey(tuned.shape)] = formatChoice(tuned.choice);
+    if (tuned.timings.length > 0) found[shapeKey(tuned.shape)] = formatChoice(tuned.choice);
   });
   const path = new KeptTuning(tunedFor(gpu.found)).add(found);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);

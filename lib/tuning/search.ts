@@ -30,7 +30,8 @@ const MOST_SECONDS = { software: 5, hardware: 0.5 };
 /**
  * Measures what makes products of these shapes, and chooses. Ways that give wrong sums, or other bits than
  * their family's first tile, are left out and told to `reject`.
- * @param seconds after which the shapes that are left keep their built-in choice
+ * @param seconds after which the shapes that are left have no timings, and keep their built-in choice unless it
+ *   was left out
  */
 export async function searchMatmuls(
   gpu: Gpu,
@@ -49,7 +50,7 @@ export async function searchMatmuls(
       timings = await measureShape(gpu, shape, checks, isLate);
     });
     if (complaint) reject(`${shapeKey(shape)} cannot be measured: ${complaint}`);
-    const choice = chooseMatmul(gpu.variants, shape, timings);
+    const choice = chooseMatmul(gpu.variants, shape, timings, checks.rejected(shape));
     tuned.push({ shape, timings, choice });
     onShape(tuned[tuned.length - 1]);
   }

@@ -3,6 +3,7 @@ import type { TuningTable } from "../gpu/variants.ts";
 import {
   attentionChoice,
   attentionKey,
+  attentionRunsOn,
   formatAttention,
   parseAttention,
 } from "../model/ops/attention-choice.ts";
@@ -12,14 +13,14 @@ import type { KernelShapes } from "../policy/kernel-shapes.ts";
 export const isAttention = (key: string) => key.startsWith("attention ");
 
 /** The entries of a table, read from a file, that name kernels there are and a device can run. */
-export function knownChoices(table: unknown, device: GPUDevice): TuningTable {
+export function knownChoices(table: unknown, gpu: Gpu): TuningTable {
   const isKnown = (key: string, text: string) => {
     if (isAttention(key)) {
-      const memory = parseAttention(text)?.attentionMemory ?? 0;
-      return parseAttention(text) && memory <= device.limits.maxComputeWorkgroupStorageSize;
+      const choice = parseAttention(text);
+      return choice && attentionRunsOn(gpu, choice);
     }
     const choice = parseChoice(text);
-    return choice && runsOn(device, choice.family);
+    return choice && runsOn(gpu, choice.family);
   };
   const entries = Object.entries(table ?? {}).filter(
     ([key, text]) => typeof text === "string" && isKnown(key, text),

@@ -40,7 +40,7 @@ export const tuneFor =
   async (shapes) => {
     const forced = { matmul: requestedMatmul(), attention: requestedAttention() };
     for (const [op, kernel] of Object.entries(forced)) {
-      if (kernel) note(`${op}: ${kernel} everywhere, as RLEXPLORE_${op.toUpperCase()} says`);
+      if (kernel) note(`${op}: ${kernel} wherever it can, as RLEXPLORE_${op.toUpperCase()} says`);
     }
     const isFree = (key: string) => !(isAttention(key) ? forced.attention : forced.matmul);
     const table = await tableFor(gpu, wish, shapes, isFree, note);
@@ -56,17 +56,18 @@ async function tableFor(
   note: Note,
 ): Promise<TuningTable> {
   if (begun?.adapter?.name === gpu.found.name) {
-    const known = knownChoices(begun.tuning, gpu.device);
+    const known = knownChoices(begun.tuning, gpu);
     const unknown = Object.keys(begun.tuning ?? {}).length - Object.keys(known).length;
     if (unknown > 0) {
-      note(`${unknown} kernels of the run are not there any more: it goes on with other rounding`);
+      const lost = `${unknown} kernels of the run are not there any more, or not on this device`;
+      note(`${lost}: it goes on with other rounding`);
     }
     return known;
   }
   if (begun) note(`begun on ${begun.adapter?.name}: the run goes on with other rounding`);
   if (noTune) return {};
   const kept = new KeptTuning(tunedFor(gpu.found));
-  const table = knownChoices(kept.read().table, gpu.device);
+  const table = knownChoices(kept.read().table, gpu);
   if (gpu.isSoftware) return table;
   const isMissing = (key: string) => table[key] === undefined && isFree(key);
   const products = shapes.products.filter((shape) => isMissing(shapeKey(shape)));
@@ -74,18 +75,21 @@ async function tableFor(
   if (products.length === 0 && !attention) return table;
   const began = performance.now();
   const found: Record<string, string> = {};
+  const unmeasured: Record<string, string> = {}; // not kept: a later run has time for them
   if (attention) {
     const seconds = SEARCH_SECONDS / 2;
-    const { choice } = await searchAttention(gpu, attention, note, { seconds });
-    found[attentionKey(attention)] = formatAttention(choice);
+    const { times, choice } = await searchAttention(gpu, attention, note, { seconds });
+    (times.length > 0 ? found : unmeasured)[attentionKey(attention)] = formatAttention(choice);
   }
   const left = SEARCH_SECONDS - (performance.now() - began) / 1000;
-  for (const { shape, choice } of await searchMatmuls(gpu, products, left, note)) {
-    found[shapeKey(shape)] = formatChoice(choice);
+  for (const { shape, timings, choice } of await searchMatmuls(gpu, products, left, note)) {
+    (timings.length > 0 ? found : unmeasured)[shapeKey(shape)] = formatChoice(choice);
   }
   const path = kept.add(found);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   const where = path ? `kept in ${path}` : "not kept: no cache folder can be written";
-  note(`tuned for ${gpu.found.name} (--no-tune does without): ${seconds} s, ${where}`);
-  return { ...table, ...found };
+  const later = Object.keys(unmeasured).length;
+  const rest = later > 0 ? `; ${later} shapes are left for later runs` : "";
+  note(`tuned for ${gpu.found.name} (--no-tune does without): ${seconds} s, ${where}${rest}`);
+  return { ...table, ...found, ...unmeasured };
 }

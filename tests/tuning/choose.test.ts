@@ -1,6 +1,11 @@
 import { expect, test } from "bun:test";
 import { chooseVariants } from "../../lib/gpu/variants.ts";
-import { formatChoice, MATMUL_FAMILIES, type MatmulShape } from "../../lib/model/ops/matmuls.ts";
+import {
+  formatChoice,
+  MATMUL_FAMILIES,
+  type MatmulShape,
+  type Tile,
+} from "../../lib/model/ops/matmuls.ts";
 import { chooseMatmul, type Timing } from "../../lib/tuning/choose.ts";
 import { shapeLines } from "../../lib/tuning/report.ts";
 
@@ -18,12 +23,13 @@ function timed(name: string, seconds: (number | null)[]): Timing[] {
   );
 }
 
-const choose = (ways: Record<string, (number | null)[]>) =>
+const choose = (ways: Record<string, (number | null)[]>, rejected?: Set<Tile>) =>
   formatChoice(
     chooseMatmul(
       variants,
       shape,
       Object.entries(ways).flatMap(([name, seconds]) => timed(name, seconds)),
+      rejected,
     ),
   );
 
@@ -62,6 +68,16 @@ test("row classes that were not measured get the family's built-in tile", () => 
   expect(choose({ ...ways, "tiled 64x64": [null, null, null, 3, 1] })).toBe(
     "tiled 16x16 16x16 16x16 16x16 64x64",
   );
+});
+
+test("a tile that was rejected is never chosen, also where nothing was measured", () => {
+  const [plain, tiled] = MATMUL_FAMILIES.map(({ tiles }) => tiles);
+  const ways = { "plain 8x16": [null, null, null, 9, 9], "plain 16x16": [null, null, null, 2, 3] };
+  expect(choose(ways, new Set(plain.slice(0, 1)))).toBe("plain 8x16 8x16 8x16 16x16 16x16");
+  expect(choose({}, new Set(plain.slice(0, 2)))).toBe("plain 16x16");
+  expect(choose({}, new Set(plain))).toBe("tiled 16x16 16x16 16x16 64x64 64x64");
+  expect(choose({}, new Set([...plain, tiled[1]]))).toBe("tiled 16x16");
+  expect(choose({}, new Set([...plain, ...tiled]))).toBe("plain 4x8"); // there is nothing else
 });
 
 test("the rates of a shape, with what was chosen", () => {

@@ -93,6 +93,9 @@ test("a run goes on with its own table, whatever is kept", async () => {
   expect(await inForce({ noTune: true, begun: own })).toEqual(expected);
 });
 
+const lostTwo =
+  "2 kernels of the run are not there any more, or not on this device: it goes on with other rounding";
+
 test("... unless on another adapter, or in a version that has other kernels", async () => {
   const elsewhere = { adapter: { name: "NVIDIA H100" }, tuning: wanted };
   expect(await inForce({ noTune: false, begun: elsewhere })).toEqual({
@@ -103,8 +106,24 @@ test("... unless on another adapter, or in a version that has other kernels", as
   const older = { adapter: { name: gpu.found.name }, tuning };
   expect(await inForce({ noTune: false, begun: older })).toEqual({
     table: builtIn,
-    notes: ["2 kernels of the run are not there any more: it goes on with other rounding"],
+    notes: [lostTwo],
   });
+  const { device } = gpu;
+  const features = new Set([...device.features, "chromium-experimental-subgroup-matrix"]);
+  features.delete("subgroups");
+  const bare = Object.create(device, { features: { value: features } });
+  const without: Gpu = Object.create(gpu, {
+    device: { value: bare },
+    variants: { value: { ...variants, subgroupMatrix: null } },
+  });
+  for (const way of ["subgroup", "matrix 16384"]) {
+    const tuning = { [keys[0]]: "matrix 16x16", [attentionKey(heads)]: way };
+    const moved = { adapter: { name: gpu.found.name }, tuning };
+    expect(await inForce({ noTune: false, begun: moved }, without)).toEqual({
+      table: builtIn,
+      notes: [lostTwo],
+    });
+  }
 });
 
 test("RLEXPLORE_MATMUL comes before every table", async () => {
@@ -112,7 +131,7 @@ test("RLEXPLORE_MATMUL comes before every table", async () => {
   process.env.RLEXPLORE_MATMUL = variants.matmul;
   const { table, notes } = await inForce({ noTune: false });
   expect(table).toEqual(builtIn);
-  expect(notes).toEqual([`matmul: ${variants.matmul} everywhere, as RLEXPLORE_MATMUL says`]);
+  expect(notes).toEqual([`matmul: ${variants.matmul} wherever it can, as RLEXPLORE_MATMUL says`]);
 });
 
 test("a GPU is tuned on first use, and then no more", async () => {
@@ -135,6 +154,20 @@ test("a GPU is tuned on first use, and then no more", async () => {
   const again: string[] = [];
   expect(await tune(again)).toEqual(table);
   expect(again).toEqual([]);
+});
+
+test("what cannot be measured is in the run's table, and tried again by the next run", async () => {
+  const hardware: Gpu = Object.create(gpu, {
+    isSoftware: { value: false },
+    attempt: { value: async () => "no" },
+  });
+  for (const _ of ["first", "next"]) {
+    const { table, notes } = await inForce({ noTune: false }, hardware);
+    expect(table).toEqual(builtIn);
+    expect(notes.filter((note) => note.includes("cannot be measured: no")).length).toBe(2);
+    expect(notes.at(-1)).toEndWith("; 3 shapes are left for later runs");
+    expect(new KeptTuning(tunedFor(gpu.found)).read().table).toEqual({});
+  }
 });
 
 test("what the time does not reach stays as it is", async () => {
@@ -199,7 +232,7 @@ test("attention is in the table too", async () => {
   process.env.RLEXPLORE_ATTENTION = variants.attention;
   expect(await inForce({ noTune: false })).toEqual({
     table: builtIn,
-    notes: [`attention: ${variants.attention} everywhere, as RLEXPLORE_ATTENTION says`],
+    notes: [`attention: ${variants.attention} wherever it can, as RLEXPLORE_ATTENTION says`],
   });
   // smaller than any of them, or none
   const begun = {

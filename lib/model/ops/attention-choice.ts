@@ -1,3 +1,4 @@
+import type { Gpu } from "../../gpu/device.ts";
 import type { SubgroupMatrix, TuningTable, Variants } from "../../gpu/variants.ts";
 import type { Dtype } from "../precision.ts";
 import type { HeadShape } from "./attention.ts";
@@ -26,6 +27,16 @@ export function parseAttention(text: string): Partial<AttentionChoice> | undefin
   const [, name, memory] = /^(tiled|matrix) (\d+)$/.exec(text) ?? [];
   if (memory === undefined) return undefined;
   return { attention: name === "matrix" ? "matrix" : "tiled", attentionMemory: Number(memory) };
+}
+
+/** Whether an adapter can compute attention in this way at all. */
+export function attentionRunsOn(
+  { device, variants }: Pick<Gpu, "device" | "variants">,
+  { attention, attentionMemory = 0 }: Partial<AttentionChoice>,
+): boolean {
+  if (attention === "subgroup") return device.features.has("subgroups");
+  if (attention === "matrix" && !variants.subgroupMatrix) return false;
+  return attentionMemory <= device.limits.maxComputeWorkgroupStorageSize;
 }
 
 /** How attention of a shape is computed on an adapter with these variants. */

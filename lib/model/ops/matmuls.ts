@@ -3,6 +3,7 @@ import lanesSource from "../../../shaders/matmul-lanes.wgsl" with { type: "text"
 import matrixSource from "../../../shaders/matmul-matrix.wgsl" with { type: "text" };
 import tiledSource from "../../../shaders/matmul-tiled.wgsl" with { type: "text" };
 import tiledBackwardSource from "../../../shaders/matmul-tiled-backward.wgsl" with { type: "text" };
+import type { Gpu } from "../../gpu/device.ts";
 import type { MatmulKernel, SubgroupMatrix, Variants } from "../../gpu/variants.ts";
 import type { Matrix } from "../matrix.ts";
 import type { Dtype } from "../precision.ts";
@@ -179,11 +180,20 @@ function matrixConstants({ constants }: Tile, { M, N, K, shallow }: SubgroupMatr
 export const constantsOf = (family: MatmulFamily, tile: Tile, { subgroupMatrix }: Variants) =>
   family === matrix && subgroupMatrix ? matrixConstants(tile, subgroupMatrix) : tile.constants;
 
-/** Whether a device can run the family at all. */
-export const runsOn = ({ features, limits }: GPUDevice, { feature, limits: needs }: MatmulFamily) =>
-  (feature === undefined || features.has(feature)) &&
-  needs.invocations <= limits.maxComputeInvocationsPerWorkgroup &&
-  needs.sharedBytes <= limits.maxComputeWorkgroupStorageSize;
+/** Whether an adapter can run the family at all. */
+export function runsOn(
+  { device, variants }: Pick<Gpu, "device" | "variants">,
+  family: MatmulFamily,
+) {
+  const { feature, limits: needs } = family;
+  const { features, limits } = device;
+  return (
+    (feature === undefined || features.has(feature)) &&
+    (family !== matrix || variants.subgroupMatrix !== null) &&
+    needs.invocations <= limits.maxComputeInvocationsPerWorkgroup &&
+    needs.sharedBytes <= limits.maxComputeWorkgroupStorageSize
+  );
+}
 
 /** The name under which the kernels of a family are compiled with a tile. */
 export const matmulName = ({ shader }: MatmulFamily, { name }: Tile) => `${shader}-${name}`;
