@@ -62,6 +62,9 @@ export class Gpu implements Allocator {
         `${found.name} has no subgroup matrices of f16; RLEXPLORE_MATMUL=tiled does without`,
       );
     }
+    if (matmul === "lanes" && !device.features.has("subgroups")) {
+      throw new UserError(`${found.name} has no subgroups; RLEXPLORE_MATMUL=tiled does without`);
+    }
     this.variants = {
       ...variants,
       matmul: matmul ?? variants.matmul,
