@@ -1,4 +1,5 @@
 import { MEMORY_PARTS, type MemoryPart, type MemoryPlanner } from "./gpu/memory.ts";
+import { MOST_SPLIT_QUERIES } from "./gpu/variants.ts";
 import { baseFormats } from "./model/base-formats.ts";
 import { type ModelConfig, tensorShapes } from "./model/config.ts";
 import type { ModelFolder } from "./model/folder.ts";
@@ -33,7 +34,7 @@ export const ASSUMED_LIMITS: AdapterLimits = {
   bindingLimit: 2 ** 30,
   bufferLimit: 2 ** 30,
   alignment: 256,
-  variants: { readEvery: 8 },
+  variants: { readEvery: 8, splitQueries: MOST_SPLIT_QUERIES },
 };
 
 /** One way to train: everything, or adapters. */

@@ -1,4 +1,5 @@
 import type { Tensor } from "../../lib/gpu/memory.ts";
+import { allocateKeyChunks } from "../../lib/model/ops/attention.ts";
 import { causalSpans, type ModelShape } from "../shapes.ts";
 import type { KernelCase, Space } from "./kernel.ts";
 
@@ -55,7 +56,10 @@ export const decodingAttention = (
     const [q, o] = [query(), query()];
     const lse = space.tensor("lse", rows * heads);
     const tensors = { spans: space.indices("spans", spans), q, k, v, o, lse };
-    const record = () => space.ops.attention.forward(tensors, rows, model, { isDecoding: true });
+    const { splitQueries } = space.gpu.variants;
+    const keyChunks = allocateKeyChunks(space, model, rows, context, splitQueries);
+    const step = { isDecoding: true, keyChunks };
+    const record = () => space.ops.attention.forward(tensors, rows, model, step);
     const operations = 4 * rows * context * heads * headDim;
     return { operations, reads: [q, k, v], writes: [o], record };
   },

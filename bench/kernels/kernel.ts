@@ -1,7 +1,7 @@
 import { Random } from "../../lib/data/random.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { bestSeconds, type Ceilings } from "../../lib/gpu/measure.ts";
-import type { Tensor } from "../../lib/gpu/memory.ts";
+import type { MemoryPart, Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { type Dtype, elementBytes } from "../../lib/model/precision.ts";
@@ -44,6 +44,13 @@ export class Space {
     this.ops = new Ops(gpu, headDim);
     const random = new Random(1);
     this.noise = Float32Array.from({ length: 1 << 18 }, () => random.float() - 0.5);
+  }
+
+  /** What need not be filled. */
+  allocate(part: MemoryPart, name: string, length: number): Tensor {
+    const tensor = this.gpu.allocate(part, name, length);
+    this.tensors.push(tensor);
+    return tensor;
   }
 
   /** Uniform in +-1/2, the same numbers again and again: zeros would draw less power, and run faster. */

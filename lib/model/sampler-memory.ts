@@ -14,6 +14,8 @@ export interface SamplerSizes extends ActivationOptions {
   maxNewTokens: number;
   /** Decoding steps between two looks at the drawn tokens. */
   readEvery: number;
+  /** Queries whose keys attention may split, as the adapter's variants have it; by default as many as any has. */
+  splitQueries?: number;
 }
 
 /** Caches and state of a sampler. */
@@ -54,7 +56,7 @@ export class SamplerMemory {
     }));
     const heads = { heads: config.numHeads, headDim: config.headDim };
     const maxKeys = maxPromptTokens + maxNewTokens + readEvery;
-    this.keyChunks = allocateKeyChunks(alloc, heads, rows, maxKeys);
+    this.keyChunks = allocateKeyChunks(alloc, heads, rows, maxKeys, sizes.splitQueries);
     const make = (name: string, length = rows) => alloc.allocate("buffers", name, length);
     this.logits = make("logits", rows * logitsStride(config.vocabSize));
     this.promptIds = make("prompt ids", this.maxTokens);

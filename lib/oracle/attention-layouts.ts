@@ -103,7 +103,8 @@ export async function attentionDifferences(
   const inputs = { q: queries, ...cache };
   const isDecoding = true;
   const decoded = await forward(others, inputs, cacheSpans.flat(), { isDecoding });
-  const keyChunks = allocateKeyChunks(gpu, shape, lasts.length, CACHE_ROWS);
+  const { splitQueries } = gpu.variants;
+  const keyChunks = allocateKeyChunks(gpu, shape, lasts.length, CACHE_ROWS, splitQueries);
   const split = await forward(others, inputs, cacheSpans.flat(), { isDecoding, keyChunks });
   if (keyChunks) made.push(keyChunks.partials);
   // Alone: the same, one token at a time.
@@ -116,7 +117,7 @@ export async function attentionDifferences(
     differing.split += count(rowOf(split, i, lasts.length));
     differing.alone += count(alone);
   }
-  for (const { buffer } of made) buffer.destroy();
+  gpu.free(made);
   const outputs = among.flat().length;
   return {
     decoding: differing.decoding / outputs,

@@ -25,7 +25,7 @@ export function kernelShapes(
   lora: LoraConfig | null,
 ): KernelShapes {
   const plan = new MemoryPlanner(limits.bindingLimit, limits.bufferLimit, limits.alignment);
-  const memory = new PolicyMemory(plan, config, needs, limits.variants.readEvery, lora);
+  const memory = new PolicyMemory(plan, config, needs, limits.variants, lora);
   const { dtype = "f32", learning } = needs;
   const shapes = new Map<string, MatmulShape>();
   const add = (product: Product, { rows: N, columns: K, format }: Matrix, dtype: Dtype) => {

@@ -13,11 +13,14 @@ import { SamplerMemory, type SamplerSizes } from "../model/sampler-memory.ts";
 import { loraOf } from "../settings/shared.ts";
 import type { TrainSettings } from "../settings/training.ts";
 
+/** What of an adapter's variants decides how much memory sampling takes. */
+type SamplerVariants = Pick<Variants, "readEvery" | "splitQueries">;
+
 /** What a run will ask of the model; each part left out costs no memory. */
 export interface PolicyNeeds {
   /** What weights, activations and KV cache are stored in; f32 by default. */
   dtype?: Dtype;
-  sampling?: Omit<SamplerSizes, "promptSlots" | "readEvery"> & {
+  sampling?: Omit<SamplerSizes, "promptSlots" | keyof SamplerVariants> & {
     /** Completions of a question: rows that share a prompt. */
     samplesPerPrompt: number;
   };
@@ -83,7 +86,7 @@ export class PolicyMemory {
     alloc: Allocator,
     config: ModelConfig,
     needs: PolicyNeeds,
-    readEvery: number,
+    { readEvery, splitQueries }: SamplerVariants,
     lora: LoraConfig | null,
   ) {
     const { dtype = "f32", sampling, learning } = needs;
@@ -116,7 +119,7 @@ export class PolicyMemory {
       const { rows, samplesPerPrompt, maxPromptTokens, maxNewTokens } = sampling;
       // One more than full groups need, so that a straggler does not keep the next group waiting.
       const promptSlots = Math.ceil(rows / Math.min(samplesPerPrompt, rows)) + 1;
-      const lengths = { maxPromptTokens, maxNewTokens, readEvery };
+      const lengths = { maxPromptTokens, maxNewTokens, readEvery, splitQueries };
       const sizes = { rows, promptSlots, ...lengths, loraRank, dtype };
       this.sampler = new SamplerMemory(alloc, config, sizes);
       positions = Math.max(positions, maxPromptTokens + maxNewTokens + readEvery);
@@ -128,7 +131,7 @@ export class PolicyMemory {
 /** What of an adapter decides how memory is laid out: a GPU, or what one is assumed to offer. */
 export interface AdapterLimits
   extends Pick<Allocator, "bindingLimit" | "bufferLimit" | "alignment"> {
-  variants: Pick<Variants, "readEvery">;
+  variants: SamplerVariants;
 }
 
 /** Counts what a run would allocate. `lora` are the adapters that the model has or gets. */
@@ -139,7 +142,7 @@ export function planMemory(
   lora: LoraConfig | null = needs.learning?.lora ?? null,
 ): MemoryPlanner {
   const plan = new MemoryPlanner(limits.bindingLimit, limits.bufferLimit, limits.alignment);
-  new PolicyMemory(plan, config, needs, limits.variants.readEvery, lora);
+  new PolicyMemory(plan, config, needs, limits.variants, lora);
   return plan;
 }
 

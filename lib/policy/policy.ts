@@ -90,7 +90,7 @@ export class Policy {
     report(plan);
     const shapes = kernelShapes(model.config, gpu, needs, lora);
     const tuning = await tune(shapes);
-    const memory = new PolicyMemory(gpu, model.config, needs, gpu.variants.readEvery, lora);
+    const memory = new PolicyMemory(gpu, model.config, needs, gpu.variants, lora);
     const policy = new Policy(gpu, model, memory, needs, shapes, tuning);
     if (model.tensors.size > 0) await policy.load(memory.weights, model.tensors);
     if (memory.reference) {

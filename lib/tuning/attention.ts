@@ -1,6 +1,7 @@
 import type { Gpu } from "../gpu/device.ts";
 import { bestSeconds } from "../gpu/measure.ts";
 import type { ElementBytes, Tensor } from "../gpu/memory.ts";
+import { allocateKeyChunks } from "../model/ops/attention.ts";
 import {
   type AttentionChoice,
   type AttentionShape,
@@ -111,10 +112,14 @@ async function secondsOf(gpu: Gpu, ops: Ops, shape: AttentionShape): Promise<num
   gpu.upload(last_query, seenUntil);
   const lasts = Array.from({ length: completions }, (_, i) => (i + 2) * length - 1);
   gpu.upload(ends, Uint32Array.from(lasts.flatMap((t) => [...packed.subarray(4 * t, 4 * t + 4)])));
+  const { splitQueries } = gpu.variants;
+  const keyChunks = allocateKeyChunks(gpu, shape, completions, 2 * length, splitQueries);
+  if (keyChunks) made.push(keyChunks.partials);
   const work: Record<(typeof ATTENTION_WORK)[number], () => void> = {
     decoding: () =>
       ops.attention.forward({ spans: ends, q, k, v, o, lse }, completions, shape, {
         isDecoding: true,
+        keyChunks,
       }),
     forward: () => ops.attention.forward({ spans, q, k, v, o, lse }, tokens, shape),
     backward: () => {

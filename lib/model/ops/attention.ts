@@ -27,16 +27,20 @@ export interface KeyChunks {
   chunks: number;
 }
 
-/** Memory for splitting up to `keys` keys of each of `rows` tokens in decoding, if they are more than a chunk. */
+/**
+ * Memory for splitting up to `keys` keys of each of `rows` tokens in decoding, if they are more than a chunk.
+ * @param splitQueries of the adapter's variants
+ */
 export function allocateKeyChunks(
-  alloc: Allocator,
+  alloc: Pick<Allocator, "allocate">,
   { heads, headDim }: Pick<HeadShape, "heads" | "headDim">,
   rows: number,
   keys: number,
+  splitQueries = MOST_SPLIT_QUERIES,
 ): KeyChunks | undefined {
   const chunks = ceil(keys, KEY_CHUNK);
   if (chunks < 2) return undefined;
-  const queries = Math.min(rows * heads, MOST_SPLIT_QUERIES);
+  const queries = Math.min(rows * heads, splitQueries);
   const length = queries * chunks * (headDim + 4);
   return { partials: alloc.allocate("activations", "attention by chunks", length), chunks };
 }
