@@ -5,7 +5,7 @@ import { describeVariants } from "./gpu/variants.ts";
 import { Ops } from "./model/ops.ts";
 import { matmulRate } from "./model/rates.ts";
 import { formatBytes } from "./policy/memory-plan.ts";
-import { openGpu } from "./policy/policy.ts";
+import { closeGpu, openGpu } from "./policy/policy.ts";
 import { versions } from "./run/versions.ts";
 import { type KernelCheck, selfTest } from "./self-test.ts";
 import type { GpuSettings } from "./settings/measuring.ts";
@@ -33,7 +33,7 @@ export async function gpuReport(settings: GpuSettings): Promise<void> {
       }
     }
   } finally {
-    gpu.destroy();
+    await closeGpu(gpu);
   }
 }
 

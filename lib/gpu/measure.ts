@@ -72,6 +72,6 @@ export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
     });
     matrixFlops = (4 * 16 * M * N * K * rounds * groups) / time;
   }
-  for (const { buffer } of [from, to]) buffer.destroy();
+  gpu.free([from, to]);
   return { flops, matrixFlops, bandwidth };
 }
