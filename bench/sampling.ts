@@ -53,8 +53,7 @@ export async function samplingRates(
 ) {
   const samples = Math.min(GROUP, batch);
   const groups = batch / samples;
-  // so many tokens the first rows have when the last are admitted
-  const length = groups * gpu.variants.readEvery + steps;
+  const length = 1 + steps; // the first comes of the prompt, and all rows have it before any is decoded
   const sampling = {
     rows: batch,
     samplesPerPrompt: samples,

@@ -1,9 +1,9 @@
 """Steps of TRL's GRPOTrainer, timed: bench/trl.ts describes them as JSON on standard input, and reads the
 seconds of each step as JSON from the last line of standard output.
 
-    python3 -m venv /tmp/trl
-    /tmp/trl/bin/pip install trl==1.16.0 transformers==5.23.0 torch==2.13.0 datasets==5.2.0 accelerate==1.15.0
-    RLEXPLORE_PYTHON=/tmp/trl/bin/python npm run bench -- trl
+    python3 -m venv venv
+    venv/bin/pip install trl==1.16.0 transformers==5.23.0 torch==2.13.0 datasets==5.2.0 accelerate==1.15.0
+    RLEXPLORE_PYTHON=venv/bin/python npm run bench -- trl
 
 Computes on CUDA where torch has it, else on the CPU.
 """

@@ -8,7 +8,7 @@
 //
 // For q, do and dq [T, H, D], and k, v, dk and dv [T, KV, D]: learning has no cache. The tile is that of
 // attention-subgroup-tile.wgsl, which stands before this. Called by lib/model/ops/attention-subgroup.ts where
-// lib/gpu/variants.ts says "subgroup".
+// lib/gpu/variants.ts or a run's table says "subgroup".
 
 @group(0) @binding(8) var<storage, read> d_o: array<vec4f>;                // [T, H, D]
 @group(0) @binding(9) var<storage, read> softmax: array<vec2f>;            // [T, H] (lse, delta)

@@ -5,7 +5,7 @@
 //
 // For q and o [T, H, D], k and v [rows, KV, D], lse [T, H]. A lane owns ROWS queries: (token, head) pairs that share
 // a key-value head, by attention-subgroup-tile.wgsl, which stands before this. Called by
-// lib/model/ops/attention-subgroup.ts where lib/gpu/variants.ts says "subgroup". Needs math.wgsl.
+// lib/model/ops/attention-subgroup.ts where lib/gpu/variants.ts or a run's table says "subgroup". Needs math.wgsl.
 
 @group(0) @binding(6) var<storage, read_write> o: array<Stored>;           // [T, H, D]
 @group(0) @binding(7) var<storage, read_write> lse: array<f32>;            // [T, H]

@@ -13,7 +13,7 @@
 //
 //   workgroup memory  a multiply-add loads 4 / TILE bytes from buffers forward, 1/8 byte (32 queries, 16 keys a
 //                     block), 1/6 in backward_query and 1/8 in backward_key (16 rows), where attention.wgsl
-//                     loads 4 in all three. At most 16 KiB of it is used, which every adapter has.
+//                     loads 4 in all three. It uses 16 KiB, which every adapter has, unless tuned.
 //   registers         of workgroup memory it reads 2.4 bytes forward, 3.5 backward_query, 4.3 backward_key; with
 //                     one product an invocation, 8.
 //   heads             the heads that share a key-value head share its loads: in decoding, where every token

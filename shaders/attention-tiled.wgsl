@@ -5,7 +5,7 @@
 //   forward_chunk    the same of one chunk of keys, for attention.wgsl's forward_merge
 //
 // For q and o [T, H, D], k and v [rows, KV, D], lse [T, H]. Called by lib/model/ops/attention-tiled.ts where
-// lib/gpu/variants.ts says "tiled", and where it says "matrix" for f32. Needs math.wgsl.
+// lib/gpu/variants.ts or tuning says "tiled", and where it says "matrix" for f32. Needs math.wgsl.
 //
 // Latency: the values are loaded while the keys are multiplied, and the next keys while the values are added.
 // Four barriers a block; the reuse of one buffer for keys and values needs two of them, so that maxima through

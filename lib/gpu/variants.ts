@@ -10,7 +10,7 @@ export interface Variants {
   /** The tiles of each family, by row class; one name is for all classes. */
   readonly tiles: Readonly<Record<MatmulKernel, string>>;
   readonly tuned: TuningTable;
-  /** shaders/attention.wgsl, attention-tiled.wgsl or attention-subgroup.wgsl. */
+  /** shaders/attention.wgsl, attention-tiled.wgsl, attention-subgroup.wgsl or attention-matrix.wgsl. */
   readonly attention: AttentionKernel;
   /** Bytes of workgroup memory that a tile of attention-tiled.wgsl may fill; sets its blocks, and so its bits. */
   readonly attentionMemory: number;

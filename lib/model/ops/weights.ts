@@ -6,8 +6,9 @@ import q8_0 from "../../../shaders/weights/q8_0.wgsl" with { type: "text" };
 import type { WeightFormat } from "../weight-formats.ts";
 import type { Kernels } from "./kernels.ts";
 
+const WEIGHT_READERS: Readonly<Record<WeightFormat, string>> = { f32, f16, q8_0, q4_1 };
 /** The files of shaders/weights/. */
-export const WEIGHT_READERS: Readonly<Record<WeightFormat, string>> = { f32, f16, q8_0, q4_1 };
+export const WEIGHT_SOURCES = [...Object.values(WEIGHT_READERS), halves];
 const FORMATS = Object.keys(WEIGHT_READERS) as WeightFormat[];
 
 /**
