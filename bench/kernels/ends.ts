@@ -1,3 +1,4 @@
+import { logitsStride } from "../../lib/model/head.ts";
 import { squareChunks } from "../../lib/model/ops/adamw.ts";
 import type { LogitsBlock } from "../../lib/model/ops/logprob.ts";
 import { VOCABULARY_BLOCK } from "../../lib/model/parameters.ts";
@@ -147,7 +148,7 @@ export const sampleKernels = ({ vocabulary }: ModelShape, rows: number): KernelC
     rows,
     perLayer: 0,
     make(space) {
-      const stride = Math.ceil(vocabulary / 4) * 4;
+      const stride = logitsStride(vocabulary);
       const logits = space.tensor("logits", rows * stride);
       const [draws, spans] = ["draws", "spans"].map((name) =>
         space.indices(name, new Uint32Array(4 * rows)),

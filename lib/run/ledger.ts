@@ -60,6 +60,11 @@ export function correctIn(database: Database): string {
   return columnNames.includes("correct") ? "correct" : CORRECT_BEFORE;
 }
 
+function lastStepIn(database: Database): number {
+  const [[last]] = database.query("SELECT MAX(step) FROM rollouts").values();
+  return Number(last);
+}
+
 function addCorrectness(database: Database) {
   if (correctIn(database) === "correct") return;
   database.transaction(() => {
@@ -131,10 +136,7 @@ export class Ledger {
 
   /** The last step that has rollouts, 0 when none has. */
   lastStep(): number {
-    return this.guard(() => {
-      const [[last]] = this.database.query("SELECT MAX(step) FROM rollouts").values();
-      return Number(last);
-    });
+    return this.guard(() => lastStepIn(this.database));
   }
 
   /** Removes the rows of steps after `step`, which a resumed run will write again. */
@@ -198,8 +200,7 @@ export class LedgerReader {
 
   /** The last step that has rollouts, 0 when none has. */
   lastStep(): number {
-    const [[last]] = this.database.query("SELECT MAX(step) FROM rollouts").values();
-    return Number(last);
+    return lastStepIn(this.database);
   }
 
   /** Every rollout in the order they were sampled, one at a time: a ledger may be larger than memory. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Tensor } from "../../lib/gpu/memory.ts";
+import { logitsStride } from "../../lib/model/head.ts";
 import type { SamplingOptions } from "../../lib/model/ops/sample.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { wholeVectors } from "../../lib/oracle/cases/case.ts";
@@ -43,7 +44,7 @@ async function draw(
     token: make("token", new Uint32Array(rows).fill(0xffffffff)),
   };
   const vocabulary = logits.length / rows;
-  const stride = Math.ceil(vocabulary / 4) * 4;
+  const stride = logitsStride(vocabulary);
   ops.sample.forward(tensors, rows, vocabulary, stride, options);
   const tokens = await gpu.read(tensors.token, new Uint32Array(rows));
   for (const tensor of Object.values(tensors)) tensor.buffer.destroy();

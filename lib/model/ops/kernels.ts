@@ -29,6 +29,7 @@ export const withRows = (source: string) => `${rowSource}\n${withMath(source)}`;
 export class Kernels {
   private readonly define: Record<string, () => EntryPoint> = {};
   private readonly entries: Record<string, EntryPoint> = {};
+  private readonly shared: Record<string, Record<"narrow" | "wide", SharedKernel>> = {};
 
   /** `lanes` invocations share a row in the shaders of `addShared`, `wideLanes` a row of WIDE_ROW elements or more. */
   constructor(
@@ -54,22 +55,29 @@ export class Kernels {
   addShared(shader: string, source: string, entries: string, constants = {}) {
     for (const lanes of new Set([this.lanes, this.wideLanes])) {
       const row = { LANES: lanes, ROWS: rowsPerGroup(lanes) };
-      this.add(sharedName(shader, lanes), withRows(source), entries, { ...row, ...constants });
+      this.add(`${shader}-${lanes}`, withRows(source), entries, { ...row, ...constants });
+    }
+    for (const entry of entries.split(" ")) {
+      const shared = (lanes: number) => ({
+        name: `${shader}-${lanes}.${entry}`,
+        rows: rowsPerGroup(lanes),
+      });
+      const wide = shared(this.wideLanes);
+      this.shared[`${shader}.${entry}`] = { narrow: shared(this.lanes), wide };
     }
   }
 
   /** `run` over `rows` rows of `columns` elements, which alone say how many invocations share a row. */
   runShared(
-    name: `${string}.${string}`,
+    name: string,
     tensors: Readonly<Record<string, Tensor>>,
     params: Readonly<Record<string, number>>,
     rows: number,
     columns: number,
   ): void {
-    const [shader, entry] = name.split(".");
-    const lanes = columns < WIDE_ROW ? this.lanes : this.wideLanes;
-    const groups = [ceil(rows, rowsPerGroup(lanes))] as const;
-    this.run(`${sharedName(shader, lanes)}.${entry}`, tensors, params, groups);
+    const { narrow, wide } = this.shared[name];
+    const kernel = columns < WIDE_ROW ? narrow : wide;
+    this.run(kernel.name, tensors, params, [ceil(rows, kernel.rows)]);
   }
 
   /** Records a dispatch of the kernel named `shader.entry`, in the variant for the tensors' types. */
@@ -90,8 +98,13 @@ export class Kernels {
   }
 }
 
-const sharedName = (shader: string, lanes: number) => `${shader}-${lanes}`;
 const rowsPerGroup = (lanes: number) => (lanes === 1 ? 16 : ceil(128, lanes));
+
+/** A kernel of `addShared`, and the rows that a workgroup of it takes. */
+interface SharedKernel {
+  name: string;
+  rows: number;
+}
 
 interface EntryPoint {
   /** Names of the tensors that may be stored in halves. */

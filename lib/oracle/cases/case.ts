@@ -3,6 +3,7 @@
  * out. The self-test inside the executable runs them at one small shape, the tests at many.
  */
 import type { Tensor } from "../../gpu/memory.ts";
+import { logitsStride } from "../../model/head.ts";
 import type { Matrix } from "../../model/matrix.ts";
 import { ROW_CHUNK, rowPartialLength } from "../../model/ops/kernels.ts";
 import type { Ops } from "../../model/ops.ts";
@@ -54,7 +55,7 @@ export function storage(dtype: Dtype) {
 /** `rows` rows of logits, each with `beyond` after its end up to whole vectors of four. */
 export function wholeVectors(logits: Float64Array, rows: number, beyond: number): Float64Array {
   const columns = logits.length / rows;
-  const stride = Math.ceil(columns / 4) * 4;
+  const stride = logitsStride(columns);
   const padded = new Float64Array(rows * stride).fill(beyond);
   for (let row = 0; row < rows; row++) {
     padded.set(logits.subarray(row * columns, (row + 1) * columns), row * stride);

@@ -1,3 +1,4 @@
+import { logitsStride } from "../../model/head.ts";
 import type { Logprob } from "../../model/ops/logprob.ts";
 import type { SamplingOptions } from "../../model/ops/sample.ts";
 import { logprobBackward, logprobForward } from "../logprob.ts";
@@ -26,7 +27,7 @@ export function logprob(shape: { M: number; V: number; block?: number }, scale =
     const e = weights.reduce((sum, weight, v) => sum + weight * (l[v] - largest), 0);
     state.set([largest, z, e, l[target[m]]], m * 4);
   }
-  const stride = Math.ceil(V / 4) * 4;
+  const stride = logitsStride(V);
   const each = (run: (at: Parameters<Logprob["forward"]>[1]) => void) => {
     for (let first = 0; first < V; first += block) {
       const columns = Math.min(block, V - first);
@@ -100,7 +101,7 @@ export function sample(
         { logits, draws, spans, token },
         keys.length,
         vocabulary,
-        Math.ceil(vocabulary / 4) * 4,
+        logitsStride(vocabulary),
         options,
       ),
   };
