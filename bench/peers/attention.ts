@@ -1,6 +1,6 @@
 import type { Array as JaxArray } from "@jax-js/jax";
 import type { Gpu } from "../../lib/gpu/device.ts";
-import type { HeadShape } from "../../lib/model/ops/attention.ts";
+import type { HeadShape } from "../../lib/model/ops/heads.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import type { Dtype } from "../../lib/model/precision.ts";
 import { causalSpans } from "../shapes.ts";

@@ -5,8 +5,9 @@ import matrixSource from "../../shaders/attention-matrix.wgsl" with { type: "tex
 import type { FoundAdapter } from "../gpu/adapter.ts";
 import { readCached, writeCached } from "../gpu/cache.ts";
 import type { TuningTable } from "../gpu/variants.ts";
+import { withQueries } from "../model/ops/attention-queries.ts";
 import { SUBGROUP_SOURCES } from "../model/ops/attention-subgroup.ts";
-import { TILED_SOURCES, withQueries } from "../model/ops/attention-tiled.ts";
+import { TILED_SOURCES } from "../model/ops/attention-tiled.ts";
 import { withMath } from "../model/ops/kernels.ts";
 import { MATMUL_FAMILIES } from "../model/ops/matmuls.ts";
 import { WEIGHT_SOURCES } from "../model/ops/weights.ts";

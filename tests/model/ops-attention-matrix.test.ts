@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { assemble, halvable } from "../../lib/gpu/wgsl.ts";
 import { matrixConstants, matrixMemory } from "../../lib/model/ops/attention-matrix.ts";
-import { withQueries } from "../../lib/model/ops/attention-tiled.ts";
+import { withQueries } from "../../lib/model/ops/attention-queries.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
 import { attentionDifferences } from "../../lib/oracle/attention-layouts.ts";
 import { attention, splitAttention } from "../../lib/oracle/cases/attention.ts";

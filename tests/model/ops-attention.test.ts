@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { KEY_CHUNK } from "../../lib/model/ops/attention.ts";
+import { KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
 import { attentionDifferences } from "../../lib/oracle/attention-layouts.ts";

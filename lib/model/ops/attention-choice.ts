@@ -1,9 +1,9 @@
 import type { Gpu } from "../../gpu/device.ts";
 import type { SubgroupMatrix, TuningTable, Variants } from "../../gpu/variants.ts";
 import type { Dtype } from "../precision.ts";
-import type { HeadShape } from "./attention.ts";
 import { matrixConstants } from "./attention-matrix.ts";
 import { attentionTile, type TiledEntry } from "./attention-tiled.ts";
+import type { HeadShape } from "./heads.ts";
 
 /** What the order of attention's sums may depend on; `dtype` is that of q, k and v. */
 export interface AttentionShape extends HeadShape {

@@ -1,8 +1,7 @@
 import matrixSource from "../../../shaders/attention-matrix.wgsl" with { type: "text" };
-import type { Tensor } from "../../gpu/memory.ts";
 import type { SubgroupMatrix } from "../../gpu/variants.ts";
-import { type HeadShape, headParams, KEY_CHUNK } from "./attention.ts";
-import { queryGroups, withQueries } from "./attention-tiled.ts";
+import { QueryTiles, withQueries } from "./attention-queries.ts";
+import { type HeadShape, KEY_CHUNK } from "./heads.ts";
 import { ceil, type Kernels } from "./kernels.ts";
 
 /** Workgroup memory of every adapter that has subgroup matrices. */
@@ -41,47 +40,19 @@ export function matrixConstants(
 }
 
 /** shaders/attention-matrix.wgsl: the forward pass by subgroup matrices, of q, k and v in f16. */
-export class MatrixAttention {
-  constructor(
-    private readonly kernels: Kernels,
-    constants: Record<string, number>,
-  ) {
+export class MatrixAttention extends QueryTiles {
+  constructor(kernels: Kernels, constants: Record<string, number>) {
+    super(kernels);
     const source = withQueries(matrixSource);
-    for (const isDecoding of [false, true]) {
-      const { name, mostTokens } = tokensOf(isDecoding);
-      const given = { ...constants, MOST_TOKENS: mostTokens };
-      kernels.add(name, source, "forward forward_chunk", given);
+    for (const { name, mostTokens } of [TOKENS, ONE_TOKEN]) {
+      kernels.add(name, source, "forward forward_chunk", { ...constants, MOST_TOKENS: mostTokens });
     }
   }
 
-  /** o and lse; in decoding a tile is one token's heads, with the same bits. */
-  forward(
-    tensors: Readonly<Record<string, Tensor>>,
-    tokens: number,
-    shape: HeadShape,
-    isDecoding: boolean,
-  ): void {
-    const { name, mostTokens } = tokensOf(isDecoding);
-    const params = { ...headParams(tokens, shape), chunks: 1 };
-    const groups = queryGroups(tokens, shape, TILE, mostTokens);
-    this.kernels.run(`${name}.forward`, tensors, params, groups);
-  }
-
-  /** The same in decoding, of each chunk of keys apart, left in `partials`. */
-  forwardChunks(
-    tensors: Readonly<Record<string, Tensor>>,
-    tokens: number,
-    shape: HeadShape,
-    chunks: number,
-  ): void {
-    const { name, mostTokens } = tokensOf(true);
-    const params = { ...headParams(tokens, shape), chunks };
-    const groups = [...queryGroups(tokens, shape, TILE, mostTokens), chunks] as const;
-    this.kernels.run(`${name}.forward_chunk`, tensors, params, groups);
+  protected override forwardTile(_: HeadShape, isDecoding: boolean) {
+    return isDecoding ? ONE_TOKEN : TOKENS;
   }
 }
 
-const tokensOf = (isDecoding: boolean) =>
-  isDecoding
-    ? { name: "attention-matrix-token", mostTokens: 1 }
-    : { name: "attention-matrix", mostTokens: TILE };
+const TOKENS = { name: "attention-matrix", tile: TILE, mostTokens: TILE };
+const ONE_TOKEN = { name: "attention-matrix-token", tile: TILE, mostTokens: 1 };

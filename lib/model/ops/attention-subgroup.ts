@@ -5,7 +5,7 @@ import backwardSource from "../../../shaders/attention-subgroup-backward.wgsl" w
 import tileSource from "../../../shaders/attention-subgroup-tile.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
 import type { Variants } from "../../gpu/variants.ts";
-import { type HeadShape, headParams, KEY_CHUNK } from "./attention.ts";
+import { type HeadShape, headParams, KEY_CHUNK } from "./heads.ts";
 import { ceil, type Kernels, withMath } from "./kernels.ts";
 
 /** Queries, or keys, of a lane. */

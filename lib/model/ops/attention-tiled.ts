@@ -1,10 +1,10 @@
-import queriesSource from "../../../shaders/attention-queries.wgsl" with { type: "text" };
 import forwardSource from "../../../shaders/attention-tiled.wgsl" with { type: "text" };
 import backwardSource from "../../../shaders/attention-tiled-backward.wgsl" with { type: "text" };
 import blocksSource from "../../../shaders/attention-tiled-blocks.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import { type HeadShape, headParams, KEY_CHUNK } from "./attention.ts";
-import { ceil, type Kernels, withMath } from "./kernels.ts";
+import { QueryTiles, queryGroups, withQueries } from "./attention-queries.ts";
+import { type HeadShape, headParams, KEY_CHUNK } from "./heads.ts";
+import { ceil, type Kernels } from "./kernels.ts";
 
 const INVOCATIONS = 64;
 /** Tiles that one token's heads fill: the smallest that holds them is for decoding. */
@@ -63,9 +63,6 @@ export function tileConstants(headDim: number, { tile, block }: AttentionTile) {
   };
 }
 
-/** A shader with what it needs before it. */
-export const withQueries = (source: string) => withMath(`${queriesSource}\n${source}`);
-
 const withBlocks = (source: string) => withQueries(`${blocksSource}\n${source}`);
 
 /** The shader that has an entry point, whole. */
@@ -76,14 +73,11 @@ export const TILED_SOURCES: Readonly<Record<TiledEntry, string>> = {
 };
 
 /** shaders/attention-tiled.wgsl and attention-tiled-backward.wgsl: the attention of GPUs, but for backward_delta. */
-export class TiledAttention {
+export class TiledAttention extends QueryTiles {
   private readonly tiles: Readonly<Record<TiledEntry, AttentionTile>>;
 
-  constructor(
-    private readonly kernels: Kernels,
-    headDim: number,
-    memory: number,
-  ) {
+  constructor(kernels: Kernels, headDim: number, memory: number) {
+    super(kernels);
     const add = (entry: TiledEntry, name = "attention-tiled", rows?: number) => {
       const tile = attentionTile(entry, headDim, memory);
       const given = rows ? { ...tile, tile: Math.min(rows, tile.tile) } : tile;
@@ -99,59 +93,21 @@ export class TiledAttention {
     for (const rows of TOKEN_TILES) add("forward", `attention-tiled-${rows}`, rows);
   }
 
-  /** Where each token has keys of its own (`isDecoding`), a tile is one token's heads; the bits are the same. */
-  forward(
-    tensors: Readonly<Record<string, Tensor>>,
-    tokens: number,
-    shape: HeadShape,
-    isDecoding: boolean,
-  ): void {
-    const { name, tile } = this.forwardTile(shape, isDecoding);
-    const params = { ...headParams(tokens, shape), chunks: 1 };
-    this.kernels.run(`${name}.forward`, tensors, params, queryGroups(tokens, shape, tile));
-  }
-
-  /** The same in decoding, of each chunk of keys apart, left in `partials`. */
-  forwardChunks(
-    tensors: Readonly<Record<string, Tensor>>,
-    tokens: number,
-    shape: HeadShape,
-    chunks: number,
-  ): void {
-    const { name, tile } = this.forwardTile(shape, true);
-    const params = { ...headParams(tokens, shape), chunks };
-    const groups = [...queryGroups(tokens, shape, tile), chunks] as const;
-    this.kernels.run(`${name}.forward_chunk`, tensors, params, groups);
-  }
-
-  private forwardTile({ heads, kvHeads }: HeadShape, isDecoding: boolean) {
+  protected override forwardTile({ heads, kvHeads }: HeadShape, isDecoding: boolean) {
     const shared = heads / kvHeads;
     const few = TOKEN_TILES.find((rows) => rows >= shared && rows < this.tiles.forward.tile);
     const name = isDecoding && few ? `attention-tiled-${few}` : "attention-tiled";
-    return { name, tile: isDecoding && few ? few : this.tiles.forward.tile };
+    const tile = isDecoding && few ? few : this.tiles.forward.tile;
+    return { name, tile, mostTokens: tile };
   }
 
   /** dq, dk and dv, with `softmax` as attention.wgsl's backward_delta leaves it. */
   backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
     const params = { ...headParams(tokens, shape), chunks: 1 };
-    const queries = queryGroups(tokens, shape, this.tiles.backward_query.tile);
+    const { tile } = this.tiles.backward_query;
+    const queries = queryGroups(tokens, shape, { tile, mostTokens: tile });
     const keys = [ceil(tokens, this.tiles.backward_key.tile), shape.kvHeads] as const;
     this.kernels.run("attention-tiled.backward_query", tensors, params, queries);
     this.kernels.run("attention-tiled.backward_key", tensors, params, keys);
   }
-}
-
-/**
- * Workgroups over tokens, and over heads: a tile holds whole tokens' heads on one key-value head, of `mostTokens`
- * at most, or part of one's.
- */
-export function queryGroups(
-  tokens: number,
-  { heads, kvHeads }: HeadShape,
-  tile: number,
-  mostTokens = tile,
-): readonly [number, number] {
-  const shared = heads / kvHeads;
-  const tokensOfTile = Math.max(1, Math.min(Math.floor(tile / shared), mostTokens));
-  return [ceil(tokens, tokensOfTile), kvHeads * ceil(shared, tile)];
 }

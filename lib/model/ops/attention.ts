@@ -4,20 +4,8 @@ import { MOST_SPLIT_QUERIES, type Variants } from "../../gpu/variants.ts";
 import { MatrixAttention, matrixConstants } from "./attention-matrix.ts";
 import { SubgroupAttention } from "./attention-subgroup.ts";
 import { TiledAttention } from "./attention-tiled.ts";
+import { type HeadShape, headParams, KEY_CHUNK } from "./heads.ts";
 import { ceil, type Kernels, withMath } from "./kernels.ts";
-
-/** Attention's shape: what one token's q, k and v are made of. */
-export interface HeadShape {
-  heads: number;
-  kvHeads: number;
-  headDim: number;
-}
-
-/**
- * Keys of a chunk, counted from the first that a query sees: the order of its sums is chunk by chunk,
- * whichever kernel adds.
- */
-export const KEY_CHUNK = 128;
 
 /** Where the chunks of long caches go when each is added up apart. */
 export interface KeyChunks {
@@ -154,9 +142,4 @@ export class Attention {
     this.kernels.run("attention.backward_query", tensors, params, queryGroups);
     this.kernels.run("attention.backward_key", tensors, params, keyGroups);
   }
-}
-
-/** What the `Params` of attention's shaders and rope.wgsl share. */
-export function headParams(tokens: number, { heads, kvHeads }: HeadShape) {
-  return { tokens, heads, kv_heads: kvHeads };
 }

@@ -1,6 +1,6 @@
 import ropeSource from "../../../shaders/rope.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import { type HeadShape, headParams } from "./attention.ts";
+import { type HeadShape, headParams } from "./heads.ts";
 import { ceil, type Kernels } from "./kernels.ts";
 
 /** shaders/rope.wgsl: rotary position embedding. */

@@ -1,4 +1,4 @@
-import { KEY_CHUNK } from "../../model/ops/attention.ts";
+import { KEY_CHUNK } from "../../model/ops/heads.ts";
 import type { Dtype } from "../../model/precision.ts";
 import { attentionBackward, attentionChunks, attentionForward } from "../attention.ts";
 import { Random } from "../random.ts";
