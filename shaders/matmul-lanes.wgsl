@@ -142,13 +142,6 @@ fn forward_residual(invocation: Invocation) {
   }
 }
 
-// What y keeps of a value.
-const IS_HALF: bool = f32(Y(2049.0)) != 2049.0;
-fn kept(value: vec4f) -> vec4f {
-  if (IS_HALF) { return through_f16(value); }
-  return value;
-}
-
 @compute @workgroup_size(GROUP)
 fn forward_swiglu(invocation: Invocation) {
   let at = place(invocation);

@@ -1,5 +1,5 @@
-// y = x W^T of matmul.wgsl (read that one first: the same formula, tensors and parameters) by subgroup
-// matrices, which are tensor cores on NVIDIA's GPUs, for x and W in f16 and sums in f32:
+// y = x W^T of matmul.wgsl (read that one first) by subgroup matrices, which are tensor cores on NVIDIA's GPUs,
+// for x and W in f16 and sums in f32; tensors, parameters and stores are in matmul-tensors.wgsl:
 //
 //   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, _swiglu, as there)
 //
@@ -31,25 +31,6 @@ enable f16;
 enable subgroups;
 enable subgroup_size_control;
 enable chromium_experimental_subgroup_matrix;
-
-// What x and y are stored as: vec4h where a run keeps activations in f16.
-alias X = vec4f;
-alias Y = vec4f;
-
-struct Params {
-  rows: u32,              // T
-  outputs: u32,           // N
-  inputs: u32,            // K
-  y_stride: u32,          // elements between the rows of y
-  y_column: u32,          // the column of y that the first row of W makes
-  residual_stride: u32,   // elements between the rows of residual: 0 for a bias
-  scale: f32,             // of the product, in forward
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<X>;              // [T, K]
-@group(0) @binding(3) var<storage, read_write> y: array<Y>;        // [T, y_stride]
-@group(0) @binding(4) var<storage, read> residual: array<vec4f>;   // [T, residual_stride]
 
 // The adapter's matrices: left [M, K], right [K, N], result [M, N].
 const M: u32 = 16u;
@@ -103,9 +84,6 @@ fn place(group: vec3u, subgroup: u32) -> Place {
 // In the tile, the first row and column of a subgroup's outputs.
 fn sub_row(subgroup: u32) -> u32 { return subgroup / GROUP_X * SUB_ROWS; }
 fn sub_column(subgroup: u32) -> u32 { return subgroup % GROUP_X * SUB_COLUMNS; }
-
-// The row of W that makes the first column: forward_swiglu makes gate and up one after the other.
-var<private> first_row: u32;
 
 // Vector `at` of a row of each factor, zero past its end: what lies there may be anything.
 
@@ -208,21 +186,6 @@ fn output(at: Place, index: u32, i: u32) -> vec2u {
   return vec2u(column / 4u + v % WIDTH, row + v / WIDTH);
 }
 
-// Of y or a residual: where the vector `to` of outputs lies, in rows `stride` apart.
-fn address(to: vec2u, stride: u32) -> u32 { return (to.y * stride + params.y_column) / 4u + to.x; }
-
-fn is_output(to: vec2u) -> bool { return to.y < params.rows && 4u * to.x < params.outputs; }
-
-fn store(to: vec2u, value: vec4f) {
-  let at = address(to, params.y_stride);
-  let part = Y(value);
-  if (4u * to.x + 4u <= params.outputs) {
-    y[at] = part;
-  } else {
-    for (var i = 0u; i < params.outputs % 4u; i++) { y[at][i] = part[i]; }
-  }
-}
-
 @compute @workgroup_size(THREADS) @subgroup_size(SUBGROUP)
 fn forward(
   @builtin(workgroup_id) group: vec3u,
@@ -263,13 +226,6 @@ fn forward_residual(
     let to = output(at, index, i);
     if (is_output(to)) { store(to, residual[address(to, params.residual_stride)] + taken[i]); }
   }
-}
-
-// What y keeps of a value.
-const IS_HALF: bool = vec4f(Y(vec4f(2049.0))).x != 2049.0;
-fn kept(value: vec4f) -> vec4f {
-  if (IS_HALF) { return through_f16(value); }
-  return value;
 }
 
 @compute @workgroup_size(THREADS) @subgroup_size(SUBGROUP)

@@ -6,17 +6,6 @@
 //
 // Called by lib/model/ops/linear.ts where lib/model/ops/matmuls.ts says so.
 
-@group(0) @binding(5) var<storage, read> dy: array<vec4f>;         // [T, y_stride]
-@group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;   // [T, K]
-@group(0) @binding(7) var<storage, read_write> dw: array<vec4f>;   // [N, K]
-
-// Vector `at` of a row of dy, zero past its end.
-fn dy_at(row: u32, at: u32) -> vec4f {
-  if (row >= params.rows || 4u * at >= params.outputs) { return vec4f(); }
-  let value = dy[(row * params.y_stride + params.y_column) / 4u + at];
-  return select(vec4f(), value, 4u * at + vec4u(0u, 1u, 2u, 3u) < vec4u(params.outputs));
-}
-
 fn dy_block(row: u32, at: u32) -> mat4x4f {
   return mat4x4f(dy_at(row, at), dy_at(row + 1u, at), dy_at(row + 2u, at), dy_at(row + 3u, at));
 }
@@ -60,23 +49,12 @@ fn backward_weight_tile(at: Place) -> Tile {
 fn backward_input(invocation: Invocation) {
   let at = place(invocation);
   var tile = backward_input_tile(at);
-  let k4 = params.inputs / 4u;
-  for (var i = 0u; i < OUTPUTS; i++) {
-    let to = output(at, i);
-    if (to.y < params.rows && to.x < k4) {
-      let before = select(vec4f(), dx[to.y * k4 + to.x], params.add == 1u);
-      dx[to.y * k4 + to.x] = before + params.scale * tile[i];
-    }
-  }
+  for (var i = 0u; i < OUTPUTS; i++) { store_input(output(at, i), tile[i]); }
 }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn backward_weight(invocation: Invocation) {
   let at = place(invocation);
   var tile = backward_weight_tile(at);
-  let k4 = params.inputs / 4u;
-  for (var i = 0u; i < OUTPUTS; i++) {
-    let to = output(at, i);
-    if (to.y < params.outputs && to.x < k4) { dw[to.y * k4 + to.x] += tile[i]; }
-  }
+  for (var i = 0u; i < OUTPUTS; i++) { store_weight(output(at, i), tile[i]); }
 }

@@ -1,5 +1,6 @@
-// The products of matmul.wgsl (read that one first: the same formulas, tensors and parameters, and K, T, N
-// and the strides are bound as there) for GPUs, where invocations of a workgroup share what they load:
+// The products of matmul.wgsl (read that one first: the same formulas, and K, T, N and the strides are bound
+// as there) for GPUs, where invocations of a workgroup share what they load. Tensors, parameters and stores
+// are in matmul-tensors.wgsl.
 //
 //   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, _swiglu, as there)
 //
@@ -26,26 +27,6 @@
 // neither the shape of the tile nor how many rows are in flight. Past an end the factors are zeros.
 // With LANES > 1, forward adds in the order of matmul-lanes.wgsl instead, for the many rows of shapes whose few
 // rows that file makes.
-
-// What x and y are stored as: vec4h where a run keeps activations in f16. Sums are f32.
-alias X = vec4f;
-alias Y = vec4f;
-
-struct Params {
-  rows: u32,              // T
-  outputs: u32,           // N
-  inputs: u32,            // K
-  y_stride: u32,          // elements between the rows of y and dy
-  y_column: u32,          // the column of y that the first row of W makes
-  residual_stride: u32,   // elements between the rows of residual: 0 for a bias
-  add: u32,               // 1: backward_input adds to dx
-  scale: f32,             // of the product, in forward and backward_input
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<X>;              // [T, K]
-@group(0) @binding(3) var<storage, read_write> y: array<Y>;        // [T, y_stride]
-@group(0) @binding(4) var<storage, read> residual: array<vec4f>;   // [T, residual_stride]
 
 const GROUP_X: u32 = 8u;                  // invocations along the columns
 const GROUP_Y: u32 = 8u;                  // and along the rows
@@ -129,9 +110,6 @@ fn multiply(sum: ptr<function, Tile>, buffer: u32, lane: vec2u) {
   }
 }
 
-// The row of W that makes the first column: forward_swiglu makes gate and up one after the other.
-var<private> first_row: u32;
-
 // Vector `at` of a row of each tensor, zero past its end: what lies there may be anything.
 
 fn x_at(row: u32, at: u32) -> vec4f {
@@ -188,21 +166,6 @@ fn contracted(step: u32, of_lane: u32, depth: u32) -> u32 {
   return (i / 4u * LANES + step / of_lane) * 4u + i % 4u;
 }
 
-// Of y or a residual: where the vector `to` of outputs lies, in rows `stride` apart.
-fn address(to: vec2u, stride: u32) -> u32 { return (to.y * stride + params.y_column) / 4u + to.x; }
-
-fn is_output(to: vec2u) -> bool { return to.y < params.rows && 4u * to.x < params.outputs; }
-
-fn store(to: vec2u, value: vec4f) {
-  let at = address(to, params.y_stride);
-  let part = Y(value);
-  if (4u * to.x + 4u <= params.outputs) {
-    y[at] = part;
-  } else {
-    for (var i = 0u; i < params.outputs % 4u; i++) { y[at][i] = part[i]; }
-  }
-}
-
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn forward(invocation: Invocation) {
   let at = place(invocation);
@@ -231,13 +194,6 @@ fn forward_residual(invocation: Invocation) {
     let to = output(at, i);
     if (is_output(to)) { store(to, residual[address(to, params.residual_stride)] + tile[i]); }
   }
-}
-
-// What y keeps of a value.
-const IS_HALF: bool = vec4f(Y(vec4f(2049.0))).x != 2049.0;
-fn kept(value: vec4f) -> vec4f {
-  if (IS_HALF) { return through_f16(value); }
-  return value;
 }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)

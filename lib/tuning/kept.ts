@@ -8,8 +8,7 @@ import type { TuningTable } from "../gpu/variants.ts";
 import { withQueries } from "../model/ops/attention-queries.ts";
 import { SUBGROUP_SOURCES } from "../model/ops/attention-subgroup.ts";
 import { TILED_SOURCES } from "../model/ops/attention-tiled.ts";
-import { withMath } from "../model/ops/kernels.ts";
-import { MATMUL_FAMILIES } from "../model/ops/matmuls.ts";
+import { MATMUL_FAMILIES, matmulSource } from "../model/ops/matmuls.ts";
 import { WEIGHT_SOURCES } from "../model/ops/weights.ts";
 
 const tableSchema = z.record(z.string(), z.string());
@@ -25,9 +24,9 @@ export interface TunedFor {
 }
 
 export function tunedFor({ name, driver }: Pick<FoundAdapter, "name" | "driver">): TunedFor {
-  const families = MATMUL_FAMILIES.map(({ name, source, tiles }) => [name, source, tiles]);
+  const families = MATMUL_FAMILIES.map((family) => [matmulSource(family), family.tiles]);
   const attention = [attentionSource, TILED_SOURCES, SUBGROUP_SOURCES, withQueries(matrixSource)];
-  const all = [withMath(""), families, WEIGHT_SOURCES, attention];
+  const all = [families, WEIGHT_SOURCES, attention];
   const shaders = Bun.hash(JSON.stringify(all)).toString(16);
   return { adapter: name, driver, webgpu: packageJson.dependencies.webgpu, shaders };
 }

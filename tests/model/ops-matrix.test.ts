@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { assemble } from "../../lib/gpu/wgsl.ts";
-import { withMath } from "../../lib/model/ops/kernels.ts";
-import { constantsOf, MATMUL_FAMILIES } from "../../lib/model/ops/matmuls.ts";
+import { constantsOf, MATMUL_FAMILIES, matmulSource } from "../../lib/model/ops/matmuls.ts";
 import { withWeights } from "../../lib/model/ops/weights.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
 import { FROZEN_FORMATS } from "../../lib/model/weight-formats.ts";
@@ -30,7 +29,7 @@ test("Dawn compiles every tile, entry point and format", async () => {
       const constants = constantsOf(family, tile, { ...gpu.variants, subgroupMatrix });
       for (const format of FROZEN_FORMATS) {
         for (const halves of [["x"], ["x", "y"]]) {
-          const code = assemble(withWeights(withMath(family.source), format), constants, halves);
+          const code = assemble(withWeights(matmulSource(family), format), constants, halves);
           for (const entry of ENTRIES) {
             const errors = await tintErrors(code, entry);
             expect(errors.filter((error) => !error.includes(MEMORY))).toEqual([]);

@@ -3,8 +3,8 @@ import type { Tensor } from "../../gpu/memory.ts";
 import type { Variants } from "../../gpu/variants.ts";
 import type { Matrix, MatrixBlock } from "../matrix.ts";
 import { dtypeOf } from "../precision.ts";
-import { ceil, type Kernels, ROW_CHUNK, withMath } from "./kernels.ts";
-import { constantsOf, MATMUL_FAMILIES, Matmuls, matmulName } from "./matmuls.ts";
+import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
+import { constantsOf, MATMUL_FAMILIES, Matmuls, matmulName, matmulSource } from "./matmuls.ts";
 import { addWeightKernels, weightKernel, withWeights } from "./weights.ts";
 
 /** What `forward` reads and writes; at most one of the options may be there. */
@@ -43,7 +43,7 @@ export class Linear {
       for (const tile of family.tiles) {
         const name = matmulName(family, tile);
         const constants = constantsOf(family, tile, variants);
-        const source = withMath(tile.source ?? family.source);
+        const source = matmulSource(family, tile);
         addWeightKernels(kernels, name, source, entries, constants);
         const trained = withWeights(source, "f32");
         kernels.add(name, trained, "backward_weight", constants);

@@ -1,6 +1,8 @@
+import keptSource from "../../../shaders/kept.wgsl" with { type: "text" };
 import plainSource from "../../../shaders/matmul.wgsl" with { type: "text" };
 import lanesSource from "../../../shaders/matmul-lanes.wgsl" with { type: "text" };
 import matrixSource from "../../../shaders/matmul-matrix.wgsl" with { type: "text" };
+import tensorsSource from "../../../shaders/matmul-tensors.wgsl" with { type: "text" };
 import tiledSource from "../../../shaders/matmul-tiled.wgsl" with { type: "text" };
 import tiledBackwardSource from "../../../shaders/matmul-tiled-backward.wgsl" with { type: "text" };
 import type { Gpu } from "../../gpu/device.ts";
@@ -8,7 +10,7 @@ import type { MatmulKernel, SubgroupMatrix, Variants } from "../../gpu/variants.
 import type { Matrix } from "../matrix.ts";
 import type { Dtype } from "../precision.ts";
 import type { WeightFormat } from "../weight-formats.ts";
-import { ceil } from "./kernels.ts";
+import { ceil, withMath } from "./kernels.ts";
 
 /** The products of a linear layer y = x W^T, as shaders/matmul.wgsl has them. */
 export const PRODUCTS = ["forward", "backwardInput", "backwardWeight"] as const;
@@ -76,7 +78,7 @@ const plain: MatmulFamily = {
 const tiled: MatmulFamily = {
   name: "tiled",
   shader: "matmul-tiled",
-  source: `${tiledSource}\n${tiledBackwardSource}`,
+  source: [tensorsSource, tiledSource, tiledBackwardSource].join("\n"),
   tiles: [tiledTile(1, 1, 16, 4), tiledTile(8, 2, 8, 8)],
   limits: { invocations: 64, sharedBytes: 16384 },
   makes: () => true,
@@ -86,7 +88,7 @@ const tiled: MatmulFamily = {
 const lanes: MatmulFamily = {
   name: "lanes",
   shader: "matmul-lanes",
-  source: tiledSource,
+  source: [tensorsSource, tiledSource].join("\n"),
   tiles: [
     lanesTile(1),
     lanesTile(8),
@@ -101,7 +103,7 @@ const lanes: MatmulFamily = {
 const matrix: MatmulFamily = {
   name: "matrix",
   shader: "matmul-matrix",
-  source: matrixSource,
+  source: [tensorsSource, matrixSource].join("\n"),
   tiles: [
     matrixTile([16, 16], [1, 1], 256),
     matrixTile([32, 16], [2, 2], 64),
@@ -175,6 +177,10 @@ function matrixConstants({ constants }: Tile, { M, N, K, shallow }: SubgroupMatr
   const steps = { DEPTH: DEPTH / by, X_LOADS: X_LOADS / by, W_LOADS: W_LOADS / by };
   return { ...constants, ...steps, M, N, K, STRIP: Math.max(1, 128 / (M * N)) };
 }
+
+/** The shader of a family's tile, with all that it needs but for W. */
+export const matmulSource = ({ source }: MatmulFamily, tile?: Tile) =>
+  withMath(`${keptSource}\n${tile?.source ?? source}`);
 
 /** The constants of a family's tile on an adapter. */
 export const constantsOf = (family: MatmulFamily, tile: Tile, { subgroupMatrix }: Variants) =>
