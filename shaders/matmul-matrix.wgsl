@@ -3,9 +3,9 @@
 //
 //   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, _swiglu, as there)
 //
-// W may be f16, or of blocks that are unpacked, and rounded, to f16. Called by lib/model/ops/linear.ts where
-// tuning chose it (lib/model/ops/matmuls.ts has its tiles); gradients are f32, with a range that f16 has
-// not, and stay with matmul-tiled.wgsl. Needs chromium_experimental_subgroup_matrix.
+// W may be f16, or of blocks that are unpacked, and rounded, to f16. Called by lib/model/ops/linear.ts where tuning
+// chose it (lib/model/ops/matmuls.ts has its tiles). matmul-matrix-backward.wgsl, which is put after this file, makes
+// the products of the backward pass of its parts. Needs chromium_experimental_subgroup_matrix.
 //
 // A subgroup makes SUB_ROWS x SUB_COLUMNS outputs, as R x C matrices of M x N; a workgroup is GROUP_Y x
 // GROUP_X subgroups, and walks K in steps of DEPTH. What each idea buys, for the tiles 128x128 and 16x16, in
@@ -120,8 +120,7 @@ fn multiply(sum: ptr<function, Tile>, buffer: u32, at: Place) {
   }
 }
 
-// Each round loads a step, multiplies the one before meanwhile, and stages what it has loaded. The result leaves
-// through workgroup memory, a strip at a time, for matrices have no elements that a lane could name.
+// Each round loads a step, multiplies the one before meanwhile, and stages what it has loaded.
 fn forward_tile(at: Place, index: u32) -> Vectors {
   var sum: Tile;
   let count = (params.inputs + DEPTH - 1u) / DEPTH;
@@ -153,6 +152,11 @@ fn forward_tile(at: Place, index: u32) -> Vectors {
     }
     workgroupBarrier();
   }
+  return taken_from(&sum, at, index);
+}
+
+// The result leaves through workgroup memory, a strip at a time, for matrices have no elements that a lane could name.
+fn taken_from(sum: ptr<function, Tile>, at: Place, index: u32) -> Vectors {
   var taken: Vectors;
   // unroll
   for (var i = 0u; i < R; i++) {
@@ -160,7 +164,7 @@ fn forward_tile(at: Place, index: u32) -> Vectors {
     for (var j = 0u; j < STRIPS; j++) {
       // unroll
       for (var m = 0u; m < STRIP; m++) {
-        let matrix = sum[i * C + j * STRIP + m];
+        let matrix = (*sum)[i * C + j * STRIP + m];
         subgroupMatrixStore<row_major>(&made, at.subgroup * M * WIDTH + m * N / 4u, matrix, WIDTH);
       }
       workgroupBarrier();

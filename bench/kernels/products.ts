@@ -1,5 +1,5 @@
 import type { Product } from "../../lib/model/ops/matmuls.ts";
-import { PRODUCTS } from "../../lib/model/ops/matmuls.ts";
+import { LARGEST_PARTS, PRODUCTS } from "../../lib/model/ops/matmuls.ts";
 import { VOCABULARY_BLOCK } from "../../lib/model/parameters.ts";
 import { layerMatrices, type ModelShape } from "../shapes.ts";
 import type { Kernel, KernelCase, Space } from "./kernel.ts";
@@ -14,15 +14,16 @@ function product(space: Space, kind: Product, T: number, K: number, N: number): 
     const record = () => ops.linear.forward({ x, y }, w, T);
     return { operations, reads: [x, w.blocks[0].tensor], writes: [y], record };
   }
-  const dy = space.tensor("dy", T * N);
+  const [dy, partial] = [space.tensor("dy", T * N), space.tensor("partial", LARGEST_PARTS)];
   if (kind === "backwardInput") {
     const [w, dx] = [space.matrix("w", N, K, dtype), space.tensor("dx", T * K)];
-    const record = () => ops.linear.backwardInput({ dy, dx }, w, T);
+    const x = space.tensor("x", 1, dtype); // is not read, but has the dtype
+    const record = () => ops.linear.backward({ dy, x, dx, partial }, w, undefined, T);
     return { operations, reads: [dy, w.blocks[0].tensor], writes: [dx], record };
   }
   const [x, dw] = [space.tensor("x", T * K, dtype), space.matrix("dw", N, K, "f32")];
   const [{ tensor }] = dw.blocks;
-  const record = () => ops.linear.backwardWeight({ dy, x }, dw, T);
+  const record = () => ops.linear.backward({ dy, x, partial }, dw, dw, T);
   return { operations, reads: [dy, x, tensor], writes: [tensor], record };
 }
 

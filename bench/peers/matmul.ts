@@ -1,7 +1,7 @@
 import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
-import { PRODUCTS, type Product } from "../../lib/model/ops/matmuls.ts";
+import { LARGEST_PARTS, PRODUCTS, type Product } from "../../lib/model/ops/matmuls.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import type { Dtype } from "../../lib/model/precision.ts";
 import { packValues, WEIGHT_FORMATS } from "../../lib/model/weight-formats.ts";
@@ -66,14 +66,15 @@ function ours(
     const [x, w] = [tensor("x", dtype), weight()];
     return { record: () => linear.forward({ x, y }, w, T), outputs: { product: y } };
   }
-  const dy = tensor("dy", "f32");
+  const [dy, partial] = [tensor("dy", "f32"), make(gpu, "partial", LARGEST_PARTS)];
   if (product === "backwardInput") {
     const dx = make(gpu, "dx", T * K);
-    const w = weight();
-    return { record: () => linear.backwardInput({ dy, dx }, w, T), outputs: { product: dx } };
+    const [x, w] = [make(gpu, "x", 1, dtype), weight()]; // x is not read, but has the dtype
+    const record = () => linear.backward({ dy, x, dx, partial }, w, undefined, T);
+    return { record, outputs: { product: dx } };
   }
   const sum = make(gpu, "dw", N * K);
   const [x, dw] = [tensor("x", dtype), matrix(sum, "f32")];
-  const record = () => linear.backwardWeight({ dy, x }, dw, T);
+  const record = () => linear.backward({ dy, x, partial }, dw, dw, T);
   return { record, outputs: { product: sum }, sums: [sum] };
 }

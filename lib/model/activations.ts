@@ -1,6 +1,7 @@
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
 import { rowPartialLength } from "./ops/kernels.ts";
+import { LARGEST_PARTS } from "./ops/matmuls.ts";
 import { type Dtype, elementBytes } from "./precision.ts";
 
 /** Keys and values of one layer, [rows, KV D] each: a batch's own, or a cache. */
@@ -140,10 +141,11 @@ export class Gradients {
     this.qkv = make("q, k and v", qWidth + 2 * kvWidth);
     if (loraRank > 0) this.low = make("low-rank product", loraRank);
     const partials = Math.max(
+      LARGEST_PARTS,
       rowPartialLength(maxTokens, config.hiddenSize),
       config.qkvBias ? rowPartialLength(maxTokens, qWidth + 2 * kvWidth) : 0,
       config.qkNorm ? rowPartialLength(maxTokens * config.numHeads, config.headDim) : 0,
     );
-    this.partial = alloc.allocate("activations", "partial sums over rows", partials);
+    this.partial = alloc.allocate("activations", "partial sums and maxima", partials);
   }
 }

@@ -134,7 +134,7 @@ export class Decoder {
         this.layer(weights, i, { spans }, tokens, activations, a, true);
       }
       const back = (name: MatrixName, x: Tensor, dy: Tensor, dx: Tensor) =>
-        this.linearBackward(weights, gradients, i, name, { x, dy, dx, low, dLow: g.low }, tokens);
+        this.linearBackward(weights, gradients, i, name, { x, dy, dx, low }, g, tokens);
 
       back("down", a.gated, g.stream, g.gated);
       const swiglu = { gate_up: a.gateUp, da: g.gated, d_gate_up: g.gateUp };
@@ -201,17 +201,17 @@ export class Decoder {
     gradients: WeightGradients,
     i: number,
     name: MatrixName,
-    tensors: { x: Tensor; dy: Tensor; dx: Tensor; low?: Tensor; dLow?: Tensor },
+    { low, ...tensors }: { x: Tensor; dy: Tensor; dx: Tensor; low?: Tensor },
+    { partial, low: dLow }: Gradients,
     tokens: number,
   ): void {
     const matrix = weights.layers[i][name];
-    const { x, dy, dx, low, dLow } = tensors;
-    this.ops.linear.backwardInput({ dy, dx }, matrix, tokens);
     const gradient = gradients.layers?.[i][name];
-    if (gradient) this.ops.linear.backwardWeight({ dy, x }, gradient, tokens);
+    this.ops.linear.backward({ ...tensors, partial }, matrix, gradient, tokens);
     if (!weights.adapters || !gradients.adapters || !low || !dLow) return;
     const adapters = [weights.adapters[i][name], gradients.adapters[i][name]] as const;
-    adaptersBackward(this.ops, ...adapters, { x, low, dLow, dy, dx }, tokens, matrix.rows);
+    const pass = { ...tensors, low, dLow, partial };
+    adaptersBackward(this.ops, ...adapters, pass, tokens, matrix.rows);
   }
 
   /** Norms the heads of q and k if the model does. @returns where RoPE reads them */

@@ -149,12 +149,8 @@ export class Head {
       const softmax = { target_token: targets, state: m.state, d_logprob: g.logprob };
       ops.linear.forwardBlock({ x: m.normed, y: g.logits }, weights.head, block, rows, stride, 0);
       ops.logprob.backward({ logits: g.logits, ...softmax }, at);
-      const input = { dy: g.logits, dx: g.normed };
-      ops.linear.backwardInputBlock(input, weights.head, block, rows, stride, 0);
-      const weight = { dy: g.logits, x: m.normed };
-      if (!gradients.head) return;
-      const target = gradients.head.blocks[i];
-      ops.linear.backwardWeightBlock(weight, gradients.head, target, rows, stride, 0);
+      const product = { dy: g.logits, x: m.normed, dx: g.normed, partial };
+      ops.linear.backwardBlock(product, weights.head, gradients.head, i, rows, stride, 0);
     });
     clear(g.gathered);
     const norm = {

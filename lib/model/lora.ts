@@ -163,20 +163,17 @@ export function adaptersBackward(
   ops: Ops,
   adapters: readonly Adapter[],
   gradients: readonly Adapter[],
-  { x, low, dLow, dy, dx }: Pass & { dLow: Tensor; dy: Tensor; dx: Tensor },
+  { x, low, dLow, dy, dx, partial }: Pass & Record<"dLow" | "dy" | "dx" | "partial", Tensor>,
   tokens: number,
   yStride: number,
 ): void {
   adapters.forEach(({ a, b, firstColumn, scale }, i) => {
     const gradient = gradients[i];
     ops.linear.forward({ x, y: low, scale }, a, tokens);
-    b.blocks.forEach((block, j) => {
-      const at = [tokens, yStride, firstColumn + block.firstRow] as const;
-      const into = gradient.b.blocks[j];
-      ops.linear.backwardWeightBlock({ dy, x: low }, gradient.b, into, ...at);
-      ops.linear.backwardInputBlock({ dy, dx: dLow, scale }, b, block, ...at);
+    b.blocks.forEach(({ firstRow }, j) => {
+      const product = { dy, x: low, dx: dLow, partial, scale };
+      ops.linear.backwardBlock(product, b, gradient.b, j, tokens, yStride, firstColumn + firstRow);
     });
-    ops.linear.backwardWeight({ dy: dLow, x }, gradient.a, tokens);
-    ops.linear.backwardInput({ dy: dLow, dx, add: true }, a, tokens);
+    ops.linear.backward({ dy: dLow, x, dx, partial, add: true }, a, gradient.a, tokens);
   });
 }

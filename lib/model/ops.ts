@@ -15,7 +15,7 @@ import { Swiglu } from "./ops/swiglu.ts";
 /**
  * The operations of a decoder: one member for each of shaders/*.wgsl, where the formulas are, and
  * methods after their entry points. Everything is f32 and row-major; T, M are rows, and every method
- * only records a dispatch.
+ * only records dispatches.
  */
 export class Ops {
   readonly linear: Linear;

@@ -4,7 +4,8 @@ import type { ElementBytes, Tensor } from "../gpu/memory.ts";
 
 /**
  * What a run stores its weights, its activations and its KV cache in. Arithmetic, sums, gradients, the
- * residual stream, logits, AdamW's moments and the weights that it moves are float32 in both.
+ * residual stream, logits, AdamW's moments and the weights that it moves are float32 in both; products by subgroup
+ * matrices, which f16 alone has, take their factors in f16.
  */
 export const DTYPES = ["f32", "f16"] as const;
 export type Dtype = (typeof DTYPES)[number];

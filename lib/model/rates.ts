@@ -2,7 +2,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { bestSeconds } from "../gpu/measure.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Matrix } from "./matrix.ts";
-import type { MatmulShape, Product } from "./ops/matmuls.ts";
+import { LARGEST_PARTS, type MatmulShape, type Product } from "./ops/matmuls.ts";
 import type { Ops } from "./ops.ts";
 import { type Dtype, elementBytes } from "./precision.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "./weight-formats.ts";
@@ -32,15 +32,18 @@ export class MatmulTrial {
       const y = make("y", maxRows * N, dtype);
       this.result = y;
       this.record = ({ linear }, T) => linear.forward({ x, y }, w, T);
-    } else if (product === "backwardInput") {
-      const [dy, w, dx] = [make("dy", maxRows * N), matrix(format), make("dx", maxRows * K)];
+      return;
+    }
+    const [dy, partial] = [make("dy", maxRows * N), make("partial", LARGEST_PARTS)];
+    if (product === "backwardInput") {
+      const [w, dx] = [matrix(format), make("dx", maxRows * K)];
+      const x = make("x", 1, dtype); // is not read, but has the dtype
       this.result = dx;
-      this.record = ({ linear }, T) => linear.backwardInput({ dy, dx }, w, T);
+      this.record = ({ linear }, T) => linear.backward({ dy, x, dx, partial }, w, undefined, T);
     } else {
-      const [dy, x] = [make("dy", maxRows * N), make("x", maxRows * K, dtype)];
-      const dw = matrix("f32");
+      const [x, dw] = [make("x", maxRows * K, dtype), matrix("f32")];
       this.result = dw.blocks[0].tensor;
-      this.record = ({ linear }, T) => linear.backwardWeight({ dy, x }, dw, T);
+      this.record = ({ linear }, T) => linear.backward({ dy, x, partial }, dw, dw, T);
     }
   }
 

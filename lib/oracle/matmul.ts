@@ -57,3 +57,15 @@ export function matmulBackwardWeight(
   }
   return dWeight;
 }
+
+/**
+ * dy as shaders/matmul-matrix-backward.wgsl rounds it: to f16 after a division by the power of two that puts the
+ * largest magnitude between 2^14 and 2^15.
+ */
+export function roundGradient(dy: Float64Array): Float64Array {
+  let largest = 0;
+  for (const value of dy) largest = Math.max(largest, Math.abs(value));
+  if (largest === 0) return dy;
+  const scale = 2 ** Math.max(Math.floor(Math.log2(largest)) - 14, -126);
+  return dy.map((value) => scale * Math.f16round(value / scale));
+}

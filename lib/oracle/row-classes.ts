@@ -1,5 +1,6 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Matrix } from "../model/matrix.ts";
+import { LARGEST_PARTS } from "../model/ops/matmuls.ts";
 import type { Ops } from "../model/ops.ts";
 import { type Dtype, elementBytes } from "../model/precision.ts";
 import { packValues, type WeightFormat } from "../model/weight-formats.ts";
@@ -45,6 +46,7 @@ export async function rowClassDifferences(
   gpu.upload(w, words);
   const dy = filled("dy", most * N);
   const [y, dx] = [make("y", most * N, dtype), make("dx", most * K)];
+  const partial = make("partial", LARGEST_PARTS);
   const blocks: Matrix["blocks"] = [{ tensor: w, firstRow: 0, rows: N }];
   const weight: Matrix = { rows: N, columns: K, format, blocks };
   const product = ({ linear }: Ops, entry: Entry, rows: number) => {
@@ -52,7 +54,7 @@ export async function rowClassDifferences(
       linear.forward({ x, y }, weight, rows);
       return gpu.read(y, new Uint32Array((rows * N * y.elementBytes) / 4));
     }
-    linear.backwardInput({ dy, dx }, weight, rows);
+    linear.backward({ dy, x, dx, partial }, weight, undefined, rows);
     return gpu.read(dx, new Uint32Array(rows * K));
   };
   const shares = { forward: 0, backward_input: 0 };
@@ -64,6 +66,6 @@ export async function rowClassDifferences(
       shares[entry] = Math.max(shares[entry], differing / alone.length);
     }
   }
-  gpu.free([x, w, dy, y, dx]);
+  gpu.free([x, w, dy, y, dx, partial]);
   return shares;
 }

@@ -34,7 +34,7 @@ export function kernelShapes(
   };
   const read = (matrix: Matrix, dtype: Dtype) => {
     add("forward", matrix, dtype);
-    if (learning) add("backwardInput", matrix, "f32");
+    if (learning) add("backwardInput", matrix, dtype);
   };
   const { weights, rounded, reference, adapters, gradients } = memory;
   for (const matrix of matricesOf(rounded ?? weights)) read(matrix, dtype);

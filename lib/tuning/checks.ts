@@ -52,7 +52,8 @@ export class CandidateChecks {
     const { family } = candidate;
     const { product, format, dtype } = shape;
     const ops = opsWith(gpu, candidate);
-    const tried = { T: 37, K: 96, N: 43, blockRows: 20, format, x: dtype };
+    const dy = family.roundsGradients ? "f16" : "f32";
+    const tried = { T: 37, K: 96, N: 43, blockRows: 20, format, x: dtype, dy } as const;
     const check =
       product === "forward" ? linearForward({ ...tried, y: dtype }) : linearBackward(tried);
     for (const { kernel, error, tolerance, norm } of await runCase(gpu, ops, check)) {

@@ -29,32 +29,33 @@ interface MatrixType {
  *   subgroupMatrixLoad<type or alias, row_major>(&array, offset, stride)       and col_major; arrays of
  *   subgroupMatrixStore<row_major>(&array, offset, result, stride)             numbers or vec4
  *   subgroupMatrixMultiplyAccumulate(left, right, result), a result's zero `type()`
+ *   subgroupMax(u32), where all invocations of a workgroup of 256 or fewer come by
  *   @builtin(subgroup_id) beside @builtin(local_invocation_index), as parameters of the entry point
  *
  * Factors are read when they are multiplied, so that their memory must hold them until then.
  * @param halves whether the adapter has f16; without it, numbers are f32 and rounded as f16 would
+ * @param entry the entry point that is wanted; what it does not reach takes no workgroup memory then
  * @throws Error naming what it does not know
  */
-export function emulate(source: string, halves: boolean): string {
+export function emulate(source: string, halves: boolean, entry?: string): string {
   const constants = new Map(
     Array.from(source.matchAll(/const (\w+): u32 = (\d+)u;/g), ([, name, value]) => [name, value]),
   );
   const types = new Map<Kind, MatrixType>();
-  let text = source
-    .replace(/\/\/[^\n]*/g, "")
-    .replace(
-      /subgroup_matrix_(left|right|result)<(\w+),\s*(\w+),\s*(\w+)>/g,
-      (_, kind: Kind, element: string, ...sizes: string[]) => {
-        const [columns, rows] = sizes.slice(0, 2).map((size) => {
-          return Number.parseInt(constants.get(size) ?? size, 10);
-        });
-        const struct = `subgroup_matrix_${kind}_${element}_${columns}_${rows}`;
-        const before = types.get(kind);
-        if (before && before.struct !== struct) throw new Error(`two types of ${kind} matrices`);
-        types.set(kind, { struct, columns, rows });
-        return struct;
-      },
-    );
+  const bare = source.replace(/\/\/[^\n]*/g, "");
+  let text = (entry ? reached(bare, entry) : bare).replace(
+    /subgroup_matrix_(left|right|result)<(\w+),\s*(\w+),\s*(\w+)>/g,
+    (_, kind: Kind, element: string, ...sizes: string[]) => {
+      const [columns, rows] = sizes.slice(0, 2).map((size) => {
+        return Number.parseInt(constants.get(size) ?? size, 10);
+      });
+      const struct = `subgroup_matrix_${kind}_${element}_${columns}_${rows}`;
+      const before = types.get(kind);
+      if (before && before.struct !== struct) throw new Error(`two types of ${kind} matrices`);
+      types.set(kind, { struct, columns, rows });
+      return struct;
+    },
+  );
   const [left, right, result] = (["left", "right", "result"] as const).map((kind) => {
     const type = types.get(kind);
     if (!type) throw new Error(`no ${kind} matrix`);
@@ -143,6 +144,10 @@ export function emulate(source: string, halves: boolean): string {
   return c;
 }`,
   );
+  if (text.includes("subgroupMax(")) {
+    text = text.replaceAll("subgroupMax(", "emulated_max(");
+    functions.set("max", EMULATED_MAX);
+  }
   const unknown = /subgroupMatrix\w+/.exec(text);
   if (unknown) throw new Error(`${unknown[0]} is not emulated in this form`);
 
@@ -154,12 +159,13 @@ export function emulate(source: string, halves: boolean): string {
       (_, before: string, name: string, after: string) => {
         const index = /@builtin\(local_invocation_index\) (\w+): u32/.exec(before + after)?.[1];
         if (!index) throw new Error("subgroup_id without local_invocation_index");
-        const lane = `  emulated_lane = ${index} % ${SUBGROUP}u;\n  emulated_zero = ${index} >> 31u;`;
+        const lane = `  emulated_index = ${index};\n  emulated_lane = ${index} % ${SUBGROUP}u;\n  emulated_zero = ${index} >> 31u;`;
         return `${before}${after}\n${lane}\n  let ${name} = ${index} / ${SUBGROUP}u;`;
       },
     );
   const elements = (result.rows * result.columns) / SUBGROUP;
   text += `
+var<private> emulated_index: u32;
 var<private> emulated_lane: u32;
 var<private> emulated_zero: u32;
 struct ${left.struct} { place: u32, offset: u32, stride: u32 }
@@ -168,6 +174,39 @@ struct ${result.struct} { e: array<f32, ${elements}> }
 ${[...functions.values()].join("\n")}
 `;
   return halves ? text : withoutHalves(text);
+}
+
+const EMULATED_MAX = `var<workgroup> emulated_values: array<u32, 256>;
+fn emulated_max(value: u32) -> u32 {
+  emulated_values[emulated_index] = value;
+  workgroupBarrier();
+  var most = 0u;
+  for (var i = 0u; i < ${SUBGROUP}u; i++) {
+    most = max(most, emulated_values[emulated_index - emulated_lane + i]);
+  }
+  workgroupBarrier();
+  return most;
+}`;
+
+/** A shader without the functions that an entry point does not call. */
+function reached(source: string, entry: string): string {
+  const functions = new Map<string, string>();
+  for (const match of source.matchAll(/(?:@compute[^{}]*?)?\bfn (\w+)\(/g)) {
+    let end = source.indexOf("{", match.index) + 1;
+    for (let depth = 1; depth > 0; end++) {
+      depth += source[end] === "{" ? 1 : source[end] === "}" ? -1 : 0;
+    }
+    functions.set(match[1], source.slice(match.index, end));
+  }
+  const wanted = new Set([entry]);
+  for (const name of wanted) {
+    for (const [word] of (functions.get(name) ?? "").matchAll(/\w+/g)) {
+      if (functions.has(word)) wanted.add(word);
+    }
+  }
+  let text = source;
+  for (const [name, code] of functions) if (!wanted.has(name)) text = text.replace(code, "");
+  return text;
 }
 
 /** f32 in the place of f16, rounded where a shader converts. */
@@ -185,27 +224,43 @@ fn round_f32(v: f32) -> f32 { return quantizeToF16(v); }
 `;
 }
 
-/** Ops on `gpu` whose kernels with subgroup matrices are emulated, compiled with what `change` makes of constants. */
+type Constants = Readonly<Record<string, number>>;
+
+/** `commands.kernel` of a GPU whose kernels with subgroup matrices are emulated, with what `change` makes of constants. */
+export function emulatingKernel(
+  { commands, device }: Gpu,
+  change = (constants: Constants) => constants,
+): Gpu["commands"]["kernel"] {
+  const real = commands.kernel.bind(commands);
+  const halves = device.features.has("shader-f16");
+  return (name, source, entry, constants = {}, stored = []) => {
+    if (!source.includes("subgroup_matrix")) return real(name, source, entry, constants, stored);
+    const changed = change(constants);
+    const emulated = `${name} emulated ${JSON.stringify(changed)}`;
+    const code = emulate(assemble(source, changed), halves, entry);
+    return real(emulated, code, entry, {}, stored);
+  };
+}
+
+/** Ops on `gpu` with such kernels. */
 export function emulatingOps(
   gpu: Gpu,
   headDim: number,
   given: Partial<Variants>,
-  change = (constants: Readonly<Record<string, number>>) => constants,
+  change?: (constants: Constants) => Constants,
 ): Ops {
-  const { commands, device } = gpu;
-  const halves = device.features.has("shader-f16");
-  const kernel: typeof commands.kernel = (name, source, entry, constants = {}, stored = []) => {
-    if (!source.includes("subgroup_matrix")) {
-      return commands.kernel(name, source, entry, constants, stored);
-    }
-    const changed = change(constants);
-    const emulated = `${name} emulated ${JSON.stringify(changed)}`;
-    const code = emulate(assemble(source, changed), halves);
-    return commands.kernel(emulated, code, entry, {}, stored);
-  };
-  const dispatch: typeof commands.dispatch = (...given) => commands.dispatch(...given);
+  const kernel = emulatingKernel(gpu, change);
+  const dispatch: Gpu["commands"]["dispatch"] = (...given) => gpu.commands.dispatch(...given);
   const emulating = Object.create(gpu, { commands: { value: { kernel, dispatch } } }) as Gpu;
   return new Ops(emulating, headDim, given);
+}
+
+/** Matmul in shallow steps: software adapters compile it sooner, and have not the workgroup memory for large tiles. */
+export function shallowest(constants: Constants): Constants {
+  const { DEPTH, X_LOADS, W_LOADS, SUB_ROWS } = constants;
+  const depth = SUB_ROWS === 64 ? 16 : 32;
+  const share = depth / DEPTH;
+  return { ...constants, DEPTH: depth, X_LOADS: X_LOADS * share, W_LOADS: W_LOADS * share };
 }
 
 const nullDevices = new Map<number | undefined, Promise<GPUDevice>>();

@@ -36,6 +36,22 @@ test("a tuned shape gets what was chosen for it, others do not", () => {
   }
 });
 
+test("subgroup matrices make what is in f16, or made from it; the rest is tiled", () => {
+  const made = (changes: object) => {
+    const variants = { ...gpu, matmul: "matrix" } as const;
+    return matmulChoice(variants, { ...shape, dtype: "f16", format: "f16", ...changes }).family
+      .name;
+  };
+  expect(made({})).toBe("matrix");
+  expect(made({ product: "backwardInput" })).toBe("matrix");
+  expect(made({ product: "backwardInput", format: "q8_0" })).toBe("matrix");
+  expect(made({ product: "backwardWeight", format: "f32" })).toBe("matrix");
+  // LoRA's adapters, and runs in f32, whose gradients are never rounded
+  expect(made({ product: "backwardInput", format: "f32" })).toBe("tiled");
+  expect(made({ product: "backwardInput", dtype: "f32" })).toBe("tiled");
+  expect(made({ product: "backwardWeight", format: "f32", dtype: "f32" })).toBe("tiled");
+});
+
 test("choices are read back as they were written, and what names nothing is not one", () => {
   for (const family of MATMUL_FAMILIES) {
     const tiles = ROW_CLASSES.map((_, i) => family.tiles[i % family.tiles.length]);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Tensor, view } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
+import { LARGEST_PARTS } from "../../lib/model/ops/matmuls.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { adamw } from "../../lib/oracle/cases/adamw.ts";
 import { rmsnorm } from "../../lib/oracle/cases/layer.ts";
@@ -81,19 +82,15 @@ test("a table larger than one binding: gather and linear, forward and backward",
   const dy = Float64Array.from({ length: yStride }, (_, i) => Math.fround(Math.cos(i)));
   const upstream = at("dy", Float32Array.from(dy));
   const dx = poisoned("dx", columns);
-  ops.linear.backwardInput({ dy: upstream, dx }, weight, 1, yStride);
+  const partial = poisoned("partial", LARGEST_PARTS);
+  const tensors = { dy: upstream, x: at("x", Float32Array.from(x)), dx, partial };
+  ops.linear.backward(tensors, weight, dWeight, 1, yStride);
   const dInput = new Float64Array(columns);
   for (let n = 0; n < rows; n++) {
     for (let k = 0; k < columns; k++) dInput[k] += dy[n] * valueAt(n * columns + k);
   }
   expectClose(await gpu.read(dx, new Float32Array(columns)), dInput, { name: "dx" });
 
-  ops.linear.backwardWeight(
-    { dy: upstream, x: at("x", Float32Array.from(x)) },
-    dWeight,
-    1,
-    yStride,
-  );
   const one = { row: at("row", index.slice(2, 3)), offset: at("offset", Uint32Array.of(0, 1)) };
   ops.gather.backward({ ...one, item: at("item", Uint32Array.of(0)), d_out: dx }, dWeight, 1);
   for (const row of [0, blockRows - 1, blockRows, rows - 1]) {

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { MemoryPlanner } from "../../lib/gpu/memory.ts";
+import type { Variants } from "../../lib/gpu/variants.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
 import { Head, HeadMemory, logitsStride } from "../../lib/model/head.ts";
@@ -12,6 +13,7 @@ import { hasHalves } from "../../lib/model/precision.ts";
 import { RoundedParameters, roundable } from "../../lib/model/rounded.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
+import { emulatingKernel, shallowest } from "../gpu/subgroup-matrix.ts";
 import { expectClose } from "../oracle/compare.ts";
 import { oracleDecoder } from "../oracle/decoder.ts";
 import { packGroups } from "../oracle/packing.ts";
@@ -31,7 +33,12 @@ const dtype = "f16";
 const why = hasHalves(gpu) ? "" : `, skipped: ${gpu.found.name} has no shader-f16`;
 
 /** A golden model that is trained in f16, with its groups packed. */
-function open(gpu: Gpu, name: GoldenName, gradientCheckpointing = false) {
+function open(
+  gpu: Gpu,
+  name: GoldenName,
+  gradientCheckpointing = false,
+  given: Partial<Variants> = {},
+) {
   const golden = loadDecoderGolden(name);
   const { config, groups } = golden;
   const layout = new ParameterLayout(config, roundable(gpu));
@@ -40,7 +47,7 @@ function open(gpu: Gpu, name: GoldenName, gradientCheckpointing = false) {
   const gradients = new Parameters(gpu, layout, "gradients", "gradients");
   for (const [tensor, data] of golden.weights) trained.set(gpu, tensor, Float32Array.from(data));
   const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table);
+  const decoder = new Decoder(gpu, config, table, given);
   weights.refresh(decoder.ops);
   gradients.clear(gpu);
   const memory = new LearnerMemory(gpu, config, maxTokens, { dtype, gradientCheckpointing });
@@ -77,25 +84,49 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
   for (const [i, limit] of ["the adapter's bindings", "bindings of 2 KiB"].entries()) {
     test.each(GOLDENS)(`%s: logits and all gradients, ${limit}`, async (name) => {
       const device = devices[i];
-      const model = open(device, name);
-      const { golden, layout, weights, gradients, learner, batch, logprobs, entropies } = model;
-      const { temperature } = golden;
-      const oracle = oracleDecoder(golden.config, golden.weights);
-      const { logits } = oracle.forward(packGroups(golden.groups), temperature);
+      const { config, weights, groups, temperature } = loadDecoderGolden(name);
+      const { logits } = oracleDecoder(config, weights).forward(packGroups(groups), temperature);
       expectClose(await logitsOf(device, name), logits, { name: "logits", relative: 1e-2 });
-
-      await learner.logprobs(weights, batch, temperature, logprobs, entropies);
-      expectClose(logprobs, golden.logprobs, { name: "logprobs", relative: 1e-2 });
-      expectClose(entropies, golden.entropies, { name: "entropies", relative: 1e-2 });
-      const upstream = Float32Array.from(golden.coefficients);
-      learner.backward(weights, gradients, batch, temperature, upstream);
-      for (const [tensor, reference] of golden.gradients) {
-        const gradient = await gradients.get(device, tensor);
-        expectClose(gradient, reference, { name: tensor, relative: 2e-2 });
-      }
-      expect(golden.gradients.size).toBe(layout.shapes.size);
+      await expectGradients(device, name);
     });
   }
+
+  async function expectGradients(device: Gpu, name: GoldenName, given?: Partial<Variants>) {
+    const model = open(device, name, false, given);
+    const { golden, layout, weights, gradients, learner, batch, logprobs, entropies } = model;
+    const { temperature } = golden;
+    await learner.logprobs(weights, batch, temperature, logprobs, entropies);
+    expectClose(logprobs, golden.logprobs, { name: "logprobs", relative: 1e-2 });
+    expectClose(entropies, golden.entropies, { name: "entropies", relative: 1e-2 });
+    const upstream = Float32Array.from(golden.coefficients);
+    learner.backward(weights, gradients, batch, temperature, upstream);
+    for (const [tensor, reference] of golden.gradients) {
+      const gradient = await gradients.get(device, tensor);
+      expectClose(gradient, reference, { name: tensor, relative: 2e-2 });
+    }
+    expect(golden.gradients.size).toBe(layout.shapes.size);
+  }
+
+  test("all products by subgroup matrices, emulated: all gradients", async () => {
+    const device = await Gpu.open(undefined, { bindingLimit: 2048 });
+    devices.push(device);
+    const kernel = emulatingKernel(device, shallowest);
+    const matmuls = new Set<string>();
+    device.commands.kernel = (name, source, entry, ...given) => {
+      if (name.startsWith("matmul")) matmuls.add(`${name.replace(/-\d.*/, "")}.${entry}`);
+      return kernel(name, source, entry, ...given);
+    };
+    const subgroupMatrix = { M: 16, N: 16, K: 16, shallow: false };
+    for (const name of ["tied", "qwen2"] as const) {
+      await expectGradients(device, name, { matmul: "matrix", subgroupMatrix });
+    }
+    expect([...matmuls].sort()).toEqual([
+      "matmul-largest.reduce",
+      ...["backward_input", "backward_weight", "forward", "forward_residual"].map(
+        (entry) => `matmul-matrix.${entry}`,
+      ),
+    ]);
+  });
 
   test.each(GOLDENS)("%s: 20 steps of AdamW follow those of float64", async (name) => {
     const model = open(gpu, name);

@@ -1,10 +1,18 @@
 import biasSource from "../../../shaders/bias.wgsl" with { type: "text" };
+import largestSource from "../../../shaders/matmul-largest.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
 import type { Variants } from "../../gpu/variants.ts";
 import type { Matrix, MatrixBlock } from "../matrix.ts";
 import { dtypeOf } from "../precision.ts";
 import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
-import { constantsOf, MATMUL_FAMILIES, Matmuls, matmulName, matmulSource } from "./matmuls.ts";
+import {
+  constantsOf,
+  LARGEST_PARTS,
+  MATMUL_FAMILIES,
+  Matmuls,
+  matmulName,
+  matmulSource,
+} from "./matmuls.ts";
 import { addWeightKernels, weightKernel, withWeights } from "./weights.ts";
 
 /** What `forward` reads and writes; at most one of the options may be there. */
@@ -19,10 +27,14 @@ export interface LinearTensors {
   add?: boolean;
 }
 
-/** What `backwardInput` reads and writes. */
+/** What `backward` reads and writes, `x` being that of the forward pass. */
 interface LinearGradients {
   dy: Tensor;
-  dx: Tensor;
+  x: Tensor;
+  /** Not made if it is left out. */
+  dx?: Tensor;
+  /** Scratch of LARGEST_PARTS elements or more. */
+  partial: Tensor;
   /** dx = scale dy W. */
   scale?: number;
   /** dx += dy W. */
@@ -38,17 +50,19 @@ export class Linear {
     variants: Variants,
   ) {
     this.matmuls = new Matmuls(variants);
-    const entries = "forward forward_add forward_residual forward_swiglu backward_input";
+    const entries = "forward forward_add forward_residual forward_swiglu";
     for (const family of MATMUL_FAMILIES) {
       for (const tile of family.tiles) {
         const name = matmulName(family, tile);
-        const constants = constantsOf(family, tile, variants);
         const source = matmulSource(family, tile);
+        const constants = constantsOf(family, tile, variants);
+        const backward = constantsOf(family, tile, variants, true);
         addWeightKernels(kernels, name, source, entries, constants);
-        const trained = withWeights(source, "f32");
-        kernels.add(name, trained, "backward_weight", constants);
+        addWeightKernels(kernels, name, source, "backward_input", backward);
+        kernels.add(name, withWeights(source, "f32"), "backward_weight", backward);
       }
     }
+    kernels.add("matmul-largest", largestSource, "reduce", { PARTS: LARGEST_PARTS });
     kernels.add("bias", biasSource, "backward reduce", { CHUNK: ROW_CHUNK });
   }
 
@@ -99,60 +113,57 @@ export class Linear {
     this.kernels.run(name, { x, w: block.tensor, y }, params, matmul.groups(rows, width));
   }
 
-  /** dx[T, K] = dy[T, N] W, or that with an option of `LinearGradients`. */
-  backwardInput(
+  /**
+   * dx[T, K] = dy[T, N] W, or that with an option of `LinearGradients`, and, where a `gradient` is given, which has the
+   * blocks of the weight, dW += dy^T x.
+   */
+  backward(
     tensors: LinearGradients,
     weight: Matrix,
+    gradient: Matrix | undefined,
     rows: number,
     yStride = weight.rows,
   ): void {
-    for (const block of weight.blocks) {
-      this.backwardInputBlock(tensors, weight, block, rows, yStride, block.firstRow);
+    for (let i = 0; i < weight.blocks.length; i++) {
+      const { firstRow } = weight.blocks[i];
+      this.backwardBlock(tensors, weight, gradient, i, rows, yStride, firstRow);
     }
   }
 
-  /** What one block of W contributes to dx; every block but the first adds. */
-  backwardInputBlock(
-    { dy, dx, scale = 1, add = false }: LinearGradients,
+  /** What block `i` contributes, its columns of dy beginning at `yColumn`; every block but the first adds to dx. */
+  backwardBlock(
+    { dy, x, dx, partial, scale = 1, add = false }: LinearGradients,
     weight: Matrix,
-    block: MatrixBlock,
+    gradient: Matrix | undefined,
+    i: number,
     rows: number,
     yStride: number,
     yColumn: number,
   ): void {
+    const dtype = dtypeOf(x);
+    const block = weight.blocks[i];
     const params = matmulParams(weight, block, rows, yStride, yColumn);
-    const matmul = this.matmuls.of("backwardInput", weight, "f32", rows);
-    const groups = matmul.groups(rows, weight.columns);
-    const options = { scale, add: add ? 1 : params.add };
-    const tensors = { dy, w: block.tensor, dx };
-    const name = weightKernel(matmul.name, weight.format, "backward_input");
-    this.kernels.run(name, tensors, { ...params, ...options }, groups);
-  }
-
-  /** dW += dy[T, N]^T x[T, K]. `gradient` has the blocks of the weight. */
-  backwardWeight(
-    tensors: { dy: Tensor; x: Tensor },
-    gradient: Matrix,
-    rows: number,
-    yStride = gradient.rows,
-  ): void {
-    for (const block of gradient.blocks) {
-      this.backwardWeightBlock(tensors, gradient, block, rows, yStride, block.firstRow);
+    const ofInput = dx && this.matmuls.of("backwardInput", weight, dtype, rows);
+    const ofWeight = gradient && this.matmuls.of("backwardWeight", gradient, dtype, block.rows);
+    if (ofInput?.roundsGradients || ofWeight?.roundsGradients) {
+      this.kernels.run("matmul-largest.reduce", { dy, partial }, params, [LARGEST_PARTS]);
     }
-  }
-
-  backwardWeightBlock(
-    { dy, x }: { dy: Tensor; x: Tensor },
-    gradient: Matrix,
-    block: MatrixBlock,
-    rows: number,
-    yStride: number,
-    yColumn: number,
-  ): void {
-    const params = matmulParams(gradient, block, rows, yStride, yColumn);
-    const matmul = this.matmuls.of("backwardWeight", gradient, dtypeOf(x), block.rows);
-    const groups = matmul.groups(block.rows, gradient.columns);
-    this.kernels.run(`${matmul.name}.backward_weight`, { dy, x, dw: block.tensor }, params, groups);
+    if (ofInput) {
+      const name = weightKernel(ofInput.name, weight.format, "backward_input");
+      const options = { scale, add: add ? 1 : params.add };
+      const groups = ofInput.groups(rows, weight.columns);
+      this.kernels.run(
+        name,
+        { dy, w: block.tensor, dx, partial },
+        { ...params, ...options },
+        groups,
+      );
+    }
+    if (ofWeight) {
+      const tensors = { dy, x, dw: gradient.blocks[i].tensor, partial };
+      const groups = ofWeight.groups(block.rows, weight.columns);
+      this.kernels.run(`${ofWeight.name}.backward_weight`, tensors, params, groups);
+    }
   }
 
   /** db[N] += the sum of the rows of dy[T, N]. `partial` holds rowPartialLength elements. */

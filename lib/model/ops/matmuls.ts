@@ -2,6 +2,9 @@ import keptSource from "../../../shaders/kept.wgsl" with { type: "text" };
 import plainSource from "../../../shaders/matmul.wgsl" with { type: "text" };
 import lanesSource from "../../../shaders/matmul-lanes.wgsl" with { type: "text" };
 import matrixSource from "../../../shaders/matmul-matrix.wgsl" with { type: "text" };
+import matrixBackwardSource from "../../../shaders/matmul-matrix-backward.wgsl" with {
+  type: "text",
+};
 import tensorsSource from "../../../shaders/matmul-tensors.wgsl" with { type: "text" };
 import tiledSource from "../../../shaders/matmul-tiled.wgsl" with { type: "text" };
 import tiledBackwardSource from "../../../shaders/matmul-tiled-backward.wgsl" with { type: "text" };
@@ -23,7 +26,7 @@ export interface MatmulShape {
   readonly N: number;
   /** Of W; gradients of W are f32. */
   readonly format: WeightFormat;
-  /** Of x; in backwardInput, which has no x, f32. */
+  /** Of x, also in backwardInput, which has no x: where activations are f32, dy is never rounded. */
   readonly dtype: Dtype;
 }
 
@@ -41,6 +44,8 @@ export interface Tile {
   /** Unique in its family. */
   readonly name: string;
   readonly constants: Readonly<Record<string, number>>;
+  /** The same for the backward pass, where it differs. */
+  readonly backward?: Readonly<Record<string, number>>;
   /** The shader, where it is not that of the family. */
   readonly source?: string;
   /** Rows and columns of outputs that a workgroup makes. */
@@ -60,6 +65,8 @@ export interface MatmulFamily {
   readonly feature?: GPUFeatureName;
   /** Invocations and bytes of workgroup memory of the largest tile. */
   readonly limits: { readonly invocations: number; readonly sharedBytes: number };
+  /** Whether it rounds dy to f16, as a share of its largest magnitude. */
+  readonly roundsGradients?: boolean;
   /** Whether it makes products of this shape; what it does not, `tiled` does. */
   makes(shape: MatmulShape): boolean;
 }
@@ -103,17 +110,18 @@ const lanes: MatmulFamily = {
 const matrix: MatmulFamily = {
   name: "matrix",
   shader: "matmul-matrix",
-  source: [tensorsSource, matrixSource].join("\n"),
+  source: [tensorsSource, matrixSource, matrixBackwardSource].join("\n"),
   tiles: [
-    matrixTile([16, 16], [1, 1], 256),
+    matrixTile([16, 16], [1, 1], 256, 128),
     matrixTile([32, 16], [2, 2], 64),
     matrixTile([32, 32], [2, 2], 32),
     matrixTile([64, 32], [2, 4], 32),
   ],
   feature: "chromium-experimental-subgroup-matrix" as GPUFeatureName,
   limits: { invocations: 256, sharedBytes: 32768 },
+  roundsGradients: true,
   makes: ({ product, format, dtype }) =>
-    product === "forward" && dtype === "f16" && format !== "f32",
+    dtype === "f16" && (product === "backwardWeight" || format !== "f32"),
 };
 
 /** All of them. The first two make every product on every adapter. */
@@ -147,17 +155,20 @@ function lanesTile(rows: number): Tile {
   return { name: outputs.join("x"), constants: { ROWS: rows }, source: lanesSource, outputs };
 }
 
-/** `subgroup` outputs each of `group` subgroups, and steps of `depth` elements of the contraction. */
+/**
+ * `subgroup` outputs each of `group` subgroups, and steps of `depth` elements of the contraction, of `backwardDepth` in
+ * the backward pass: what lies the other way there takes more workgroup memory in low tiles.
+ */
 function matrixTile(
   [subRows, subColumns]: readonly [number, number],
   [groupY, groupX]: readonly [number, number],
   depth: number,
+  backwardDepth = depth,
 ): Tile {
   const outputs = [subRows * groupY, subColumns * groupX] as const;
-  const vectors = depth / 4 / (32 * groupY * groupX); // that an invocation stages of a row
-  return {
-    name: outputs.join("x"),
-    constants: {
+  const constants = (depth: number) => {
+    const vectors = depth / 4 / (32 * groupY * groupX); // that an invocation stages of a row
+    return {
       SUB_ROWS: subRows,
       SUB_COLUMNS: subColumns,
       GROUP_Y: groupY,
@@ -165,13 +176,17 @@ function matrixTile(
       DEPTH: depth,
       X_LOADS: outputs[0] * vectors,
       W_LOADS: outputs[1] * vectors,
-    },
-    outputs,
+    };
   };
+  const backward = constants(backwardDepth);
+  return { name: outputs.join("x"), constants: constants(depth), backward, outputs };
 }
 
 /** What shaders/matmul-matrix.wgsl is compiled with: steps are half as deep where memory is short. */
-function matrixConstants({ constants }: Tile, { M, N, K, shallow }: SubgroupMatrix) {
+function matrixConstants(
+  constants: Readonly<Record<string, number>>,
+  { M, N, K, shallow }: SubgroupMatrix,
+) {
   const { DEPTH, X_LOADS, W_LOADS } = constants;
   const by = shallow ? 2 : 1;
   const steps = { DEPTH: DEPTH / by, X_LOADS: X_LOADS / by, W_LOADS: W_LOADS / by };
@@ -183,8 +198,15 @@ export const matmulSource = ({ source }: MatmulFamily, tile?: Tile) =>
   withMath(`${keptSource}\n${tile?.source ?? source}`);
 
 /** The constants of a family's tile on an adapter. */
-export const constantsOf = (family: MatmulFamily, tile: Tile, { subgroupMatrix }: Variants) =>
-  family === matrix && subgroupMatrix ? matrixConstants(tile, subgroupMatrix) : tile.constants;
+export function constantsOf(
+  family: MatmulFamily,
+  { constants, backward = constants }: Tile,
+  { subgroupMatrix }: Variants,
+  isBackward = false,
+): Readonly<Record<string, number>> {
+  const given = isBackward ? backward : constants;
+  return family === matrix && subgroupMatrix ? matrixConstants(given, subgroupMatrix) : given;
+}
 
 /** Whether an adapter can run the family at all. */
 export function runsOn(
@@ -209,6 +231,9 @@ export interface MatmulChoice {
   readonly family: MatmulFamily;
   readonly tiles: readonly Tile[];
 }
+
+/** Partial maxima of dy, for families that round it: what shaders/matmul-largest.wgsl leaves. */
+export const LARGEST_PARTS = 256;
 
 /** What a shape is called in tables: `forward 576x1536 f32 f32`. */
 export const shapeKey = ({ product, K, N, format, dtype }: MatmulShape) =>
@@ -252,6 +277,7 @@ export function builtInChoice(
 /** One product as it is run: the name of its kernels, and the workgroups of [rows, columns] outputs. */
 export interface Matmul {
   readonly name: string;
+  readonly roundsGradients: boolean;
   groups(rows: number, columns: number): readonly [number, number];
 }
 
@@ -281,6 +307,7 @@ function asMatmul(family: MatmulFamily, tile: Tile): Matmul {
   const [tileRows, tileColumns] = tile.outputs;
   return {
     name: matmulName(family, tile),
+    roundsGradients: family.roundsGradients ?? false,
     groups: (rows, columns) => [ceil(columns, tileColumns), ceil(rows, tileRows)],
   };
 }

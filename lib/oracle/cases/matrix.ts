@@ -1,3 +1,4 @@
+import { LARGEST_PARTS } from "../../model/ops/matmuls.ts";
 import { weightKernel } from "../../model/ops/weights.ts";
 import type { Dtype } from "../../model/precision.ts";
 import type { WeightFormat } from "../../model/weight-formats.ts";
@@ -18,6 +19,8 @@ export interface LinearCase {
   /** Of x and y, which are f32 by default. */
   x?: Dtype;
   y?: Dtype;
+  /** What dy may be rounded to, as a share of its largest magnitude; not at all by default. */
+  dy?: Dtype;
   /** Of W; f32 by default. */
   format?: WeightFormat;
 }
@@ -45,7 +48,7 @@ export function linearAdd(
   const dxBefore = random.normal(T * K);
   const dx = matmulBackwardInput(upstream, w, { T, K, N });
   return {
-    inputs: { x: ofX.input(x), ...Object.fromEntries(blocks), dy: upstream },
+    inputs: { x: ofX.input(x), ...Object.fromEntries(blocks), dy: upstream, partial: noPartial() },
     outputs: {
       y: {
         kernel: weightKernel("matmul", format, "forward_add"),
@@ -62,6 +65,7 @@ export function linearAdd(
         reference: dx.map((value, i) => dxBefore[i] + scale * value),
         initial: dxBefore,
         upstream,
+        isRounded: dtypes.dy === "f16",
       },
     },
     dispatch: (ops, t) => {
@@ -69,7 +73,8 @@ export function linearAdd(
       const [block] = matrix.blocks;
       ops.linear.forwardBlock({ x: t.x, y: t.y, add: true }, matrix, block, T, yStride, yColumn);
       ops.linear.forward({ x: t.x, y: t.scaled, scale }, matrix, T);
-      ops.linear.backwardInput({ dy: t.dy, dx: t.dx, scale, add: true }, matrix, T);
+      const { x, dy, dx, partial } = t;
+      ops.linear.backward({ x, dy, dx, partial, scale, add: true }, matrix, undefined, T);
     },
   };
 }
@@ -118,7 +123,7 @@ export function linearSwiglu(shape: Omit<LinearCase, "blockRows" | "yStride">): 
   };
 }
 
-/** dx = dy W, and for weights in f32 dW += dy^T x, where the columns of dy beyond N are NaN. */
+/** dx = dy W, and for weights that may be trained dW += dy^T x, where the columns of dy beyond N are NaN. */
 export function linearBackward(shape: LinearCase): KernelCase {
   const { T, K, N, blockRows = N, yStride = Math.ceil(N / 4) * 4, format = "f32" } = shape;
   const random = new Random(2, T, K, N);
@@ -131,27 +136,29 @@ export function linearBackward(shape: LinearCase): KernelCase {
   const dx = matmulBackwardInput(upstream, w, shape);
   const dw = matmulBackwardWeight(upstream, x, shape, before);
   const initial = cut("", before, K, blockRows);
+  const made = { upstream, isRounded: shape.dy === "f16" };
   const outputs: Record<string, Output> = {
-    dx: { kernel: weightKernel("matmul", format, "backward_input"), reference: dx, upstream },
+    dx: { kernel: weightKernel("matmul", format, "backward_input"), reference: dx, ...made },
   };
-  const trained = format === "f32";
+  const trained = format === "f32" || format === "f16";
   if (trained)
     cut("dw", dw, K, blockRows).forEach(([name, reference], i) => {
       const kernel = "matmul.backward_weight";
-      outputs[name] = { kernel, reference, initial: initial[i][1], upstream };
+      outputs[name] = { kernel, reference, initial: initial[i][1], ...made };
     });
   return {
-    inputs: { x: ofX.input(x), ...Object.fromEntries(blocks), dy },
+    inputs: { x: ofX.input(x), ...Object.fromEntries(blocks), dy, partial: noPartial() },
     outputs,
-    dispatch: (ops, t) => {
+    dispatch: (ops, { x, dy, dx, partial, ...t }) => {
       const matrix = joined(t, "w", N, K, blockRows, format);
-      ops.linear.backwardInput({ dy: t.dy, dx: t.dx }, matrix, T, yStride);
-      if (!trained) return;
-      const gradient = joined(t, "dw", N, K, blockRows);
-      ops.linear.backwardWeight({ dy: t.dy, x: t.x }, gradient, T, yStride);
+      const gradient = trained ? joined(t, "dw", N, K, blockRows) : undefined;
+      ops.linear.backward({ x, dy, dx, partial }, matrix, gradient, T, yStride);
     },
   };
 }
+
+/** Scratch of a product whose dy is rounded. */
+const noPartial = () => new Float64Array(LARGEST_PARTS);
 
 /** db += the sums of dy's columns. */
 export function bias({ T, N }: { T: number; N: number }): KernelCase {

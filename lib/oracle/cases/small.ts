@@ -87,11 +87,15 @@ export function halfCases(headDim: number): KernelCase[] {
 export function matrixCases(): KernelCase[] {
   const dtypes = { x: "f16", y: "f16" } as const;
   const shape = { K: 96, N: 71, blockRows: 40, ...dtypes };
+  const rounded = { K: 96, ...dtypes, format: "f16", dy: "f16" } as const;
   return [
     ...[1, 37, 70, 261].map((T) => linearForward({ ...shape, T, format: "f16" })),
     ...FROZEN_FORMATS.map((format) => linearForward({ ...shape, T: 8, format }, "bias")),
     linearForward({ ...shape, T: 8, y: "f32", format: "f16" }, "residual"),
     linearSwiglu({ T: 8, K: 96, N: 72, ...dtypes, format: "f16" }),
+    ...FROZEN_FORMATS.map((format) => linearBackward({ ...shape, T: 8, format, dy: "f16" })),
+    ...[37, 70, 261].map((T) => linearBackward({ ...rounded, T, N: 4 * T + 1 })),
+    lora({ T: 37, K: 64, N: 44, rank: 12, format: "f16", dtype: "f16", dy: "f16" }),
   ];
 }
 
