@@ -46,9 +46,13 @@ export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<Kerne
   if (hasClasses) await run(manyRows());
   if (wide) await run(attention(packedHeads(WIDE_HEAD)), "", wide);
   if (hasHalves(gpu)) {
-    await run(halfCases(headDim), HALF_SUFFIX);
+    const dtype = "f16";
+    await run(halfCases(headDim, ops.attention.gradientFactors(dtype)), HALF_SUFFIX);
     if (hasClasses) await run(manyRows("f16"), HALF_SUFFIX);
-    if (wide) await run(attention(packedHeads(WIDE_HEAD), { dtype: "f16" }), HALF_SUFFIX, wide);
+    if (wide) {
+      const factors = wide.attention.gradientFactors(dtype);
+      await run(attention(packedHeads(WIDE_HEAD), { dtype, factors }), HALF_SUFFIX, wide);
+    }
     if (variants.subgroupMatrix) {
       const matrices = new Ops(gpu, headDim, { ...variants, matmul: "matrix", tuned: {} });
       await run(matrixCases(), MATRIX_SUFFIX, matrices);

@@ -4,8 +4,7 @@
 //   forward          o[t, h] = softmax(q[t, h] . k / sqrt(D)) v  over the keys that t sees, and its lse
 //   forward_chunk    the same of one chunk of keys, for attention.wgsl's forward_merge
 //
-// Called by lib/model/ops/attention-matrix.ts where lib/gpu/variants.ts or tuning says "matrix"; gradients are
-// f32, with a range that f16 has not, and stay with attention-tiled-backward.wgsl. Needs
+// Called by lib/model/ops/attention-matrix.ts where lib/gpu/variants.ts or tuning says "matrix". Needs
 // chromium_experimental_subgroup_matrix.
 //
 // A workgroup owns TILE queries (token, head) that share a key-value head, and goes through their keys by

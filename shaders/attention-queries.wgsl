@@ -1,5 +1,5 @@
 // Which queries a workgroup of the attention of GPUs has, and which keys these see. Prepended to
-// attention-tiled-blocks.wgsl and attention-matrix.wgsl, whose `params` and `spans` it reads: there TILE is the
+// attention-tiled-blocks.wgsl and both attention-matrix files, whose `params` and `spans` it reads: there TILE is the
 // rows, and MOST_TOKENS the tokens, that a workgroup has at most.
 const NOWHERE: u32 = 0xffffffffu;
 

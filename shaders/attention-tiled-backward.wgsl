@@ -7,7 +7,7 @@
 //   backward_key     dk[s] = sum over the queries that see s of ds q / sqrt(D),  dv[s] = sum of p do
 //
 // For q, do and dq [T, H, D], and k, v, dk and dv [T, KV, D]: learning has no cache. Called by
-// lib/model/ops/attention-tiled.ts where lib/gpu/variants.ts or tuning says "tiled" or "matrix".
+// lib/model/ops/attention-tiled.ts where lib/gpu/variants.ts or tuning says "tiled", and where it says "matrix" for f32.
 // Every sum is one chain of fma, in the order in which the rows are walked.
 
 @group(0) @binding(8) var<storage, read> d_o: array<vec4f>;                // [T, H, D]

@@ -1,5 +1,6 @@
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import { allocateKeyChunks } from "../../lib/model/ops/attention.ts";
+import { softmaxLength } from "../../lib/model/ops/heads.ts";
 import { causalSpans, type ModelShape } from "../shapes.ts";
 import type { KernelCase, Space } from "./kernel.ts";
 
@@ -83,7 +84,7 @@ function sequenceGradients(space: Space, { heads, kvHeads, headDim }: ModelShape
   return {
     last_query: space.indices("last queries", new Uint32Array(T).fill(T)),
     d_o: gradient("d_o", heads),
-    softmax: space.tensor("softmax", 2 * T * heads),
+    softmax: space.tensor("softmax", softmaxLength(T, heads)),
     dq: gradient("dq", heads),
     dk: gradient("dk", kvHeads),
     dv: gradient("dv", kvHeads),

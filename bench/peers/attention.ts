@@ -1,6 +1,6 @@
 import type { Array as JaxArray } from "@jax-js/jax";
 import type { Gpu } from "../../lib/gpu/device.ts";
-import type { HeadShape } from "../../lib/model/ops/heads.ts";
+import { type HeadShape, softmaxLength } from "../../lib/model/ops/heads.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import type { Dtype } from "../../lib/model/precision.ts";
 import { causalSpans } from "../shapes.ts";
@@ -99,7 +99,7 @@ function ours(
     ...forward,
     last_query,
     d_o: upload(gpu, "d_o", inputs.d_o.data),
-    softmax: make(gpu, "softmax", 2 * T * heads),
+    softmax: make(gpu, "softmax", softmaxLength(T, heads)),
     dq,
     dk,
     dv,

@@ -172,7 +172,7 @@ function describeAttention({ attention, attentionMemory, subgroupLanes }: Varian
   const kernels = {
     plain: "plain, an invocation a query and head, no barrier",
     tiled: `tiled, up to ${attentionMemory / 1024} KiB of workgroup memory`,
-    matrix: `matrix in f16 forward, else tiled, up to ${attentionMemory / 1024} KiB of workgroup memory`,
+    matrix: `matrix in f16, else tiled, up to ${attentionMemory / 1024} KiB of workgroup memory`,
     subgroup: `subgroup, keys handed round ${subgroupLanes} lanes; in decoding as plain, with the same bits`,
   };
   return kernels[attention];

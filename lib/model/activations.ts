@@ -1,5 +1,6 @@
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
+import { softmaxLength } from "./ops/heads.ts";
 import { rowPartialLength } from "./ops/kernels.ts";
 import { LARGEST_PARTS } from "./ops/matmuls.ts";
 import { type Dtype, elementBytes } from "./precision.ts";
@@ -114,7 +115,7 @@ export class Gradients {
   readonly gateUp: Tensor;
   readonly gated: Tensor;
   readonly attended: Tensor;
-  /** Log-sum-exp and delta of every head; see shaders/attention.wgsl. */
+  /** Log-sum-exp and delta of every head; see softmaxLength. */
   readonly softmax: Tensor;
   readonly q: Tensor;
   readonly k: Tensor;
@@ -134,7 +135,8 @@ export class Gradients {
     this.gateUp = make("gate and up", 2 * config.intermediateSize);
     this.gated = make("gated", config.intermediateSize);
     this.attended = make("attended", qWidth);
-    this.softmax = make("softmax", 2 * config.numHeads);
+    const softmax = softmaxLength(maxTokens, config.numHeads);
+    this.softmax = alloc.allocate("activations", "gradient of softmax", softmax);
     this.q = make("queries", qWidth);
     this.k = make("keys", kvWidth);
     this.v = make("values", kvWidth);

@@ -9,6 +9,7 @@ import {
   attentionKey,
   formatAttention,
 } from "../model/ops/attention-choice.ts";
+import { softmaxLength } from "../model/ops/heads.ts";
 import { Ops } from "../model/ops.ts";
 import { elementBytes } from "../model/precision.ts";
 import { attentionDifferences } from "../oracle/attention-layouts.ts";
@@ -73,7 +74,8 @@ async function mistake(
   ops: Ops,
   { headDim, dtype }: AttentionShape,
 ): Promise<string | null> {
-  for (const check of attention(packedHeads(headDim), { dtype })) {
+  const factors = ops.attention.gradientFactors(dtype);
+  for (const check of attention(packedHeads(headDim), { dtype, factors })) {
     for (const { kernel, error, tolerance, norm } of await runCase(gpu, ops, check)) {
       if (!(error <= tolerance)) return `${kernel} errs by ${(error / norm).toExponential(1)}`;
     }
@@ -99,7 +101,9 @@ async function secondsOf(gpu: Gpu, ops: Ops, shape: AttentionShape): Promise<num
   const [k, v] = ["k", "v"].map((name) => make(name, kvHeads * headDim, stored));
   const [d_o, dq] = ["do", "dq"].map((name) => make(name, heads * headDim));
   const [dk, dv] = ["dk", "dv"].map((name) => make(name, kvHeads * headDim));
-  const [lse, softmax] = [make("lse", heads), make("softmax", 2 * heads)];
+  const lse = make("lse", heads);
+  const softmax = gpu.allocate("buffers", "softmax", softmaxLength(tokens, heads));
+  made.push(softmax);
   const [spans, last_query, ends] = [make("spans", 4), make("last", 1), make("ends", 4)];
   const packed = new Uint32Array(4 * tokens);
   const seenUntil = new Uint32Array(tokens).fill(tokens, 0, length);

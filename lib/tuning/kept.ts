@@ -1,11 +1,10 @@
 import { z } from "zod";
 import packageJson from "../../package.json" with { type: "json" };
 import attentionSource from "../../shaders/attention.wgsl" with { type: "text" };
-import matrixSource from "../../shaders/attention-matrix.wgsl" with { type: "text" };
 import type { FoundAdapter } from "../gpu/adapter.ts";
 import { readCached, writeCached } from "../gpu/cache.ts";
 import type { TuningTable } from "../gpu/variants.ts";
-import { withQueries } from "../model/ops/attention-queries.ts";
+import { MATRIX_SOURCES } from "../model/ops/attention-matrix.ts";
 import { SUBGROUP_SOURCES } from "../model/ops/attention-subgroup.ts";
 import { TILED_SOURCES } from "../model/ops/attention-tiled.ts";
 import { MATMUL_FAMILIES, matmulSource } from "../model/ops/matmuls.ts";
@@ -25,7 +24,7 @@ export interface TunedFor {
 
 export function tunedFor({ name, driver }: Pick<FoundAdapter, "name" | "driver">): TunedFor {
   const families = MATMUL_FAMILIES.map((family) => [matmulSource(family), family.tiles]);
-  const attention = [attentionSource, TILED_SOURCES, SUBGROUP_SOURCES, withQueries(matrixSource)];
+  const attention = [attentionSource, TILED_SOURCES, SUBGROUP_SOURCES, MATRIX_SOURCES];
   const all = [families, WEIGHT_SOURCES, attention];
   const shaders = Bun.hash(JSON.stringify(all)).toString(16);
   return { adapter: name, driver, webgpu: packageJson.dependencies.webgpu, shaders };

@@ -1,11 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { assemble, halvable } from "../../lib/gpu/wgsl.ts";
-import { matrixConstants, matrixMemory } from "../../lib/model/ops/attention-matrix.ts";
-import { withQueries } from "../../lib/model/ops/attention-queries.ts";
+import {
+  backwardMemory,
+  forwardMemory,
+  MATRIX_SOURCES,
+  matrixConstants,
+} from "../../lib/model/ops/attention-matrix.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
 import { attentionDifferences } from "../../lib/oracle/attention-layouts.ts";
 import { attention, splitAttention } from "../../lib/oracle/cases/attention.ts";
-import source from "../../shaders/attention-matrix.wgsl" with { type: "text" };
 import { emulatingOps, tintErrors } from "../gpu/subgroup-matrix.ts";
 import { expectCase, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";
@@ -62,30 +65,53 @@ describe.skipIf(!hasHalves(gpu))("emulated", () => {
   });
 });
 
-describe("the shader", () => {
+describe("the shaders", () => {
+  const entries = {
+    forward: ["forward", "forward_chunk"],
+    backward: ["backward_delta", "backward_query", "backward_key"],
+  } as const;
+  /** What each entry point uses of the workgroup memory of its shader. */
+  const memoryOf = (entry: string, headDim: number, { PIECE, BLOCK }: Record<string, number>) => {
+    if (entry === "backward_delta") return 8 * 128;
+    if (BLOCK === undefined) return forwardMemory(headDim, PIECE);
+    const softmax = entry === "backward_query" ? 12 * BLOCK : 0; // of walked queries
+    return backwardMemory(headDim, BLOCK) - softmax;
+  };
+
   for (const [adapter, size] of Object.entries(sizes)) {
-    test(`is as WGSL wants it, for matrices as ${adapter} has them`, async () => {
-      for (const headDim of [16, 64, 80, 128]) {
-        const constants = matrixConstants(headDim, size) ?? {};
-        const memory = matrixMemory(headDim, constants.PIECE);
-        const halves = halvable(source).map(({ name }) => name);
-        const code = assemble(withQueries(source), constants, halves);
-        for (const entry of ["forward", "forward_chunk"]) {
-          // Dawn's null adapter has no more than 16 KiB: it is told last, when all else is in order
-          const [error, ...others] = await tintErrors(code, entry);
-          if (memory <= 16_384) expect(error).toBeUndefined();
-          else expect(error).toContain(`total use of workgroup storage (${memory} bytes)`);
-          expect(others).toEqual([]);
+    test(`are as WGSL wants them, for matrices as ${adapter} has them`, async () => {
+      for (const headDim of [16, 32, 48, 64, 80, 96, 112, 128]) {
+        const constants = matrixConstants(headDim, size);
+        for (const shader of ["forward", "backward"] as const) {
+          const source = MATRIX_SOURCES[shader];
+          const halves = halvable(source).map(({ name }) => name);
+          const code = assemble(source, constants?.[shader], halves);
+          for (const entry of entries[shader]) {
+            const memory = memoryOf(entry, headDim, constants?.[shader] ?? {});
+            expect(memory).toBeLessThanOrEqual(32_768);
+            // Dawn's null adapter has no more than 16 KiB: it is told last, when all else is in order
+            const [error, ...others] = await tintErrors(code, entry);
+            if (memory <= 16_384) expect(error).toBeUndefined();
+            else expect(error).toContain(`total use of workgroup storage (${memory} bytes)`);
+            expect(others).toEqual([]);
+          }
         }
       }
     });
   }
 
-  test("does without heads that it has no room for", () => {
+  test("do without heads that they have no room for", () => {
     expect(matrixConstants(72, sizes.nvidia)).toBeNull();
     expect(matrixConstants(256, sizes.nvidia)).toBeNull();
-    expect(matrixConstants(64, sizes.nvidia)?.PIECE).toBe(64);
-    expect(matrixMemory(64, 64)).toBe(25_344);
-    expect(matrixConstants(128, sizes.nvidia)?.PIECE).toBe(32);
+    const rows = [64, 128].map((headDim) => {
+      const { forward, backward } = matrixConstants(headDim, sizes.nvidia) ?? {};
+      return [forward?.PIECE, backward?.BLOCK];
+    });
+    expect(rows).toEqual([
+      [64, 32],
+      [32, 16],
+    ]);
+    expect(forwardMemory(64, 64)).toBe(25_344);
+    expect([backwardMemory(64, 32), backwardMemory(128, 16)]).toEqual([21_376, 27_584]);
   });
 });

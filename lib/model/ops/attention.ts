@@ -1,6 +1,7 @@
 import attentionSource from "../../../shaders/attention.wgsl" with { type: "text" };
 import type { Allocator, Tensor } from "../../gpu/memory.ts";
 import { MOST_SPLIT_QUERIES, type Variants } from "../../gpu/variants.ts";
+import type { Dtype } from "../precision.ts";
 import { MatrixAttention, matrixConstants } from "./attention-matrix.ts";
 import { SubgroupAttention } from "./attention-subgroup.ts";
 import { TiledAttention } from "./attention-tiled.ts";
@@ -44,7 +45,7 @@ export interface DecodingStep {
 /** Causal grouped-query attention over the spans of packed sequences, by the kernels of the adapter. */
 export class Attention {
   private readonly tiled: TiledAttention | undefined;
-  /** The forward pass where q, k and v are in f16. */
+  /** Where q, k and v are in f16. */
   private readonly matrix: MatrixAttention | undefined;
   private readonly subgroup: SubgroupAttention | undefined;
 
@@ -68,6 +69,11 @@ export class Attention {
     });
   }
 
+  /** What gradients are rounded to where they are factors, with activations in `dtype`. */
+  gradientFactors(dtype: Dtype): Dtype {
+    return dtype === "f16" && this.matrix ? "f16" : "f32";
+  }
+
   /** o[T, H, D] and lse[T, H]. */
   forward(
     tensors: { spans: Tensor; q: Tensor; k: Tensor; v: Tensor; o: Tensor; lse: Tensor },
@@ -76,7 +82,7 @@ export class Attention {
     { isDecoding = false, keyChunks }: DecodingStep = {},
   ): void {
     const queries = tokens * shape.heads;
-    const tiles = this.forwardTiles(tensors.q);
+    const tiles = this.matrixFor(tensors.q) ?? this.tiled;
     if (isDecoding && keyChunks && queries <= this.variants.splitQueries) {
       this.forwardSplit(tensors, tokens, shape, keyChunks);
     } else if (tiles) {
@@ -90,8 +96,8 @@ export class Attention {
   }
 
   /** Subgroup matrices have f16 factors. */
-  private forwardTiles({ elementBytes }: Tensor): MatrixAttention | TiledAttention | undefined {
-    return elementBytes === 2 && this.matrix ? this.matrix : this.tiled;
+  private matrixFor({ elementBytes }: Tensor): MatrixAttention | undefined {
+    return elementBytes === 2 ? this.matrix : undefined;
   }
 
   /** The same with the keys of every query split by chunk. */
@@ -104,14 +110,14 @@ export class Attention {
     const queries = tokens * shape.heads;
     const params = { ...headParams(tokens, shape), chunks };
     const split = { ...tensors, partials };
-    const tiles = this.forwardTiles(tensors.q);
+    const tiles = this.matrixFor(tensors.q) ?? this.tiled;
     if (tiles) tiles.forwardChunks(split, tokens, shape, chunks);
     else this.kernels.run("attention.forward_chunk", split, params, [ceil(queries * chunks, 64)]);
     const vectors = (queries * shape.headDim) / 4;
     this.kernels.run("attention.forward_merge", split, params, [ceil(vectors, 64)]);
   }
 
-  /** dq, dk and dv from d_o, with softmax[T, H, 2] as scratch. */
+  /** dq, dk and dv from d_o, with `softmax` of softmaxLength as scratch. */
   backward(
     tensors: {
       spans: Tensor;
@@ -130,6 +136,11 @@ export class Attention {
     tokens: number,
     shape: HeadShape,
   ): void {
+    const matrix = this.matrixFor(tensors.q);
+    if (matrix) {
+      matrix.backward(tensors, tokens, shape);
+      return;
+    }
     const params = { ...headParams(tokens, shape), chunks: 1 };
     const queryGroups = [ceil(tokens * shape.heads, 64)] as const;
     const keyGroups = [ceil(tokens * shape.kvHeads, 64)] as const;

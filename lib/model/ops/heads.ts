@@ -1,3 +1,5 @@
+import { rowPartialLength } from "./kernels.ts";
+
 /** Attention's shape: what one token's q, k and v are made of. */
 export interface HeadShape {
   heads: number;
@@ -9,6 +11,13 @@ export interface HeadShape {
 export function headParams(tokens: number, { heads, kvHeads }: HeadShape) {
   return { tokens, heads, kv_heads: kvHeads };
 }
+
+/**
+ * Elements of the scratch `softmax` of a backward pass: log-sum-exp and delta of every token and head, then two
+ * numbers for each head and ROW_CHUNK tokens, which attention-matrix-backward.wgsl needs.
+ */
+export const softmaxLength = (tokens: number, heads: number) =>
+  2 * tokens * heads + rowPartialLength(tokens, 2 * heads);
 
 /**
  * Keys of a chunk, counted from the first that a query sees: the order of attention's sums is chunk by chunk,

@@ -1,4 +1,5 @@
-import { KEY_CHUNK } from "../../model/ops/heads.ts";
+import { KEY_CHUNK, softmaxLength } from "../../model/ops/heads.ts";
+import { ROW_CHUNK } from "../../model/ops/kernels.ts";
 import type { Dtype } from "../../model/precision.ts";
 import { attentionBackward, attentionChunks, attentionForward } from "../attention.ts";
 import { Random } from "../random.ts";
@@ -96,10 +97,14 @@ export function splitAttention(
   };
 }
 
-/** `scale` is the standard deviation of q: the larger, the more the softmax commits itself; `isDecoding` as its spans say. */
+/**
+ * `scale` is the standard deviation of q: the larger, the more the softmax commits itself; `isDecoding` as its spans
+ * say. With `factors` "f16" gradients are made from factors so rounded: do, and p or ds. Either rounding errs by 2e-4
+ * of what is made with it (root mean square: 2^-10 / sqrt(12) over numbers of all mantissas), both by 2.9e-4.
+ */
 export function attention(
   { spans, lastQuery, rows, ...heads }: SpanCase,
-  { scale = 1, dtype = "f32" as Dtype, isDecoding = false } = {},
+  { scale = 1, dtype = "f32" as Dtype, isDecoding = false, factors = "f32" as Dtype } = {},
 ): KernelCase[] {
   const { round, input, output } = storage(dtype);
   const T = spans.length / 4;
@@ -134,13 +139,21 @@ export function attention(
   const softmax = Float64Array.from({ length: 2 * lse.length }, (_, i) =>
     i % 2 === 0 ? lse[i / 2] : delta[(i - 1) / 2],
   );
+  const isRounded = factors === "f16";
+  const largest = isRounded ? largestNumbers(upstream, inputs.v, shape) : [];
+  const allowed = { upstream, isRounded };
+  const saved = { ...stored, o: input(round(o)), lse };
   const backward: KernelCase = {
-    inputs: { spans, last_query: lastQuery, ...stored, o: input(round(o)), lse, d_o: upstream },
+    inputs: { spans, last_query: lastQuery, ...saved, d_o: upstream },
     outputs: {
-      softmax: { kernel: "attention.backward_delta", reference: softmax, upstream },
-      dq: { kernel: "attention.backward_query", reference: q, upstream },
-      dk: { kernel: "attention.backward_key", reference: k, upstream },
-      dv: { kernel: "attention.backward_key", reference: v, upstream },
+      softmax: {
+        kernel: "attention.backward_delta",
+        reference: Float64Array.of(...softmax, ...largest),
+        ...allowed,
+      },
+      dq: { kernel: "attention.backward_query", reference: q, ...allowed },
+      dk: { kernel: "attention.backward_key", reference: k, ...allowed },
+      dv: { kernel: "attention.backward_key", reference: v, ...allowed },
     },
     dispatch: (ops, { spans, last_query, q, k, v, o, lse, d_o, softmax, dq, dk, dv }) =>
       ops.attention.backward(
@@ -150,4 +163,26 @@ export function attention(
       ),
   };
   return [forward, backward];
+}
+
+/** For ROW_CHUNK tokens and head at a time, the largest sum of |do| over a row and the largest |v|. */
+function largestNumbers(
+  upstream: Float64Array,
+  v: Float64Array,
+  { T, heads, kvHeads, headDim }: HeadShape,
+): Float64Array {
+  const largest = new Float64Array(softmaxLength(T, heads) - 2 * T * heads);
+  for (let row = 0; row < T * heads; row++) {
+    const [t, head] = [Math.floor(row / heads), row % heads];
+    const value = t * kvHeads + Math.floor(head / (heads / kvHeads));
+    const sizes = upstream.subarray(row * headDim, (row + 1) * headDim).map(Math.abs);
+    const values = v.subarray(value * headDim, (value + 1) * headDim).map(Math.abs);
+    const at = 2 * (Math.floor(t / ROW_CHUNK) * heads + head);
+    largest[at] = Math.max(
+      largest[at],
+      sizes.reduce((a, b) => a + b),
+    );
+    largest[at + 1] = Math.max(largest[at + 1], ...values);
+  }
+  return largest;
 }

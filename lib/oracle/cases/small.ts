@@ -61,8 +61,8 @@ export function smallCases(headDim: number): KernelCase[] {
   ];
 }
 
-/** Every kernel that activations in f16 pass through. */
-export function halfCases(headDim: number): KernelCase[] {
+/** Every kernel that activations in f16 pass through; `factors` as in `attention`. */
+export function halfCases(headDim: number, factors: Dtype): KernelCase[] {
   const dtypes = { x: "f16", y: "f16" } as const;
   return [
     linearForward({ ...linear, ...dtypes }),
@@ -74,7 +74,7 @@ export function halfCases(headDim: number): KernelCase[] {
     ...rmsnorm({ T: 131, d: 20 }, "f16").slice(0, 1),
     ...headNorm({ T: 67, d: 8 }, { heads: 2, stride: 32, first: 12 }, "f16"),
     ...rope(packedHeads(headDim), "f16"),
-    ...attention(packedHeads(headDim), { dtype: "f16" }),
+    ...attention(packedHeads(headDim), { dtype: "f16", factors }),
     ...attention(longCaches(headDim), { dtype: "f16", isDecoding: true }),
     splitAttention(longCaches(headDim), "f16"),
     ...swiglu({ T: 9, ff: 20 }, { dtype: "f16" }),
