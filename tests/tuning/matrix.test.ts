@@ -1,0 +1,50 @@
+import { expect, test } from "bun:test";
+import type { Gpu } from "../../lib/gpu/device.ts";
+import type { MatmulShape, Product } from "../../lib/model/ops/matmuls.ts";
+import { hasHalves } from "../../lib/model/precision.ts";
+import { candidatesFor } from "../../lib/tuning/candidates.ts";
+import { searchMatmuls } from "../../lib/tuning/search.ts";
+import { emulatingKernel, shallowest } from "../gpu/subgroup-matrix.ts";
+import { testGpu } from "../kernels.ts";
+
+// Tuning on an adapter that has subgroup matrices, as far as an emulation has them.
+const gpu = await testGpu();
+
+/** An object of which some members are others; its methods are called on itself. */
+function withOthers<T extends object>(object: T, others: Partial<Record<keyof T, unknown>>): T {
+  const get = (target: T, key: string | symbol) => {
+    if (key in others) return others[key as keyof T];
+    const value = Reflect.get(target, key);
+    return typeof value === "function" ? value.bind(target) : value;
+  };
+  return new Proxy(object, { get });
+}
+
+const subgroupMatrix = { M: 16, N: 16, K: 16, shallow: false };
+const features = new Set([...gpu.device.features, "chromium-experimental-subgroup-matrix"]);
+const emulating: Gpu = Object.create(gpu, {
+  device: { value: withOthers(gpu.device, { features }) },
+  variants: { value: { ...gpu.variants, subgroupMatrix } },
+  commands: { value: withOthers(gpu.commands, { kernel: emulatingKernel(gpu, shallowest) }) },
+});
+const shapeOf = (product: Product): MatmulShape => {
+  const format = product === "backwardWeight" ? "f32" : "f16";
+  return { product, K: 32, N: 32, format, dtype: "f16" };
+};
+
+test("subgroup matrices are candidates for every product of a run in f16, and for none in f32", () => {
+  for (const product of ["forward", "backwardInput", "backwardWeight"] as const) {
+    const tilesOf = (shape: MatmulShape) =>
+      candidatesFor(emulating, shape).filter(({ family }) => family.name === "matrix").length;
+    expect(tilesOf(shapeOf(product))).toBe(4);
+    expect(tilesOf({ ...shapeOf(product), dtype: "f32" })).toBe(0);
+  }
+});
+
+test.skipIf(!hasHalves(gpu))("... where they pass the checks and are timed", async () => {
+  const problems: string[] = [];
+  const shape = shapeOf("backwardWeight"); // of few rows, for which low tiles alone are tried
+  const [{ timings }] = await searchMatmuls(emulating, [shape], 60, (text) => problems.push(text));
+  expect(problems).toEqual([]);
+  expect(timings.some(({ family }) => family.name === "matrix")).toBe(true);
+});
