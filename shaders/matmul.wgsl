@@ -9,7 +9,7 @@
 // W is read through one of shaders/weights/, by its format; a format of blocks needs K to be a multiple of
 // theirs. backward_weight has no W and knows float32 alone: what is not float32 is not trained.
 // Called by lib/model/ops/linear.ts, for every linear layer and the LM head; on GPUs it takes
-// matmul-tiled.wgsl instead.
+// matmul-tiled.wgsl instead, and matmul-subgroup.wgsl on software adapters that have subgroups.
 //
 // K is a multiple of 4, and so are the row strides of y, dy and a residual (`y_stride` may exceed N
 // when the rows are a block of something wider); T and N are anything. One invocation owns a tile of

@@ -14,6 +14,7 @@ import {
   chooseVariants,
   requestedAttention,
   requestedMatmul,
+  subgroupLanes,
   type Variants,
 } from "./variants.ts";
 
@@ -206,10 +207,4 @@ function describe({ message, constructor: { name } }: GPUError): string {
   const kernel = /(?:ShaderModule|Pipeline|BindGroup)\w* "+([^"]+)"/.exec(message)?.[1];
   const kind = name === "GPUOutOfMemoryError" ? "the GPU is out of memory" : "the GPU refused";
   return `${kind}${kernel ? ` ${kernel}` : ""}: ${message.trim().split("\n")[0]}`;
-}
-
-/** Invocations of a subgroup, where the adapter has subgroups and all are of one size; else 0. */
-function subgroupLanes({ features, adapterInfo }: GPUDevice): number {
-  const { subgroupMinSize = 0, subgroupMaxSize } = adapterInfo;
-  return features.has("subgroups") && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
 }

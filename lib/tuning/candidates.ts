@@ -6,6 +6,7 @@ import {
   type MatmulShape,
   runsOn,
   type Tile,
+  tilesOn,
 } from "../model/ops/matmuls.ts";
 import { Ops } from "../model/ops.ts";
 
@@ -18,7 +19,7 @@ export interface Candidate {
 /** What can make a shape on an adapter. */
 export const candidatesFor = (gpu: Gpu, shape: MatmulShape): Candidate[] =>
   MATMUL_FAMILIES.filter((family) => runsOn(gpu, family) && family.makes(shape)).flatMap((family) =>
-    family.tiles.map((tile) => ({ family, tile })),
+    tilesOn(gpu, family).map((tile) => ({ family, tile })),
   );
 
 /**

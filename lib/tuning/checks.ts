@@ -1,5 +1,5 @@
 import type { Gpu } from "../gpu/device.ts";
-import type { MatmulShape, Tile } from "../model/ops/matmuls.ts";
+import { MATMUL_FAMILIES, type MatmulShape, type Tile, tilesOn } from "../model/ops/matmuls.ts";
 import { linearBackward, linearForward } from "../oracle/cases/matrix.ts";
 import { rowClassDifferences } from "../oracle/row-classes.ts";
 import { runCase } from "../oracle/run-case.ts";
@@ -34,9 +34,14 @@ export class CandidateChecks {
     return result;
   }
 
-  /** The tiles that did not pass for products like this one. */
+  /** The tiles that cannot make products like this one: they did not pass, or the adapter cannot run them. */
   rejected(shape: MatmulShape): Set<Tile> {
-    return new Set(this.failed.get(kindOf(shape)));
+    const failed = this.failed.get(kindOf(shape)) ?? [];
+    const others = MATMUL_FAMILIES.flatMap((family) => {
+      const runnable = tilesOn(this.gpu, family);
+      return family.tiles.filter((tile) => !runnable.includes(tile));
+    });
+    return new Set([...failed, ...others]);
   }
 
   private async problem(candidate: Candidate, shape: MatmulShape): Promise<string | null> {

@@ -7,7 +7,14 @@ import {
   formatAttention,
   parseAttention,
 } from "../model/ops/attention-choice.ts";
-import { formatChoice, matmulChoice, parseChoice, runsOn, shapeKey } from "../model/ops/matmuls.ts";
+import {
+  formatChoice,
+  matmulChoice,
+  parseChoice,
+  runsOn,
+  shapeKey,
+  tilesOn,
+} from "../model/ops/matmuls.ts";
 import type { KernelShapes } from "../policy/kernel-shapes.ts";
 
 export const isAttention = (key: string) => key.startsWith("attention ");
@@ -20,7 +27,9 @@ export function knownChoices(table: unknown, gpu: Gpu): TuningTable {
       return choice && attentionRunsOn(gpu, choice);
     }
     const choice = parseChoice(text);
-    return choice && runsOn(gpu, choice.family);
+    if (!choice || !runsOn(gpu, choice.family)) return false;
+    const runnable = tilesOn(gpu, choice.family);
+    return choice.tiles.every((tile) => runnable.includes(tile));
   };
   const entries = Object.entries(table ?? {}).filter(
     ([key, text]) => typeof text === "string" && isKnown(key, text),

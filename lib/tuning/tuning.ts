@@ -9,14 +9,13 @@ import { KeptTuning, tunedFor } from "./kept.ts";
 import { searchMatmuls } from "./search.ts";
 import { isAttention, knownChoices, tableOf } from "./table.ts";
 
-/** Seconds that a search on first use may take. */
-const SEARCH_SECONDS = 5;
-
 export interface TuningWish {
   /** Nothing is searched for, and nothing that was found is used. */
   noTune: boolean;
   /** What the run that goes on was begun with. */
   begun?: RunTuning;
+  /** That a search on first use may take. */
+  seconds?: number;
 }
 
 /** What a run keeps of it in its `config.json`. */
@@ -50,7 +49,7 @@ export const tuneFor =
 
 async function tableFor(
   gpu: Gpu,
-  { noTune, begun }: TuningWish,
+  { noTune, begun, seconds: limit = 5 }: TuningWish,
   shapes: KernelShapes,
   isFree: (key: string) => boolean,
   note: Note,
@@ -77,11 +76,11 @@ async function tableFor(
   const found: Record<string, string> = {};
   const unmeasured: Record<string, string> = {}; // not kept: a later run has time for them
   if (attention) {
-    const seconds = SEARCH_SECONDS / 2;
-    const { times, choice } = await searchAttention(gpu, attention, note, { seconds });
+    const half = { seconds: limit / 2 };
+    const { times, choice } = await searchAttention(gpu, attention, note, half);
     (times.length > 0 ? found : unmeasured)[attentionKey(attention)] = formatAttention(choice);
   }
-  const left = SEARCH_SECONDS - (performance.now() - began) / 1000;
+  const left = limit - (performance.now() - began) / 1000;
   for (const { shape, timings, choice } of await searchMatmuls(gpu, products, left, note)) {
     (timings.length > 0 ? found : unmeasured)[shapeKey(shape)] = formatChoice(choice);
   }

@@ -8,6 +8,7 @@ import {
   ROW_CLASSES,
   rowClass,
   shapeKey,
+  tilesOn,
 } from "../../lib/model/ops/matmuls.ts";
 
 const shape = { product: "forward", K: 64, N: 192, format: "f32", dtype: "f32" } as const;
@@ -19,11 +20,33 @@ test("row classes", () => {
 });
 
 test("without tuning, a shape gets the family and the tiles of the adapter", () => {
-  const built = (name: string, software: boolean) =>
-    formatChoice(matmulChoice(chooseVariants(name, software), shape));
-  expect(built("SwiftShader Device (Subzero)", true)).toBe("plain 4x8 4x8 8x16 16x16 16x16");
-  expect(built("llvmpipe (LLVM 15)", true)).toBe("plain 4x8");
+  const built = (name: string, software: boolean, lanes?: number) =>
+    formatChoice(matmulChoice(chooseVariants(name, software, lanes), shape));
+  const [swiftShader, lavapipe] = ["SwiftShader Device (Subzero)", "llvmpipe (LLVM 15)"];
+  expect(built(swiftShader, true)).toBe("plain 4x8 4x8 4x8 16x16 16x16");
+  expect(built(lavapipe, true)).toBe("plain 4x8");
+  expect(built(swiftShader, true, 4)).toBe(
+    "plain subgroup-4x16 subgroup-8x16 subgroup-8x16 16x16 16x16",
+  );
+  expect(built(lavapipe, true, 8)).toBe(
+    "plain subgroup-4x32 subgroup-8x32 subgroup-16x32 subgroup-16x32 subgroup-16x32",
+  );
   expect(built("NVIDIA H100", false)).toBe("tiled 16x16 16x16 16x16 64x64 64x64");
+});
+
+test("tiles for subgroups are for adapters whose subgroups have as many lanes", () => {
+  const names = (size: number, ...features: string[]) => {
+    const adapterInfo = { subgroupMinSize: size, subgroupMaxSize: size };
+    const device = { features: new Set(features), adapterInfo } as unknown as GPUDevice;
+    return tilesOn({ device }, MATMUL_FAMILIES[0]).map(({ name }) => name);
+  };
+  expect(names(8, "subgroups").slice(2)).toEqual([
+    "subgroup-4x32",
+    "subgroup-8x32",
+    "subgroup-16x32",
+  ]);
+  expect(names(32, "subgroups")).toEqual(["4x8", "16x16"]);
+  expect(names(8)).toEqual(["4x8", "16x16"]);
 });
 
 test("a tuned shape gets what was chosen for it, others do not", () => {

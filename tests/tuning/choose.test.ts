@@ -72,9 +72,13 @@ test("row classes that were not measured get the family's built-in tile", () => 
 
 test("a tile that was rejected is never chosen, also where nothing was measured", () => {
   const [plain, tiled] = MATMUL_FAMILIES.map(({ tiles }) => tiles);
-  const ways = { "plain 8x16": [null, null, null, 9, 9], "plain 16x16": [null, null, null, 2, 3] };
-  expect(choose(ways, new Set(plain.slice(0, 1)))).toBe("plain 8x16 8x16 8x16 16x16 16x16");
-  expect(choose({}, new Set(plain.slice(0, 2)))).toBe("plain 16x16");
+  const name = "subgroup-4x16";
+  const ways = {
+    "plain 16x16": [null, null, null, 9, 9],
+    [`plain ${name}`]: [null, null, null, 2, 3],
+  };
+  expect(choose(ways, new Set(plain.slice(0, 1)))).toBe(`plain 16x16 16x16 16x16 ${name} ${name}`);
+  expect(choose({}, new Set(plain.slice(0, 2)))).toBe(`plain ${name}`);
   expect(choose({}, new Set(plain))).toBe("tiled 16x16 16x16 16x16 64x64 64x64");
   expect(choose({}, new Set([...plain, tiled[1]]))).toBe("tiled 16x16");
   expect(choose({}, new Set([...plain, ...tiled]))).toBe("plain 4x8"); // there is nothing else

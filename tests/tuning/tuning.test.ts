@@ -139,7 +139,7 @@ test("a GPU is tuned on first use, and then no more", async () => {
   keepTable({ [attentionKey(heads)]: "plain" }); // the search for it takes minutes on SwiftShader
   const first: string[] = [];
   const tune = (notes: string[]) =>
-    tuneFor(hardware, { noTune: false }, (text) => notes.push(text))({
+    tuneFor(hardware, { noTune: false, seconds: 120 }, (text) => notes.push(text))({
       products: [small],
       attention: heads,
     });

@@ -5,11 +5,17 @@ import matrixSource from "../../../shaders/matmul-matrix.wgsl" with { type: "tex
 import matrixBackwardSource from "../../../shaders/matmul-matrix-backward.wgsl" with {
   type: "text",
 };
+import subgroupSource from "../../../shaders/matmul-subgroup.wgsl" with { type: "text" };
 import tensorsSource from "../../../shaders/matmul-tensors.wgsl" with { type: "text" };
 import tiledSource from "../../../shaders/matmul-tiled.wgsl" with { type: "text" };
 import tiledBackwardSource from "../../../shaders/matmul-tiled-backward.wgsl" with { type: "text" };
 import type { Gpu } from "../../gpu/device.ts";
-import type { MatmulKernel, SubgroupMatrix, Variants } from "../../gpu/variants.ts";
+import {
+  type MatmulKernel,
+  type SubgroupMatrix,
+  subgroupLanes,
+  type Variants,
+} from "../../gpu/variants.ts";
 import type { Matrix } from "../matrix.ts";
 import type { Dtype } from "../precision.ts";
 import type { WeightFormat } from "../weight-formats.ts";
@@ -48,6 +54,8 @@ export interface Tile {
   readonly backward?: Readonly<Record<string, number>>;
   /** The shader, where it is not that of the family. */
   readonly source?: string;
+  /** Lanes that the adapter's subgroups must have. */
+  readonly lanes?: number;
   /** Rows and columns of outputs that a workgroup makes. */
   readonly outputs: readonly [number, number];
 }
@@ -76,7 +84,11 @@ const plain: MatmulFamily = {
   name: "plain",
   shader: "matmul",
   source: plainSource,
-  tiles: [plainTile(4, 8, 8, 8), plainTile(8, 16, 2, 2), plainTile(16, 16, 2, 2)],
+  tiles: [
+    plainTile(4, 8, 8, 8),
+    plainTile(16, 16, 2, 2),
+    ...[4, 8, 16].flatMap((lanes) => [4, 8, 16].map((rows) => subgroupTile(rows, lanes))),
+  ],
   limits: { invocations: 64, sharedBytes: 0 },
   makes: () => true,
 };
@@ -133,6 +145,17 @@ function plainTile(rows: number, columns: number, groupY: number, groupX: number
     name: `${rows}x${columns}`,
     constants: { TILE_ROWS: rows, TILE_COLUMNS: columns, GROUP_X: groupX, GROUP_Y: groupY },
     outputs: [rows * groupY, columns * groupX],
+  };
+}
+
+/** `rows` rows of outputs for a subgroup, four columns for each of its lanes. */
+function subgroupTile(rows: number, lanes: number): Tile {
+  return {
+    name: `subgroup-${rows}x${4 * lanes}`,
+    constants: { LANES: lanes, ROWS: rows, SHARES: Math.max(1, rows / lanes) },
+    source: [tensorsSource, subgroupSource].join("\n"),
+    lanes,
+    outputs: [rows, 4 * lanes],
   };
 }
 
@@ -196,6 +219,10 @@ function matrixConstants(
 /** The shader of a family's tile, with all that it needs but for W. */
 export const matmulSource = ({ source }: MatmulFamily, tile?: Tile) =>
   withMath(`${keptSource}\n${tile?.source ?? source}`);
+
+/** The tiles of a family that an adapter can run: those for subgroups only where its own are of that size. */
+export const tilesOn = ({ device }: Pick<Gpu, "device">, { tiles }: MatmulFamily) =>
+  tiles.filter(({ lanes }) => lanes === undefined || lanes === subgroupLanes(device));
 
 /** The constants of a family's tile on an adapter. */
 export function constantsOf(
