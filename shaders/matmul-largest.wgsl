@@ -4,7 +4,7 @@
 //
 // A product takes the maximum of the PARTS maxima when it starts, so that no value need be cleared or changed in
 // turn, and the order does not matter. Called by lib/model/ops/linear.ts, once for both products of a layer's
-// backward pass. Magnitudes are compared as bits, where infinity and NaN come after all numbers.
+// backward pass. Magnitudes are bits, as f16-range.wgsl has them, which is put before this file.
 
 struct Params {
   rows: u32,              // T
@@ -14,7 +14,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> dy: array<vec4u>;             // bits of [T, y_stride]
+@group(0) @binding(1) var<storage, read> dy: array<vec4f>;             // [T, y_stride]
 @group(0) @binding(2) var<storage, read_write> partial: array<u32>;    // [PARTS]
 
 const PARTS: u32 = 256u;
@@ -29,9 +29,8 @@ fn magnitude(v: u32) -> u32 {
   let there = min(v, params.rows * width - 1u);
   let row = there / width;
   let at = there % width;
-  let bits = dy[(row * params.y_stride + params.y_column) / 4u + at] & vec4u(0x7fffffffu);
-  let known = select(vec4u(), bits, 4u * at + vec4u(0u, 1u, 2u, 3u) < vec4u(params.outputs));
-  return max(max(known.x, known.y), max(known.z, known.w));
+  let value = dy[(row * params.y_stride + params.y_column) / 4u + at];
+  return largest_bits(select(vec4f(), value, 4u * at + vec4u(0u, 1u, 2u, 3u) < vec4u(params.outputs)));
 }
 
 @compute @workgroup_size(GROUP)

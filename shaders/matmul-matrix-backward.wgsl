@@ -5,14 +5,15 @@
 //   backward_weight   dW[N, K] += s (f16(dy / s)[T, N]^T x[T, K])
 //
 // x and W are in f16 as forward reads them; dy, dx and dW are f32. dy has a range that f16 has not, so that it is
-// rounded as a share of its largest magnitude: s is the power of two that puts this between 2^14 and 2^15. Neither
-// the division nor the product by s rounds, sums are f32, and what is lost is
+// rounded as a share of its largest magnitude: s is the power of two by which this comes to lie between 2^14 and
+// 2^15, as f16-range.wgsl says, which is put before this file too. Neither the division nor the product by s rounds,
+// and what is lost is
 //
-//   |f16(dy / s) s - dy| <= max(2^-11 |dy|, 2^-39 max |dy|)
+//   |s f16(dy / s) - dy| <= max(2^-11 |dy|, 2^-39 max |dy|)
 //
 // where dy / s is rounded to the nearest: what f16 keeps of any number, for values down to 2^-28 of the largest, and
 // what fixed point keeps below. Nothing overflows, zeros stay zeros, and the loss needs no scaling. An infinity or
-// NaN in dy makes every output NaN: no step is taken on what is left of it. s is 2^-126 or more, so that gradients
+// NaN in dy makes no output finite: no step is taken on what is left of it. s is 2^-126 or more, so that gradients
 // which are all below 2^-112 keep less.
 //
 // matmul-largest.wgsl has found the magnitude, in parts, for both products. Called by lib/model/ops/linear.ts
@@ -37,23 +38,15 @@ const COLUMNS_STRIDE: u32 = COLUMNS + 2u;
 var<workgroup> left_turned: array<vec4h, 2u * DEPTH * ROWS_STRIDE>;          // dy, [2][DEPTH][TILE_ROWS]
 var<workgroup> right_turned: array<vec4h, 2u * DEPTH * COLUMNS_STRIDE>;      // W or x, [2][DEPTH][TILE_COLUMNS]
 
-// 1 / s and s.
-struct Scale {
-  down: f32,
-  up: f32,
-}
-
-fn gradient_scale(index: u32) -> Scale {
+// The power of two for dy, from its largest magnitude.
+fn gradient_power(index: u32) -> Power {
   var most = vec4u();
   // A fixed number of rounds, so that all lanes are still together after it.
   for (var i = 0u; i < PARTS / 4u / SUBGROUP; i++) {
     most = max(most, partial[index % SUBGROUP + i * SUBGROUP]);
   }
   let largest = subgroupMax(max(max(most.x, most.y), max(most.z, most.w)));
-  let exponent = max(largest >> 23u, 15u); // that of f32, 127 more than it says
-  let down = bitcast<f32>((268u - exponent) << 23u);
-  let up = select((exponent - 14u) << 23u, largest | 0x00400000u, exponent == 255u);
-  return Scale(down, bitcast<f32>(up));
+  return power_for(largest, 14 - exponent_of(largest));
 }
 
 fn multiply_input(sum: ptr<function, Tile>, buffer: u32, at: Place) {
@@ -98,7 +91,7 @@ fn multiply_weight(sum: ptr<function, Tile>, buffer: u32, at: Place) {
 
 // Rounds are as in forward_tile; X_LOADS are of dy, and W_LOADS of the other factor.
 
-fn backward_input_tile(at: Place, index: u32, down: f32) -> Vectors {
+fn backward_input_tile(at: Place, index: u32, into: f32) -> Vectors {
   var sum: Tile;
   let count = (params.outputs + DEPTH - 1u) / DEPTH;
   for (var step = 0u; step <= count; step++) {
@@ -107,7 +100,7 @@ fn backward_input_tile(at: Place, index: u32, down: f32) -> Vectors {
     // unroll
     for (var i = 0u; i < X_LOADS; i++) {
       let v = index + i * THREADS;
-      of_dy[i] = vec4h(down * dy_at(at.row + v / STEP, step * STEP + v % STEP));
+      of_dy[i] = vec4h(into * dy_at(at.row + v / STEP, step * STEP + v % STEP));
     }
     // unroll
     for (var i = 0u; i < W_LOADS; i++) {
@@ -132,7 +125,7 @@ fn backward_input_tile(at: Place, index: u32, down: f32) -> Vectors {
   return taken_from(&sum, at, index);
 }
 
-fn backward_weight_tile(at: Place, index: u32, down: f32) -> Vectors {
+fn backward_weight_tile(at: Place, index: u32, into: f32) -> Vectors {
   var sum: Tile;
   let count = (params.rows + DEPTH - 1u) / DEPTH;
   for (var step = 0u; step <= count; step++) {
@@ -141,7 +134,7 @@ fn backward_weight_tile(at: Place, index: u32, down: f32) -> Vectors {
     // unroll
     for (var i = 0u; i < X_LOADS; i++) {
       let v = index + i * THREADS;
-      of_dy[i] = vec4h(down * dy_at(step * DEPTH + v / ROWS, at.row / 4u + v % ROWS));
+      of_dy[i] = vec4h(into * dy_at(step * DEPTH + v / ROWS, at.row / 4u + v % ROWS));
     }
     // unroll
     for (var i = 0u; i < W_LOADS; i++) {
@@ -172,9 +165,9 @@ fn backward_input(
   @builtin(subgroup_id) subgroup: u32,
 ) {
   let at = place(group, subgroup);
-  let scale = gradient_scale(index);
-  var taken = backward_input_tile(at, index, scale.down);
-  for (var i = 0u; i < R * STRIPS * TAKEN; i++) { store_input(output(at, index, i), scale.up * taken[i]); }
+  let power = gradient_power(index);
+  var taken = backward_input_tile(at, index, power.into);
+  for (var i = 0u; i < R * STRIPS * TAKEN; i++) { store_input(output(at, index, i), power.back * taken[i]); }
 }
 
 @compute @workgroup_size(THREADS) @subgroup_size(SUBGROUP)
@@ -184,7 +177,7 @@ fn backward_weight(
   @builtin(subgroup_id) subgroup: u32,
 ) {
   let at = place(group, subgroup);
-  let scale = gradient_scale(index);
-  var taken = backward_weight_tile(at, index, scale.down);
-  for (var i = 0u; i < R * STRIPS * TAKEN; i++) { store_weight(output(at, index, i), scale.up * taken[i]); }
+  let power = gradient_power(index);
+  var taken = backward_weight_tile(at, index, power.into);
+  for (var i = 0u; i < R * STRIPS * TAKEN; i++) { store_weight(output(at, index, i), power.back * taken[i]); }
 }

@@ -7,7 +7,7 @@ import type { TuningTable } from "../gpu/variants.ts";
 import { MATRIX_SOURCES } from "../model/ops/attention-matrix.ts";
 import { SUBGROUP_SOURCES } from "../model/ops/attention-subgroup.ts";
 import { TILED_SOURCES } from "../model/ops/attention-tiled.ts";
-import { MATMUL_FAMILIES, matmulSource } from "../model/ops/matmuls.ts";
+import { LARGEST_SOURCE, MATMUL_FAMILIES, matmulSource } from "../model/ops/matmuls.ts";
 import { WEIGHT_SOURCES } from "../model/ops/weights.ts";
 
 const tableSchema = z.record(z.string(), z.string());
@@ -25,7 +25,7 @@ export interface TunedFor {
 export function tunedFor({ name, driver }: Pick<FoundAdapter, "name" | "driver">): TunedFor {
   const families = MATMUL_FAMILIES.map((family) => [matmulSource(family), family.tiles]);
   const attention = [attentionSource, TILED_SOURCES, SUBGROUP_SOURCES, MATRIX_SOURCES];
-  const all = [families, WEIGHT_SOURCES, attention];
+  const all = [families, LARGEST_SOURCE, WEIGHT_SOURCES, attention];
   const shaders = Bun.hash(JSON.stringify(all)).toString(16);
   return { adapter: name, driver, webgpu: packageJson.dependencies.webgpu, shaders };
 }

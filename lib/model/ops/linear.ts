@@ -1,5 +1,4 @@
 import biasSource from "../../../shaders/bias.wgsl" with { type: "text" };
-import largestSource from "../../../shaders/matmul-largest.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
 import type { Variants } from "../../gpu/variants.ts";
 import type { Matrix, MatrixBlock } from "../matrix.ts";
@@ -8,6 +7,7 @@ import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
 import {
   constantsOf,
   LARGEST_PARTS,
+  LARGEST_SOURCE,
   MATMUL_FAMILIES,
   Matmuls,
   matmulName,
@@ -62,7 +62,7 @@ export class Linear {
         kernels.add(name, withWeights(source, "f32"), "backward_weight", backward);
       }
     }
-    kernels.add("matmul-largest", largestSource, "reduce", { PARTS: LARGEST_PARTS });
+    kernels.add("matmul-largest", LARGEST_SOURCE, "reduce", { PARTS: LARGEST_PARTS });
     kernels.add("bias", biasSource, "backward reduce", { CHUNK: ROW_CHUNK });
   }
 

@@ -1,6 +1,8 @@
+import rangeSource from "../../../shaders/f16-range.wgsl" with { type: "text" };
 import keptSource from "../../../shaders/kept.wgsl" with { type: "text" };
 import plainSource from "../../../shaders/matmul.wgsl" with { type: "text" };
 import lanesSource from "../../../shaders/matmul-lanes.wgsl" with { type: "text" };
+import largestSource from "../../../shaders/matmul-largest.wgsl" with { type: "text" };
 import matrixSource from "../../../shaders/matmul-matrix.wgsl" with { type: "text" };
 import matrixBackwardSource from "../../../shaders/matmul-matrix-backward.wgsl" with {
   type: "text",
@@ -122,7 +124,7 @@ const lanes: MatmulFamily = {
 const matrix: MatmulFamily = {
   name: "matrix",
   shader: "matmul-matrix",
-  source: [tensorsSource, matrixSource, matrixBackwardSource].join("\n"),
+  source: [rangeSource, tensorsSource, matrixSource, matrixBackwardSource].join("\n"),
   tiles: [
     matrixTile([16, 16], [1, 1], 256, 128),
     matrixTile([32, 16], [2, 2], 64),
@@ -213,7 +215,8 @@ function matrixConstants(
   const { DEPTH, X_LOADS, W_LOADS } = constants;
   const by = shallow ? 2 : 1;
   const steps = { DEPTH: DEPTH / by, X_LOADS: X_LOADS / by, W_LOADS: W_LOADS / by };
-  return { ...constants, ...steps, M, N, K, STRIP: Math.max(1, 128 / (M * N)) };
+  const strip = Math.max(1, 128 / (M * N));
+  return { ...constants, ...steps, M, N, K, STRIP: strip, PARTS: LARGEST_PARTS };
 }
 
 /** The shader of a family's tile, with all that it needs but for W. */
@@ -259,7 +262,8 @@ export interface MatmulChoice {
   readonly tiles: readonly Tile[];
 }
 
-/** Partial maxima of dy, for families that round it: what shaders/matmul-largest.wgsl leaves. */
+/** shaders/matmul-largest.wgsl, for families that round dy, and the partial maxima that it leaves. */
+export const LARGEST_SOURCE = [rangeSource, largestSource].join("\n");
 export const LARGEST_PARTS = 256;
 
 /** What a shape is called in tables: `forward 576x1536 f32 f32`. */
