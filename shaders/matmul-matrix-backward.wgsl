@@ -49,6 +49,18 @@ fn gradient_power(index: u32) -> Power {
   return power_for(largest, 14 - exponent_of(largest));
 }
 
+// Adds what matrices of the left factor make with those of the right one, of which the first begins at `right`.
+fn accumulate(sum: ptr<function, Tile>, a: ptr<function, array<Left, R>>, right: u32) {
+  // unroll
+  for (var j = 0u; j < C; j++) {
+    let b = subgroupMatrixLoad<Right, row_major>(&right_turned, right + j * N / 4u, COLUMNS_STRIDE);
+    // unroll
+    for (var i = 0u; i < R; i++) {
+      (*sum)[i * C + j] = subgroupMatrixMultiplyAccumulate((*a)[i], b, (*sum)[i * C + j]);
+    }
+  }
+}
+
 fn multiply_input(sum: ptr<function, Tile>, buffer: u32, at: Place) {
   let l = (buffer * TILE_ROWS + sub_row(at.subgroup)) * STRIDE;
   let r = buffer * DEPTH * COLUMNS_STRIDE + sub_column(at.subgroup) / 4u;
@@ -58,14 +70,7 @@ fn multiply_input(sum: ptr<function, Tile>, buffer: u32, at: Place) {
     for (var i = 0u; i < R; i++) {
       a[i] = subgroupMatrixLoad<Left, row_major>(&left, l + i * M * STRIDE + n / 4u, STRIDE);
     }
-    // unroll
-    for (var j = 0u; j < C; j++) {
-      let b = subgroupMatrixLoad<Right, row_major>(&right_turned, r + n * COLUMNS_STRIDE + j * N / 4u, COLUMNS_STRIDE);
-      // unroll
-      for (var i = 0u; i < R; i++) {
-        (*sum)[i * C + j] = subgroupMatrixMultiplyAccumulate(a[i], b, (*sum)[i * C + j]);
-      }
-    }
+    accumulate(sum, &a, r + n * COLUMNS_STRIDE);
   }
 }
 
@@ -78,14 +83,17 @@ fn multiply_weight(sum: ptr<function, Tile>, buffer: u32, at: Place) {
     for (var i = 0u; i < R; i++) {
       a[i] = subgroupMatrixLoad<Left, col_major>(&left_turned, l + t * ROWS_STRIDE + i * M / 4u, ROWS_STRIDE);
     }
-    // unroll
-    for (var j = 0u; j < C; j++) {
-      let b = subgroupMatrixLoad<Right, row_major>(&right_turned, r + t * COLUMNS_STRIDE + j * N / 4u, COLUMNS_STRIDE);
-      // unroll
-      for (var i = 0u; i < R; i++) {
-        (*sum)[i * C + j] = subgroupMatrixMultiplyAccumulate(a[i], b, (*sum)[i * C + j]);
-      }
-    }
+    accumulate(sum, &a, r + t * COLUMNS_STRIDE);
+  }
+}
+
+alias Loaded = array<vec4h, W_LOADS>;
+
+fn stage_right(buffer: u32, index: u32, loaded: ptr<function, Loaded>) {
+  // unroll
+  for (var i = 0u; i < W_LOADS; i++) {
+    let v = index + i * THREADS;
+    right_turned[(buffer * DEPTH + v / COLUMNS) * COLUMNS_STRIDE + v % COLUMNS] = (*loaded)[i];
   }
 }
 
@@ -96,7 +104,7 @@ fn backward_input_tile(at: Place, index: u32, into: f32) -> Vectors {
   let count = (params.outputs + DEPTH - 1u) / DEPTH;
   for (var step = 0u; step <= count; step++) {
     var of_dy: array<vec4h, X_LOADS>;
-    var of_w: array<vec4h, W_LOADS>;
+    var of_w: Loaded;
     // unroll
     for (var i = 0u; i < X_LOADS; i++) {
       let v = index + i * THREADS;
@@ -109,17 +117,12 @@ fn backward_input_tile(at: Place, index: u32, into: f32) -> Vectors {
     }
     if (step > 0u) { multiply_input(&sum, (step - 1u) % 2u, at); }
     let l = step % 2u * TILE_ROWS;
-    let r = step % 2u * DEPTH;
     // unroll
     for (var i = 0u; i < X_LOADS; i++) {
       let v = index + i * THREADS;
       left[(l + v / STEP) * STRIDE + v % STEP] = of_dy[i];
     }
-    // unroll
-    for (var i = 0u; i < W_LOADS; i++) {
-      let v = index + i * THREADS;
-      right_turned[(r + v / COLUMNS) * COLUMNS_STRIDE + v % COLUMNS] = of_w[i];
-    }
+    stage_right(step % 2u, index, &of_w);
     workgroupBarrier();
   }
   return taken_from(&sum, at, index);
@@ -130,7 +133,7 @@ fn backward_weight_tile(at: Place, index: u32, into: f32) -> Vectors {
   let count = (params.rows + DEPTH - 1u) / DEPTH;
   for (var step = 0u; step <= count; step++) {
     var of_dy: array<vec4h, X_LOADS>;
-    var of_x: array<vec4h, W_LOADS>;
+    var of_x: Loaded;
     // unroll
     for (var i = 0u; i < X_LOADS; i++) {
       let v = index + i * THREADS;
@@ -142,17 +145,13 @@ fn backward_weight_tile(at: Place, index: u32, into: f32) -> Vectors {
       of_x[i] = x_at(step * DEPTH + v / COLUMNS, at.column / 4u + v % COLUMNS);
     }
     if (step > 0u) { multiply_weight(&sum, (step - 1u) % 2u, at); }
-    let buffer = step % 2u * DEPTH;
+    let l = step % 2u * DEPTH;
     // unroll
     for (var i = 0u; i < X_LOADS; i++) {
       let v = index + i * THREADS;
-      left_turned[(buffer + v / ROWS) * ROWS_STRIDE + v % ROWS] = of_dy[i];
+      left_turned[(l + v / ROWS) * ROWS_STRIDE + v % ROWS] = of_dy[i];
     }
-    // unroll
-    for (var i = 0u; i < W_LOADS; i++) {
-      let v = index + i * THREADS;
-      right_turned[(buffer + v / COLUMNS) * COLUMNS_STRIDE + v % COLUMNS] = of_x[i];
-    }
+    stage_right(step % 2u, index, &of_x);
     workgroupBarrier();
   }
   return taken_from(&sum, at, index);
