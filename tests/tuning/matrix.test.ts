@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 import type { Gpu } from "../../lib/gpu/device.ts";
+import { attentionChoices } from "../../lib/model/ops/attention-choice.ts";
 import type { MatmulShape, Product } from "../../lib/model/ops/matmuls.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
+import { searchAttention } from "../../lib/tuning/attention.ts";
 import { candidatesFor } from "../../lib/tuning/candidates.ts";
 import { searchMatmuls } from "../../lib/tuning/search.ts";
 import { emulatingKernel, shallowest } from "../gpu/subgroup-matrix.ts";
@@ -22,11 +24,13 @@ function withOthers<T extends object>(object: T, others: Partial<Record<keyof T,
 
 const subgroupMatrix = { M: 16, N: 16, K: 16, shallow: false };
 const features = new Set([...gpu.device.features, "chromium-experimental-subgroup-matrix"]);
-const emulating: Gpu = Object.create(gpu, {
-  device: { value: withOthers(gpu.device, { features }) },
-  variants: { value: { ...gpu.variants, subgroupMatrix } },
-  commands: { value: withOthers(gpu.commands, { kernel: emulatingKernel(gpu, shallowest) }) },
-});
+const emulatingGpu = (kernel: Gpu["commands"]["kernel"]): Gpu =>
+  Object.create(gpu, {
+    device: { value: withOthers(gpu.device, { features }) },
+    variants: { value: { ...gpu.variants, subgroupMatrix } },
+    commands: { value: withOthers(gpu.commands, { kernel }) },
+  });
+const emulating = emulatingGpu(emulatingKernel(gpu, shallowest));
 const shapeOf = (product: Product): MatmulShape => {
   const format = product === "backwardWeight" ? "f32" : "f16";
   return { product, K: 32, N: 32, format, dtype: "f16" };
@@ -47,4 +51,14 @@ test.skipIf(!hasHalves(gpu))("... where they pass the checks and are timed", asy
   const [{ timings }] = await searchMatmuls(emulating, [shape], 60, (text) => problems.push(text));
   expect(problems).toEqual([]);
   expect(timings.some(({ family }) => family.name === "matrix")).toBe(true);
+});
+
+test.skipIf(!hasHalves(gpu))("... and so for attention, forward and backward", async () => {
+  const problems: string[] = [];
+  const shape = { heads: 2, kvHeads: 1, headDim: 16, dtype: "f16" } as const;
+  const ways = attentionChoices(shape.headDim, 16_384, subgroupMatrix).slice(0, 2);
+  const whole = emulatingGpu(emulatingKernel(gpu));
+  const tuned = await searchAttention(whole, shape, (text) => problems.push(text), { ways });
+  expect(problems).toEqual([]);
+  expect(tuned.times.map(([{ attention }]) => attention)).toContain("matrix");
 });
