@@ -1,5 +1,5 @@
 import type { Gpu } from "../lib/gpu/device.ts";
-import { PRODUCTS, type Product } from "../lib/model/ops/matmuls.ts";
+import { PRODUCTS, type Product } from "../lib/model/ops/matmul-families.ts";
 import { Ops } from "../lib/model/ops.ts";
 import { matmulRate } from "../lib/model/rates.ts";
 import { FROZEN_FORMATS, type WeightFormat } from "../lib/model/weight-formats.ts";

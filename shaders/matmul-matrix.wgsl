@@ -4,7 +4,7 @@
 //   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, _swiglu, as there)
 //
 // W may be f16, or of blocks that are unpacked, and rounded, to f16. Called by lib/model/ops/linear.ts where tuning
-// chose it (lib/model/ops/matmuls.ts has its tiles). matmul-matrix-backward.wgsl, which is put after this file, makes
+// chose it (lib/model/ops/matmul-families.ts has its tiles). matmul-matrix-backward.wgsl, which is put after this file, makes
 // the products of the backward pass of its parts. Needs chromium_experimental_subgroup_matrix.
 //
 // A subgroup makes SUB_ROWS x SUB_COLUMNS outputs, as R x C matrices of M x N; a workgroup is GROUP_Y x

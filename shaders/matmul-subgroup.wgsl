@@ -6,15 +6,15 @@
 //   backward_input    dx[T, K] = dy[T, N] W[N, K]
 //   backward_weight   dW[N, K] += sum over t of dy[t, N]^T x[t, K]
 //
-// Called by lib/model/ops/linear.ts where lib/gpu/variants.ts or tuning chose it (lib/model/ops/matmuls.ts, which puts
-// matmul-tensors.wgsl before it). Needs subgroups of LANES lanes.
+// Called by lib/model/ops/linear.ts where lib/gpu/variants.ts or tuning chose it; lib/model/ops/matmul-families.ts puts
+// matmul-tensors.wgsl before it. Needs subgroups of LANES lanes.
 //
 // A subgroup makes ROWS x 4 LANES outputs: each lane four columns of all rows. What a column needs, one lane loads.
 // What a row needs, all lanes need: each loads its share of the rows and hands it round by subgroupBroadcast, an
 // instruction or two. So a lane loads 4 + ROWS / LANES vectors for 16 ROWS multiply-adds, where matmul.wgsl with 4 x 8
-// outputs loads 12 for 128. On lavapipe, with eight lanes, 512 rows of SmolLM2-135M's layers run at 55 GFLOP/s forward
-// and 48 for the gradient of W, where matmul.wgsl has 21 and 20; eight rows at 37 and 18. SwiftShader has four lanes:
-// up to a few dozen rows it gains as much, and for more of them 16 x 16 outputs a lane are faster.
+// outputs loads 12 for 128. On lavapipe, with eight lanes, 512 rows of SmolLM2-135M's layers run at 57 GFLOP/s forward
+// and 49 for the gradient of W, where matmul.wgsl has 22 and 20; eight rows at 37 and 18. SwiftShader has four lanes:
+// eight rows run there at 6.3 GFLOP/s and not 4.6, and of many rows 16 x 16 outputs a lane are faster.
 
 enable subgroups;
 

@@ -1,5 +1,5 @@
 // The tensors and parameters of matmul.wgsl, and what reads and writes them, for matmul-tiled.wgsl and
-// matmul-matrix.wgsl: lib/model/ops/matmuls.ts puts this file before them. Rows are read and written in vectors
+// matmul-matrix.wgsl: lib/model/ops/matmul-families.ts puts this file before them. Rows are read and written in vectors
 // of four, and nothing past their end.
 
 // What x and y are stored as: vec4h where a run keeps activations in f16. Sums are f32.

@@ -4,7 +4,7 @@
 //
 //   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, _swiglu, as there)
 //
-// Called by lib/model/ops/linear.ts where lib/model/ops/matmuls.ts says so; its tiles are there too.
+// Called by lib/model/ops/linear.ts where lib/model/ops/matmuls.ts says so, with the tiles of matmul-families.ts.
 // matmul-tiled-backward.wgsl, which is put after this file, makes the products of the backward pass of its parts.
 //
 // A workgroup makes TILE_ROWS x 4 TILE_VECTORS outputs, and walks the contraction in steps of 4 DEPTH:

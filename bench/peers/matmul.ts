@@ -1,7 +1,7 @@
 import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
-import { LARGEST_PARTS, PRODUCTS, type Product } from "../../lib/model/ops/matmuls.ts";
+import { LARGEST_PARTS, PRODUCTS, type Product } from "../../lib/model/ops/matmul-families.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import type { Dtype } from "../../lib/model/precision.ts";
 import { packValues, WEIGHT_FORMATS } from "../../lib/model/weight-formats.ts";

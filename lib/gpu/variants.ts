@@ -5,7 +5,7 @@ import { UserError } from "../errors.ts";
  * flight: the order of every sum is a matter of shape and adapter.
  */
 export interface Variants {
-  /** The family of lib/model/ops/matmuls.ts that makes products of which `tuned` says nothing. */
+  /** The family of lib/model/ops/matmul-families.ts that makes products of which `tuned` says nothing. */
   readonly matmul: MatmulKernel;
   /** The tiles of each family, by row class; one name is for all classes. */
   readonly tiles: Readonly<Record<MatmulKernel, string>>;

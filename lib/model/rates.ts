@@ -2,7 +2,7 @@ import type { Gpu } from "../gpu/device.ts";
 import { bestSeconds } from "../gpu/measure.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Matrix } from "./matrix.ts";
-import { LARGEST_PARTS, type MatmulShape, type Product } from "./ops/matmuls.ts";
+import { LARGEST_PARTS, type MatmulShape, type Product } from "./ops/matmul-families.ts";
 import type { Ops } from "./ops.ts";
 import { type Dtype, elementBytes } from "./precision.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "./weight-formats.ts";

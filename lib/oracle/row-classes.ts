@@ -1,6 +1,6 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Matrix } from "../model/matrix.ts";
-import { LARGEST_PARTS } from "../model/ops/matmuls.ts";
+import { LARGEST_PARTS } from "../model/ops/matmul-families.ts";
 import type { Ops } from "../model/ops.ts";
 import { type Dtype, elementBytes } from "../model/precision.ts";
 import { packValues, type WeightFormat } from "../model/weight-formats.ts";

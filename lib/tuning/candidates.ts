@@ -1,13 +1,13 @@
 import type { Gpu } from "../gpu/device.ts";
 import {
-  builtInChoice,
   MATMUL_FAMILIES,
   type MatmulFamily,
   type MatmulShape,
   runsOn,
   type Tile,
   tilesOn,
-} from "../model/ops/matmuls.ts";
+} from "../model/ops/matmul-families.ts";
+import { builtInChoice } from "../model/ops/matmuls.ts";
 import { Ops } from "../model/ops.ts";
 
 /** One way to make a product. */

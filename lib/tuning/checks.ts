@@ -1,5 +1,10 @@
 import type { Gpu } from "../gpu/device.ts";
-import { MATMUL_FAMILIES, type MatmulShape, type Tile, tilesOn } from "../model/ops/matmuls.ts";
+import {
+  MATMUL_FAMILIES,
+  type MatmulShape,
+  type Tile,
+  tilesOn,
+} from "../model/ops/matmul-families.ts";
 import { linearBackward, linearForward } from "../oracle/cases/matrix.ts";
 import { rowClassDifferences } from "../oracle/row-classes.ts";
 import { runCase } from "../oracle/run-case.ts";

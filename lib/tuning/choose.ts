@@ -1,13 +1,15 @@
 import type { Variants } from "../gpu/variants.ts";
 import {
-  builtInChoice,
   MATMUL_FAMILIES,
-  type MatmulChoice,
   type MatmulFamily,
   type MatmulShape,
+  type Tile,
+} from "../model/ops/matmul-families.ts";
+import {
+  builtInChoice,
+  type MatmulChoice,
   parseChoice,
   ROW_CLASSES,
-  type Tile,
 } from "../model/ops/matmuls.ts";
 
 /** How long one way to make a product took, at the rows that stand for a row class. */

@@ -7,7 +7,7 @@ import type { TuningTable } from "../gpu/variants.ts";
 import { MATRIX_SOURCES } from "../model/ops/attention-matrix.ts";
 import { SUBGROUP_SOURCES } from "../model/ops/attention-subgroup.ts";
 import { TILED_SOURCES } from "../model/ops/attention-tiled.ts";
-import { LARGEST_SOURCE, MATMUL_FAMILIES, matmulSource } from "../model/ops/matmuls.ts";
+import { LARGEST_SOURCE, MATMUL_FAMILIES, matmulSource } from "../model/ops/matmul-families.ts";
 import { WEIGHT_SOURCES } from "../model/ops/weights.ts";
 
 const tableSchema = z.record(z.string(), z.string());

@@ -1,5 +1,6 @@
 import type { Gpu } from "../gpu/device.ts";
-import { type MatmulChoice, type MatmulShape, rowClass, shapeKey } from "../model/ops/matmuls.ts";
+import type { MatmulShape } from "../model/ops/matmul-families.ts";
+import { type MatmulChoice, rowClass, shapeKey } from "../model/ops/matmuls.ts";
 import { MatmulTrial } from "../model/rates.ts";
 import { candidatesFor, isSensible, opsWith } from "./candidates.ts";
 import { CandidateChecks } from "./checks.ts";

@@ -7,14 +7,8 @@ import {
   formatAttention,
   parseAttention,
 } from "../model/ops/attention-choice.ts";
-import {
-  formatChoice,
-  matmulChoice,
-  parseChoice,
-  runsOn,
-  shapeKey,
-  tilesOn,
-} from "../model/ops/matmuls.ts";
+import { runsOn, tilesOn } from "../model/ops/matmul-families.ts";
+import { formatChoice, matmulChoice, parseChoice, shapeKey } from "../model/ops/matmuls.ts";
 import type { KernelShapes } from "../policy/kernel-shapes.ts";
 
 export const isAttention = (key: string) => key.startsWith("attention ");

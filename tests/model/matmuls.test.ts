@@ -1,14 +1,13 @@
 import { expect, test } from "bun:test";
 import { chooseVariants } from "../../lib/gpu/variants.ts";
+import { MATMUL_FAMILIES, tilesOn } from "../../lib/model/ops/matmul-families.ts";
 import {
   formatChoice,
-  MATMUL_FAMILIES,
   matmulChoice,
   parseChoice,
   ROW_CLASSES,
   rowClass,
   shapeKey,
-  tilesOn,
 } from "../../lib/model/ops/matmuls.ts";
 
 const shape = { product: "forward", K: 64, N: 192, format: "f32", dtype: "f32" } as const;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Tensor, view } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
-import { LARGEST_PARTS } from "../../lib/model/ops/matmuls.ts";
+import { LARGEST_PARTS } from "../../lib/model/ops/matmul-families.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { adamw } from "../../lib/oracle/cases/adamw.ts";
 import { rmsnorm } from "../../lib/oracle/cases/layer.ts";

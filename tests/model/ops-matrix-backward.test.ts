@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Tensor } from "../../lib/gpu/memory.ts";
-import { LARGEST_PARTS, MATMUL_FAMILIES } from "../../lib/model/ops/matmuls.ts";
+import { LARGEST_PARTS, MATMUL_FAMILIES } from "../../lib/model/ops/matmul-families.ts";
 import type { Ops } from "../../lib/model/ops.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
 import { packValues } from "../../lib/model/weight-formats.ts";

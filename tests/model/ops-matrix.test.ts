@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { assemble } from "../../lib/gpu/wgsl.ts";
-import { constantsOf, MATMUL_FAMILIES, matmulSource } from "../../lib/model/ops/matmuls.ts";
+import { constantsOf, MATMUL_FAMILIES, matmulSource } from "../../lib/model/ops/matmul-families.ts";
 import { withWeights } from "../../lib/model/ops/weights.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
 import { FROZEN_FORMATS } from "../../lib/model/weight-formats.ts";

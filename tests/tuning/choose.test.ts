@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { chooseVariants } from "../../lib/gpu/variants.ts";
 import {
-  formatChoice,
   MATMUL_FAMILIES,
   type MatmulShape,
   type Tile,
-} from "../../lib/model/ops/matmuls.ts";
+} from "../../lib/model/ops/matmul-families.ts";
+import { formatChoice } from "../../lib/model/ops/matmuls.ts";
 import { chooseMatmul, type Timing } from "../../lib/tuning/choose.ts";
 import { shapeLines } from "../../lib/tuning/report.ts";
 

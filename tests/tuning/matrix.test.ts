@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { attentionChoices } from "../../lib/model/ops/attention-choice.ts";
-import type { MatmulShape, Product } from "../../lib/model/ops/matmuls.ts";
+import type { MatmulShape, Product } from "../../lib/model/ops/matmul-families.ts";
 import { hasHalves } from "../../lib/model/precision.ts";
 import { searchAttention } from "../../lib/tuning/attention.ts";
 import { candidatesFor } from "../../lib/tuning/candidates.ts";

@@ -10,12 +10,11 @@ import {
   formatAttention,
 } from "../../lib/model/ops/attention-choice.ts";
 import {
-  formatChoice,
   MATMUL_FAMILIES,
   type MatmulFamily,
   type MatmulShape,
-  shapeKey,
-} from "../../lib/model/ops/matmuls.ts";
+} from "../../lib/model/ops/matmul-families.ts";
+import { formatChoice, shapeKey } from "../../lib/model/ops/matmuls.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { rowClassDifferences } from "../../lib/oracle/row-classes.ts";
 import { searchAttention } from "../../lib/tuning/attention.ts";

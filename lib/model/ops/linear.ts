@@ -9,10 +9,10 @@ import {
   LARGEST_PARTS,
   LARGEST_SOURCE,
   MATMUL_FAMILIES,
-  Matmuls,
   matmulName,
   matmulSource,
-} from "./matmuls.ts";
+} from "./matmul-families.ts";
+import { Matmuls } from "./matmuls.ts";
 import { addWeightKernels, weightKernel, withWeights } from "./weights.ts";
 
 /** What `forward` reads and writes; at most one of the options may be there. */

@@ -1,5 +1,5 @@
 import { type Adapter, adaptersBackward, addAdapters } from "../../model/lora.ts";
-import { LARGEST_PARTS } from "../../model/ops/matmuls.ts";
+import { LARGEST_PARTS } from "../../model/ops/matmul-families.ts";
 import { weightKernel } from "../../model/ops/weights.ts";
 import type { Dtype } from "../../model/precision.ts";
 import type { WeightFormat } from "../../model/weight-formats.ts";

@@ -1,4 +1,4 @@
-import { LARGEST_PARTS } from "../../model/ops/matmuls.ts";
+import { LARGEST_PARTS } from "../../model/ops/matmul-families.ts";
 import { weightKernel } from "../../model/ops/weights.ts";
 import type { Dtype } from "../../model/precision.ts";
 import type { WeightFormat } from "../../model/weight-formats.ts";
