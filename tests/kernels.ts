@@ -1,5 +1,6 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { Gpu } from "../lib/gpu/device.ts";
+import { Pace } from "../lib/gpu/pace.ts";
 import type { Variants } from "../lib/gpu/variants.ts";
 import { Ops } from "../lib/model/ops.ts";
 import type { KernelCase } from "../lib/oracle/cases/case.ts";
@@ -17,15 +18,31 @@ export function testGpu(): Promise<Gpu> {
   return shared.testGpu;
 }
 
-/** Fails, naming the kernel and output, unless every output is as its oracle says. */
+/** Does `work` with every dispatch cut into parts of a workgroup each. */
+export async function inSmallestParts<T>(work: () => Promise<T>): Promise<T> {
+  const most = spyOn(Pace.prototype, "most").mockReturnValue(1);
+  try {
+    return await work();
+  } finally {
+    most.mockRestore();
+  }
+}
+
+/**
+ * Fails, naming the kernel and output, unless every output is as its oracle says, and errs by the same
+ * where each workgroup is dispatched alone.
+ */
 export async function expectCase(gpu: Gpu, ops: Ops, kernelCase: KernelCase): Promise<void> {
-  const problems = (await runCase(gpu, ops, kernelCase)).flatMap((result) => {
+  const results = await runCase(gpu, ops, kernelCase);
+  const problems = results.flatMap((result) => {
     const { kernel, output, error, tolerance, norm, worst } = result;
     if (error <= tolerance) return [];
     const sizes = [error, tolerance, norm].map((value) => value.toExponential(2));
     return [`${kernel}: ${output} errs by ${sizes[0]} > ${sizes[1]}, ‖ref‖ ${sizes[2]}; ${worst}`];
   });
   expect(problems).toEqual([]);
+  const inParts = await inSmallestParts(() => runCase(gpu, ops, kernelCase));
+  expect(inParts).toEqual(results);
 }
 
 /** One test for each case, all of them on `ops`. */

@@ -1,16 +1,18 @@
 import { napping } from "./dawn.ts";
 import type { Gpu } from "./device.ts";
-import { Kernel } from "./kernel.ts";
+import { type Bound, Kernel, SLOT_BYTES } from "./kernel.ts";
 import type { Tensor } from "./memory.ts";
 import { Pace } from "./pace.ts";
+import { ALL_GROUPS, evenly, FIRST_GROUP, PART_WORDS } from "./parts.ts";
 import { Profile, type ProfileDetail } from "./profile.ts";
 import { Recording } from "./recording.ts";
 
-const SLOT_BYTES = 256; // the largest minUniformBufferOffsetAlignment an adapter may have
 const SLOTS = 1024;
 const MAX_GROUPS = 65_535;
 /** Dispatches that an idle GPU is given before more are recorded. */
 const HEAD_START = 64;
+
+const ignore = () => {};
 
 /**
  * The command stream: dispatches are recorded into one compute pass and submitted together.
@@ -57,8 +59,8 @@ export class Commands {
     if (halves.length > 0) key += ` f16=${halves}`;
     let kernel = this.kernels.get(key);
     if (!kernel) {
-      const cost = this.pace.newCost();
-      kernel = new Kernel(this.gpu.device, key, source, entryPoint, constants, cost, halves);
+      const { gpu, pace } = this;
+      kernel = new Kernel(gpu.device, key, source, entryPoint, constants, pace, halves);
       this.kernels.set(key, kernel);
     }
     return kernel;
@@ -67,7 +69,8 @@ export class Commands {
   /**
    * Records one dispatch. `params` are the fields of the shader's `Params`; `groups` counts
    * workgroups in x, y, z. An x beyond the 65,535 a dimension may hold is folded into y, and the
-   * shader reads its index back with `workgroup.x + workgroup.y * groups.x`.
+   * shader reads its index back with `workgroup.x + workgroup.y * groups.x`. What would take too long
+   * for one submission is cut into parts of the grid: workgroups of a dispatch must not depend on each other.
    */
   dispatch(
     kernel: Kernel,
@@ -82,26 +85,27 @@ export class Commands {
       y = Math.ceil(x / MAX_GROUPS);
       x = Math.ceil(x / y);
     }
-    const group = kernel.bindGroup(tensors, this.uniform);
-    const base = this.slot();
+    const bound = kernel.bind(tensors, this.uniform);
+    const base = this.slot(bound, x * y * z);
+    const start = base + PART_WORDS * 4;
     for (let i = 0; i < kernel.params.length; i++) {
       const { name, type } = kernel.params[i];
       const value = params[name];
       if (value === undefined) throw new Error(`${kernel.label} needs the parameter "${name}"`);
-      if (type === "f32") this.words.setFloat32(base + i * 4, value, true);
-      else if (type === "i32") this.words.setInt32(base + i * 4, value, true);
-      else this.words.setUint32(base + i * 4, value, true);
+      if (type === "f32") this.words.setFloat32(start + i * 4, value, true);
+      else if (type === "i32") this.words.setInt32(start + i * 4, value, true);
+      else this.words.setUint32(start + i * 4, value, true);
     }
     if (this.recording) {
-      const { kernels, bindGroups, grids, words } = this.recording;
+      const { kernels, bounds, grids, words } = this.recording;
       kernels.push(kernel);
-      bindGroups.push(group);
+      bounds.push(bound);
       grids.push(x, y, z);
       for (let i = 0; i < kernel.params.length; i++) {
-        words.push(this.words.getUint32(base + i * 4, true));
+        words.push(this.words.getUint32(start + i * 4, true));
       }
     }
-    this.encode(kernel, group, base, x, y, z);
+    this.encode(kernel, bound, base, x, y, z);
   }
 
   /** Does `work`, which does nothing but dispatch, and returns it for `replay`. */
@@ -117,40 +121,74 @@ export class Commands {
   }
 
   /** Does again what was recorded. */
-  replay({ kernels, bindGroups, grids, words }: Recording): void {
+  replay({ kernels, bounds, grids, words }: Recording): void {
     let word = 0;
     for (let i = 0; i < kernels.length; i++) {
       const kernel = kernels[i];
-      const base = this.slot();
+      const bound = bounds[i];
+      const x = grids[3 * i];
+      const y = grids[3 * i + 1];
+      const z = grids[3 * i + 2];
+      const base = this.slot(bound, x * y * z);
+      const start = base + PART_WORDS * 4;
       for (let p = 0; p < kernel.params.length; p++) {
-        this.words.setUint32(base + p * 4, words[word++], true);
+        this.words.setUint32(start + p * 4, words[word++], true);
       }
-      this.encode(kernel, bindGroups[i], base, grids[3 * i], grids[3 * i + 1], grids[3 * i + 2]);
+      this.encode(kernel, bound, base, x, y, z);
     }
   }
 
-  /** Where the next dispatch's parameters go. */
-  private slot(): number {
-    if (this.used === SLOTS) this.submit();
+  /** Where the parameters of the next dispatch go: to a new submission, if this one would get too long. */
+  private slot({ cost }: Bound, groups: number): number {
+    if (this.used === SLOTS || !this.pace.hasRoom(cost, groups)) this.submit();
     return this.used++ * SLOT_BYTES;
   }
 
+  /** A dispatch whose parameters are at `base`, or one for each part of its grid if it has to be cut. */
   private encode(
     kernel: Kernel,
-    group: GPUBindGroup,
+    { group, cost }: Bound,
     base: number,
     x: number,
     y: number,
     z: number,
   ): void {
-    this.encoder ??= this.gpu.device.createCommandEncoder();
-    this.pass ??= this.encoder.beginComputePass(this.profile?.pass(kernel.label, this.stage));
-    kernel.encode(this.pass, group, base);
-    this.pass.dispatchWorkgroups(x, y, z);
-    if (this.profile?.detail === "kernels") this.endPass();
-    const isLong = this.pace.add(kernel.cost, x * y * z);
+    // Whole layers of z, or rows of y, or pieces of a row: the order in which GPUs take workgroups.
+    const most = this.pace.most(cost);
+    const partX = evenly(x, most);
+    const partY = evenly(y, Math.floor(most / x));
+    const partZ = evenly(z, Math.floor(most / (x * y)));
+    const isCut = partX < x || partY < y || partZ < z;
+    this.setGrid(base, ALL_GROUPS, x, y, z);
+    for (let firstZ = 0; firstZ < z; firstZ += partZ) {
+      for (let firstY = 0; firstY < y; firstY += partY) {
+        for (let firstX = 0; firstX < x; firstX += partX) {
+          this.setGrid(base, FIRST_GROUP, firstX, firstY, firstZ);
+          this.encoder ??= this.gpu.device.createCommandEncoder();
+          this.pass ??= this.encoder.beginComputePass(this.profile?.pass(kernel.label, this.stage));
+          kernel.encode(this.pass, group, base);
+          const countX = Math.min(partX, x - firstX);
+          const countY = Math.min(partY, y - firstY);
+          const countZ = Math.min(partZ, z - firstZ);
+          this.pass.dispatchWorkgroups(countX, countY, countZ);
+          if (this.profile?.detail === "kernels") this.endPass();
+          this.pace.add(cost, countX * countY * countZ);
+          if (isCut) {
+            // The next part finds the parameters where they are.
+            this.used = base / SLOT_BYTES + 1;
+            this.submit();
+          }
+        }
+      }
+    }
     // An idle GPU starts on the first dispatches while the others are being recorded.
-    if (isLong || (this.isIdle && this.used === HEAD_START)) this.submit();
+    if (this.isIdle && this.used === HEAD_START) this.submit();
+  }
+
+  private setGrid(base: number, word: number, x: number, y: number, z: number): void {
+    this.words.setUint32(base + word * 4, x, true);
+    this.words.setUint32(base + word * 4 + 4, y, true);
+    this.words.setUint32(base + word * 4 + 8, z, true);
   }
 
   copy(from: Tensor, to: Tensor, length = from.length, fromStart = 0, toStart = 0): void {
@@ -176,12 +214,14 @@ export class Commands {
     if (!this.encoder) return;
     this.endPass();
     this.profile?.nextSubmission();
-    this.gpu.device.queue.writeBuffer(this.uniform, 0, this.staging, 0, this.used * SLOT_BYTES);
-    this.gpu.device.queue.submit([this.encoder.finish()]);
+    const { queue } = this.gpu.device;
+    queue.writeBuffer(this.uniform, 0, this.staging, 0, this.used * SLOT_BYTES);
+    queue.submit([this.encoder.finish()]);
     this.encoder = undefined;
     this.used = 0;
     this.isIdle = false;
-    this.pace.submitted();
+    const stretch = this.pace.submitted();
+    if (stretch) queue.onSubmittedWorkDone().then(() => this.pace.finished(stretch), ignore);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { GpuError } from "../errors.ts";
 import type { Tensor } from "./memory.ts";
-import type { Cost } from "./pace.ts";
+import type { Cost, Pace } from "./pace.ts";
+import { inParts } from "./parts.ts";
 import {
   assemble,
   type Param,
@@ -8,6 +9,15 @@ import {
   type ShaderInterface,
   withoutSubgroupSizes,
 } from "./wgsl.ts";
+
+/** What a dispatch has of the uniform buffer: the largest minUniformBufferOffsetAlignment an adapter may have. */
+export const SLOT_BYTES = 256;
+
+/** Tensors as a kernel binds them, and what a workgroup over them is believed to cost. */
+export interface Bound {
+  readonly group: GPUBindGroup;
+  readonly cost: Cost;
+}
 
 /** A compiled entry point of a shader, with its bind groups cached by the tensors they bind. */
 export class Kernel {
@@ -17,6 +27,7 @@ export class Kernel {
   private readonly pipeline: GPUComputePipeline;
   private readonly layout: GPUBindGroupLayout;
   private readonly interface: ShaderInterface;
+  private readonly uniformIndex: number;
   private readonly groups: BindGroupNode = { children: new Map() };
   private readonly offsets = [0];
 
@@ -26,13 +37,15 @@ export class Kernel {
     source: string,
     entryPoint: string,
     constants: Readonly<Record<string, number>>,
-    readonly cost: Cost,
+    private readonly pace: Pace,
     private readonly halves: readonly string[] = [],
   ) {
     const assembled = assemble(source, constants, halves);
     const choosesSize = device.features.has("subgroup-size-control");
-    const code = choosesSize ? assembled : withoutSubgroupSizes(assembled);
-    this.interface = reflect(code, entryPoint);
+    const whole = choosesSize ? assembled : withoutSubgroupSizes(assembled);
+    this.interface = reflect(whole, entryPoint);
+    const { code, uniform } = inParts(whole, entryPoint);
+    this.uniformIndex = uniform;
     this.params = this.interface.params;
     this.tensorNames = this.interface.bindings.map((binding) => binding.name);
     const entries: GPUBindGroupLayoutEntry[] = this.interface.bindings.map((binding) => ({
@@ -40,13 +53,11 @@ export class Kernel {
       visibility: 4 /* COMPUTE */,
       buffer: { type: binding.access === "read" ? "read-only-storage" : "storage" },
     }));
-    if (this.params.length > 0) {
-      entries.push({
-        binding: this.interface.paramsIndex,
-        visibility: 4,
-        buffer: { type: "uniform", hasDynamicOffset: true },
-      });
-    }
+    entries.push({
+      binding: uniform,
+      visibility: 4,
+      buffer: { type: "uniform", hasDynamicOffset: true },
+    });
     this.layout = device.createBindGroupLayout({ label, entries });
     this.pipeline = device.createComputePipeline({
       label,
@@ -58,16 +69,12 @@ export class Kernel {
   /** Hands pipeline and bind group to a pass; `offset` is where in the uniform buffer the parameters are. */
   encode(pass: GPUComputePassEncoder, group: GPUBindGroup, offset: number): void {
     pass.setPipeline(this.pipeline);
-    if (this.params.length > 0) {
-      this.offsets[0] = offset;
-      pass.setBindGroup(0, group, this.offsets);
-    } else {
-      pass.setBindGroup(0, group);
-    }
+    this.offsets[0] = offset;
+    pass.setBindGroup(0, group, this.offsets);
   }
 
-  /** The bind group of these tensors, made when it is first needed. */
-  bindGroup(tensors: Readonly<Record<string, Tensor>>, uniform: GPUBuffer): GPUBindGroup {
+  /** These tensors as the kernel binds them, made when they are first needed. */
+  bind(tensors: Readonly<Record<string, Tensor>>, uniform: GPUBuffer): Bound {
     let node = this.groups;
     for (const name of this.tensorNames) {
       const tensor = tensors[name];
@@ -79,8 +86,11 @@ export class Kernel {
       }
       node = child;
     }
-    node.group ??= this.createBindGroup(tensors, uniform);
-    return node.group;
+    node.bound ??= {
+      group: this.createBindGroup(tensors, uniform),
+      cost: this.pace.newCost(this.interface),
+    };
+    return node.bound;
   }
 
   private createBindGroup(
@@ -97,13 +107,10 @@ export class Kernel {
       const size = Math.min(Math.ceil((length * elementBytes) / 16) * 16, buffer.size - offset);
       return { binding: index, resource: { buffer, offset, size } };
     });
-    if (this.params.length > 0) {
-      const size = this.params.length * 4;
-      entries.push({
-        binding: this.interface.paramsIndex,
-        resource: { buffer: uniform, offset: 0, size: Math.ceil(size / 16) * 16 },
-      });
-    }
+    entries.push({
+      binding: this.uniformIndex,
+      resource: { buffer: uniform, offset: 0, size: SLOT_BYTES },
+    });
     return this.device.createBindGroup({ label: this.label, layout: this.layout, entries });
   }
 
@@ -125,6 +132,6 @@ export class Kernel {
 }
 
 interface BindGroupNode {
-  group?: GPUBindGroup;
+  bound?: Bound;
   children: Map<number, BindGroupNode>;
 }

@@ -1,26 +1,43 @@
-/** What a kernel is believed to cost. */
+/** What a kernel over certain tensors is believed to cost. */
 export interface Cost {
   /** Of one workgroup, when many are in flight. */
   seconds: number;
-  /** Workgroups dispatched since the last read-back. */
+  /** Workgroups dispatched in the stretch that is being recorded. */
   groups: number;
 }
 
-/** What a workgroup is believed to take before any was timed: too long rather than too short. */
-const FIRST_SECONDS = { software: 2e-4, hardware: 5e-6 };
+/** Work whose end is looked out for: a submission that takes long, and the short ones before it. */
+export interface Stretch {
+  readonly costs: readonly Cost[];
+  /** Workgroups of each. */
+  readonly groups: readonly number[];
+  /** The submission with which it ends, counted from the first. */
+  readonly last: number;
+}
+
+/**
+ * What an invocation is believed to take before any was timed: what it may take on a slow adapter of the kind
+ * with models of a billion parameters. Where a shader has loops, that may be thousands of rounds.
+ */
+const FIRST_SECONDS = {
+  software: { straight: 3e-6, looping: 3e-4 },
+  hardware: { straight: 1e-7, looping: 3e-5 },
+};
 const LONGEST_SUBMISSION = 0.25;
 
 /**
- * Cuts the command stream into submissions of a quarter of a second, because many systems reset a GPU that
- * is busy with one for a few. How long a dispatch will take is learned without waiting for any: a
- * read-back tells how long all that was submitted since the last one took, which corrects what its kernels
- * were believed to cost, each by its share. Where the stream is cut changes no result.
+ * Says where to cut the command stream into submissions of up to a quarter of a second, because many
+ * systems reset a GPU that is busy with one for two. How long a dispatch will take is learned without waiting
+ * for any: the end of a long submission, or of all (a read-back), tells how long all took since the last such
+ * end, which corrects what its dispatches were believed to cost, each by its share. Where the stream is
+ * cut changes no result.
  */
 export class Pace {
   private readonly active: Cost[] = [];
   /** Estimated seconds of what is recorded and not yet submitted. */
   private planned = 0;
-  /** When the GPU, idle since the last read-back, was given work again. */
+  private submissions = 0;
+  /** When the GPU was given, or began, what it now works on. */
   private began: number | undefined;
 
   constructor(
@@ -30,36 +47,71 @@ export class Pace {
     private readonly now: () => number = () => performance.now() / 1000,
   ) {}
 
-  newCost(): Cost {
-    return { seconds: FIRST_SECONDS[this.isSoftware ? "software" : "hardware"], groups: 0 };
+  /** Of a workgroup of so many invocations that was not timed yet. */
+  newCost({ invocations, loops }: { invocations: number; loops: boolean }): Cost {
+    const { straight, looping } = FIRST_SECONDS[this.isSoftware ? "software" : "hardware"];
+    return { seconds: invocations * (loops ? looping : straight), groups: 0 };
   }
 
-  /** Notes a dispatch. @returns whether what was recorded so far should be submitted */
-  add(cost: Cost, groups: number): boolean {
+  /** Workgroups that one submission may hold; one cannot be cut. */
+  most({ seconds }: Cost): number {
+    return Math.max(1, Math.floor(this.longest / seconds));
+  }
+
+  /** Whether so many workgroups should come after what is recorded, and not in a submission of their own. */
+  hasRoom({ seconds }: Cost, groups: number): boolean {
+    return this.planned === 0 || this.planned + seconds * groups <= this.longest;
+  }
+
+  /** Notes a dispatch. */
+  add(cost: Cost, groups: number): void {
     if (cost.groups === 0) this.active.push(cost);
     cost.groups += groups;
     this.planned += cost.seconds * groups;
-    return this.planned >= this.longest;
   }
 
-  submitted(): void {
+  /** What is recorded was submitted. @returns what `finished` should be told the end of, if anything */
+  submitted(): Stretch | undefined {
+    const isLong = this.planned > this.longest / 2;
     this.planned = 0;
+    this.submissions++;
     this.began ??= this.now();
+    return isLong ? this.takeStretch() : undefined;
   }
 
-  /** A read-back is done, and with it all that was submitted. */
-  finished(): void {
-    const { active, began } = this;
-    if (began === undefined) return;
-    const elapsed = Math.max(1e-6, this.now() - began); // a cost of zero would never be corrected
-    let expected = 0;
-    for (const { seconds, groups } of active) expected += seconds * groups;
-    for (const cost of active) {
-      const share = (cost.seconds * cost.groups) / expected;
-      cost.seconds *= (elapsed / expected) ** share;
-      cost.groups = 0;
-    }
-    active.length = 0;
-    this.began = undefined;
+  /** This stretch is done; without one, all that was submitted. */
+  finished({ costs, groups, last }: Stretch = this.takeStretch()): void {
+    const now = this.now();
+    const { began } = this;
+    this.began = last === this.submissions ? undefined : now;
+    if (began !== undefined && costs.length > 0) correct(costs, groups, now - began);
+  }
+
+  private takeStretch(): Stretch {
+    const costs = this.active.slice();
+    const groups = costs.map((cost) => cost.groups);
+    for (const cost of costs) cost.groups = 0;
+    this.active.length = 0;
+    return { costs, groups, last: this.submissions };
+  }
+}
+
+/**
+ * Corrects costs by what they came to together. Those that make up the most of it change the most, so that,
+ * to first order, the new ones add up. The host may have noticed the beginning late, and a submission that
+ * takes too long does more harm than one that is short: so no cost falls by more than half.
+ */
+function correct(costs: readonly Cost[], groups: readonly number[], elapsed: number): void {
+  let expected = 0;
+  let squares = 0;
+  for (let i = 0; i < costs.length; i++) {
+    const part = costs[i].seconds * groups[i];
+    expected += part;
+    squares += part * part;
+  }
+  const ratio = Math.max(0.5, elapsed / expected);
+  for (let i = 0; i < costs.length; i++) {
+    const weight = (costs[i].seconds * groups[i] * expected) / squares;
+    costs[i].seconds *= ratio ** Math.min(1, weight);
   }
 }

@@ -4,7 +4,7 @@ export const PROFILE_DETAILS = ["kernels", "passes"] as const;
 /** What is timed: every dispatch, in a pass of its own; or the passes that are recorded anyway. */
 export type ProfileDetail = (typeof PROFILE_DETAILS)[number];
 
-/** How long one kind of work took altogether, and how often it was done. */
+/** How long one kind of work took altogether, and how often it was done; parts of a dispatch count each. */
 export interface Spent {
   seconds: number;
   calls: number;

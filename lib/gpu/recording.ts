@@ -1,10 +1,10 @@
 import type { Commands } from "./commands.ts";
-import type { Kernel } from "./kernel.ts";
+import type { Bound, Kernel } from "./kernel.ts";
 
 /** Dispatches as the GPU is given them, in flat arrays: a pipeline, a bind group, a grid, parameters. */
 export class Recording {
   readonly kernels: Kernel[] = [];
-  readonly bindGroups: GPUBindGroup[] = [];
+  readonly bounds: Bound[] = [];
   /** Workgroups in x, y and z of each dispatch. */
   readonly grids: number[] = [];
   /** The parameters of all dispatches, one after the other, as 32-bit words. */

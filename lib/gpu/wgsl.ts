@@ -18,10 +18,12 @@ export interface Param {
 export interface ShaderInterface {
   /** The bindings `entryPoint` reaches, directly or through the functions it calls, by index. */
   bindings: Binding[];
-  /** Fields of `struct Params`, four bytes each, in order; empty if the shader has none. */
+  /** Fields of `struct Params`, four bytes each, in order; empty if the entry point uses none. */
   params: Param[];
-  /** Binding index of the `Params` uniform, or -1 when the entry point does not use it. */
-  paramsIndex: number;
+  /** Of a workgroup. */
+  invocations: number;
+  /** Whether it repeats anything: how long a workgroup takes is then a matter of its parameters. */
+  loops: boolean;
 }
 
 /** What is compiled: a shader with these constants, and these bindings holding halves. */
@@ -122,13 +124,22 @@ function unroll(source: string): string {
   return text;
 }
 
-/** The value of a literal, or of a constant that is one or a quotient of two such. */
-function constantValue(source: string, term: string): number {
+/** The value of a literal, of a constant, or of a product or quotient of such. */
+function constantValue(source: string, expression: string): number {
+  const [first, ...rest] = expression.trim().split(/\s*([*/])\s*/);
+  let value = termValue(source, first);
+  for (let i = 0; i < rest.length; i += 2) {
+    const term = termValue(source, rest[i + 1]);
+    value = rest[i] === "*" ? value * term : value / term;
+  }
+  return value;
+}
+
+function termValue(source: string, term: string): number {
   if (/^\d+u?$/.test(term)) return Number.parseInt(term, 10);
-  const declared = new RegExp(`const ${term}: u32 = (\\w+)(?: / (\\w+))?;`).exec(source);
-  if (!declared) throw new Error(`${term} is no constant to unroll by`);
-  const [, whole, divisor = "1"] = declared;
-  return constantValue(source, whole) / constantValue(source, divisor);
+  const declared = new RegExp(`const ${term}: u32 = ([^;]+);`).exec(source);
+  if (!declared) throw new Error(`${term} is no constant`);
+  return constantValue(source, declared[1]);
 }
 
 /** Index after the block whose brace opens at `open`. */
@@ -143,9 +154,15 @@ function blockEnd(code: string, open: number): number {
   return end;
 }
 
+/** The same lines, without what is said beside the code. */
+export const withoutComments = (source: string) =>
+  source
+    .replace(/\/\/[^\n]*/g, "")
+    .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]+/g, " "));
+
 /** Reads the interface of one entry point out of WGSL source. */
 export function reflect(source: string, entryPoint: string): ShaderInterface {
-  const code = source.replace(/\/\/[^\n]*/g, "").replace(/\/\*[\s\S]*?\*\//g, "");
+  const code = withoutComments(source);
   const words = reachableWords(functionBodies(code), entryPoint);
   const bindings: Binding[] = [];
   const storage =
@@ -153,16 +170,22 @@ export function reflect(source: string, entryPoint: string): ShaderInterface {
   for (const [, index, access, name] of code.matchAll(storage)) {
     if (words.has(name)) bindings.push({ name, index: Number(index), access: access as Access });
   }
-  const uniform = /@group\(0\)\s*@binding\((\d+)\)\s*var<uniform>\s*(\w+)\s*:\s*Params/.exec(code);
+  const uniform = /var<uniform>\s*(\w+)\s*:\s*Params\b/.exec(code);
   const struct = /struct Params\s*\{([^}]*)\}/.exec(code);
-  const used = uniform !== null && struct !== null && words.has(uniform[2]);
-  const params = used
-    ? [...struct[1].matchAll(/(\w+)\s*:\s*(u32|i32|f32)/g)].map(([, name, type]) => ({
-        name,
-        type: type as ParamType,
-      }))
-    : [];
-  return { bindings, params, paramsIndex: used ? Number(uniform[1]) : -1 };
+  const params =
+    uniform && struct && words.has(uniform[1])
+      ? [...struct[1].matchAll(/(\w+)\s*:\s*(u32|i32|f32)/g)].map(([, name, type]) => ({
+          name,
+          type: type as ParamType,
+        }))
+      : [];
+  const size = new RegExp(`@workgroup_size\\(([^)]*)\\)[^;{}]*?\\bfn\\s+${entryPoint}\\b`).exec(
+    code,
+  );
+  const extents = (size?.[1] ?? "1").split(",").filter((extent) => extent.trim() !== "");
+  const invocations = extents.reduce((product, each) => product * constantValue(code, each), 1);
+  const loops = ["for", "while", "loop"].some((word) => words.has(word));
+  return { bindings, params, invocations, loops };
 }
 
 function functionBodies(code: string): Map<string, string> {

@@ -53,17 +53,39 @@ describe("reflect", () => {
         { name: "scale", type: "f32" },
         { name: "shift", type: "i32" },
       ],
-      paramsIndex: 0,
+      invocations: 64,
+      loops: false,
     });
   });
 
-  test("takes a field for no binding, and no uniform where none is used", () => {
+  test("takes a field for no binding, and no parameters where none are used", () => {
     expect(reflect(source, "field")).toEqual({
       bindings: [{ name: "y", index: 2, access: "read_write" }],
       params: [],
-      paramsIndex: -1,
+      invocations: 1,
+      loops: false,
     });
     expect(reflect(source, "nothing").bindings).toEqual([]);
+  });
+
+  test("sees the loops of what an entry point calls", () => {
+    const looping = source.replace(
+      "-> f32 { return x[i].x",
+      "-> f32 { loop { break; } return x[i].x",
+    );
+    expect(reflect(looping, "deep").loops).toBe(true);
+    expect(reflect(looping, "field").loops).toBe(false);
+  });
+
+  test("counts the invocations of a workgroup", () => {
+    const sized = (size: string) =>
+      reflect(
+        `const A: u32 = 3u;\nconst B: u32 = 2u * A / 3u;${source.replace("64", size)}`,
+        "deep",
+      );
+    expect(sized("A").invocations).toBe(3);
+    expect(sized("A * TILE, B, 5").invocations).toBe(240);
+    expect(() => sized("C")).toThrow("C is no constant");
   });
 
   test("names an entry point that is not there", () => {

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
@@ -8,6 +8,7 @@ import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
+import { inSmallestParts } from "../kernels.ts";
 import { expectClose } from "../oracle/compare.ts";
 
 setDefaultTimeout(300_000);
@@ -141,5 +142,47 @@ test.each(greedy)(
       step: 0,
     });
     expect(completions.map(([{ tokens }]) => tokens)).toEqual(golden.greedy);
+  },
+);
+
+test.each([0, 2])(
+  "sampling and two steps of training, each workgroup submitted alone, give the same bits, device %d",
+  async (i) => {
+    const gpu = devices[i];
+    const { golden, layout, ...model } = open(gpu, "qwen2");
+    const { weights, gradients, decoder, learner, batch, logprobs, entropies } = model;
+    const sizes = { rows: 3, promptSlots: 2, maxPromptTokens: 12, maxNewTokens: 9, readEvery: 2 };
+    const sampler = new Sampler(gpu, decoder, new SamplerMemory(gpu, golden.config, sizes));
+    const requests = golden.groups.map(({ prompt }, slot) => ({ prompt, samples: 2, slot }));
+    const drawing = { temperature: 1, topK: 0, topP: 0.9, minP: 0, maxNewTokens: 9 };
+    const settings = { ...drawing, stopIds: new Set<number>(), seed: [1, 2] as const, step: 0 };
+    const dLogprobs = new Float32Array(batch.predictions).fill(-1 / batch.predictions);
+    const run = async () => {
+      for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
+      const memory = new OptimizerMemory(gpu, layout, "adamw");
+      const optimizer = new Optimizer(gpu, decoder.ops, memory, {
+        adamBeta1: 0.9,
+        adamBeta2: 0.99,
+        adamEpsilon: 1e-8,
+        weightDecay: 0.1,
+        maxGradNorm: 1,
+      });
+      const results: unknown[] = [await sampler.generate(weights, requests, settings)];
+      for (const step of [1, 2]) {
+        gradients.clear(gpu);
+        await learner.logprobs(weights, batch, 1, logprobs, entropies);
+        learner.backward(weights, gradients, batch, 1, dLogprobs);
+        await optimizer.update(weights, gradients, 1e-2, step);
+        results.push([logprobs.slice(), entropies.slice()]);
+      }
+      for (const tensor of layout.shapes.keys()) results.push(await weights.get(gpu, tensor));
+      return results;
+    };
+    const submit = spyOn(gpu.device.queue, "submit");
+    const whole = await run();
+    const submissions = submit.mock.calls.length;
+    expect(await inSmallestParts(run)).toEqual(whole);
+    expect(submit.mock.calls.length).toBeGreaterThan(4 * submissions);
+    submit.mockRestore();
   },
 );
