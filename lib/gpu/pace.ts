@@ -8,11 +8,11 @@ export interface Cost {
 
 /** Work whose end is looked out for: a submission that takes long, and the short ones before it. */
 export interface Stretch {
-  readonly costs: readonly Cost[];
+  readonly costs: Cost[];
   /** Workgroups of each. */
-  readonly groups: readonly number[];
+  readonly groups: number[];
   /** The submission with which it ends, counted from the first. */
-  readonly last: number;
+  last: number;
 }
 
 /**
@@ -20,7 +20,7 @@ export interface Stretch {
  * with models of a billion parameters. Where a shader has loops, that may be thousands of rounds.
  */
 const FIRST_SECONDS = {
-  software: { straight: 3e-6, looping: 3e-4 },
+  software: { straight: 3e-6, looping: 5e-4 },
   hardware: { straight: 1e-7, looping: 3e-5 },
 };
 const LONGEST_SUBMISSION = 0.25;
@@ -33,7 +33,9 @@ const LONGEST_SUBMISSION = 0.25;
  * cut changes no result.
  */
 export class Pace {
-  private readonly active: Cost[] = [];
+  private stretch = newStretch();
+  /** Those that are done, for use again. */
+  private readonly spare: Stretch[] = [];
   /** Estimated seconds of what is recorded and not yet submitted. */
   private planned = 0;
   private submissions = 0;
@@ -65,7 +67,7 @@ export class Pace {
 
   /** Notes a dispatch. */
   add(cost: Cost, groups: number): void {
-    if (cost.groups === 0) this.active.push(cost);
+    if (cost.groups === 0) this.stretch.costs.push(cost);
     cost.groups += groups;
     this.planned += cost.seconds * groups;
   }
@@ -79,22 +81,31 @@ export class Pace {
     return isLong ? this.takeStretch() : undefined;
   }
 
-  /** This stretch is done; without one, all that was submitted. */
-  finished({ costs, groups, last }: Stretch = this.takeStretch()): void {
+  /** This stretch is done, and not to be used any more; without one, all that was submitted. */
+  finished(stretch: Stretch = this.takeStretch()): void {
+    const { costs, groups, last } = stretch;
     const now = this.now();
     const { began } = this;
     this.began = last === this.submissions ? undefined : now;
     if (began !== undefined && costs.length > 0) correct(costs, groups, now - began);
+    costs.length = 0;
+    groups.length = 0;
+    this.spare.push(stretch);
   }
 
   private takeStretch(): Stretch {
-    const costs = this.active.slice();
-    const groups = costs.map((cost) => cost.groups);
-    for (const cost of costs) cost.groups = 0;
-    this.active.length = 0;
-    return { costs, groups, last: this.submissions };
+    const { stretch } = this;
+    for (const cost of stretch.costs) {
+      stretch.groups.push(cost.groups);
+      cost.groups = 0;
+    }
+    stretch.last = this.submissions;
+    this.stretch = this.spare.pop() ?? newStretch();
+    return stretch;
   }
 }
+
+const newStretch = (): Stretch => ({ costs: [], groups: [], last: 0 });
 
 /**
  * Corrects costs by what they came to together. Those that make up the most of it change the most, so that,
