@@ -24,7 +24,10 @@ export class Commands {
   private readonly uniform: GPUBuffer;
   private readonly staging = new ArrayBuffer(SLOTS * SLOT_BYTES);
   private readonly words = new DataView(this.staging);
-  private readonly readBuffers = new Map<number, GPUBuffer>();
+  /** Buffers for read-backs that are not in use, by size. */
+  private readonly readBuffers = new Map<number, GPUBuffer[]>();
+  /** Settles with the read-back that was asked for last. */
+  private lastRead = Promise.resolve();
   private encoder: GPUCommandEncoder | undefined;
   private pass: GPUComputePassEncoder | undefined;
   private used = 0;
@@ -225,13 +228,16 @@ export class Commands {
   }
 
   /**
-   * Submits, waits, and copies the first `into[i].length` elements of each tensor to `into[i]`.
+   * Submits, waits, and copies the first `into[i].length` elements of each tensor to `into[i]`. More work
+   * may be given to the GPU before that is done, and read back: what comes back is what the tensors held
+   * when it was asked for, and comes in that order.
    * @throws GpuError if the device failed in the meantime.
    */
   async read(tensors: readonly Tensor[], into: readonly (Float32Array | Uint32Array)[]) {
     let bytes = 0;
     for (const array of into) bytes += array.byteLength;
-    const buffer = this.readBuffer(bytes);
+    const size = Math.max(1024, 2 ** Math.ceil(Math.log2(Math.max(1, bytes))));
+    const buffer = this.readBuffers.get(size)?.pop() ?? this.newReadBuffer(size);
     const encoder = this.outsidePass();
     for (let i = 0, at = 0; i < tensors.length; at += into[i++].byteLength) {
       const { buffer: source, offset } = tensors[i];
@@ -240,16 +246,22 @@ export class Commands {
     const profile = this.profile?.isFull ? this.profile : undefined;
     profile?.resolve(encoder);
     this.submit();
+    const { lastRead } = this;
+    const stretch = this.pace.takeStretch();
+    const arrived = Promise.all([
+      buffer.mapAsync(1 /* READ */, 0, Math.max(4, bytes)),
+      profile?.collect(),
+    ]);
+    this.lastRead = arrived.then(ignore, ignore);
     try {
-      const mapped = buffer.mapAsync(1 /* READ */, 0, Math.max(4, bytes));
-      await napping(profile ? Promise.all([mapped, profile.collect()]) : mapped);
+      await lastRead; // one of them naps at a time
+      await napping(arrived);
     } catch (error) {
       this.gpu.check();
       throw error;
     }
     this.gpu.check();
-    this.isIdle = true;
-    this.pace.finished();
+    this.isIdle = this.pace.finished(stretch);
     const mapped = buffer.getMappedRange(0, Math.max(4, bytes));
     for (let i = 0, at = 0; i < into.length; at += into[i++].byteLength) {
       const target = into[i];
@@ -258,6 +270,7 @@ export class Commands {
       );
     }
     buffer.unmap();
+    this.readBuffers.get(size)?.push(buffer);
   }
 
   /** Times the GPU's work from here on; what was timed before is forgotten. */
@@ -270,6 +283,7 @@ export class Commands {
   async readProfile(): Promise<Profile | undefined> {
     const { profile } = this;
     if (profile) {
+      await this.lastRead; // which may be collecting timestamps
       profile.resolve(this.outsidePass());
       this.submit();
       await napping(profile.collect());
@@ -289,17 +303,12 @@ export class Commands {
     return this.encoder;
   }
 
-  private readBuffer(bytes: number): GPUBuffer {
-    const size = Math.max(1024, 2 ** Math.ceil(Math.log2(Math.max(1, bytes))));
-    let buffer = this.readBuffers.get(size);
-    if (!buffer) {
-      buffer = this.gpu.device.createBuffer({
-        label: `read-back of ${size} bytes`,
-        size,
-        usage: 0x01 /* MAP_READ */ | 0x08 /* COPY_DST */,
-      });
-      this.readBuffers.set(size, buffer);
-    }
-    return buffer;
+  private newReadBuffer(size: number): GPUBuffer {
+    if (!this.readBuffers.has(size)) this.readBuffers.set(size, []);
+    return this.gpu.device.createBuffer({
+      label: `read-back of ${size} bytes`,
+      size,
+      usage: 0x01 /* MAP_READ */ | 0x08 /* COPY_DST */,
+    });
   }
 }

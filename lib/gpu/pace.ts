@@ -81,19 +81,25 @@ export class Pace {
     return isLong ? this.takeStretch() : undefined;
   }
 
-  /** This stretch is done, and not to be used any more; without one, all that was submitted. */
-  finished(stretch: Stretch = this.takeStretch()): void {
+  /**
+   * This stretch is done, and not to be used any more; without one, all that was submitted.
+   * @returns whether nothing was submitted after it
+   */
+  finished(stretch: Stretch = this.takeStretch()): boolean {
     const { costs, groups, last } = stretch;
     const now = this.now();
     const { began } = this;
-    this.began = last === this.submissions ? undefined : now;
+    const isAll = last === this.submissions;
+    this.began = isAll ? undefined : now;
     if (began !== undefined && costs.length > 0) correct(costs, groups, now - began);
     costs.length = 0;
     groups.length = 0;
     this.spare.push(stretch);
+    return isAll;
   }
 
-  private takeStretch(): Stretch {
+  /** What was submitted since the last one was taken. */
+  takeStretch(): Stretch {
     const { stretch } = this;
     for (const cost of stretch.costs) {
       stretch.groups.push(cost.groups);

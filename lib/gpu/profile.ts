@@ -36,12 +36,8 @@ export class Profile {
   readonly stages = new Map<string, StageProfile>();
   /** Passes that were not timed, because nothing was read back for too long. */
   missed = 0;
-  private readonly resolved: GPUBuffer;
-  private readonly mappable: GPUBuffer;
-  private readonly queries: GPUQuerySet;
-  private readonly descriptors: readonly GPUComputePassDescriptor[];
-  /** The passes since the last read-back. */
-  private readonly passes: { kernel: string; stage: string; submission: number }[] = [];
+  /** Where passes are timed now, and where those were of which the timestamps are on their way. */
+  private readonly halves: [Half, Half];
   private submission = 0;
   private last: { stage: string; submission: number; end: bigint } | undefined;
 
@@ -53,30 +49,19 @@ export class Profile {
     if (!device.features.has("timestamp-query")) {
       throw new UserError("a profile needs timestamps, which this adapter has not");
     }
-    const label = "profile";
-    const querySet = device.createQuerySet({ label, type: "timestamp", count: 2 * PASSES });
-    const buffer = (usage: number) => device.createBuffer({ label, size: BYTES, usage });
-    this.queries = querySet;
-    this.resolved = buffer(0x200 /* QUERY_RESOLVE */ | 0x04 /* COPY_SRC */);
-    this.mappable = buffer(0x01 /* MAP_READ */ | 0x08 /* COPY_DST */);
-    this.descriptors = Array.from({ length: PASSES }, (_, i) => ({
-      timestampWrites: {
-        querySet,
-        beginningOfPassWriteIndex: 2 * i,
-        endOfPassWriteIndex: 2 * i + 1,
-      },
-    }));
+    this.halves = [makeHalf(device), makeHalf(device)];
   }
 
   /** How to begin the next pass so that it is timed, as one of `kernel` in `stage`. */
   pass(kernel: string, stage: string): GPUComputePassDescriptor | undefined {
-    if (this.passes.length === PASSES) {
+    const { passes, descriptors } = this.halves[0];
+    if (passes.length === PASSES) {
       this.missed++;
       return undefined;
     }
     const name = this.detail === "passes" ? "passes" : kernel.split(" ")[0];
-    this.passes.push({ kernel: name, stage, submission: this.submission });
-    return this.descriptors[this.passes.length - 1];
+    passes.push({ kernel: name, stage, submission: this.submission });
+    return descriptors[passes.length - 1];
   }
 
   /** Passes from here on belong to another submission. */
@@ -89,20 +74,26 @@ export class Profile {
    * time, but often enough that the passes before the next read-back have room.
    */
   get isFull(): boolean {
-    return this.passes.length > PASSES / 4;
+    const [now, before] = this.halves;
+    return now.passes.length > PASSES / 4 && before.passes.length === 0;
   }
 
-  /** Lets what is recorded bring the timestamps so far to where `collect` finds them. */
+  /**
+   * Lets what is recorded bring the timestamps so far to where `collect` finds them. What `collect` is to
+   * find of an earlier time must be collected.
+   */
   resolve(encoder: GPUCommandEncoder): void {
-    const count = 2 * this.passes.length;
+    this.halves.reverse();
+    const { passes, queries, resolved, mappable } = this.halves[1];
+    const count = 2 * passes.length;
     if (count === 0) return;
-    encoder.resolveQuerySet(this.queries, 0, count, this.resolved, 0);
-    encoder.copyBufferToBuffer(this.resolved, 0, this.mappable, 0, count * 8);
+    encoder.resolveQuerySet(queries, 0, count, resolved, 0);
+    encoder.copyBufferToBuffer(resolved, 0, mappable, 0, count * 8);
   }
 
   /** Adds up the timestamps that were resolved; what resolved them must have been submitted. */
   async collect(): Promise<void> {
-    const { passes, mappable } = this;
+    const { passes, mappable } = this.halves[1];
     if (passes.length === 0) return;
     await mappable.mapAsync(1 /* READ */);
     const stamps = new BigUint64Array(mappable.getMappedRange());
@@ -138,6 +129,34 @@ export class Profile {
     }
     return stage;
   }
+}
+
+/** Timestamps of up to `PASSES` passes. */
+interface Half {
+  passes: { kernel: string; stage: string; submission: number }[];
+  descriptors: readonly GPUComputePassDescriptor[];
+  queries: GPUQuerySet;
+  resolved: GPUBuffer;
+  mappable: GPUBuffer;
+}
+
+function makeHalf(device: GPUDevice): Half {
+  const label = "profile";
+  const queries = device.createQuerySet({ label, type: "timestamp", count: 2 * PASSES });
+  const buffer = (usage: number) => device.createBuffer({ label, size: BYTES, usage });
+  return {
+    passes: [],
+    descriptors: Array.from({ length: PASSES }, (_, i) => ({
+      timestampWrites: {
+        querySet: queries,
+        beginningOfPassWriteIndex: 2 * i,
+        endOfPassWriteIndex: 2 * i + 1,
+      },
+    })),
+    queries,
+    resolved: buffer(0x200 /* QUERY_RESOLVE */ | 0x04 /* COPY_SRC */),
+    mappable: buffer(0x01 /* MAP_READ */ | 0x08 /* COPY_DST */),
+  };
 }
 
 function spend(spent: Spent, begin: bigint, end: bigint): void {

@@ -30,6 +30,3 @@ export interface GenerationSettings extends SamplingOptions {
   seed: readonly [number, number];
   step: number;
 }
-
-export const isDone = ({ finished, tokens }: Completion, { maxNewTokens }: GenerationSettings) =>
-  finished || tokens.length >= maxNewTokens;

@@ -1,18 +1,20 @@
 /** Generation: which completions are decoded when, and the work of each step. */
 import type { Gpu } from "../gpu/device.ts";
+import type { Tensor } from "../gpu/memory.ts";
 import { Recordings } from "../gpu/recording.ts";
-import {
-  type Completion,
-  type GenerationRequest,
-  type GenerationSettings,
-  isDone,
-} from "./completion.ts";
+import type { Completion, GenerationRequest, GenerationSettings } from "./completion.ts";
 import type { Decoder } from "./decoder.ts";
 import { Head, logitsStride } from "./head.ts";
 import type { Weights } from "./parameters.ts";
-import { type CachedPrompt, type Row, RowState } from "./row-state.ts";
-import type { SamplerMemory } from "./sampler-memory.ts";
+import { type CachedPrompt, type Look, type Row, RowState } from "./row-state.ts";
+import type { Drawn, SamplerMemory } from "./sampler-memory.ts";
 import { threefry2x32 } from "./threefry.ts";
+
+/**
+ * How many turns the GPU is given before the tokens of an earlier one are looked at, so that it need not wait
+ * for the look: a row that has ended is decoded for a turn too long, and what it draws then is dropped.
+ */
+const LOOK_AHEAD = 1;
 
 /**
  * Completes prompts in batches. A prompt is computed once for all its completions, which read its
@@ -22,12 +24,18 @@ import { threefry2x32 } from "./threefry.ts";
  */
 export class Sampler {
   private readonly head: Head;
-  /** Of decoding steps, by rows and the place since the last look at the tokens. */
+  /** Of decoding steps, by rows and by where their last tokens are. */
   private readonly recordings: Recordings;
   private recorded: { weights: Weights; drawing: string } | undefined;
   private readonly freeSlots: number[] = [];
   private readonly freeCacheRows: number[] = [];
-  private readonly rows: Row[] = [];
+  /** Those that the next steps decode, in the order of the GPU's tensors if they are `inPlace`. */
+  private rows: Row[] = [];
+  private inPlace = false;
+  /** How much of `SamplerMemory.lastTokens` is taken. */
+  private places = 0;
+  /** What the GPU was given and the host has not looked at yet, oldest first. */
+  private readonly ahead: Look[][] = [];
   private readonly state: RowState;
   private readonly promptIds: Uint32Array;
   private readonly promptSpans: Uint32Array;
@@ -36,6 +44,7 @@ export class Sampler {
     private readonly gpu: Gpu,
     private readonly decoder: Decoder,
     private readonly memory: SamplerMemory,
+    private readonly lookAhead = LOOK_AHEAD,
   ) {
     this.head = new Head(decoder.ops, decoder.config);
     this.recordings = new Recordings(gpu.commands);
@@ -62,25 +71,41 @@ export class Sampler {
     this.keepRecordings(weights, settings);
     const results = requests.map((): Completion[] => []);
     const waiting = waitingSamples(requests, results);
-    let next = waiting.next();
-    while (!next.done || this.rows.length > 0) {
-      const admitted: Row[] = [];
-      const fresh: CachedPrompt[] = [];
-      while (!next.done) {
-        const row = this.admit(next.value, fresh, settings);
-        if (!row) break;
-        admitted.push(row);
-        next = waiting.next();
+    while (waiting.length > 0 || this.freeCacheRows.length < this.memory.sizes.rows) {
+      const turn = this.letIn(weights, waiting, settings);
+      const decoded = this.decode(weights, settings);
+      if (decoded) turn.push(decoded);
+      if (turn.length > 0) this.ahead.push(turn);
+      if (turn.length === 0 || this.ahead.length > this.lookAhead) {
+        for (const look of this.ahead.shift() ?? []) await this.lookAt(look, settings);
       }
-      // Decoding waits until no more can enter: a step takes hardly longer for many rows than for few.
-      if (admitted.length > 0) await this.firstTokens(weights, fresh, admitted, settings);
-      else await this.decode(weights, settings);
     }
     return results;
   }
 
+  /** Lets in all that can enter, before any is decoded: a step takes hardly longer for many rows than for few. */
+  private letIn(weights: Weights, waiting: Waiting[], settings: GenerationSettings): Look[] {
+    const looks: Look[] = [];
+    for (;;) {
+      const admitted: Row[] = [];
+      const fresh: CachedPrompt[] = [];
+      while (waiting.length > 0) {
+        const row = this.admit(waiting[0], fresh, settings);
+        if (!row) break;
+        admitted.push(row);
+        waiting.shift();
+      }
+      if (admitted.length === 0) return looks;
+      looks.push(this.firstTokens(weights, fresh, admitted, settings));
+    }
+  }
+
   /** Makes a row for a waiting sample, if there is a free row, and a free prompt slot if it needs one. */
-  private admit(waiting: Waiting, fresh: CachedPrompt[], settings: GenerationSettings) {
+  private admit(
+    waiting: Waiting,
+    fresh: CachedPrompt[],
+    settings: GenerationSettings,
+  ): Row | undefined {
     const { rows, maxPromptTokens, maxNewTokens } = this.memory.sizes;
     const { request, sample, completion } = waiting;
     if (this.freeCacheRows.length === 0) return undefined;
@@ -102,16 +127,19 @@ export class Sampler {
       sample,
       key: threefry2x32(settings.seed, step),
       cacheRow: this.freeCacheRows.pop() as number,
+      drawn: 0,
+      place: 0,
+      isOver: false,
     };
   }
 
   /** Computes the prompts that are new to the cache and draws the admitted rows' first tokens. */
-  private async firstTokens(
+  private firstTokens(
     weights: Weights,
     fresh: readonly CachedPrompt[],
     admitted: Row[],
     settings: GenerationSettings,
-  ): Promise<void> {
+  ): Look {
     const { gpu, memory } = this;
     // A row admitted to a prompt that is in the cache already needs that prompt's last hidden state
     // too, so the last token is run again: its key and value come out the same.
@@ -135,40 +163,67 @@ export class Sampler {
     this.state.upload(admitted, ({ prompt }) => lastTokenOf.get(prompt) as number);
     const input = { ids: memory.promptIds, spans: memory.promptSpans };
     this.decoder.forward(weights, input, tokens, memory.activations, memory.caches);
-    this.draw(weights, admitted.length, 0, settings);
-    await this.state.collect(admitted, 1, settings);
-    this.rows.push(...admitted.filter((row) => this.keep(row, settings)));
+    this.draw(weights, admitted.length, memory.first, settings);
+    gpu.commands.copy(memory.first.token, memory.lastTokens, admitted.length, 0, this.places);
+    for (const row of admitted) {
+      row.drawn = 1;
+      row.place = this.places++;
+    }
+    this.rows = [...this.rows, ...admitted];
+    this.inPlace = false;
+    return this.state.look(admitted, [memory.first]);
   }
 
-  /** A few decoding steps for all rows, and then a look at what they drew. */
-  private async decode(weights: Weights, settings: GenerationSettings): Promise<void> {
-    const { memory, rows } = this;
-    this.state.upload(rows, (_, i) => i);
+  /** A few decoding steps for all rows that go on as far as is known, if any does. */
+  private decode(weights: Weights, settings: GenerationSettings): Look | undefined {
+    const { memory } = this;
+    const { places, lastTokens, drawn } = memory;
+    const goesOn = (row: Row) => !row.isOver && row.drawn < settings.maxNewTokens;
+    const rows = this.rows.filter(goesOn);
+    const inPlace = this.inPlace && rows.length === this.rows.length;
     const count = rows.length;
-    for (let step = 0; step < memory.drawn.length; step++) {
-      const key = count * memory.drawn.length + step;
+    this.rows = rows;
+    this.places = count;
+    this.inPlace = true;
+    if (count === 0) return undefined;
+    let ids = lastTokens;
+    if (!inPlace) {
+      this.state.upload(rows, (_, i) => i);
+      this.decoder.ops.sample.pick({ places, tokens: ids, picked: memory.ids }, count);
+      ids = memory.ids;
+    }
+    drawn.forEach((results, step) => {
+      // The first step has one of two inputs, and none has that of another.
+      const input = step === 0 && inPlace ? drawn.length : step;
+      const key = count * (drawn.length + 1) + input;
       if (!this.recordings.replay(key)) {
-        this.recordings.record(key, () => this.decodeStep(weights, count, step, settings));
+        this.recordings.record(key, () => this.step(weights, count, ids, results, settings));
       }
       this.gpu.commands.submit();
-    }
-    await this.state.collect(rows, memory.drawn.length, settings);
-    let kept = 0;
-    for (const row of rows) if (this.keep(row, settings)) rows[kept++] = row;
-    rows.length = kept;
+      ids = results.token;
+    });
+    rows.forEach((row, i) => {
+      row.place = i;
+      row.drawn += drawn.length;
+    });
+    return this.state.look(rows, drawn);
   }
 
   /**
-   * One step for the first `count` rows. Tokens, positions and spans stay on the GPU from step to step, so
-   * that it is the same dispatches each time that there are so many rows.
+   * Decodes a token for each of the first `count` rows. Tokens, positions and spans stay on the GPU from step
+   * to step, so that it is the same dispatches each time that there are so many rows.
    */
-  private decodeStep(weights: Weights, count: number, step: number, settings: GenerationSettings) {
-    const { memory } = this;
-    const ids = step === 0 ? memory.ids : memory.drawn[step - 1].token;
-    const { spans, keyChunks } = memory;
+  private step(
+    weights: Weights,
+    count: number,
+    ids: Tensor,
+    drawn: Drawn,
+    settings: GenerationSettings,
+  ): void {
+    const { activations, caches, spans, keyChunks } = this.memory;
     const input = { ids, spans, keyChunks, isDecoding: true };
-    this.decoder.forward(weights, input, count, memory.activations, memory.caches);
-    this.draw(weights, count, step, settings);
+    this.decoder.forward(weights, input, count, activations, caches);
+    this.draw(weights, count, drawn, settings);
   }
 
   /** Recorded steps hold for the weights and the way of drawing that they were recorded with. */
@@ -181,10 +236,10 @@ export class Sampler {
   }
 
   /** From hidden states to drawn tokens and their log-probabilities, for the first `count` rows. */
-  private draw(weights: Weights, count: number, step: number, settings: GenerationSettings): void {
+  private draw(weights: Weights, count: number, drawn: Drawn, settings: GenerationSettings): void {
     const { memory, head } = this;
     const { vocabSize } = this.decoder.config;
-    const { token, logprob, entropy } = memory.drawn[step];
+    const { token, logprob, entropy } = drawn;
     head.enter(weights, memory.activations.output, memory.index, count, memory.head);
     head.logits(weights, count, memory.logits, memory.head);
     const state = { draws: memory.draws, spans: memory.spans };
@@ -196,12 +251,13 @@ export class Sampler {
     head.logprobsOf(weights, memory.logits, token, count, temperature, results);
   }
 
-  /** Whether a row goes on; one that does not gives back its place, and its prompt's with the last. */
-  private keep(row: Row, settings: GenerationSettings): boolean {
-    if (!isDone(row.completion, settings)) return true;
-    this.freeCacheRows.push(row.cacheRow);
-    if (--row.prompt.readers === 0) this.freeSlots.push(row.prompt.slot);
-    return false;
+  /** Waits for what rows drew; those that it ends give back their places, and the last of a prompt the prompt's. */
+  private async lookAt(look: Look, settings: GenerationSettings): Promise<void> {
+    await look.arrived;
+    for (const { cacheRow, prompt } of this.state.append(look, settings)) {
+      this.freeCacheRows.push(cacheRow);
+      if (--prompt.readers === 0) this.freeSlots.push(prompt.slot);
+    }
   }
 }
 
@@ -213,16 +269,14 @@ interface Waiting {
   group: { prompt?: CachedPrompt };
 }
 
-function* waitingSamples(
-  requests: readonly GenerationRequest[],
-  results: Completion[][],
-): Generator<Waiting> {
-  for (const [i, request] of requests.entries()) {
+/** All samples of all requests, in order; their completions, still empty, become the results. */
+function waitingSamples(requests: readonly GenerationRequest[], results: Completion[][]) {
+  return requests.flatMap((request, i) => {
     const group = {};
-    for (let sample = 0; sample < request.samples; sample++) {
+    return Array.from({ length: request.samples }, (_, sample): Waiting => {
       const completion = { tokens: [], logprobs: [], entropies: [], finished: false };
       results[i].push(completion);
-      yield { request, sample, completion, group };
-    }
-  }
+      return { request, sample, completion, group };
+    });
+  });
 }

@@ -1,13 +1,8 @@
 /** The rows of a sampler on the host and on the GPU: what goes up before they are decoded, what comes back. */
 import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
-import {
-  type Completion,
-  type GenerationRequest,
-  type GenerationSettings,
-  isDone,
-} from "./completion.ts";
-import type { SamplerMemory } from "./sampler-memory.ts";
+import type { Completion, GenerationRequest, GenerationSettings } from "./completion.ts";
+import type { Drawn, SamplerMemory } from "./sampler-memory.ts";
 
 /** A prompt in the cache, and how many completions still read it. */
 export interface CachedPrompt {
@@ -24,17 +19,37 @@ export interface Row {
   key: readonly [number, number];
   /** First cache row of its own keys and values. */
   cacheRow: number;
+  /** Tokens drawn, those included that the host has not seen yet. */
+  drawn: number;
+  /** Where the last of them lies in `SamplerMemory.lastTokens`. */
+  place: number;
+  /** Whether the host has seen its end. */
+  isOver: boolean;
+}
+
+/** What rows draw in some steps that the GPU was given. */
+export interface Look {
+  rows: readonly Row[];
+  steps: readonly DrawnArrays[];
+  /** Fulfilled once `steps` has it. */
+  arrived: Promise<void>;
+}
+
+/** What a step drew, by row. */
+interface DrawnArrays {
+  tokens: Uint32Array;
+  logprobs: Float32Array;
+  entropies: Float32Array;
 }
 
 /** The host's side of the tensors of `SamplerMemory` that belong to rows. */
 export class RowState {
   private readonly spans: Uint32Array;
   private readonly draws: Uint32Array;
-  private readonly ids: Uint32Array;
+  private readonly places: Uint32Array;
   private readonly indices: Uint32Array;
-  private readonly tokens: Uint32Array[];
-  private readonly logprobs: Float32Array[];
-  private readonly entropies: Float32Array[];
+  /** For looks to come. */
+  private readonly spare: DrawnArrays[] = [];
 
   constructor(
     private readonly gpu: Gpu,
@@ -43,11 +58,8 @@ export class RowState {
     const { rows } = memory.sizes;
     this.spans = new Uint32Array(rows * 4);
     this.draws = new Uint32Array(rows * 4);
-    this.ids = new Uint32Array(rows);
+    this.places = new Uint32Array(rows);
     this.indices = new Uint32Array(rows);
-    this.tokens = memory.drawn.map(() => new Uint32Array(rows));
-    this.logprobs = memory.drawn.map(() => new Float32Array(rows));
-    this.entropies = memory.drawn.map(() => new Float32Array(rows));
   }
 
   /**
@@ -56,50 +68,62 @@ export class RowState {
    */
   upload(rows: readonly Row[], hiddenOf: (row: Row, i: number) => number): void {
     rows.forEach((row, i) => {
+      const { prompt, key, cacheRow, sample, drawn } = row;
+      const start = prompt.slot * this.memory.sizes.maxPromptTokens;
+      const end = start + prompt.request.prompt.length;
+      this.spans.set([start, end, cacheRow, cacheRow + drawn], i * 4);
+      this.draws.set([key[0], key[1], sample, drawn], i * 4);
+      this.places[i] = row.place;
       this.indices[i] = hiddenOf(row, i);
-      this.write(row, i);
     });
     const { gpu, memory } = this;
     const count = rows.length;
     gpu.upload(memory.index, this.indices, 0, count);
     gpu.upload(memory.spans, this.spans, 0, count * 4);
     gpu.upload(memory.draws, this.draws, 0, count * 4);
-    gpu.upload(memory.ids, this.ids, 0, count);
+    gpu.upload(memory.places, this.places, 0, count);
   }
 
-  private write({ prompt, completion, key, cacheRow, sample }: Row, i: number): void {
-    const drawn = completion.tokens.length;
-    const start = prompt.slot * this.memory.sizes.maxPromptTokens;
-    const end = start + prompt.request.prompt.length;
-    this.spans.set([start, end, cacheRow, cacheRow + drawn], i * 4);
-    this.draws.set([key[0], key[1], sample, drawn], i * 4);
-    this.ids[i] = completion.tokens[drawn - 1] ?? 0;
-  }
-
-  /** Reads what the last `steps` draws gave and appends it to the completions, as far as they go on. */
-  async collect(rows: readonly Row[], steps: number, settings: GenerationSettings): Promise<void> {
-    const { memory } = this;
+  /** Asks for what the rows drew in the steps that the GPU was given last. */
+  look(rows: readonly Row[], drawn: readonly Drawn[]): Look {
+    const steps: DrawnArrays[] = [];
     const tensors: Tensor[] = [];
-    const arrays: (Float32Array | Uint32Array)[] = [];
-    for (let step = 0; step < steps; step++) {
-      const { token, logprob, entropy } = memory.drawn[step];
+    const into: (Float32Array | Uint32Array)[] = [];
+    for (const { token, logprob, entropy } of drawn) {
+      const step = this.spare.pop() ?? makeArrays(this.memory.sizes.rows);
+      steps.push(step);
       tensors.push(token, logprob, entropy);
-      arrays.push(
-        this.tokens[step].subarray(0, rows.length),
-        this.logprobs[step].subarray(0, rows.length),
-        this.entropies[step].subarray(0, rows.length),
-      );
-    }
-    await this.gpu.commands.read(tensors, arrays);
-    rows.forEach(({ completion }, i) => {
-      for (let step = 0; step < steps && !isDone(completion, settings); step++) {
-        const token = this.tokens[step][i];
-        completion.tokens.push(token);
-        completion.logprobs.push(this.logprobs[step][i]);
-        completion.entropies.push(this.entropies[step][i]);
-        completion.finished =
-          settings.stopIds.has(token) || (settings.isOver?.(completion.tokens) ?? false);
+      for (const array of [step.tokens, step.logprobs, step.entropies]) {
+        into.push(array.subarray(0, rows.length));
       }
+    }
+    const arrived = this.gpu.commands.read(tensors, into);
+    arrived.catch(() => {}); // told to who awaits it, if anybody still does
+    return { rows, steps, arrived };
+  }
+
+  /** Appends what has come to the completions, as far as they go on. @returns the rows that it ended */
+  append({ rows, steps }: Look, settings: GenerationSettings): Row[] {
+    this.spare.push(...steps);
+    return rows.filter((row, i) => {
+      if (row.isOver) return false;
+      const { completion } = row;
+      for (const { tokens, logprobs, entropies } of steps) {
+        completion.tokens.push(tokens[i]);
+        completion.logprobs.push(logprobs[i]);
+        completion.entropies.push(entropies[i]);
+        completion.finished =
+          settings.stopIds.has(tokens[i]) || (settings.isOver?.(completion.tokens) ?? false);
+        row.isOver = completion.finished || completion.tokens.length === settings.maxNewTokens;
+        if (row.isOver) return true;
+      }
+      return false;
     });
   }
 }
+
+const makeArrays = (rows: number): DrawnArrays => ({
+  tokens: new Uint32Array(rows),
+  logprobs: new Float32Array(rows),
+  entropies: new Float32Array(rows),
+});

@@ -18,6 +18,13 @@ export interface SamplerSizes extends ActivationOptions {
   splitQueries?: number;
 }
 
+/** What a draw gives of each row. */
+export interface Drawn {
+  token: Tensor;
+  logprob: Tensor;
+  entropy: Tensor;
+}
+
 /** Caches and state of a sampler. */
 export class SamplerMemory {
   readonly activations: Activations;
@@ -31,9 +38,16 @@ export class SamplerMemory {
   readonly spans: Tensor;
   readonly draws: Tensor;
   readonly index: Tensor;
+  /** The last tokens of the rows, where others are decoded than in the steps before. */
   readonly ids: Tensor;
+  /** Where in `lastTokens` these lie. */
+  readonly places: Tensor;
+  /** What the last decoding step drew, and behind it the first tokens of rows that were admitted since. */
+  readonly lastTokens: Tensor;
+  /** What was drawn from prompts. */
+  readonly first: Drawn;
   /** What each of `readEvery` decoding steps drew. */
-  readonly drawn: readonly { token: Tensor; logprob: Tensor; entropy: Tensor }[];
+  readonly drawn: readonly Drawn[];
   readonly maxTokens: number;
 
   constructor(
@@ -65,10 +79,16 @@ export class SamplerMemory {
     this.draws = make("row draws", rows * 4);
     this.index = make("row index");
     this.ids = make("row ids");
-    this.drawn = Array.from({ length: readEvery }, () => ({
-      token: make("drawn tokens"),
+    this.places = make("places of last tokens");
+    this.lastTokens = make("last tokens", rows * 2);
+    const makeDrawn = (token = make("drawn tokens")) => ({
+      token,
       logprob: make("drawn log-probabilities"),
       entropy: make("drawn entropies"),
-    }));
+    });
+    this.first = makeDrawn();
+    this.drawn = Array.from({ length: readEvery }, (_, i) =>
+      makeDrawn(i === readEvery - 1 ? this.lastTokens : undefined),
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { GpuError } from "../../lib/errors.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { MemoryPlanner, view } from "../../lib/gpu/memory.ts";
@@ -110,6 +110,29 @@ describe("reading", () => {
     });
   });
 
+  test("of what was there when it was asked for, in order, while more is under way", async () => {
+    const [input, output] = [floats(1), floats(1)];
+    gpu.upload(input, Float32Array.of(0));
+    gpu.upload(output, Float32Array.of(0));
+    const created = spyOn(gpu.device, "createBuffer");
+    const order: number[] = [];
+    const step = async (i: number) => {
+      gpu.commands.dispatch(add, { input, output }, { count: 1, addend: i, step: 1 }, [1]);
+      const [value] = await gpu.read(output, new Float32Array(1));
+      order.push(i);
+      return value;
+    };
+    for (let round = 0; round < 3; round++) {
+      gpu.upload(output, Float32Array.of(0));
+      const values = await Promise.all([1, 2, 3, 4].map(step));
+      expect(values).toEqual([1, 3, 6, 10]);
+    }
+    expect(order).toEqual([1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4]);
+    // Buffers that they came in serve the next ones.
+    expect(created.mock.calls.length).toBeLessThanOrEqual(4);
+    created.mockRestore();
+  });
+
   test("uploads part of an array, and no more than the tensor holds", async () => {
     const tensor = floats(3);
     gpu.upload(tensor, Float32Array.of(1, 2, 3, 4, 5), 2, 3);
@@ -185,6 +208,17 @@ describe("what the device refuses is a GpuError naming the operation", () => {
 
   test("a device that is gone", async () => {
     expect(await messageOf((own) => own.device.destroy())).toStartWith("the GPU was lost: ");
+  });
+
+  test("a device that is gone while several read-backs are under way", async () => {
+    const own = await Gpu.open();
+    opened.push(own);
+    const reads = [1, 2, 3].map((n) => own.read(floats(n, own), new Float32Array(n)));
+    own.device.destroy();
+    for (const { status } of await Promise.allSettled(reads.slice(0, 2))) {
+      expect(status).toBe("rejected");
+    }
+    await expect(reads[2]).rejects.toThrow(GpuError);
   });
 
   test("what the caller forgot is a plain error", () => {

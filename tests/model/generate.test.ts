@@ -6,6 +6,7 @@ import { Sampler } from "../../lib/model/generate.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { RowState } from "../../lib/model/row-state.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { threefry2x32 } from "../../lib/model/threefry.ts";
 import { loadDecoderGolden } from "../golden/decoder.ts";
@@ -20,25 +21,89 @@ const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights",
 for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
 const decoder = new Decoder(gpu, config, gpu.allocate("buffers", "RoPE", 64 * config.headDim));
 
-function sampler(rows: number, promptSlots: number, readEvery: number): Sampler {
+function sampler(rows: number, promptSlots: number, readEvery: number, ahead?: number): Sampler {
   const sizes = { rows, promptSlots, maxPromptTokens: 7, maxNewTokens: 12, readEvery };
-  return new Sampler(gpu, decoder, new SamplerMemory(gpu, config, sizes));
+  return new Sampler(gpu, decoder, new SamplerMemory(gpu, config, sizes), ahead);
 }
 
-const reference: Completion[][] = await sampler(64, 16, 1).generate(weights, requests, settings);
+// Looked at after every step, before the next.
+const reference: Completion[][] = await sampler(64, 16, 1, 0).generate(weights, requests, settings);
 
-for (const [rows, promptSlots, readEvery] of [
-  [1, 1, 1],
-  [7, 2, 3],
-  [64, 16, 8],
+for (const [rows, promptSlots, readEvery, ahead] of [
+  [1, 1, 1, 0],
+  [1, 1, 1, 2],
+  [7, 2, 3, 1],
+  [7, 2, 1, 3],
+  [64, 16, 8, 0],
+  [64, 16, 1, 1],
 ]) {
-  test(`the same bits with ${rows} rows, ${promptSlots} prompts, a look every ${readEvery} steps`, async () => {
-    const again = sampler(rows, promptSlots, readEvery);
+  const schedule = `a look every ${readEvery} steps, ${ahead} turns ahead`;
+  test(`the same bits with ${rows} rows, ${promptSlots} prompts, ${schedule}`, async () => {
+    const again = sampler(rows, promptSlots, readEvery, ahead);
     expect(await again.generate(weights, requests, settings)).toEqual(reference);
     // A second call reuses every place the first one took.
     expect(await again.generate(weights, requests, settings)).toEqual(reference);
   });
 }
+
+test("what is still under way when a call ends does no harm to the next, whatever it asks for", async () => {
+  const one = sampler(7, 2, 1, 2);
+  const hot = { ...settings, temperature: 3, maxNewTokens: 4 };
+  const expected = await sampler(64, 16, 1, 0).generate(weights, requests, hot);
+  for (let i = 0; i < 2; i++) {
+    expect(await one.generate(weights, requests, settings)).toEqual(reference);
+    expect(await one.generate(weights, requests, hot)).toEqual(expected);
+  }
+});
+
+test("a completion ends where the caller says, and is decoded for the turns ahead at most", async () => {
+  const isOver = (tokens: readonly number[]) => tokens.length >= 2 && tokens[0] % 2 === 0;
+  const cut = (completion: Completion): Completion => {
+    const length =
+      completion.tokens.findIndex((_, i, tokens) => isOver(tokens.slice(0, i + 1))) + 1;
+    if (length === 0) return completion;
+    const { tokens, logprobs, entropies } = completion;
+    return {
+      tokens: tokens.slice(0, length),
+      logprobs: logprobs.slice(0, length),
+      entropies: entropies.slice(0, length),
+      finished: true,
+    };
+  };
+  const expected = reference.map((group) => group.map(cut));
+  expect(expected).not.toEqual(reference);
+  const all = expected.flat();
+  const tokens = all.reduce((sum, completion) => sum + completion.tokens.length, 0);
+  const dropped = all.reduce((sum, { tokens }) => sum + Number(tokens.length < 12), 0);
+  for (const ahead of [0, 1]) {
+    const one = sampler(7, 2, 1, ahead);
+    let drawn = 0;
+    // Not by what is recorded: replayed steps draw as well.
+    const { look } = RowState.prototype;
+    const looked = spyOn(RowState.prototype, "look").mockImplementation(function (
+      this: RowState,
+      rows,
+      steps,
+    ) {
+      drawn += rows.length * steps.length;
+      return look.call(this, rows, steps);
+    });
+    expect(await one.generate(weights, requests, { ...settings, isOver })).toEqual(expected);
+    looked.mockRestore();
+    expect(drawn).toBeGreaterThanOrEqual(tokens);
+    expect(drawn).toBeLessThanOrEqual(tokens + dropped * (ahead + 1));
+  }
+});
+
+test("completions of one token", async () => {
+  const short = { ...settings, maxNewTokens: 1 };
+  const expected = await sampler(64, 16, 1, 0).generate(weights, requests, short);
+  const first = (completion: Completion) => completion.tokens.slice(0, 1);
+  expect(expected.map((group) => group.map(first))).toEqual(
+    reference.map((group) => group.map(first)),
+  );
+  expect(await sampler(7, 2, 2, 1).generate(weights, requests, short)).toEqual(expected);
+});
 
 test("the same bits where long caches are split", async () => {
   const sizes = { rows: 7, promptSlots: 2, maxPromptTokens: 150, maxNewTokens: 150, readEvery: 2 };

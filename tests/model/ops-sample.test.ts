@@ -178,3 +178,25 @@ test("frequencies are those of the kept tokens' softmax", async () => {
   // It can tell: a slightly different temperature fails.
   expect(await statistic({ temperature: 0.7 }, 0.8)).toBeGreaterThan(24.3);
 });
+
+test("pick brings the tokens of some rows together, and writes nothing else", async () => {
+  const places = [70, 3, 3, 0, ...Array.from({ length: 63 }, (_, i) => 71 + i)];
+  const tensor = (name: string, data: Uint32Array) => {
+    const made = gpu.allocate("buffers", name, data.length);
+    gpu.upload(made, data);
+    return made;
+  };
+  for (const ops of [new Ops(gpu, 16), foldedOps(gpu, 16)]) {
+    const tensors = {
+      places: tensor("places", Uint32Array.from(places)),
+      tokens: tensor(
+        "tokens",
+        Uint32Array.from({ length: 134 }, (_, i) => 0xffff0000 + i),
+      ),
+      picked: tensor("picked", new Uint32Array(places.length + 1).fill(9)),
+    };
+    ops.sample.pick(tensors, places.length);
+    const picked = await gpu.read(tensors.picked, new Uint32Array(places.length + 1));
+    expect([...picked]).toEqual([...places.map((place) => 0xffff0000 + place), 9]);
+  }
+});

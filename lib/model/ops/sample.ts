@@ -1,6 +1,7 @@
+import pickSource from "../../../shaders/pick.wgsl" with { type: "text" };
 import sampleSource from "../../../shaders/sample.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import type { Kernels } from "./kernels.ts";
+import { ceil, type Kernels } from "./kernels.ts";
 
 export interface SamplingOptions {
   /** 0 takes the most likely token. */
@@ -13,10 +14,11 @@ export interface SamplingOptions {
   minP: number;
 }
 
-/** shaders/sample.wgsl: the next token of every row. */
+/** shaders/sample.wgsl: the next token of every row; shaders/pick.wgsl: the tokens of some rows. */
 export class Sample {
   constructor(private readonly kernels: Kernels) {
     kernels.addShared("sample", sampleSource, "forward");
+    kernels.add("pick", pickSource, "forward");
   }
 
   /** Draws token[row] from logits[row] and moves draws and spans to the next position. */
@@ -40,5 +42,10 @@ export class Sample {
       greedy: greedy ? 1 : 0,
     };
     this.kernels.runShared("sample.forward", tensors, params, rows, vocabulary);
+  }
+
+  /** picked[i] = tokens[places[i]] for `rows` rows. */
+  pick(tensors: { places: Tensor; tokens: Tensor; picked: Tensor }, rows: number): void {
+    this.kernels.run("pick.forward", tensors, { rows }, [ceil(rows, 64)]);
   }
 }
