@@ -34,7 +34,7 @@ export const ASSUMED_LIMITS: AdapterLimits = {
   bindingLimit: 2 ** 30,
   bufferLimit: 2 ** 30,
   alignment: 256,
-  variants: { readEvery: 8, splitQueries: MOST_SPLIT_QUERIES },
+  variants: { readEvery: 2, splitQueries: MOST_SPLIT_QUERIES },
 };
 
 /** One way to train: everything, or adapters. */
