@@ -199,8 +199,8 @@ export class Sampler {
       if (!this.recordings.replay(key)) {
         this.recordings.record(key, () => this.step(weights, count, ids, results, settings));
       }
-      this.gpu.commands.submit();
       ids = results.token;
+      if (step < drawn.length - 1) this.gpu.commands.submit(); // the last goes with the read-back
     });
     rows.forEach((row, i) => {
       row.place = i;
