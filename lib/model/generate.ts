@@ -5,16 +5,11 @@ import { Recordings } from "../gpu/recording.ts";
 import type { Completion, GenerationRequest, GenerationSettings } from "./completion.ts";
 import type { Decoder } from "./decoder.ts";
 import { Head, logitsStride } from "./head.ts";
+import { LookAhead } from "./look-ahead.ts";
 import type { Weights } from "./parameters.ts";
 import { type CachedPrompt, type Look, type Row, RowState } from "./row-state.ts";
 import type { Drawn, SamplerMemory } from "./sampler-memory.ts";
 import { threefry2x32 } from "./threefry.ts";
-
-/**
- * How many turns the GPU is given before the tokens of an earlier one are looked at, so that it need not wait
- * for the look: a row that has ended is decoded for a turn too long, and what it draws then is dropped.
- */
-const LOOK_AHEAD = 1;
 
 /**
  * Completes prompts in batches. A prompt is computed once for all its completions, which read its
@@ -36,6 +31,7 @@ export class Sampler {
   private places = 0;
   /** What the GPU was given and the host has not looked at yet, oldest first. */
   private readonly ahead: Look[][] = [];
+  private readonly lookAhead: LookAhead;
   private readonly state: RowState;
   private readonly promptIds: Uint32Array;
   private readonly promptSpans: Uint32Array;
@@ -44,7 +40,8 @@ export class Sampler {
     private readonly gpu: Gpu,
     private readonly decoder: Decoder,
     private readonly memory: SamplerMemory,
-    private readonly lookAhead = LOOK_AHEAD,
+    /** Turns that the GPU is given ahead of the one looked at; by default as many as pay. */
+    private readonly turnsAhead?: number,
   ) {
     this.head = new Head(decoder.ops, decoder.config);
     this.recordings = new Recordings(gpu.commands);
@@ -53,7 +50,8 @@ export class Sampler {
     for (let row = rows - 1; row >= 0; row--) {
       this.freeCacheRows.push(promptSlots * maxPromptTokens + row * (maxNewTokens + readEvery));
     }
-    this.state = new RowState(gpu, memory);
+    this.lookAhead = new LookAhead(maxNewTokens + readEvery);
+    this.state = new RowState(gpu, memory, this.lookAhead);
     this.promptIds = new Uint32Array(memory.maxTokens);
     this.promptSpans = new Uint32Array(memory.maxTokens * 4);
   }
@@ -69,6 +67,7 @@ export class Sampler {
   ): Promise<Completion[][]> {
     this.gpu.commands.stage = "sampling";
     this.keepRecordings(weights, settings);
+    this.lookAhead.fade();
     const results = requests.map((): Completion[] => []);
     const waiting = waitingSamples(requests, results);
     while (waiting.length > 0 || this.freeCacheRows.length < this.memory.sizes.rows) {
@@ -76,11 +75,17 @@ export class Sampler {
       const decoded = this.decode(weights, settings);
       if (decoded) turn.push(decoded);
       if (turn.length > 0) this.ahead.push(turn);
-      if (turn.length === 0 || this.ahead.length > this.lookAhead) {
-        for (const look of this.ahead.shift() ?? []) await this.lookAt(look, settings);
-      }
+      const most = turn.length > 0 ? this.mayBeAhead(turn) : 0;
+      while (this.ahead.length > most) await this.lookAt(this.ahead.shift() ?? [], settings);
     }
     return results;
+  }
+
+  /** How many turns the GPU may be given ahead, `turn` being the last one. */
+  private mayBeAhead(turn: readonly Look[]): number {
+    if (this.turnsAhead !== undefined) return this.turnsAhead;
+    const expectedEnds = turn.reduce((sum, look) => sum + look.expectedEnds, 0);
+    return this.lookAhead.pays(expectedEnds) ? 1 : 0;
   }
 
   /** Lets in all that can enter, before any is decoded: a step takes hardly longer for many rows than for few. */
@@ -165,10 +170,7 @@ export class Sampler {
     this.decoder.forward(weights, input, tokens, memory.activations, memory.caches);
     this.draw(weights, admitted.length, memory.first, settings);
     gpu.commands.copy(memory.first.token, memory.lastTokens, admitted.length, 0, this.places);
-    for (const row of admitted) {
-      row.drawn = 1;
-      row.place = this.places++;
-    }
+    for (const row of admitted) row.place = this.places++;
     this.rows = [...this.rows, ...admitted];
     this.inPlace = false;
     return this.state.look(admitted, [memory.first]);
@@ -204,7 +206,6 @@ export class Sampler {
     });
     rows.forEach((row, i) => {
       row.place = i;
-      row.drawn += drawn.length;
     });
     return this.state.look(rows, drawn);
   }
@@ -252,11 +253,14 @@ export class Sampler {
   }
 
   /** Waits for what rows drew; those that it ends give back their places, and the last of a prompt the prompt's. */
-  private async lookAt(look: Look, settings: GenerationSettings): Promise<void> {
-    await look.arrived;
-    for (const { cacheRow, prompt } of this.state.append(look, settings)) {
-      this.freeCacheRows.push(cacheRow);
-      if (--prompt.readers === 0) this.freeSlots.push(prompt.slot);
+  private async lookAt(turn: readonly Look[], settings: GenerationSettings): Promise<void> {
+    for (const look of turn) {
+      await look.arrived;
+      this.lookAhead.seen(look.rows.length, look.given);
+      for (const { cacheRow, prompt } of this.state.append(look, settings)) {
+        this.freeCacheRows.push(cacheRow);
+        if (--prompt.readers === 0) this.freeSlots.push(prompt.slot);
+      }
     }
   }
 }

@@ -2,6 +2,7 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Completion, GenerationRequest, GenerationSettings } from "./completion.ts";
+import type { LookAhead } from "./look-ahead.ts";
 import type { Drawn, SamplerMemory } from "./sampler-memory.ts";
 
 /** A prompt in the cache, and how many completions still read it. */
@@ -33,6 +34,10 @@ export interface Look {
   steps: readonly DrawnArrays[];
   /** Fulfilled once `steps` has it. */
   arrived: Promise<void>;
+  /** When the GPU was given it, in milliseconds. */
+  given: number;
+  /** How many of the rows it is likely to end. */
+  expectedEnds: number;
 }
 
 /** What a step drew, by row. */
@@ -54,6 +59,7 @@ export class RowState {
   constructor(
     private readonly gpu: Gpu,
     private readonly memory: SamplerMemory,
+    private readonly lookAhead: LookAhead,
   ) {
     const { rows } = memory.sizes;
     this.spans = new Uint32Array(rows * 4);
@@ -84,7 +90,7 @@ export class RowState {
     gpu.upload(memory.places, this.places, 0, count);
   }
 
-  /** Asks for what the rows drew in the steps that the GPU was given last. */
+  /** Asks for what the rows draw in the steps that the GPU was just given. */
   look(rows: readonly Row[], drawn: readonly Drawn[]): Look {
     const steps: DrawnArrays[] = [];
     const tensors: Tensor[] = [];
@@ -97,9 +103,16 @@ export class RowState {
         into.push(array.subarray(0, rows.length));
       }
     }
+    let expectedEnds = 0;
+    for (const row of rows) {
+      for (let step = 0; step < drawn.length; step++) {
+        expectedEnds += this.lookAhead.endsAt(++row.drawn);
+      }
+    }
+    const given = this.lookAhead.now();
     const arrived = this.gpu.commands.read(tensors, into);
     arrived.catch(() => {}); // told to who awaits it, if anybody still does
-    return { rows, steps, arrived };
+    return { rows, steps, arrived, given, expectedEnds };
   }
 
   /** Appends what has come to the completions, as far as they go on. @returns the rows that it ended */
@@ -115,6 +128,7 @@ export class RowState {
         completion.finished =
           settings.stopIds.has(tokens[i]) || (settings.isOver?.(completion.tokens) ?? false);
         row.isOver = completion.finished || completion.tokens.length === settings.maxNewTokens;
+        this.lookAhead.note(completion.tokens.length, completion.finished);
         if (row.isOver) return true;
       }
       return false;
