@@ -27,7 +27,7 @@ export interface KernelCheck {
  */
 export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<KernelCheck[]> {
   const headDim = 16;
-  const ops = new Ops(gpu, headDim, variants);
+  const ops = new Ops(gpu, headDim, { ...variants, plainQueries: 0 });
   const hasClasses = variants.tiles[variants.matmul].includes(" ");
   const hasTiles = variants.attention === "tiled" || variants.attention === "matrix";
   const wide = hasTiles ? new Ops(gpu, WIDE_HEAD, variants) : null;

@@ -18,6 +18,8 @@ export interface Variants {
   readonly subgroupMatrix: SubgroupMatrix | null;
   /** Queries of decoding, a head counted as one, up to which attention splits the keys of long caches. */
   readonly splitQueries: number;
+  /** Queries up to which attention.wgsl does for attention-subgroup.wgsl, with its bits: decoding has it compiled. */
+  readonly plainQueries: number;
   /** Invocations of a subgroup of attention-subgroup.wgsl. */
   readonly subgroupLanes: number;
   /** What heads of the queries or keys that one of its lanes owns add up to, at most; no bit of o depends on it. */
@@ -58,6 +60,7 @@ const GPU_VARIANTS: Variants = {
   attention: "tiled",
   attentionMemory: 16_384, // what every adapter has
   splitQueries: MOST_SPLIT_QUERIES,
+  plainQueries: 0,
   subgroupLanes: 4,
   subgroupElements: 16,
   subgroupSlice: 4,
@@ -72,6 +75,7 @@ const SOFTWARE_VARIANTS: Variants = {
   matmul: "plain",
   attention: "plain",
   splitQueries: 64, // one workgroup
+  plainQueries: 64,
   lanes: 1,
   wideLanes: 32,
   readEvery: 1,

@@ -41,7 +41,7 @@ const one = { spans: Uint32Array.of(0, 0, 0, 1), lastQuery: Uint32Array.of(1), r
 
 for (const kernel of kernels) {
   describe(`attention, ${kernel}`, () => {
-    const variants = { attention: kernel } as const;
+    const variants = { attention: kernel, plainQueries: 0 } as const;
     for (const shape of [
       { heads: 3, kvHeads: 3, headDim: 16 },
       { heads: 6, kvHeads: 2, headDim: 16 },
@@ -81,9 +81,18 @@ for (const kernel of kernels) {
 
 test("a query has the same bits in learning, in decoding, split and alone", async () => {
   const same = { decoding: 0, split: 0, alone: 0 };
-  const ops = kernels.map((attention) => new Ops(gpu, 16, { attention }));
+  const ops = kernels.map((attention) => new Ops(gpu, 16, { attention, plainQueries: 0 }));
   for (const learning of ops) {
     expect(await attentionDifferences(gpu, 16, learning)).toEqual(same);
     expect(await attentionDifferences(gpu, 16, ops[0], learning)).toEqual(same);
   }
+});
+
+test.skipIf(!hasSubgroups)("few queries have the same bits by either kernel", async () => {
+  const [few, none] = [8192, 0].map((plainQueries) => {
+    return new Ops(gpu, 16, { attention: "subgroup", plainQueries });
+  });
+  const same = { decoding: 0, split: 0, alone: 0 };
+  expect(await attentionDifferences(gpu, 16, few, none)).toEqual(same);
+  expect(await attentionDifferences(gpu, 16, none, few)).toEqual(same);
 });

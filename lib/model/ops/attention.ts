@@ -87,7 +87,7 @@ export class Attention {
       this.forwardSplit(tensors, tokens, shape, keyChunks);
     } else if (tiles) {
       tiles.forward(tensors, tokens, shape, isDecoding);
-    } else if (this.subgroup && !isDecoding) {
+    } else if (this.subgroup && !isDecoding && queries > this.variants.plainQueries) {
       this.subgroup.forward(tensors, tokens, shape);
     } else {
       const params = { ...headParams(tokens, shape), chunks: 1 };
