@@ -45,11 +45,8 @@ export class Sampler {
   ) {
     this.head = new Head(decoder.ops, decoder.config);
     this.recordings = new Recordings(gpu.commands);
-    const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery } = memory.sizes;
-    for (let slot = promptSlots - 1; slot >= 0; slot--) this.freeSlots.push(slot);
-    for (let row = rows - 1; row >= 0; row--) {
-      this.freeCacheRows.push(promptSlots * maxPromptTokens + row * (maxNewTokens + readEvery));
-    }
+    const { maxNewTokens, readEvery } = memory.sizes;
+    this.freeAll();
     this.lookAhead = new LookAhead(maxNewTokens + readEvery);
     this.state = new RowState(gpu, memory, this.lookAhead);
     this.promptIds = new Uint32Array(memory.maxTokens);
@@ -70,15 +67,36 @@ export class Sampler {
     this.lookAhead.fade();
     const results = requests.map((): Completion[] => []);
     const waiting = waitingSamples(requests, results);
-    while (waiting.length > 0 || this.freeCacheRows.length < this.memory.sizes.rows) {
-      const turn = this.letIn(weights, waiting, settings);
-      const decoded = this.decode(weights, settings);
-      if (decoded) turn.push(decoded);
-      if (turn.length > 0) this.ahead.push(turn);
-      const most = turn.length > 0 ? this.mayBeAhead(turn) : 0;
-      while (this.ahead.length > most) await this.lookAt(this.ahead.shift() ?? [], settings);
+    try {
+      while (waiting.length > 0 || this.freeCacheRows.length < this.memory.sizes.rows) {
+        const turn = this.letIn(weights, waiting, settings);
+        const decoded = this.decode(weights, settings);
+        if (decoded) turn.push(decoded);
+        if (turn.length > 0) this.ahead.push(turn);
+        const most = turn.length > 0 ? this.mayBeAhead(turn) : 0;
+        while (this.ahead.length > most) await this.lookAt(this.ahead.shift() ?? [], settings);
+      }
+    } catch (error) {
+      // What the GPU was given ahead nobody will look at, and its rows are not given back.
+      await Promise.allSettled(this.ahead.flat().map(({ arrived }) => arrived));
+      this.freeAll();
+      throw error;
     }
     return results;
+  }
+
+  /** Nothing is decoded, and all places are free. */
+  private freeAll(): void {
+    const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery } = this.memory.sizes;
+    this.rows = [];
+    this.places = 0;
+    this.ahead.length = 0;
+    this.freeSlots.length = 0;
+    this.freeCacheRows.length = 0;
+    for (let slot = promptSlots - 1; slot >= 0; slot--) this.freeSlots.push(slot);
+    for (let row = rows - 1; row >= 0; row--) {
+      this.freeCacheRows.push(promptSlots * maxPromptTokens + row * (maxNewTokens + readEvery));
+    }
   }
 
   /** How many turns the GPU may be given ahead, `turn` being the last one. */

@@ -95,6 +95,21 @@ test("a completion ends where the caller says, and is decoded for the turns ahea
   }
 });
 
+test("after a judge that throws, or a prompt that is too long, the sampler is as it was", async () => {
+  const one = sampler(7, 2, 1, 1);
+  let asked = 0;
+  const isOver = () => {
+    if (++asked === 20) throw new Error("the judge is out");
+    return asked % 3 === 0;
+  };
+  await expect(one.generate(weights, requests, { ...settings, isOver })).rejects.toThrow("out");
+  const tooLong = { ...requests[0], prompt: new Array<number>(8).fill(1) };
+  await expect(one.generate(weights, [requests[1], tooLong], settings)).rejects.toThrow(
+    "longer than",
+  );
+  expect(await one.generate(weights, requests, settings)).toEqual(reference);
+});
+
 test("completions of one token", async () => {
   const short = { ...settings, maxNewTokens: 1 };
   const expected = await sampler(64, 16, 1, 0).generate(weights, requests, short);
