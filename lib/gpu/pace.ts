@@ -24,6 +24,7 @@ const FIRST_SECONDS = {
   hardware: { straight: 1e-7, looping: 3e-5 },
 };
 const LONGEST_SUBMISSION = 0.25;
+const LONGEST_WORK = 10; // seconds, longer than any system lets a GPU be busy
 
 /**
  * Says where to cut the command stream into submissions of up to a quarter of a second, because many
@@ -116,7 +117,8 @@ const newStretch = (): Stretch => ({ costs: [], groups: [], last: 0 });
 /**
  * Corrects costs by what they came to together. Those that make up the most of it change the most, so that,
  * to first order, the new ones add up. The host may have noticed the beginning late, and a submission that
- * takes too long does more harm than one that is short: so no cost falls by more than half.
+ * takes too long does more harm than one that is short: so no cost falls by more than half. A stretch of more than
+ * LONGEST_WORK was not all work: the machine slept.
  */
 function correct(costs: readonly Cost[], groups: readonly number[], elapsed: number): void {
   let expected = 0;
@@ -126,7 +128,7 @@ function correct(costs: readonly Cost[], groups: readonly number[], elapsed: num
     expected += part;
     squares += part * part;
   }
-  const ratio = Math.max(0.5, elapsed / expected);
+  const ratio = Math.max(0.5, Math.min(elapsed, LONGEST_WORK) / expected);
   for (let i = 0; i < costs.length; i++) {
     const weight = (costs[i].seconds * groups[i] * expected) / squares;
     costs[i].seconds *= ratio ** Math.min(1, weight);

@@ -165,3 +165,14 @@ test("where the stream is cut changes no bit", async () => {
     submit.mockRestore();
   }
 });
+
+test("a machine that slept during a submission is soon forgotten", () => {
+  let clock = 0;
+  const pace = new Pace(false, 0.25, () => clock);
+  const cost = pace.newCost({ invocations: 64, loops: true });
+  pace.add(cost, 10);
+  pace.submitted();
+  clock += 3600;
+  pace.finished();
+  expect(cost.seconds).toBeCloseTo(1);
+});
