@@ -60,9 +60,9 @@ async function learnBothWays(gpu: Gpu, model: string, prompt: number): Promise<o
     }
     unshared[unshared.length - 1].add(question, [completion]);
   }
-  await learnFrom(policy, [smallBatch(question, completions)]); // compiles
   const once = learningWay(policy, [shared]);
   const copied = learningWay(policy, unshared);
+  await once.work(); // compiles
   const [onceSeconds, copiedSeconds] = await bestOfEach(gpu, [once.work, copied.work]);
   return {
     "learning, times": copiedSeconds / onceSeconds,
@@ -71,12 +71,6 @@ async function learnBothWays(gpu: Gpu, model: string, prompt: number): Promise<o
     // relative to the largest entry of the gradient
     "gradients by": largestDifference(once.gradient, copied.gradient) / largest(once.gradient),
   };
-}
-
-function smallBatch(question: Uint32Array, completions: Uint32Array[]): PackedBatch {
-  const batch = new PackedBatch(64);
-  batch.add(question.subarray(0, 8), [completions[0].subarray(0, 8)]);
-  return batch;
 }
 
 /** Every so many entries of a gradient are compared: reading all of a large model's would take memory. */
@@ -118,9 +112,9 @@ async function sampleBothWays(gpu: Gpu, model: string, prompt: number): Promise<
   const policy = await openBenchPolicy(gpu, model, { sampling });
   const question = someTokens(policy, prompt);
   const copies = Array<Uint32Array>(SAMPLES).fill(question);
-  await sampleTokens(policy, [question.subarray(0, 8)], SAMPLES, 2, GREEDY); // compiles
   const once = samplingWay(policy, [question], SAMPLES);
   const copied = samplingWay(policy, copies, 1);
+  await once.work(); // compiles
   const [onceSeconds, copiedSeconds] = await bestOfEach(gpu, [once.work, copied.work]);
   const same = once.texts.filter((text, i) => text === copied.texts[i]).length;
   return {
