@@ -1,6 +1,6 @@
-// The tensors and parameters of matmul.wgsl, and what reads and writes them, for matmul-tiled.wgsl and
-// matmul-matrix.wgsl: lib/model/ops/matmul-families.ts puts this file before them. Rows are read and written in vectors
-// of four, and nothing past their end.
+// The tensors and parameters of matmul.wgsl, and what reads and writes them, for matmul-tiled.wgsl,
+// matmul-subgroup.wgsl and matmul-matrix.wgsl: lib/model/ops/matmul-families.ts puts this file before them. Rows are
+// read and written in vectors of four, and nothing past their end.
 
 // What x and y are stored as: vec4h where a run keeps activations in f16. Sums are f32.
 alias X = vec4f;
