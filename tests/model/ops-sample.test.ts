@@ -4,7 +4,7 @@ import { logitsStride } from "../../lib/model/head.ts";
 import type { SamplingOptions } from "../../lib/model/ops/sample.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { wholeVectors } from "../../lib/oracle/cases/case.ts";
-import { sample } from "../../lib/oracle/cases/vocabulary.ts";
+import { pick, sample } from "../../lib/oracle/cases/vocabulary.ts";
 import { Random } from "../../lib/oracle/random.ts";
 import { type DrawKey, keptTokens, sampleDraw, threefry2x32 } from "../../lib/oracle/sample.ts";
 import { expectCase, foldedOps, testGpu } from "../kernels.ts";
@@ -198,5 +198,14 @@ test("pick brings the tokens of some rows together, and writes nothing else", as
     ops.sample.pick(tensors, places.length);
     const picked = await gpu.read(tensors.picked, new Uint32Array(places.length + 1));
     expect([...picked]).toEqual([...places.map((place) => 0xffff0000 + place), 9]);
+  }
+});
+
+test("tokens are picked from their places, for one row and for more than a workgroup", async () => {
+  const ops = new Ops(gpu, 16);
+  for (const rows of [1, 67, 200]) {
+    const places = Uint32Array.from({ length: rows }, (_, i) => (i * 37) % 131);
+    const tokens = Uint32Array.from({ length: 131 }, (_, i) => 1000 + i);
+    await expectCase(gpu, ops, pick(places, tokens));
   }
 });

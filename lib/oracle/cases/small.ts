@@ -17,7 +17,7 @@ import {
   linearForward,
   linearSwiglu,
 } from "./matrix.ts";
-import { logprob, sample } from "./vocabulary.ts";
+import { logprob, pick, sample } from "./vocabulary.ts";
 
 /** Products whose rows of W lie in blocks of 20. */
 const linear = { T: 37, K: 36, N: 43, blockRows: 20 };
@@ -54,6 +54,7 @@ export function smallCases(headDim: number): KernelCase[] {
     ...gather({ rows: 23, d: 12, M: 31, blockRows: 8 }),
     ...logprob({ M: 19, V: vocabulary, block: 24 }),
     sample(logits, keys, sampling),
+    pick(Uint32Array.of(4, 0, 2, 4, 1), Uint32Array.of(11, 7, 5, 3, 2)),
     adamw([2500, 70], 1),
     adamw([70], 1, { copy: "f32" }),
     round(70, "f32"),

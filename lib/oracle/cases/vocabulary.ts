@@ -106,3 +106,14 @@ export function sample(
       ),
   };
 }
+
+/** The tokens that lie at `places`. */
+export function pick(places: Uint32Array, tokens: Uint32Array): KernelCase {
+  const reference = places.map((place) => tokens[place]);
+  return {
+    inputs: { places, tokens },
+    outputs: { picked: { kernel: "pick.forward", reference } },
+    dispatch: (ops, { places, tokens, picked }) =>
+      ops.sample.pick({ places, tokens, picked }, reference.length),
+  };
+}
