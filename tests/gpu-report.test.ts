@@ -11,7 +11,7 @@ test("rlexplore gpu tells what a bug report needs", async () => {
   const text = await new Response(process_.stdout).text();
   expect(await process_.exited).toBe(0);
   const lines = text.trim().split("\n");
-  expect(lines.length).toBeLessThan(100);
+  expect(lines.length).toBeLessThan(120);
   expect(lines[0]).toContain(`rlexplore     ${VERSION} (bun ${Bun.version}, webgpu `);
   for (const name of [
     "machine",
