@@ -3,7 +3,6 @@ import {
   MATMUL_FAMILIES,
   type MatmulFamily,
   type MatmulShape,
-  runsOn,
   type Tile,
   tilesOn,
 } from "../model/ops/matmul-families.ts";
@@ -18,7 +17,7 @@ export interface Candidate {
 
 /** What can make a shape on an adapter. */
 export const candidatesFor = (gpu: Gpu, shape: MatmulShape): Candidate[] =>
-  MATMUL_FAMILIES.filter((family) => runsOn(gpu, family) && family.makes(shape)).flatMap((family) =>
+  MATMUL_FAMILIES.filter((family) => family.makes(shape)).flatMap((family) =>
     tilesOn(gpu, family).map((tile) => ({ family, tile })),
   );
 

@@ -31,7 +31,8 @@ export class CandidateChecks {
       result = this.problem(candidate, shape).then((problem) => {
         if (problem === null) return true;
         this.reject(`${key}: ${problem}; it is left out`);
-        this.failed.set(kindOf(shape), this.rejected(shape).add(tile));
+        const failed = this.failed.get(kindOf(shape)) ?? new Set();
+        this.failed.set(kindOf(shape), failed.add(tile));
         return false;
       });
       this.results.set(key, result);

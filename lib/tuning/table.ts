@@ -7,7 +7,7 @@ import {
   formatAttention,
   parseAttention,
 } from "../model/ops/attention-choice.ts";
-import { runsOn, tilesOn } from "../model/ops/matmul-families.ts";
+import { tilesOn } from "../model/ops/matmul-families.ts";
 import { formatChoice, matmulChoice, parseChoice, shapeKey } from "../model/ops/matmuls.ts";
 import type { KernelShapes } from "../policy/kernel-shapes.ts";
 
@@ -21,7 +21,7 @@ export function knownChoices(table: unknown, gpu: Gpu): TuningTable {
       return choice && attentionRunsOn(gpu, choice);
     }
     const choice = parseChoice(text);
-    if (!choice || !runsOn(gpu, choice.family)) return false;
+    if (!choice) return false;
     const runnable = tilesOn(gpu, choice.family);
     return choice.tiles.every((tile) => runnable.includes(tile));
   };

@@ -36,8 +36,9 @@ test("without tuning, a shape gets the family and the tiles of the adapter", () 
 test("tiles for subgroups are for adapters whose subgroups have as many lanes", () => {
   const names = (size: number, ...features: string[]) => {
     const adapterInfo = { subgroupMinSize: size, subgroupMaxSize: size };
-    const device = { features: new Set(features), adapterInfo } as unknown as GPUDevice;
-    return tilesOn({ device }, MATMUL_FAMILIES[0]).map(({ name }) => name);
+    const limits = { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupStorageSize: 0 };
+    const device = { features: new Set(features), adapterInfo, limits } as unknown as GPUDevice;
+    return tilesOn({ device, variants: gpu }, MATMUL_FAMILIES[0]).map(({ name }) => name);
   };
   expect(names(8, "subgroups").slice(2)).toEqual([
     "subgroup-4x32",

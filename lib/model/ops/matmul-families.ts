@@ -213,10 +213,6 @@ function matrixConstants(
 export const matmulSource = ({ source }: MatmulFamily, tile?: Tile) =>
   withMath(`${keptSource}\n${tile?.source ?? source}`);
 
-/** The tiles of a family that an adapter can run: those for subgroups only where its own are of that size. */
-export const tilesOn = ({ device }: Pick<Gpu, "device">, { tiles }: MatmulFamily) =>
-  tiles.filter(({ lanes }) => lanes === undefined || lanes === subgroupLanes(device));
-
 /** The constants of a family's tile on an adapter. */
 export function constantsOf(
   family: MatmulFamily,
@@ -228,19 +224,20 @@ export function constantsOf(
   return family === matrix && subgroupMatrix ? matrixConstants(given, subgroupMatrix) : given;
 }
 
-/** Whether an adapter can run the family at all. */
-export function runsOn(
+/** The tiles of a family that an adapter can run: those for subgroups only where its own are of that size. */
+export function tilesOn(
   { device, variants }: Pick<Gpu, "device" | "variants">,
   family: MatmulFamily,
-) {
-  const { feature, limits: needs } = family;
+): readonly Tile[] {
+  const { feature, limits: needs, tiles } = family;
   const { features, limits } = device;
-  return (
+  const runs =
     (feature === undefined || features.has(feature)) &&
     (family !== matrix || variants.subgroupMatrix !== null) &&
     needs.invocations <= limits.maxComputeInvocationsPerWorkgroup &&
-    needs.sharedBytes <= limits.maxComputeWorkgroupStorageSize
-  );
+    needs.sharedBytes <= limits.maxComputeWorkgroupStorageSize;
+  if (!runs) return [];
+  return tiles.filter(({ lanes }) => lanes === undefined || lanes === subgroupLanes(device));
 }
 
 /** The name under which the kernels of a family are compiled with a tile. */
