@@ -1,7 +1,5 @@
 #!/usr/bin/env bun
-/** The command line: each command is one call. What a command does is told in the file it imports. */
-import { UserError } from "./lib/errors.ts";
-import { RunFolder } from "./lib/run/folder.ts";
+import { RunFolder } from "./beyond/runs/folder.ts";
 import {
   banditSettings,
   compareSettings,
@@ -18,10 +16,10 @@ import {
   sftSettings,
   trainSettings,
   watchSettings,
-} from "./lib/settings/arguments.ts";
-import { dataGroups, exportGroups, makeGroups, mergeGroups } from "./lib/settings/files.ts";
-import type { FlagGroups } from "./lib/settings/flags.ts";
-import { describeFlags } from "./lib/settings/help.ts";
+} from "./beyond/settings/arguments.ts";
+import { dataGroups, exportGroups, makeGroups, mergeGroups } from "./beyond/settings/files.ts";
+import type { FlagGroups } from "./beyond/settings/flags.ts";
+import { describeFlags } from "./beyond/settings/help.ts";
 import {
   banditGroups,
   compareGroups,
@@ -30,15 +28,17 @@ import {
   reportGroups,
   sampleGroups,
   watchGroups,
-} from "./lib/settings/measuring.ts";
-import { nearest } from "./lib/settings/nearest.ts";
+} from "./beyond/settings/measuring.ts";
+import { nearest } from "./beyond/settings/nearest.ts";
 import {
   planGroups,
   sampleBaseGroups,
   sftGroups,
   type TrainSettings,
   trainGroups,
-} from "./lib/settings/training.ts";
+} from "./beyond/settings/training.ts";
+/** The command line: each command is one call. What a command does is told in the file it imports. */
+import { UserError } from "./lib/errors.ts";
 import { version } from "./package.json" with { type: "json" };
 
 interface Command {
@@ -67,7 +67,7 @@ const commands: Record<string, Command> = {
     flags: sftGroups,
     async run(args) {
       const settings = sftSettings(args);
-      const { sft } = await import("./lib/sft.ts");
+      const { sft } = await import("./beyond/commands/sft.ts");
       await sft(settings, interruption());
     },
   },
@@ -77,7 +77,7 @@ const commands: Record<string, Command> = {
     flags: planGroups,
     async run(args) {
       const settings = planSettings(args);
-      const { plan } = await import("./lib/plan.ts");
+      const { plan } = await import("./beyond/commands/plan.ts");
       await plan(settings);
     },
   },
@@ -87,7 +87,7 @@ const commands: Record<string, Command> = {
     flags: sampleGroups,
     async run(args) {
       const settings = sampleSettings(args);
-      const { sample } = await import("./lib/sample.ts");
+      const { sample } = await import("./beyond/commands/sample.ts");
       await sample(settings);
     },
   },
@@ -97,7 +97,7 @@ const commands: Record<string, Command> = {
     flags: sampleBaseGroups,
     async run(args) {
       const settings = sampleBaseSettings(args, storedSettings);
-      const { sampleBase } = await import("./lib/sample-base.ts");
+      const { sampleBase } = await import("./beyond/commands/sample-base.ts");
       await sampleBase(settings, interruption());
     },
   },
@@ -107,7 +107,7 @@ const commands: Record<string, Command> = {
     flags: evalGroups,
     async run(args) {
       const settings = evalSettings(args);
-      const { evaluate } = await import("./lib/evaluate.ts");
+      const { evaluate } = await import("./beyond/commands/evaluate.ts");
       await evaluate(settings);
     },
   },
@@ -117,7 +117,7 @@ const commands: Record<string, Command> = {
     flags: compareGroups,
     async run(args) {
       const settings = compareSettings(args);
-      const { compare } = await import("./lib/compare/compare.ts");
+      const { compare } = await import("./beyond/compare/compare.ts");
       await compare(settings, interruption());
     },
   },
@@ -127,7 +127,7 @@ const commands: Record<string, Command> = {
     flags: reportGroups,
     async run(args) {
       const settings = reportSettings(args);
-      const { report } = await import("./lib/report/report.ts");
+      const { report } = await import("./beyond/report/report.ts");
       await report(settings);
     },
   },
@@ -137,7 +137,7 @@ const commands: Record<string, Command> = {
     flags: watchGroups,
     async run(args) {
       const settings = watchSettings(args);
-      const { watch } = await import("./lib/report/watch.ts");
+      const { watch } = await import("./beyond/report/watch.ts");
       await watch(settings, interruption());
     },
   },
@@ -147,7 +147,7 @@ const commands: Record<string, Command> = {
     flags: banditGroups,
     async run(args) {
       const settings = banditSettings(args);
-      const { bandit } = await import("./lib/bandit.ts");
+      const { bandit } = await import("./beyond/bandit/play.ts");
       await bandit(settings);
     },
   },
@@ -157,7 +157,7 @@ const commands: Record<string, Command> = {
     flags: dataGroups,
     async run(args) {
       const settings = dataSettings(args);
-      const { checkData } = await import("./lib/check-data.ts");
+      const { checkData } = await import("./beyond/commands/check-data.ts");
       await checkData(settings);
     },
   },
@@ -167,7 +167,7 @@ const commands: Record<string, Command> = {
     flags: makeGroups,
     async run(args) {
       const settings = makeSettings(args);
-      const { makeData } = await import("./lib/make-data.ts");
+      const { makeData } = await import("./beyond/commands/make-data.ts");
       await makeData(settings);
     },
   },
@@ -178,11 +178,11 @@ const commands: Record<string, Command> = {
     async run(args) {
       const { gguf, rollouts, ...settings } = exportSettings(args);
       if (gguf) {
-        const { exportModel } = await import("./lib/export/model.ts");
+        const { exportModel } = await import("./beyond/export/model.ts");
         await exportModel({ ...settings, gguf });
       }
       if (rollouts) {
-        const { exportRollouts } = await import("./lib/export/rollouts.ts");
+        const { exportRollouts } = await import("./beyond/export/rollouts.ts");
         await exportRollouts(settings.model, rollouts);
       }
     },
@@ -193,7 +193,7 @@ const commands: Record<string, Command> = {
     flags: mergeGroups,
     async run(args) {
       const settings = mergeSettings(args);
-      const { merge } = await import("./lib/export/merge.ts");
+      const { merge } = await import("./beyond/export/merge.ts");
       await merge(settings);
     },
   },
@@ -203,7 +203,7 @@ const commands: Record<string, Command> = {
     flags: gpuGroups,
     async run(args) {
       const settings = gpuSettings(args);
-      const { gpuReport } = await import("./lib/gpu-report.ts");
+      const { gpuReport } = await import("./beyond/commands/gpu-report.ts");
       await gpuReport(settings);
     },
   },

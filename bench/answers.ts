@@ -7,13 +7,13 @@
 import { Database } from "bun:sqlite";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { findStated } from "../lib/data/outcome/extract.ts";
-import { mathKey } from "../lib/data/outcome/math/canonical.ts";
-import { settle } from "../lib/data/outcome/settle.ts";
-import { openOutcome } from "../lib/data/outcome.ts";
-import { Random } from "../lib/data/random.ts";
+import { findStated } from "../beyond/answers/extract.ts";
+import { mathKey } from "../beyond/answers/math/canonical.ts";
+import { openOutcome } from "../beyond/answers/outcome.ts";
+import { settle } from "../beyond/answers/settle.ts";
+import { Random } from "../lib/random.ts";
 import { readPairs } from "../scripts/answers.ts";
-import { hostileAnswer, polynomial, processorMs } from "../tests/answers.ts";
+import { hostileAnswer, polynomial, processorMs } from "../tests/answers/pairs.ts";
 
 const golds = (await readPairs()).map(({ gold }) => gold);
 const [mode, ...args] = process.argv.slice(2);

@@ -2,9 +2,9 @@
 //   node scripts/bun.js bench/draw.ts
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { drawLines, type Line, type LineChart } from "../lib/report/lines.ts";
-import { writeCharts } from "../lib/report/output.ts";
-import { inksFor } from "../lib/report/theme.ts";
+import { drawLines, type Line, type LineChart } from "../beyond/report/lines.ts";
+import { writeCharts } from "../beyond/report/output.ts";
+import { inksFor } from "../beyond/report/theme.ts";
 import type { Section } from "./tables.ts";
 
 const RESULTS = join(import.meta.dir, "results");

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
+import { versions } from "../beyond/runs/versions.ts";
+import { type Ceilings, measureCeilings } from "../beyond/tuning/measure.ts";
 import { Gpu } from "../lib/gpu/device.ts";
-import { type Ceilings, measureCeilings } from "../lib/gpu/measure.ts";
-import { versions } from "../lib/run/versions.ts";
 import { printSection, type Section } from "./tables.ts";
 
 /** Something to measure that can be asked for by name. */

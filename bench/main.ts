@@ -6,8 +6,8 @@
 //   npm run bench -- --gpu <name>       on this adapter
 //   npm run bench -- step --model <m>   with this model beside the embedded one, as --model of train names it
 import { parseArgs } from "node:util";
+import { EMBEDDED } from "../beyond/settings/shared.ts";
 import { UserError } from "../lib/errors.ts";
-import { EMBEDDED } from "../lib/settings/shared.ts";
 import { ceilingPart } from "./ceilings.ts";
 import { Bench, type Part } from "./harness.ts";
 import { cubePart } from "./kernels/cubes.ts";

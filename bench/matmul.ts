@@ -1,8 +1,8 @@
+import { PRODUCTS, type Product } from "../beyond/kernels/matmul-families.ts";
+import { FROZEN_FORMATS, type WeightFormat } from "../beyond/storage/weight-formats.ts";
+import { matmulRate } from "../beyond/tuning/rates.ts";
 import type { Gpu } from "../lib/gpu/device.ts";
-import { PRODUCTS, type Product } from "../lib/model/ops/matmul-families.ts";
 import { Ops } from "../lib/model/ops.ts";
-import { matmulRate } from "../lib/model/rates.ts";
-import { FROZEN_FORMATS, type WeightFormat } from "../lib/model/weight-formats.ts";
 import type { Part } from "./harness.ts";
 import type { Row, Section } from "./tables.ts";
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
+import { EMBEDDED } from "../beyond/settings/shared.ts";
+import { hasHalves } from "../beyond/storage/precision.ts";
 import { MEMORY_PARTS, type MemoryPart } from "../lib/gpu/memory.ts";
-import { hasHalves } from "../lib/model/precision.ts";
-import { EMBEDDED } from "../lib/settings/shared.ts";
 import type { Bench, Part } from "./harness.ts";
 import { shortName } from "./models.ts";
 import type { Row } from "./tables.ts";

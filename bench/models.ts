@@ -1,14 +1,14 @@
-import { Random } from "../lib/data/random.ts";
+import type { PolicyNeeds } from "../beyond/memory/memory-plan.ts";
+import { openEmbeddedModel } from "../beyond/models/embedded.ts";
+import type { ModelFolder } from "../beyond/models/folder.ts";
+import { openNamedModel } from "../beyond/opening/named-model.ts";
+import { Policy } from "../beyond/opening/policy.ts";
+import { EMBEDDED } from "../beyond/settings/shared.ts";
+import { tuneFor } from "../beyond/tuning/tuning.ts";
 import type { Gpu } from "../lib/gpu/device.ts";
 import { tensorShapes } from "../lib/model/config.ts";
-import { openEmbeddedModel } from "../lib/model/embedded.ts";
-import type { ModelFolder } from "../lib/model/folder.ts";
 import type { Slabs } from "../lib/model/slabs.ts";
-import type { PolicyNeeds } from "../lib/policy/memory-plan.ts";
-import { openNamedModel } from "../lib/policy/named-model.ts";
-import { Policy } from "../lib/policy/policy.ts";
-import { EMBEDDED } from "../lib/settings/shared.ts";
-import { tuneFor } from "../lib/tuning/tuning.ts";
+import { Random } from "../lib/random.ts";
 import type { Bench } from "./harness.ts";
 import { LLAMA_SHAPE, oneLayer, QWEN_SHAPE, SMOLLM2_SHAPE, shape } from "./shapes.ts";
 

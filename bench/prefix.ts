@@ -1,6 +1,6 @@
+import type { Policy } from "../beyond/opening/policy.ts";
 import type { Gpu } from "../lib/gpu/device.ts";
 import { PackedBatch } from "../lib/model/packing.ts";
-import type { Policy } from "../lib/policy/policy.ts";
 import type { Part } from "./harness.ts";
 import { openBenchPolicy } from "./models.ts";
 import type { Row } from "./tables.ts";

@@ -1,4 +1,4 @@
-import type { UserOutcome } from "../lib/data/outcome/user.ts";
+import type { UserOutcome } from "../beyond/answers/user.ts";
 
 /** A reward that costs nothing and differs from text to text, so that no group is without signal; as in trl_steps.py. */
 const reward: UserOutcome = (completion) => {

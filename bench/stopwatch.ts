@@ -1,17 +1,17 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Policy } from "../beyond/opening/policy.ts";
+import { RunFolder } from "../beyond/runs/folder.ts";
+import type { Profile } from "../beyond/scheduling/profile.ts";
+import { trainSettings } from "../beyond/settings/arguments.ts";
 import { Commands } from "../lib/gpu/commands.ts";
 import { Gpu } from "../lib/gpu/device.ts";
 import type { MemoryPart } from "../lib/gpu/memory.ts";
-import type { Profile } from "../lib/gpu/profile.ts";
 import { PolicyGradient, type UpdateResult } from "../lib/learn.ts";
 import type { Completion, GenerationRequest } from "../lib/model/completion.ts";
 import { Sampler } from "../lib/model/generate.ts";
 import { Optimizer } from "../lib/model/optimizer.ts";
-import { Policy } from "../lib/policy/policy.ts";
-import { RunFolder } from "../lib/run/folder.ts";
-import { trainSettings } from "../lib/settings/arguments.ts";
 import { train } from "../lib/train.ts";
 
 /** Seconds that the parts of one training step took, and what it did. */

@@ -1,7 +1,12 @@
+import { RunFolder } from "../beyond/runs/folder.ts";
+import {
+  busySeconds,
+  idleShare,
+  type Profile,
+  type ProfileDetail,
+} from "../beyond/scheduling/profile.ts";
+import { EMBEDDED } from "../beyond/settings/shared.ts";
 import { Commands } from "../lib/gpu/commands.ts";
-import { busySeconds, idleShare, type Profile, type ProfileDetail } from "../lib/gpu/profile.ts";
-import { RunFolder } from "../lib/run/folder.ts";
-import { EMBEDDED } from "../lib/settings/shared.ts";
 import type { Bench, Part } from "./harness.ts";
 import { shortName } from "./models.ts";
 import { around, timedTraining } from "./stopwatch.ts";

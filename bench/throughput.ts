@@ -1,9 +1,9 @@
+import type { PolicyNeeds } from "../beyond/memory/memory-plan.ts";
+import type { Policy } from "../beyond/opening/policy.ts";
 import { GpuError, UserError } from "../lib/errors.ts";
 import type { Gpu } from "../lib/gpu/device.ts";
 import type { GenerationSettings } from "../lib/model/completion.ts";
 import { PackedBatch } from "../lib/model/packing.ts";
-import type { PolicyNeeds } from "../lib/policy/memory-plan.ts";
-import type { Policy } from "../lib/policy/policy.ts";
 import { timed } from "./stopwatch.ts";
 
 /** Seconds a measurement may be expected to take on a software adapter; longer ones are left out. */

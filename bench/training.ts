@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { busySeconds, type Profile, type StageProfile } from "../lib/gpu/profile.ts";
-import { EMBEDDED } from "../lib/settings/shared.ts";
+import { busySeconds, type Profile, type StageProfile } from "../beyond/scheduling/profile.ts";
+import { EMBEDDED } from "../beyond/settings/shared.ts";
 import type { Bench, Part } from "./harness.ts";
 import { shortName } from "./models.ts";
 import { rest, type StepTimes, timedTraining, WARM_UP } from "./stopwatch.ts";

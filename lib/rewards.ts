@@ -6,10 +6,10 @@
  * Only `correct` says whether a question is solved: pass@k, the count of solved questions and the
  * exploration term of a solved group go by it, never by r.
  */
-import type { AnswerForm } from "./data/outcome/extract.ts";
-import { isUserCode } from "./data/outcome/user.ts";
+import type { AnswerForm } from "../beyond/answers/extract.ts";
+import { isUserCode } from "../beyond/answers/user.ts";
+import { nearest } from "../beyond/settings/nearest.ts";
 import { UserError } from "./errors.ts";
-import { nearest } from "./settings/nearest.ts";
 
 /** What is known of a completion when it is paid. */
 export interface Earning {

@@ -1,11 +1,11 @@
-import type { AnswerForm } from "./data/outcome/extract.ts";
-import type { Completed, Judgement, Outcome } from "./data/outcome.ts";
-import type { Row } from "./data/rows.ts";
+import type { AnswerForm } from "../beyond/answers/extract.ts";
+import type { Completed, Judgement, Outcome } from "../beyond/answers/outcome.ts";
+import type { Row } from "../beyond/datasets/rows.ts";
+import type { Prompter } from "../beyond/models/chat.ts";
+import type { Policy } from "../beyond/opening/policy.ts";
 import { UserError } from "./errors.ts";
-import type { Prompter } from "./model/chat.ts";
 import type { Completion, GenerationSettings } from "./model/completion.ts";
 import type { SamplingOptions } from "./model/ops/sample.ts";
-import type { Policy } from "./policy/policy.ts";
 
 /** A question ready to be asked: as tokens, with its right answer in canonical form. */
 export interface Question {

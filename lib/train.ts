@@ -1,23 +1,23 @@
-import { drawQuestions } from "./data/random.ts";
+import { type Evaluation, passRow } from "../beyond/measuring/evaluation.ts";
+import { evaluateHeldOut } from "../beyond/measuring/held-out.ts";
+import { type OpenRun, openRun } from "../beyond/opening/open-run.ts";
+import { closeGpu } from "../beyond/opening/policy.ts";
+import { shuffleSeedOf } from "../beyond/opening/questions.ts";
+import { checkpointPath, pruneCheckpoints, saveCheckpoint } from "../beyond/runs/checkpoint.ts";
+import { describeGroups, rolloutsOf } from "../beyond/runs/metrics.ts";
+import type { TrainSettings } from "../beyond/settings/training.ts";
+import { NOT_FINITE_REMEDY } from "../beyond/storage/precision.ts";
+import { passTable, type StepMetrics } from "../beyond/terminal/progress.ts";
 import { UserError } from "./errors.ts";
-import { type Evaluation, passRow } from "./evaluation.ts";
 import { hasSignal, rewardAdvantages } from "./explore/advantages.ts";
 import { explorationSignal } from "./explore/bonus.ts";
 import { OutcomeCounter } from "./explore/counter.ts";
 import { newLossSums } from "./explore/loss.ts";
-import { evaluateHeldOut } from "./held-out.ts";
 import { PolicyGradient, type ScoredGroup } from "./learn.ts";
-import { describeGroups, rolloutsOf } from "./metrics.ts";
-import { NOT_FINITE_REMEDY } from "./model/precision.ts";
 import { learningRateAt } from "./model/schedule.ts";
-import { type OpenRun, openRun } from "./open-run.ts";
-import { closeGpu } from "./policy/policy.ts";
-import { passTable, type StepMetrics } from "./progress.ts";
-import { shuffleSeedOf } from "./questions.ts";
+import { drawQuestions } from "./random.ts";
 import { earned } from "./rewards.ts";
 import { type Group, PURPOSE, rollout } from "./rollout.ts";
-import { checkpointPath, pruneCheckpoints, saveCheckpoint } from "./run/checkpoint.ts";
-import type { TrainSettings } from "./settings/training.ts";
 
 /**
  * `rlexplore train`: GRPO with outcome-based exploration. One step draws questions, samples a group

@@ -1,7 +1,7 @@
-// Judges the table of answer pairs, tests/data/answer-pairs.jsonl, and lists every failure:
+// Judges the table of answer pairs, tests/answers/answer-pairs.jsonl, and lists every failure:
 //   node scripts/bun.js scripts/answers.ts [judgements.jsonl of another judge]
 // The other judge is math-verify, run by scripts/math-verify.py.
-import { openOutcome } from "../lib/data/outcome.ts";
+import { openOutcome } from "../beyond/answers/outcome.ts";
 
 export interface Pair {
   kind: string;
@@ -11,7 +11,7 @@ export interface Pair {
 }
 
 export async function readPairs(): Promise<Pair[]> {
-  const file = Bun.file(new URL("../tests/data/answer-pairs.jsonl", import.meta.url));
+  const file = Bun.file(new URL("../tests/answers/answer-pairs.jsonl", import.meta.url));
   const lines = (await file.text()).trim().split("\n");
   return lines.flatMap((line) => {
     const { kind, gold, equal, different } = JSON.parse(line);

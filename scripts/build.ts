@@ -52,7 +52,7 @@ const built = join(scratch, basename(outfile));
 try {
   const { logs } = await Bun.build({
     // the thread that compares answers is a program of its own
-    entrypoints: [resolve(root, "main.ts"), resolve(root, "lib/data/outcome/worker.ts")],
+    entrypoints: [resolve(root, "main.ts"), resolve(root, "beyond/answers/worker.ts")],
     // what a command imports when it runs is parsed only then: vega alone would cost every start 30 ms
     splitting: true,
     compile: {

@@ -1,9 +1,10 @@
 // pass@1 and pass@64 of easy and of hard questions of the arithmetic task, means over the evaluations
 // given (those of one method, a file a seed): the table in docs/results.md.
 //   node scripts/bun.js scripts/hard-questions.ts runs/paper/none-{1,2,3}/evaluations/arithmetic-test-400.json
-import { hardFacts, isHard, readQuestion } from "../lib/data/arithmetic.ts";
-import { readEvaluation } from "../lib/evaluation.ts";
-import { passAtK } from "../lib/explore/estimators.ts";
+
+import { passAtK } from "../beyond/measuring/estimators.ts";
+import { readEvaluation } from "../beyond/measuring/evaluation.ts";
+import { hardFacts, isHard, readQuestion } from "../beyond/tasks/arithmetic.ts";
 
 const facts = hardFacts();
 const asked = process.argv.slice(2).flatMap((path) => readEvaluation(path).questions);

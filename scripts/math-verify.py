@@ -1,4 +1,4 @@
-"""Judges tests/data/answer-pairs.jsonl by the PyPI package math-verify, one true or false a line:
+"""Judges tests/answers/answer-pairs.jsonl by the PyPI package math-verify, one true or false a line:
 
     pip install "math-verify[antlr4_13_2]"
     python scripts/math-verify.py > /tmp/math-verify.jsonl
@@ -12,7 +12,7 @@ import pathlib
 from math_verify import parse, verify
 
 logging.disable(logging.CRITICAL)
-table = pathlib.Path(__file__).parent.parent / "tests/data/answer-pairs.jsonl"
+table = pathlib.Path(__file__).parent.parent / "tests/answers/answer-pairs.jsonl"
 
 
 def boxed(text):

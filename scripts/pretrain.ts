@@ -3,9 +3,9 @@
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { hardFacts, pretrainingRow } from "../lib/data/arithmetic.ts";
-import { sftSettings } from "../lib/settings/arguments.ts";
-import { sft } from "../lib/sft.ts";
+import { sft } from "../beyond/commands/sft.ts";
+import { sftSettings } from "../beyond/settings/arguments.ts";
+import { hardFacts, pretrainingRow } from "../beyond/tasks/arithmetic.ts";
 
 const STEPS = 2000;
 const ROWS_PER_STEP = 96;

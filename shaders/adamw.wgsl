@@ -9,7 +9,7 @@
 // `square` sums chunks of dw^2, `total` the chunks; `update` applies the above. A NaN or infinity
 // anywhere in dw sets summary.nonfinite, and then `update` leaves every parameter as it was.
 // `update_rounded` is `update` that also writes what comes out, rounded to f16, to the copy from which
-// the model computes (shaders/round.wgsl makes the first).
+// the model computes (beyond/storage/round.wgsl makes the first).
 // Called by lib/model/ops/adamw.ts. Needs row.wgsl and math.wgsl.
 
 // f16, where the copy is written at all.

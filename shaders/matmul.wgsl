@@ -16,7 +16,7 @@
 // TILE_ROWS x TILE_COLUMNS outputs in registers and walks the whole contraction alone, in order: no
 // workgroup memory, no barrier, and an output never depends on how many other rows are in flight.
 // A tile is made of 4 x 4 blocks, each a mat4x4f whose columns are the block's rows. A larger tile
-// loads less for each product and needs more registers: lib/gpu/variants.ts chooses.
+// loads less for each product and needs more registers: beyond/kernels/variants.ts chooses.
 
 // What x and y are stored as: vec4h where a run keeps activations in f16. Sums are f32.
 alias X = vec4f;

@@ -1,10 +1,10 @@
 import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import type { Variants } from "../beyond/kernels/variants.ts";
+import type { KernelCase } from "../beyond/oracle/cases/case.ts";
+import { runCase } from "../beyond/oracle/run-case.ts";
+import { Pace } from "../beyond/scheduling/pace.ts";
 import { Gpu } from "../lib/gpu/device.ts";
-import { Pace } from "../lib/gpu/pace.ts";
-import type { Variants } from "../lib/gpu/variants.ts";
 import { Ops } from "../lib/model/ops.ts";
-import type { KernelCase } from "../lib/oracle/cases/case.ts";
-import { runCase } from "../lib/oracle/run-case.ts";
 
 const shared = globalThis as { testGpu?: Promise<Gpu> };
 

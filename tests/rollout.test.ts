@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { openOutcome } from "../lib/data/outcome.ts";
+import { openOutcome } from "../beyond/answers/outcome.ts";
+import { openEmbeddedModel } from "../beyond/models/embedded.ts";
+import { Policy } from "../beyond/opening/policy.ts";
 import { Gpu } from "../lib/gpu/device.ts";
-import { openEmbeddedModel } from "../lib/model/embedded.ts";
-import { Policy } from "../lib/policy/policy.ts";
 import { fitContext, PURPOSE, prepareQuestions, rollout } from "../lib/rollout.ts";
 
 const gpu = await Gpu.open();

@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Policy } from "../lib/policy/policy.ts";
-import { RunFolder } from "../lib/run/folder.ts";
-import { trainSettings } from "../lib/settings/arguments.ts";
+import { Policy } from "../beyond/opening/policy.ts";
+import { RunFolder } from "../beyond/runs/folder.ts";
+import { trainSettings } from "../beyond/settings/arguments.ts";
 import { train } from "../lib/train.ts";
 
 const CREATED =

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { drawQuestions } from "../lib/data/random.ts";
-import { holdOut, questionHash } from "../lib/data/split.ts";
+import { holdOut, questionHash } from "../beyond/datasets/split.ts";
+import { RunFolder } from "../beyond/runs/folder.ts";
+import { trainSettings } from "../beyond/settings/arguments.ts";
+import type { TrainSettings } from "../beyond/settings/training.ts";
 import { UserError } from "../lib/errors.ts";
-import { RunFolder } from "../lib/run/folder.ts";
-import { trainSettings } from "../lib/settings/arguments.ts";
-import type { TrainSettings } from "../lib/settings/training.ts";
+import { drawQuestions } from "../lib/random.ts";
 import { train } from "../lib/train.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-train-test-"));

@@ -1,4 +1,4 @@
-import { hasHalves } from "../../lib/model/precision.ts";
+import { hasHalves } from "../../beyond/storage/precision.ts";
 import type { Part } from "../harness.ts";
 import { EMBEDDED_SHAPE } from "../shapes.ts";
 import type { Row } from "../tables.ts";

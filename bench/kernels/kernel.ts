@@ -1,11 +1,11 @@
-import { Random } from "../../lib/data/random.ts";
+import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
+import { packValues } from "../../beyond/storage/weight-formats.ts";
+import { bestSeconds, type Ceilings } from "../../beyond/tuning/measure.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
-import { bestSeconds, type Ceilings } from "../../lib/gpu/measure.ts";
 import type { MemoryPart, Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
 import { Ops } from "../../lib/model/ops.ts";
-import { type Dtype, elementBytes } from "../../lib/model/precision.ts";
-import { packValues } from "../../lib/model/weight-formats.ts";
+import { Random } from "../../lib/random.ts";
 import type { ModelShape } from "../shapes.ts";
 import type { Row } from "../tables.ts";
 

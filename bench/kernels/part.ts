@@ -1,4 +1,4 @@
-import { type Dtype, hasHalves } from "../../lib/model/precision.ts";
+import { type Dtype, hasHalves } from "../../beyond/storage/precision.ts";
 import type { Bench, Part } from "../harness.ts";
 import { layerMatrices, type ModelShape } from "../shapes.ts";
 import { decodingAttention, learningAttention } from "./attention.ts";

@@ -1,8 +1,8 @@
 import type { Array as JaxArray } from "@jax-js/jax";
+import type { Dtype } from "../../beyond/storage/precision.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { type HeadShape, softmaxLength } from "../../lib/model/ops/heads.ts";
 import { Ops } from "../../lib/model/ops.ts";
-import type { Dtype } from "../../lib/model/precision.ts";
 import { causalSpans } from "../shapes.ts";
 import { type Named, randomValues, type Task } from "./contest.ts";
 import type { Jax } from "./jax.ts";

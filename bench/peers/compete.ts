@@ -1,5 +1,5 @@
+import { type Dtype, hasHalves } from "../../beyond/storage/precision.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
-import { type Dtype, hasHalves } from "../../lib/model/precision.ts";
 import type { Bench } from "../harness.ts";
 import type { Row } from "../tables.ts";
 import { type Contestant, largestDifference, type Named, race, type Task } from "./contest.ts";

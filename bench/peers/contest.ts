@@ -1,6 +1,6 @@
-import { Random } from "../../lib/data/random.ts";
+import type { Dtype } from "../../beyond/storage/precision.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
-import type { Dtype } from "../../lib/model/precision.ts";
+import { Random } from "../../lib/random.ts";
 import type { JaxFunction } from "./jax.ts";
 import type { OurTask } from "./ours.ts";
 

@@ -1,7 +1,7 @@
 import type { DType, Array as JaxArray } from "@jax-js/jax";
-import type { FoundAdapter } from "../../lib/gpu/adapter.ts";
-import { napping } from "../../lib/gpu/dawn.ts";
-import type { Dtype } from "../../lib/model/precision.ts";
+import type { FoundAdapter } from "../../beyond/platform/adapter.ts";
+import { napping } from "../../beyond/platform/dawn.ts";
+import type { Dtype } from "../../beyond/storage/precision.ts";
 import type { Contestant, Named, Task } from "./contest.ts";
 
 export type Jax = typeof import("@jax-js/jax");

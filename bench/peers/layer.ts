@@ -1,13 +1,13 @@
 import type { Array as JaxArray } from "@jax-js/jax";
+import type { Dtype } from "../../beyond/storage/precision.ts";
+import { RoundedParameters, roundable } from "../../beyond/storage/rounded.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { type Tensor, view } from "../../lib/gpu/memory.ts";
 import { Activations, Gradients } from "../../lib/model/activations.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { BatchMemory, BatchUploader, PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
-import type { Dtype } from "../../lib/model/precision.ts";
 import { ropeTable } from "../../lib/model/rope.ts";
-import { RoundedParameters, roundable } from "../../lib/model/rounded.ts";
 import { type ModelShape, oneLayer } from "../shapes.ts";
 import { causalAttention } from "./attention.ts";
 import { type Named, randomValues, type Task } from "./contest.ts";

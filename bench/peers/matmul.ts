@@ -1,10 +1,10 @@
+import { LARGEST_PARTS, PRODUCTS, type Product } from "../../beyond/kernels/matmul-families.ts";
+import type { Dtype } from "../../beyond/storage/precision.ts";
+import { packValues, WEIGHT_FORMATS } from "../../beyond/storage/weight-formats.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
-import { LARGEST_PARTS, PRODUCTS, type Product } from "../../lib/model/ops/matmul-families.ts";
 import { Ops } from "../../lib/model/ops.ts";
-import type { Dtype } from "../../lib/model/precision.ts";
-import { packValues, WEIGHT_FORMATS } from "../../lib/model/weight-formats.ts";
 import { randomValues, type Task } from "./contest.ts";
 import { make, type OurTask, upload } from "./ours.ts";
 

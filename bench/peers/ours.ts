@@ -1,7 +1,7 @@
+import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
+import { packValues, unpackValues } from "../../beyond/storage/weight-formats.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
-import { type Dtype, elementBytes } from "../../lib/model/precision.ts";
-import { packValues, unpackValues } from "../../lib/model/weight-formats.ts";
 import type { Contestant, Named } from "./contest.ts";
 
 /** rlexplore's way to do a task, its inputs on the GPU. */

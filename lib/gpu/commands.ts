@@ -1,11 +1,11 @@
-import { napping } from "./dawn.ts";
+import { napping } from "../../beyond/platform/dawn.ts";
+import { Pace } from "../../beyond/scheduling/pace.ts";
+import { ALL_GROUPS, evenly, FIRST_GROUP, PART_WORDS } from "../../beyond/scheduling/parts.ts";
+import { Profile, type ProfileDetail } from "../../beyond/scheduling/profile.ts";
+import { Recording } from "../../beyond/scheduling/recording.ts";
 import type { Gpu } from "./device.ts";
 import { type Bound, Kernel, SLOT_BYTES } from "./kernel.ts";
 import type { Tensor } from "./memory.ts";
-import { Pace } from "./pace.ts";
-import { ALL_GROUPS, evenly, FIRST_GROUP, PART_WORDS } from "./parts.ts";
-import { Profile, type ProfileDetail } from "./profile.ts";
-import { Recording } from "./recording.ts";
 
 const SLOTS = 1024;
 const MAX_GROUPS = 65_535;

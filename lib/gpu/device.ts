@@ -1,5 +1,13 @@
+import {
+  chooseSubgroupMatrix,
+  chooseVariants,
+  requestedAttention,
+  requestedMatmul,
+  subgroupLanes,
+  type Variants,
+} from "../../beyond/kernels/variants.ts";
+import { type FoundAdapter, findAdapter } from "../../beyond/platform/adapter.ts";
 import { GpuError, UserError } from "../errors.ts";
-import { type FoundAdapter, findAdapter } from "./adapter.ts";
 import { Commands } from "./commands.ts";
 import {
   type Allocator,
@@ -9,14 +17,6 @@ import {
   makeTensor,
   type Tensor,
 } from "./memory.ts";
-import {
-  chooseSubgroupMatrix,
-  chooseVariants,
-  requestedAttention,
-  requestedMatmul,
-  subgroupLanes,
-  type Variants,
-} from "./variants.ts";
 
 const WANTED_FEATURES = [
   "shader-f16",

@@ -1,7 +1,7 @@
+import type { Cost, Pace } from "../../beyond/scheduling/pace.ts";
+import { inParts } from "../../beyond/scheduling/parts.ts";
 import { GpuError } from "../errors.ts";
 import type { Tensor } from "./memory.ts";
-import type { Cost, Pace } from "./pace.ts";
-import { inParts } from "./parts.ts";
 import {
   assemble,
   type Param,

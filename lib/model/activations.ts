@@ -1,9 +1,9 @@
+import { LARGEST_PARTS } from "../../beyond/kernels/matmul-families.ts";
+import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
 import { softmaxLength } from "./ops/heads.ts";
 import { rowPartialLength } from "./ops/kernels.ts";
-import { LARGEST_PARTS } from "./ops/matmul-families.ts";
-import { type Dtype, elementBytes } from "./precision.ts";
 
 /** Keys and values of one layer, [rows, KV D] each: a batch's own, or a cache. */
 export interface KeyValue {

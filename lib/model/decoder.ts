@@ -1,9 +1,9 @@
+import type { Variants } from "../../beyond/kernels/variants.ts";
+import { adaptersBackward, addAdapters, type LayerAdapters } from "../../beyond/lora/lora.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
-import type { Variants } from "../gpu/variants.ts";
 import type { Activations, Gradients, KeyValue, LayerActivations } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
-import { adaptersBackward, addAdapters, type LayerAdapters } from "./lora.ts";
 import type { DecodingStep } from "./ops/attention.ts";
 import type { HeadShape } from "./ops/heads.ts";
 import type { LinearTensors } from "./ops/linear.ts";

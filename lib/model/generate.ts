@@ -1,11 +1,12 @@
 /** Generation: which completions are decoded when, and the work of each step. */
+
+import { LookAhead } from "../../beyond/scheduling/look-ahead.ts";
+import { Recordings } from "../../beyond/scheduling/recording.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
-import { Recordings } from "../gpu/recording.ts";
 import type { Completion, GenerationRequest, GenerationSettings } from "./completion.ts";
 import type { Decoder } from "./decoder.ts";
 import { Head, logitsStride } from "./head.ts";
-import { LookAhead } from "./look-ahead.ts";
 import type { Weights } from "./parameters.ts";
 import { type CachedPrompt, type Look, type Row, RowState } from "./row-state.ts";
 import type { Drawn, SamplerMemory } from "./sampler-memory.ts";

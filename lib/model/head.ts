@@ -1,10 +1,10 @@
+import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Matrix, MatrixBlock } from "./matrix.ts";
 import type { LogitsBlock } from "./ops/logprob.ts";
 import type { Ops } from "./ops.ts";
 import { VOCABULARY_BLOCK, type WeightGradients, type Weights } from "./parameters.ts";
-import { type Dtype, elementBytes } from "./precision.ts";
 
 /** Tensors of the LM head for up to `maxRows` predictions. */
 export class HeadMemory {

@@ -1,5 +1,5 @@
+import type { WeightFormat } from "../../beyond/storage/weight-formats.ts";
 import type { Tensor } from "../gpu/memory.ts";
-import type { WeightFormat } from "./weight-formats.ts";
 
 /** A matrix [rows, columns], cut into blocks of rows that each fit one binding. */
 export interface Matrix {

@@ -1,5 +1,6 @@
+import type { Variants } from "../../beyond/kernels/variants.ts";
+import { Round } from "../../beyond/storage/round.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { Variants } from "../gpu/variants.ts";
 import { Adamw } from "./ops/adamw.ts";
 import { Attention } from "./ops/attention.ts";
 import { Gather } from "./ops/gather.ts";
@@ -8,7 +9,6 @@ import { Linear } from "./ops/linear.ts";
 import { Logprob } from "./ops/logprob.ts";
 import { Rmsnorm } from "./ops/rmsnorm.ts";
 import { Rope } from "./ops/rope.ts";
-import { Round } from "./ops/round.ts";
 import { Sample } from "./ops/sample.ts";
 import { Swiglu } from "./ops/swiglu.ts";
 

@@ -1,9 +1,9 @@
+import { type Moments, makeMoments, type OptimizerName } from "../../beyond/storage/moments.ts";
+import type { RoundedParameters } from "../../beyond/storage/rounded.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Allocator, Tensor } from "../gpu/memory.ts";
-import { type Moments, makeMoments, type OptimizerName } from "./moments.ts";
 import { type AdamwParams, squareChunks } from "./ops/adamw.ts";
 import type { Ops } from "./ops.ts";
-import type { RoundedParameters } from "./rounded.ts";
 import type { SlabLayout, Slabs } from "./slabs.ts";
 import { threefry2x32 } from "./threefry.ts";
 

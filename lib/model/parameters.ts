@@ -1,9 +1,9 @@
+import type { LayerAdapters } from "../../beyond/lora/lora.ts";
+import type { WeightFormat } from "../../beyond/storage/weight-formats.ts";
 import type { Allocator, MemoryPart, Tensor } from "../gpu/memory.ts";
 import { type ModelConfig, tensorShapes } from "./config.ts";
-import type { LayerAdapters } from "./lora.ts";
 import type { Matrix } from "./matrix.ts";
 import { type BindingLimits, SlabLayout, Slabs } from "./slabs.ts";
-import type { WeightFormat } from "./weight-formats.ts";
 
 /** Vocabulary rows the LM head works on at once; fixes the order in which its log-softmax adds. */
 export const VOCABULARY_BLOCK = 4096;

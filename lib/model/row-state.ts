@@ -1,8 +1,9 @@
 /** The rows of a sampler on the host and on the GPU: what goes up before they are decoded, what comes back. */
+
+import type { LookAhead } from "../../beyond/scheduling/look-ahead.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Completion, GenerationRequest, GenerationSettings } from "./completion.ts";
-import type { LookAhead } from "./look-ahead.ts";
 import type { Drawn, SamplerMemory } from "./sampler-memory.ts";
 
 /** A prompt in the cache, and how many completions still read it. */

@@ -1,9 +1,9 @@
+import { elementBytes } from "../../beyond/storage/precision.ts";
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import { type ActivationOptions, Activations, type KeyValue } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import { HeadMemory, logitsStride } from "./head.ts";
 import { allocateKeyChunks, type KeyChunks } from "./ops/attention.ts";
-import { elementBytes } from "./precision.ts";
 
 export interface SamplerSizes extends ActivationOptions {
   /** Completions decoded at once. */

@@ -1,8 +1,13 @@
+import type { TensorSource } from "../../beyond/models/safetensors.ts";
+import {
+  packValues,
+  unpackValues,
+  WEIGHT_FORMATS,
+  type WeightFormat,
+} from "../../beyond/storage/weight-formats.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { type Allocator, type MemoryPart, type Tensor, view } from "../gpu/memory.ts";
 import type { Matrix, MatrixBlock } from "./matrix.ts";
-import type { TensorSource } from "./safetensors.ts";
-import { packValues, unpackValues, WEIGHT_FORMATS, type WeightFormat } from "./weight-formats.ts";
 
 /** A piece of a named tensor: `length` words from `start` live in `slab` at `at`. */
 interface Piece {

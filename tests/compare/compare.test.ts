@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compare } from "../../lib/compare/compare.ts";
-import type { Results } from "../../lib/compare/results.ts";
-import { compareSettings } from "../../lib/settings/arguments.ts";
+import { compare } from "../../beyond/compare/compare.ts";
+import type { Results } from "../../beyond/compare/results.ts";
+import { compareSettings } from "../../beyond/settings/arguments.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-compare-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readExperiment } from "../../lib/compare/experiment.ts";
+import { readExperiment } from "../../beyond/compare/experiment.ts";
 import { UserError } from "../../lib/errors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-experiment-"));

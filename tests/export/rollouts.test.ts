@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asyncBufferFromFile, parquetMetadata, parquetReadObjects } from "hyparquet";
-import { exportRollouts } from "../../lib/export/rollouts.ts";
-import { Ledger, LedgerReader, type Rollout } from "../../lib/run/ledger.ts";
-import { exportSettings } from "../../lib/settings/arguments.ts";
+import { exportRollouts } from "../../beyond/export/rollouts.ts";
+import { Ledger, LedgerReader, type Rollout } from "../../beyond/runs/ledger.ts";
+import { exportSettings } from "../../beyond/settings/arguments.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-rollouts-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -13,17 +13,17 @@
 //                          at each of their tokens the margin between the two likeliest
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Random } from "../../lib/data/random.ts";
-import { merge } from "../../lib/export/merge.ts";
-import { exportModel } from "../../lib/export/model.ts";
+import { sft } from "../../beyond/commands/sft.ts";
+import { merge } from "../../beyond/export/merge.ts";
+import { exportModel } from "../../beyond/export/model.ts";
+import type { ModelFolder } from "../../beyond/models/folder.ts";
+import { encodeSafetensors, openSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
+import { openNamedModel, prompterOf, tokenizerOf } from "../../beyond/opening/named-model.ts";
+import { openGpu, Policy } from "../../beyond/opening/policy.ts";
+import { exportSettings, mergeSettings, sftSettings } from "../../beyond/settings/arguments.ts";
 import { parseModelConfig, tensorShapes } from "../../lib/model/config.ts";
-import type { ModelFolder } from "../../lib/model/folder.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
-import { encodeSafetensors, openSafetensors, readTensor } from "../../lib/model/safetensors.ts";
-import { openNamedModel, prompterOf, tokenizerOf } from "../../lib/policy/named-model.ts";
-import { openGpu, Policy } from "../../lib/policy/policy.ts";
-import { exportSettings, mergeSettings, sftSettings } from "../../lib/settings/arguments.ts";
-import { sft } from "../../lib/sft.ts";
+import { Random } from "../../lib/random.ts";
 import golden from "./tokenizer.json";
 
 type TokenizerName = keyof typeof golden.tokenizers;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { adamw, adamwParams, round } from "../../beyond/oracle/cases/adamw.ts";
+import { runCase } from "../../beyond/oracle/run-case.ts";
+import { DTYPES, hasHalves } from "../../beyond/storage/precision.ts";
 import { Ops } from "../../lib/model/ops.ts";
-import { DTYPES, hasHalves } from "../../lib/model/precision.ts";
-import { adamw, adamwParams, round } from "../../lib/oracle/cases/adamw.ts";
-import { runCase } from "../../lib/oracle/run-case.ts";
 import optimizer from "../golden/optimizer.json";
 import { expectCase, foldedOps, testCases, testGpu } from "../kernels.ts";
 import { expectClose } from "../oracle/compare.ts";

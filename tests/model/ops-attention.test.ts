@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { attentionDifferences } from "../../beyond/oracle/attention-layouts.ts";
+import { attention, splitAttention } from "../../beyond/oracle/cases/attention.ts";
+import { hasHalves } from "../../beyond/storage/precision.ts";
 import { KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { Ops } from "../../lib/model/ops.ts";
-import { hasHalves } from "../../lib/model/precision.ts";
-import { attentionDifferences } from "../../lib/oracle/attention-layouts.ts";
-import { attention, splitAttention } from "../../lib/oracle/cases/attention.ts";
 import { expectCase, testCases, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";
 

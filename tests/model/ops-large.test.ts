@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { LARGEST_PARTS } from "../../beyond/kernels/matmul-families.ts";
+import { adamw } from "../../beyond/oracle/cases/adamw.ts";
+import { rmsnorm } from "../../beyond/oracle/cases/layer.ts";
 import { type Tensor, view } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
-import { LARGEST_PARTS } from "../../lib/model/ops/matmul-families.ts";
 import { Ops } from "../../lib/model/ops.ts";
-import { adamw } from "../../lib/oracle/cases/adamw.ts";
-import { rmsnorm } from "../../lib/oracle/cases/layer.ts";
 import { expectCase, testGpu } from "../kernels.ts";
 import { expectClose } from "../oracle/compare.ts";
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { wholeVectors } from "../../beyond/oracle/cases/case.ts";
+import { pick, sample } from "../../beyond/oracle/cases/vocabulary.ts";
+import { Random } from "../../beyond/oracle/random.ts";
+import { type DrawKey, keptTokens, sampleDraw, threefry2x32 } from "../../beyond/oracle/sample.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import { logitsStride } from "../../lib/model/head.ts";
 import type { SamplingOptions } from "../../lib/model/ops/sample.ts";
 import { Ops } from "../../lib/model/ops.ts";
-import { wholeVectors } from "../../lib/oracle/cases/case.ts";
-import { pick, sample } from "../../lib/oracle/cases/vocabulary.ts";
-import { Random } from "../../lib/oracle/random.ts";
-import { type DrawKey, keptTokens, sampleDraw, threefry2x32 } from "../../lib/oracle/sample.ts";
 import { expectCase, foldedOps, testGpu } from "../kernels.ts";
 
 const gpu = await testGpu();

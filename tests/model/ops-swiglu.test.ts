@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
+import { linearSwiglu } from "../../beyond/oracle/cases/matrix.ts";
+import { Random } from "../../beyond/oracle/random.ts";
+import { hasHalves } from "../../beyond/storage/precision.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
 import { Ops } from "../../lib/model/ops.ts";
-import { hasHalves } from "../../lib/model/precision.ts";
-import { linearSwiglu } from "../../lib/oracle/cases/matrix.ts";
-import { Random } from "../../lib/oracle/random.ts";
 import { expectCase, testGpu } from "../kernels.ts";
 
 // The product of gate and up whose last lines are SwiGLU, which sampling uses, beside the two steps of learning.

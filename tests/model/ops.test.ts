@@ -1,23 +1,23 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Commands } from "../../lib/gpu/commands.ts";
-import { Ops } from "../../lib/model/ops.ts";
-import { hasHalves } from "../../lib/model/precision.ts";
-import { FROZEN_FORMATS } from "../../lib/model/weight-formats.ts";
-import { attention, rope, type SpanCase } from "../../lib/oracle/cases/attention.ts";
-import { headNorm, rmsnorm, swiglu } from "../../lib/oracle/cases/layer.ts";
+import { attention, rope, type SpanCase } from "../../beyond/oracle/cases/attention.ts";
+import { headNorm, rmsnorm, swiglu } from "../../beyond/oracle/cases/layer.ts";
 import {
   bias,
   gather,
   linearAdd,
   linearBackward,
   linearForward,
-} from "../../lib/oracle/cases/matrix.ts";
-import { logprob } from "../../lib/oracle/cases/vocabulary.ts";
-import { Random } from "../../lib/oracle/random.ts";
-import { runCase } from "../../lib/oracle/run-case.ts";
-import { HALF_SUFFIX, selfTest } from "../../lib/self-test.ts";
+} from "../../beyond/oracle/cases/matrix.ts";
+import { logprob } from "../../beyond/oracle/cases/vocabulary.ts";
+import { Random } from "../../beyond/oracle/random.ts";
+import { runCase } from "../../beyond/oracle/run-case.ts";
+import { HALF_SUFFIX, selfTest } from "../../beyond/oracle/self-test.ts";
+import { hasHalves } from "../../beyond/storage/precision.ts";
+import { FROZEN_FORMATS } from "../../beyond/storage/weight-formats.ts";
+import type { Commands } from "../../lib/gpu/commands.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import mathSource from "../../shaders/math.wgsl" with { type: "text" };
 import { expectCase, foldedOps, testCases, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";

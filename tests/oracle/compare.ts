@@ -1,4 +1,4 @@
-import { compare, type Tolerance } from "../../lib/oracle/compare.ts";
+import { compare, type Tolerance } from "../../beyond/oracle/compare.ts";
 
 /**
  * Fails unless ‖actual - reference‖ <= relative * ‖reference‖ + 1e-6 * upstreamNorm, every element

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { Random } from "../../beyond/oracle/random.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
-import { Random } from "../../lib/oracle/random.ts";
 import { dot, expectClose, finiteDifferences } from "./compare.ts";
 import { oracleDecoder, randomWeights, type Tensors } from "./decoder.ts";
 import { type Group, packGroups } from "./packing.ts";

@@ -1,25 +1,26 @@
 /** A whole Llama decoder in float64, forward and backward, made of the oracles of its ops. */
-import { type ModelConfig, tensorShapes } from "../../lib/model/config.ts";
+
 import {
   type AttentionOutput,
   attentionBackward,
   attentionForward,
-} from "../../lib/oracle/attention.ts";
-import { gatherBackward, gatherForward } from "../../lib/oracle/gather.ts";
-import { logprobBackward, logprobForward } from "../../lib/oracle/logprob.ts";
+} from "../../beyond/oracle/attention.ts";
+import { gatherBackward, gatherForward } from "../../beyond/oracle/gather.ts";
+import { logprobBackward, logprobForward } from "../../beyond/oracle/logprob.ts";
 import {
   matmulBackwardInput,
   matmulBackwardWeight,
   matmulForward,
-} from "../../lib/oracle/matmul.ts";
-import type { Random } from "../../lib/oracle/random.ts";
+} from "../../beyond/oracle/matmul.ts";
+import type { Random } from "../../beyond/oracle/random.ts";
 import {
   rmsnormBackwardInput,
   rmsnormBackwardWeight,
   rmsnormForward,
-} from "../../lib/oracle/rmsnorm.ts";
-import { type QueryKeyValue, ropeBackward, ropeForward } from "../../lib/oracle/rope.ts";
-import { swigluBackward, swigluForward } from "../../lib/oracle/swiglu.ts";
+} from "../../beyond/oracle/rmsnorm.ts";
+import { type QueryKeyValue, ropeBackward, ropeForward } from "../../beyond/oracle/rope.ts";
+import { swigluBackward, swigluForward } from "../../beyond/oracle/swiglu.ts";
+import { type ModelConfig, tensorShapes } from "../../lib/model/config.ts";
 import type { PackedBatch } from "./packing.ts";
 
 /** Tensors by Hugging Face name. */

@@ -1,22 +1,22 @@
 import { describe, expect, test } from "bun:test";
-import { adamwStep, clipFactor, globalNorm } from "../../lib/oracle/adamw.ts";
-import { attentionBackward, attentionForward } from "../../lib/oracle/attention.ts";
-import { gatherBackward, gatherForward } from "../../lib/oracle/gather.ts";
-import { logprobBackward, logprobForward } from "../../lib/oracle/logprob.ts";
-import { loraBackward, loraForward } from "../../lib/oracle/lora.ts";
+import { adamwStep, clipFactor, globalNorm } from "../../beyond/oracle/adamw.ts";
+import { attentionBackward, attentionForward } from "../../beyond/oracle/attention.ts";
+import { gatherBackward, gatherForward } from "../../beyond/oracle/gather.ts";
+import { logprobBackward, logprobForward } from "../../beyond/oracle/logprob.ts";
+import { loraBackward, loraForward } from "../../beyond/oracle/lora.ts";
 import {
   matmulBackwardInput,
   matmulBackwardWeight,
   matmulForward,
-} from "../../lib/oracle/matmul.ts";
-import { Random } from "../../lib/oracle/random.ts";
+} from "../../beyond/oracle/matmul.ts";
+import { Random } from "../../beyond/oracle/random.ts";
 import {
   rmsnormBackwardInput,
   rmsnormBackwardWeight,
   rmsnormForward,
-} from "../../lib/oracle/rmsnorm.ts";
-import { ropeBackward, ropeForward } from "../../lib/oracle/rope.ts";
-import { swigluBackward, swigluForward } from "../../lib/oracle/swiglu.ts";
+} from "../../beyond/oracle/rmsnorm.ts";
+import { ropeBackward, ropeForward } from "../../beyond/oracle/rope.ts";
+import { swigluBackward, swigluForward } from "../../beyond/oracle/swiglu.ts";
 import { dot, expectClose, finiteDifferences } from "./compare.ts";
 import { packGroups } from "./packing.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Random } from "../../lib/oracle/random.ts";
+import { Random } from "../../beyond/oracle/random.ts";
 import {
   type DrawKey,
   exponentialFromWord,
@@ -7,7 +7,7 @@ import {
   noiseWord,
   sampleDraw,
   threefry2x32,
-} from "../../lib/oracle/sample.ts";
+} from "../../beyond/oracle/sample.ts";
 
 const key: DrawKey = { seed: [7, 0], step: 3, slot: 5, sample: 2, position: 11 };
 

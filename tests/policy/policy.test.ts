@@ -1,11 +1,11 @@
 import { afterAll, expect, test } from "bun:test";
+import { LORA_TARGETS } from "../../beyond/lora/lora.ts";
+import { formatBytes } from "../../beyond/memory/memory-plan.ts";
+import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
+import { Policy } from "../../beyond/opening/policy.ts";
+import { baseFormats } from "../../beyond/storage/base-formats.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { MEMORY_PARTS, type MemoryPlanner } from "../../lib/gpu/memory.ts";
-import { baseFormats } from "../../lib/model/base-formats.ts";
-import { openEmbeddedModel } from "../../lib/model/embedded.ts";
-import { LORA_TARGETS } from "../../lib/model/lora.ts";
-import { formatBytes } from "../../lib/policy/memory-plan.ts";
-import { Policy } from "../../lib/policy/policy.ts";
 
 const gpu = await Gpu.open();
 afterAll(() => gpu.destroy());

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { openGgufModel } from "../../beyond/gguf/open.ts";
+import { prompterOf, tokenizerOf } from "../../beyond/opening/named-model.ts";
+import { openGpu, Policy } from "../../beyond/opening/policy.ts";
+import { DTYPES, hasHalves } from "../../beyond/storage/precision.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { openGgufModel } from "../../lib/model/gguf/open.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
-import { DTYPES, hasHalves } from "../../lib/model/precision.ts";
-import { prompterOf, tokenizerOf } from "../../lib/policy/named-model.ts";
-import { openGpu, Policy } from "../../lib/policy/policy.ts";
 import corpus from "../golden/tokenizer.json";
 import golden from "./smollm2.json";
 

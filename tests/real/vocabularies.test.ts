@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Prompter } from "../../lib/model/chat.ts";
+import { metadataOf } from "../../beyond/gguf/describe.ts";
+import { tokenizerFilesOf } from "../../beyond/gguf/tokenizer.ts";
+import { Prompter } from "../../beyond/models/chat.ts";
+import { Tokenizer, type TokenizerFiles } from "../../beyond/models/tokenizer.ts";
 import { parseModelConfig } from "../../lib/model/config.ts";
-import { metadataOf } from "../../lib/model/gguf/describe.ts";
-import { tokenizerFilesOf } from "../../lib/model/gguf/tokenizer.ts";
-import { Tokenizer, type TokenizerFiles } from "../../lib/model/tokenizer.ts";
 import tokenizers from "../golden/tokenizer.json";
 import golden from "./vocabularies.json";
 

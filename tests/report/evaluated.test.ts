@@ -10,10 +10,10 @@ import {
   ksOf,
   modelsAt,
   momentStep,
-} from "../../lib/report/evaluated.ts";
-import { methodsOf } from "../../lib/report/methods.ts";
-import { findRuns, ReportedRun } from "../../lib/report/runs.ts";
-import { CoverageLines, passLines } from "../../lib/report/series.ts";
+} from "../../beyond/report/evaluated.ts";
+import { methodsOf } from "../../beyond/report/methods.ts";
+import { findRuns, ReportedRun } from "../../beyond/report/runs.ts";
+import { CoverageLines, passLines } from "../../beyond/report/series.ts";
 import { type MadeRun, makeRun, RunInTheMaking } from "./made-run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-evaluated-test-"));

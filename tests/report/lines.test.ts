@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { apart, drawLines } from "../../lib/report/lines.ts";
+import { apart, drawLines } from "../../beyond/report/lines.ts";
 
 test("labels that are far enough apart stay where they are", () => {
   expect(apart([3, 1, 5], 1, [0, 10])).toEqual([3, 1, 5]);

@@ -1,9 +1,9 @@
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Random } from "../../lib/data/random.ts";
-import { estimates, evaluationPath, summarize } from "../../lib/evaluation.ts";
-import { tallyQuestion } from "../../lib/explore/tally.ts";
-import { Ledger, type Rollout } from "../../lib/run/ledger.ts";
+import { estimates, evaluationPath, summarize } from "../../beyond/measuring/evaluation.ts";
+import { tallyQuestion } from "../../beyond/measuring/tally.ts";
+import { Ledger, type Rollout } from "../../beyond/runs/ledger.ts";
+import { Random } from "../../lib/random.ts";
 
 const QUESTIONS = 24;
 const GROUP = 4;

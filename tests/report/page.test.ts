@@ -10,9 +10,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { report } from "../../lib/report/report.ts";
-import { LiveReport, serve } from "../../lib/report/watch.ts";
-import { reportSettings, watchSettings } from "../../lib/settings/arguments.ts";
+import { report } from "../../beyond/report/report.ts";
+import { LiveReport, serve } from "../../beyond/report/watch.ts";
+import { reportSettings, watchSettings } from "../../beyond/settings/arguments.ts";
 import { Chromium, type Page, type Viewing } from "./chromium.ts";
 import { makeRun, RunInTheMaking } from "./made-run.ts";
 

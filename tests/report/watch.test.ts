@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { RolloutLog } from "../../lib/report/rollouts.ts";
-import { LiveReport, serve } from "../../lib/report/watch.ts";
-import { watchSettings } from "../../lib/settings/arguments.ts";
+import { RolloutLog } from "../../beyond/report/rollouts.ts";
+import { LiveReport, serve } from "../../beyond/report/watch.ts";
+import { watchSettings } from "../../beyond/settings/arguments.ts";
 import { RunInTheMaking } from "./made-run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-watch-test-"));

@@ -1,17 +1,17 @@
 import { describe, expect, test } from "bun:test";
-import { UserError } from "../../lib/errors.ts";
 import {
   evalSettings,
   gpuSettings,
   sampleSettings,
   sftSettings,
   trainSettings,
-} from "../../lib/settings/arguments.ts";
-import { optionName } from "../../lib/settings/flags.ts";
-import { describeFlags } from "../../lib/settings/help.ts";
-import { nearest } from "../../lib/settings/nearest.ts";
-import { storedSettings } from "../../lib/settings/stored.ts";
-import { trainGroups } from "../../lib/settings/training.ts";
+} from "../../beyond/settings/arguments.ts";
+import { optionName } from "../../beyond/settings/flags.ts";
+import { describeFlags } from "../../beyond/settings/help.ts";
+import { nearest } from "../../beyond/settings/nearest.ts";
+import { storedSettings } from "../../beyond/settings/stored.ts";
+import { trainGroups } from "../../beyond/settings/training.ts";
+import { UserError } from "../../lib/errors.ts";
 
 const noRun = () => {
   throw new Error("no run is read");

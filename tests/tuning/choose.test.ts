@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
-import { chooseVariants } from "../../lib/gpu/variants.ts";
 import {
   MATMUL_FAMILIES,
   type MatmulShape,
   type Tile,
-} from "../../lib/model/ops/matmul-families.ts";
-import { formatChoice } from "../../lib/model/ops/matmuls.ts";
-import { chooseMatmul, type Timing } from "../../lib/tuning/choose.ts";
-import { shapeLines } from "../../lib/tuning/report.ts";
+} from "../../beyond/kernels/matmul-families.ts";
+import { formatChoice } from "../../beyond/kernels/matmuls.ts";
+import { chooseVariants } from "../../beyond/kernels/variants.ts";
+import { chooseMatmul, type Timing } from "../../beyond/tuning/choose.ts";
+import { shapeLines } from "../../beyond/tuning/report.ts";
 
 const shape: MatmulShape = { product: "forward", K: 64, N: 192, format: "f32", dtype: "f32" };
 const variants = chooseVariants("llvmpipe", true); // plain 4x8

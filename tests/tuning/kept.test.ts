@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { KeptTuning, type TunedFor, tunedFor } from "../../lib/tuning/kept.ts";
+import { KeptTuning, type TunedFor, tunedFor } from "../../beyond/tuning/kept.ts";
 
 const root = mkdtempSync(join(tmpdir(), "rlexplore-kept-test-"));
 afterAll(() => rmSync(root, { recursive: true }));

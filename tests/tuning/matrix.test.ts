@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
+import { attentionChoices } from "../../beyond/kernels/attention-choice.ts";
+import type { MatmulShape, Product } from "../../beyond/kernels/matmul-families.ts";
+import { hasHalves } from "../../beyond/storage/precision.ts";
+import { searchAttention } from "../../beyond/tuning/attention.ts";
+import { candidatesFor } from "../../beyond/tuning/candidates.ts";
+import { searchMatmuls } from "../../beyond/tuning/search.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
-import { attentionChoices } from "../../lib/model/ops/attention-choice.ts";
-import type { MatmulShape, Product } from "../../lib/model/ops/matmul-families.ts";
-import { hasHalves } from "../../lib/model/precision.ts";
-import { searchAttention } from "../../lib/tuning/attention.ts";
-import { candidatesFor } from "../../lib/tuning/candidates.ts";
-import { searchMatmuls } from "../../lib/tuning/search.ts";
-import { emulatingKernel, shallowest } from "../gpu/subgroup-matrix.ts";
+import { emulatingKernel, shallowest } from "../kernels/subgroup-matrix.ts";
 import { testGpu } from "../kernels.ts";
 
 // Tuning on an adapter that has subgroup matrices, as far as an emulation has them.

@@ -2,27 +2,27 @@ import { afterAll, afterEach, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Gpu } from "../../lib/gpu/device.ts";
-import type { TuningTable } from "../../lib/gpu/variants.ts";
 import {
   type AttentionShape,
   attentionKey,
   formatAttention,
-} from "../../lib/model/ops/attention-choice.ts";
+} from "../../beyond/kernels/attention-choice.ts";
 import {
   MATMUL_FAMILIES,
   type MatmulFamily,
   type MatmulShape,
-} from "../../lib/model/ops/matmul-families.ts";
-import { formatChoice, shapeKey } from "../../lib/model/ops/matmuls.ts";
+} from "../../beyond/kernels/matmul-families.ts";
+import { formatChoice, shapeKey } from "../../beyond/kernels/matmuls.ts";
+import type { TuningTable } from "../../beyond/kernels/variants.ts";
+import { rowClassDifferences } from "../../beyond/oracle/row-classes.ts";
+import { searchAttention } from "../../beyond/tuning/attention.ts";
+import { candidatesFor } from "../../beyond/tuning/candidates.ts";
+import { CandidateChecks } from "../../beyond/tuning/checks.ts";
+import { KeptTuning, tunedFor } from "../../beyond/tuning/kept.ts";
+import { searchMatmuls } from "../../beyond/tuning/search.ts";
+import { type TuningWish, tuneFor } from "../../beyond/tuning/tuning.ts";
+import type { Gpu } from "../../lib/gpu/device.ts";
 import { Ops } from "../../lib/model/ops.ts";
-import { rowClassDifferences } from "../../lib/oracle/row-classes.ts";
-import { searchAttention } from "../../lib/tuning/attention.ts";
-import { candidatesFor } from "../../lib/tuning/candidates.ts";
-import { CandidateChecks } from "../../lib/tuning/checks.ts";
-import { KeptTuning, tunedFor } from "../../lib/tuning/kept.ts";
-import { searchMatmuls } from "../../lib/tuning/search.ts";
-import { type TuningWish, tuneFor } from "../../lib/tuning/tuning.ts";
 import { testGpu } from "../kernels.ts";
 
 const gpu = await testGpu();

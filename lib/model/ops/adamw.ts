@@ -1,5 +1,5 @@
+import adamw8Source from "../../../beyond/storage/adamw8.wgsl" with { type: "text" };
 import adamwSource from "../../../shaders/adamw.wgsl" with { type: "text" };
-import adamw8Source from "../../../shaders/adamw8.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
 import { ceil, type Kernels, withRows } from "./kernels.ts";
 

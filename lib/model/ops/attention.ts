@@ -1,10 +1,10 @@
+import { MatrixAttention, matrixConstants } from "../../../beyond/kernels/attention-matrix.ts";
+import { SubgroupAttention } from "../../../beyond/kernels/attention-subgroup.ts";
+import { TiledAttention } from "../../../beyond/kernels/attention-tiled.ts";
+import { MOST_SPLIT_QUERIES, type Variants } from "../../../beyond/kernels/variants.ts";
+import type { Dtype } from "../../../beyond/storage/precision.ts";
 import attentionSource from "../../../shaders/attention.wgsl" with { type: "text" };
 import type { Allocator, Tensor } from "../../gpu/memory.ts";
-import { MOST_SPLIT_QUERIES, type Variants } from "../../gpu/variants.ts";
-import type { Dtype } from "../precision.ts";
-import { MatrixAttention, matrixConstants } from "./attention-matrix.ts";
-import { SubgroupAttention } from "./attention-subgroup.ts";
-import { TiledAttention } from "./attention-tiled.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "./heads.ts";
 import { ceil, type Kernels, withMath } from "./kernels.ts";
 

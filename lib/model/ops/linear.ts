@@ -1,9 +1,3 @@
-import biasSource from "../../../shaders/bias.wgsl" with { type: "text" };
-import type { Tensor } from "../../gpu/memory.ts";
-import type { Variants } from "../../gpu/variants.ts";
-import type { Matrix, MatrixBlock } from "../matrix.ts";
-import { dtypeOf } from "../precision.ts";
-import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
 import {
   constantsOf,
   LARGEST_PARTS,
@@ -11,8 +5,14 @@ import {
   MATMUL_FAMILIES,
   matmulName,
   matmulSource,
-} from "./matmul-families.ts";
-import { Matmuls } from "./matmuls.ts";
+} from "../../../beyond/kernels/matmul-families.ts";
+import { Matmuls } from "../../../beyond/kernels/matmuls.ts";
+import type { Variants } from "../../../beyond/kernels/variants.ts";
+import { dtypeOf } from "../../../beyond/storage/precision.ts";
+import biasSource from "../../../shaders/bias.wgsl" with { type: "text" };
+import type { Tensor } from "../../gpu/memory.ts";
+import type { Matrix, MatrixBlock } from "../matrix.ts";
+import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
 import { addWeightKernels, weightKernel, withWeights } from "./weights.ts";
 
 /** What `forward` reads and writes; at most one of the options may be there. */

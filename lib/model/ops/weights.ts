@@ -1,9 +1,9 @@
-import f16 from "../../../shaders/weights/f16.wgsl" with { type: "text" };
-import halves from "../../../shaders/weights/f16-halves.wgsl" with { type: "text" };
+import f16 from "../../../beyond/storage/f16.wgsl" with { type: "text" };
+import halves from "../../../beyond/storage/f16-halves.wgsl" with { type: "text" };
+import q4_1 from "../../../beyond/storage/q4_1.wgsl" with { type: "text" };
+import q8_0 from "../../../beyond/storage/q8_0.wgsl" with { type: "text" };
+import type { WeightFormat } from "../../../beyond/storage/weight-formats.ts";
 import f32 from "../../../shaders/weights/f32.wgsl" with { type: "text" };
-import q4_1 from "../../../shaders/weights/q4_1.wgsl" with { type: "text" };
-import q8_0 from "../../../shaders/weights/q8_0.wgsl" with { type: "text" };
-import type { WeightFormat } from "../weight-formats.ts";
 import type { Kernels } from "./kernels.ts";
 
 const WEIGHT_READERS: Readonly<Record<WeightFormat, string>> = { f32, f16, q8_0, q4_1 };

@@ -1,0 +1,114 @@
+/**
+ * From the text of a completion to its outcome: find the final answer, bring it to canonical form,
+ * compare it with the right one. Exploration counts outcomes, so two spellings of one answer must be
+ * one outcome (1/2, 0.5, \frac12), and text that states no answer has the outcome `null`.
+ */
+import { UserError } from "../../lib/errors.ts";
+import type { Row } from "../datasets/rows.ts";
+import { choice, listsOptions } from "./choice.ts";
+import { countdown, isCountdown } from "./countdown.ts";
+import { as, findAnswer, findStated, lastNumber } from "./extract.ts";
+import {
+  type Asked,
+  type Completed,
+  type Find,
+  type Judgement,
+  judgement,
+  type Outcome,
+} from "./judgement.ts";
+import { textKey } from "./math/canonical.ts";
+import { numberKey } from "./math/number.ts";
+import { MathOutcome } from "./math.ts";
+import { lastMatches } from "./pattern.ts";
+import { judging } from "./thread.ts";
+import { isUserCode, userOutcome } from "./user.ts";
+
+export type { Completed, Judgement, Outcome } from "./judgement.ts";
+
+export const OUTCOMES = [
+  "math",
+  "math:last-number",
+  "number",
+  "number:last-number",
+  "choice",
+  "exact",
+  "countdown",
+] as const;
+
+/**
+ * The outcome named on the command line: a built-in one, regex:<pattern>, or a file of the user's, whose
+ * calls may take `timeout` seconds.
+ */
+export async function openOutcome(name: string, timeout = 60): Promise<Outcome> {
+  if (name === "auto" || name === "math") return new MathOutcome(findStated);
+  if (name === "math:last-number") return new MathOutcome(orLastNumber(findStated));
+  if (name === "number") return simple(findAnswer, numberKey);
+  if (name === "number:last-number") return simple(orLastNumber(findAnswer), numberKey);
+  if (name === "choice") return choice;
+  if (name === "exact") return simple(findAnswer, exactKey);
+  if (name === "countdown") return countdown;
+  if (name.startsWith("regex:")) return regex(name.slice("regex:".length));
+  if (isUserCode(name)) return await userOutcome(name, timeout);
+  throw new UserError(
+    `--outcome ${name} is unknown: it is ${OUTCOMES.join(", ")}, regex:<pattern> or a file such as ./my-outcome.ts`,
+  );
+}
+
+/** The outcome that rows are made for, where none is asked for: what all of them hold decides. */
+export function outcomeFor(rows: readonly Row[]): (typeof OUTCOMES)[number] {
+  if (rows.length > 0 && rows.every(isCountdown)) return "countdown";
+  return rows.length > 0 && rows.every(listsOptions) ? "choice" : "math";
+}
+
+/** Where no answer is marked, the last number is taken for it. */
+const orLastNumber =
+  (find: Find): Find =>
+  (text) =>
+    find(text) ?? lastNumber(text);
+
+/** Outcomes that are equal exactly when their keys are. */
+function simple(find: Find, key: (answer: string) => string | null): Outcome {
+  const judgeOne = ({ text, truncated }: Completed, { gold }: Asked): Judgement => {
+    const answer = truncated ? null : find(text);
+    const outcome = answer && key(answer.text);
+    return judgement(answer, outcome, outcome === gold);
+  };
+  return {
+    gold: (row) => key(findAnswer(row.answer)?.text ?? row.answer),
+    judge: async (completions, asked) => completions.map((one) => judgeOne(one, asked)),
+    remember: () => {},
+  };
+}
+
+function exactKey(answer: string): string | null {
+  return textKey(answer.normalize("NFKC").replace(/^["'\u201c\u2018]+|["'\u201d\u2019.!]+$/g, ""));
+}
+
+/** The last match of a pattern: its first group if it has one. */
+function regex(pattern: string): Outcome {
+  try {
+    new RegExp(pattern, "gsu");
+  } catch (error) {
+    throw new UserError(`--outcome regex:${pattern} is no pattern: ${(error as Error).message}`);
+  }
+  return {
+    gold(row: Row) {
+      const [place] = lastMatches({ kind: "match", pattern, answers: [row.answer] });
+      return numberKey(place ? row.answer.slice(...place) : row.answer);
+    },
+    async judge(completions, { gold }) {
+      // a pattern can take for ever on a text made for it
+      const texts = completions.map(({ text, truncated }) => (truncated ? "" : text));
+      const places = await judging.lastMatches(pattern, texts);
+      return completions.map(({ text, truncated }, i) => {
+        const place = truncated ? null : places[i];
+        if (place === null) return judgement(null, null, false);
+        const [start, end] = place;
+        const answer = as("pattern", { text: text.slice(start, end), start, end });
+        const outcome = numberKey(text.slice(start, end));
+        return judgement(answer, outcome, outcome === gold);
+      });
+    },
+    remember: () => {},
+  };
+}

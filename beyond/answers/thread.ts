@@ -1,0 +1,123 @@
+/**
+ * Judges in a thread of its own what a model wrote, for a limited time. The work on an answer is bounded
+ * by operations, which bite long before the time does; the time limit is for what nobody foresaw.
+ */
+import type { MatchTask, Place } from "./pattern.ts";
+import type { MathTask } from "./settle.ts";
+import type { LoadTask } from "./worker.ts";
+
+/** Milliseconds for the answers of one question; when they are over, for each one of them. */
+const LIMIT = 10_000;
+
+/** In the executable all source lies at the root of one bundle. */
+const inSource = import.meta.url.endsWith("/thread.ts");
+const WORKER = new URL(inSource ? "./worker.ts" : "./beyond/answers/worker.ts", import.meta.url)
+  .href;
+
+type Reply = { result: unknown } | { error: string };
+
+export class JudgingThread {
+  private worker: Promise<Worker> | null = null;
+  private queue: Promise<unknown> = Promise.resolve();
+  private readonly loaded = new WeakSet<Worker>();
+  private warned = false;
+
+  constructor(private readonly limit = LIMIT) {}
+
+  /** The outcomes of mathematical answers to one question; null for none, and for one that takes too long. */
+  async settle(task: Omit<MathTask, "kind" | "symbolic">): Promise<(string | null)[]> {
+    const whole: MathTask = { kind: "math", symbolic: true, ...task };
+    const outcomes = await this.ask<(string | null)[]>(whole);
+    if (outcomes) return outcomes;
+    const known = [...task.known];
+    const each: (string | null)[] = [];
+    for (const answer of task.answers) {
+      const one = { ...whole, answers: [answer], known };
+      const [outcome] = (await this.ask<(string | null)[]>(one)) ??
+        // only the algebra library has no bound on its work: without it keys decide
+        (await this.ask<(string | null)[]>({ ...one, symbolic: false })) ?? [null];
+      if (outcome !== null && !known.includes(outcome)) known.push(outcome);
+      each.push(outcome);
+    }
+    return each;
+  }
+
+  /** Where the pattern matches last in each text; null for nowhere, and for where it takes too long. */
+  async lastMatches(pattern: string, answers: string[]): Promise<(Place | null)[]> {
+    const task: MatchTask = { kind: "match", pattern, answers };
+    const places = await this.ask<(Place | null)[]>(task);
+    if (places) return places;
+    const each: (Place | null)[] = [];
+    for (const answer of answers) {
+      const [place] = (await this.ask<(Place | null)[]>({ ...task, answers: [answer] })) ?? [null];
+      each.push(place);
+    }
+    return each;
+  }
+
+  /** Null when the time is over; the thread is given up then, and the next task gets a new one. */
+  private ask<T>(task: MathTask | MatchTask): Promise<T | null> {
+    const answer = this.queue.then(async () => {
+      this.worker ??= start();
+      const worker = await this.worker;
+      if (task.kind === "math" && !this.loaded.has(worker)) {
+        // the algebra library takes a second or more, which is nobody's fault
+        await this.send<null>(worker, { kind: "load" }, null);
+        this.loaded.add(worker);
+      }
+      return await this.send<T>(worker, task, this.limit);
+    });
+    this.queue = answer.catch(() => {});
+    return answer;
+  }
+
+  private send<T>(
+    worker: Worker,
+    task: LoadTask | MathTask | MatchTask,
+    limit: number | null,
+  ): Promise<T | null> {
+    worker.ref();
+    return new Promise<T | null>((resolve, reject) => {
+      const late = () => {
+        worker.terminate();
+        this.worker = null;
+        this.warn();
+        resolve(null);
+      };
+      const timer = limit === null ? undefined : setTimeout(late, limit);
+      const fail = (message: string) => {
+        clearTimeout(timer);
+        this.worker = null;
+        reject(new Error(`judging answers failed: ${message}`));
+      };
+      worker.onmessage = ({ data }: MessageEvent<Reply>) => {
+        clearTimeout(timer);
+        if ("error" in data) fail(data.error);
+        else resolve(data.result as T);
+      };
+      worker.onerror = ({ message }) => fail(message);
+      worker.postMessage(task);
+      // an idle thread does not keep the program from ending
+    }).finally(() => worker.unref());
+  }
+
+  /** What depends on time may differ when a run is repeated, which nobody should find out later. */
+  private warn() {
+    if (this.warned) return;
+    this.warned = true;
+    console.error(
+      `rlexplore: judging took longer than ${this.limit / 1000} s and was cut off; if the machine was only busy, a repeated run may differ`,
+    );
+  }
+}
+
+function start(): Promise<Worker> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(WORKER);
+    worker.onmessage = () => resolve(worker);
+    worker.onerror = ({ message }) => reject(new Error(`the judging thread failed: ${message}`));
+  });
+}
+
+/** The one thread of the program; it starts with the first answer that needs it. */
+export const judging = new JudgingThread();

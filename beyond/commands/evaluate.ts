@@ -1,0 +1,115 @@
+import { existsSync } from "node:fs";
+import { basename, extname, join } from "node:path";
+import { PURPOSE, type Question, type RolloutSettings, rollout } from "../../lib/rollout.ts";
+import {
+  type Checkpoint,
+  checkpointOf,
+  differences,
+  type EvaluationFile,
+  evaluationFile,
+  evaluationPath,
+  figureTable,
+  writeEvaluation,
+} from "../measuring/evaluation.ts";
+import { type QuestionTally, tallyQuestion } from "../measuring/tally.ts";
+import { openSampling } from "../opening/open-sampling.ts";
+import { closeGpu, type Policy } from "../opening/policy.ts";
+import { modelPath, RunFolder } from "../runs/folder.ts";
+import type { EvalSettings } from "../settings/measuring.ts";
+import { EMBEDDED } from "../settings/shared.ts";
+import type { TrainSettings } from "../settings/training.ts";
+import { Progress } from "../terminal/progress.ts";
+
+/** Questions whose completions are sampled and judged together: bounds the memory of a large file. */
+const QUESTIONS_AT_ONCE = 64;
+
+/**
+ * Samples each question `samples` times and counts what comes. The randomness depends on the seed and the
+ * question's place alone.
+ */
+export async function measure(
+  policy: Policy,
+  questions: readonly Question[],
+  samples: number,
+  settings: RolloutSettings,
+  onProgress: (questionsDone: number) => void = () => {},
+): Promise<QuestionTally[]> {
+  const tallies: QuestionTally[] = [];
+  for (let first = 0; first < questions.length; first += QUESTIONS_AT_ONCE) {
+    onProgress(first);
+    const some = questions.slice(first, first + QUESTIONS_AT_ONCE);
+    const groups = await rollout(policy, some, samples, settings, PURPOSE.evaluate, 0, first);
+    for (const { question, completions } of groups) {
+      tallies.push(tallyQuestion(question.text, question.gold, completions));
+    }
+  }
+  return tallies;
+}
+
+/** `rlexplore eval`: the figures of a model on a file of questions, or of two models and what lies between. */
+export async function evaluate(settings: EvalSettings): Promise<void> {
+  const { quiet, json } = settings;
+  const progress = new Progress({ total: 0, quiet, json });
+  const names = [settings.model, ...(settings.compare ? [settings.compare] : [])];
+  const files: EvaluationFile[] = [];
+  for (const name of names) {
+    const model = nameOf(name, settings.model);
+    files.push(await evaluateModel({ ...settings, model }, progress));
+  }
+  progress.end();
+  const [file, other] = files;
+  const change = other && differences(other.questions, file.questions, settings.k);
+  const drawn = file.majority === "drawn" ? "; maj@k from seeded draws" : "";
+  const title = `${settings.data}: ${file.questions.length} questions, ${file.samples} samples each, 95 % intervals${drawn}`;
+  // the second model is what the first is compared with: what changed is the way from it
+  const order = other ? [1, 0] : [0];
+  const models = order.map((i) => ({ name: names[i], figures: files[i].figures }));
+  const { figures } = file;
+  const result = other ? { figures, compared: other.figures, change } : { figures };
+  progress.result(
+    "evaluation",
+    { ...result, questions: file.questions.length, samples: file.samples },
+    figureTable(title, models, change),
+  );
+}
+
+/** `base` is the model that the run of `model` started from; the embedded one where that is no run. */
+function nameOf(name: string, model: string): string {
+  if (name !== "base" || existsSync(name)) return name;
+  const run = existsSync(model) && checkpointOf(modelPath(model))?.run;
+  return run ? RunFolder.open(run).readConfig<TrainSettings>().settings.model : EMBEDDED;
+}
+
+/**
+ * Evaluates one model and writes the file of it.
+ * @param at the step of a run that the model is, where its path does not tell
+ */
+export async function evaluateModel(
+  given: Omit<EvalSettings, "compare">,
+  progress: Progress,
+  at: number | null = null,
+): Promise<EvaluationFile> {
+  const note = (text: string) => progress.note(text);
+  const { policy, questions, settings } = await openSampling(given, given.numSamples, note);
+  try {
+    const { model, data, k, numSamples } = settings;
+    const tallies = await measure(policy, questions, numSamples, settings, (done) =>
+      progress.activity(`${model}: ${done} of ${questions.length} questions`),
+    );
+    const checkpoint = existsSync(model) ? checkpointOf(modelPath(model)) : null;
+    const step = checkpoint?.step ?? at;
+    const file = evaluationFile({ data, model, step, ks: k }, tallies, settings, policy);
+    const path = given.output ?? defaultPath(model, data, checkpoint);
+    writeEvaluation(path, file);
+    note(`${path} holds the counts of each question`);
+    return file;
+  } finally {
+    await closeGpu(policy.gpu);
+  }
+}
+
+function defaultPath(model: string, data: string, checkpoint: Checkpoint | null): string {
+  if (checkpoint) return evaluationPath(checkpoint.run, data, checkpoint.step);
+  const name = model.replace(/[^\w.-]+/g, "-");
+  return join("evaluations", `${basename(data, extname(data))}-${name}.json`);
+}

@@ -1,0 +1,95 @@
+import { UserError } from "../../lib/errors.ts";
+import type { ScoredGroup } from "../../lib/learn.ts";
+import { drawQuestions } from "../../lib/random.ts";
+import { type Group, PURPOSE, rollout } from "../../lib/rollout.ts";
+import { openSampling } from "../opening/open-sampling.ts";
+import { closeGpu } from "../opening/policy.ts";
+import { shuffleSeedOf } from "../opening/questions.ts";
+import { modelPath, RunFolder } from "../runs/folder.ts";
+import { Ledger } from "../runs/ledger.ts";
+import { describeGroups, rolloutsOf } from "../runs/metrics.ts";
+import { runConfig } from "../runs/versions.ts";
+import { storedSettings } from "../settings/stored.ts";
+import type { SampleBaseSettings } from "../settings/training.ts";
+import { Progress } from "../terminal/progress.ts";
+
+/**
+ * `rlexplore sample-base`: what training is compared with. The model answers the questions that a run of `train` with
+ * the same seed would draw, in the same order and as often, and stays as it is. The run that this leaves
+ * has metrics and a ledger, and no checkpoint.
+ */
+export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal): Promise<void> {
+  if (!given.resume) RunFolder.requireFree(given.outputDir);
+  const progress = new Progress({ total: given.maxSteps, ...given });
+  const note = (text: string) => progress.note(text);
+  const begun = given.resume ? RunFolder.open(given.resume) : undefined;
+  const opened = await openSampling(given, given.numGenerations, note, begun?.readConfig());
+  const { policy, questions, settings } = opened;
+  const { promptsPerStep, numGenerations, maxSteps } = settings;
+  const seed = shuffleSeedOf(settings);
+  const folder = begun ?? RunFolder.create(settings.outputDir, settings.data);
+  const ledger = new Ledger(folder.ledgerPath);
+  try {
+    // a step is one transaction: what is in the ledger is whole
+    let step = ledger.lastStep();
+    if (step > maxSteps) {
+      throw new UserError(
+        `${folder.path} has done ${step} steps already: raise --max-steps ${maxSteps}`,
+      );
+    }
+    folder.removeMetricsAfter(step);
+    if (step > 0) note(`resumed after step ${step}`);
+    const stored = storedSettings({ ...settings, model: modelPath(settings.model) });
+    folder.writeConfig(runConfig(stored, policy));
+    const solved = new Set(ledger.solvedQuestions());
+    progress.start();
+    while (step < maxSteps && !signal?.aborted) {
+      step++;
+      const began = performance.now();
+      const first = (step - 1) * promptsPerStep;
+      const drawn = drawQuestions(seed, first, promptsPerStep, questions.length);
+      const asked = drawn.map((i) => questions[i]);
+      const sampled = await rollout(policy, asked, numGenerations, settings, PURPOSE.train, step);
+      const groups = sampled.map(unlearned);
+      for (const { question, completions } of groups) {
+        if (completions.some(({ correct }) => correct)) solved.add(question.text);
+      }
+      const seconds = (performance.now() - began) / 1000;
+      const described = describeGroups(groups);
+      const tokens = described.completionLength * promptsPerStep * numGenerations;
+      const metrics = {
+        ...described,
+        solved: solved.size / questions.length,
+        samplingTokensPerSecond: tokens / seconds,
+        seconds,
+      };
+      // metrics first: the ledger alone says how far the run came
+      folder.appendMetrics({ step, ...metrics });
+      ledger.append(step, groups.flatMap(rolloutsOf));
+      progress.step(step, metrics);
+    }
+    progress.end();
+    const { path } = folder;
+    if (step === maxSteps) progress.result("saved", { path }, `the samples are in ${path}`);
+    else {
+      const way = `rlexplore sample-base --resume ${path}`;
+      progress.result(
+        "stopped",
+        { step, run: path },
+        `stopped after step ${step}; go on with: ${way}`,
+      );
+    }
+  } finally {
+    ledger.close();
+    await closeGpu(policy.gpu);
+  }
+}
+
+/** A group from which nothing is learned; a right answer is worth 1, as in training. */
+const unlearned = (group: Group): ScoredGroup => ({
+  ...group,
+  earned: group.completions.map(({ correct }) => ({ reward: correct ? 1 : 0, parts: {} })),
+  advantages: new Float64Array(group.completions.length),
+  exploration: new Float64Array(group.completions.length),
+  hasSignal: false,
+});

@@ -1,0 +1,183 @@
+import { UserError } from "../../lib/errors.ts";
+import { PackedBatch } from "../../lib/model/packing.ts";
+import { learningRateAt } from "../../lib/model/schedule.ts";
+import { drawQuestions, Random } from "../../lib/random.ts";
+import { readSftRows, type SftRow, usableRows } from "../datasets/rows.ts";
+import { formatPlan } from "../memory/memory-plan.ts";
+import type { Prompter } from "../models/chat.ts";
+import { openNamedModel, prompterOf, requireWhole } from "../opening/named-model.ts";
+import { closeGpu, openGpu, Policy } from "../opening/policy.ts";
+import { saveCheckpoint } from "../runs/checkpoint.ts";
+import { RunFolder } from "../runs/folder.ts";
+import { runConfig } from "../runs/versions.ts";
+import { loraOf } from "../settings/shared.ts";
+import { storedSettings } from "../settings/stored.ts";
+import type { SftSettings } from "../settings/training.ts";
+import { baseFormats } from "../storage/base-formats.ts";
+import { type Dtype, NOT_FINITE_REMEDY } from "../storage/precision.ts";
+import { Progress } from "../terminal/progress.ts";
+import { tuneFor } from "../tuning/tuning.ts";
+
+/** A row as tokens. The completion ends with the end-of-text token. */
+interface Example {
+  prompt: number[];
+  completion: number[];
+}
+
+/** Standard deviation of freshly drawn matrices; norms start at 1. */
+const INITIAL_STD = 0.05;
+
+/**
+ * `rlexplore sft`: next-token training on prompt and completion rows, with the loss
+ *
+ *     -1/M sum over the step's M completion tokens of log p(token | what precedes it).
+ *
+ * @returns the folder of the finished model
+ */
+export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<string> {
+  const data = await readSftRows(settings.data, settings);
+  const rowsPerEpoch = data.rows.length / settings.rowsPerStep;
+  const maxSteps = settings.maxSteps ?? Math.ceil(settings.numTrainEpochs * rowsPerEpoch);
+  const progress = new Progress({ total: maxSteps, ...settings });
+  const rows = usableRows(data, (text) => progress.note(text));
+
+  RunFolder.requireFree(settings.outputDir);
+  const model = await openNamedModel(settings.model, { weights: !settings.fromScratch });
+  requireWhole(settings.model, model);
+  const prompter = prompterOf(model, settings, (text) => progress.note(text));
+  const context = model.config.maxPositionEmbeddings;
+  const examples = rows.map((row) => encodeExample(prompter, row, settings, context));
+  const gpu = await openGpu(settings.gpu);
+  progress.note(gpu.found.why);
+  const learning = {
+    microBatchTokens: settings.microBatchTokens,
+    longestSequence: examples.reduce(
+      (most, { prompt, completion }) => Math.max(most, prompt.length + completion.length),
+      1,
+    ),
+    optimizer: settings,
+    reference: false,
+    gradientCheckpointing: settings.gradientCheckpointing,
+    lora: loraOf(settings),
+    seed: settings.seed,
+  };
+  const formats = baseFormats(settings, model.config, model.tensors);
+  const needs = { dtype: settings.dtype, learning, formats };
+  const note = (text: string) => progress.note(text);
+  const tune = tuneFor(gpu, settings, note);
+  const policy = await Policy.open(gpu, model, needs, (plan) => note(formatPlan(plan)), tune);
+  if (settings.fromScratch) drawWeights(policy, settings.seed);
+  const run = RunFolder.create(settings.outputDir, settings.data);
+  run.writeConfig(runConfig(storedSettings({ ...settings, maxSteps }), policy));
+
+  const batch = new PackedBatch(settings.microBatchTokens);
+  const logprobs = new Float32Array(settings.microBatchTokens);
+  const entropies = new Float32Array(settings.microBatchTokens);
+  const dLogprobs = new Float32Array(settings.microBatchTokens);
+  const { weights, trained, gradients, learner, optimizer } = policy;
+
+  const save = (step: number) =>
+    saveCheckpoint(run.path, step, {
+      model,
+      adapter: policy.adapter,
+      weights: policy.weightSources(),
+      optimizer: policy.momentSources(),
+      state: {},
+    });
+
+  let step = 0;
+  signal?.addEventListener("abort", () =>
+    progress.note("stopping after this step; Ctrl-C again stops at once"),
+  );
+  progress.start();
+  while (step < maxSteps && !signal?.aborted) {
+    const first = step * settings.rowsPerStep;
+    const drawn = drawQuestions(settings.seed, first, settings.rowsPerStep, examples.length);
+    const began = performance.now();
+    let targets = 0;
+    for (const i of drawn) targets += examples[i].completion.length;
+    let loss = 0;
+    let entropy = 0;
+    gradients.clear(gpu);
+    const learnBatch = async () => {
+      await learner.logprobs(weights, batch, 1, logprobs, entropies);
+      for (let m = 0; m < batch.predictions; m++) {
+        loss -= logprobs[m] / targets;
+        entropy += entropies[m] / targets;
+      }
+      dLogprobs.fill(-1 / targets, 0, batch.predictions);
+      learner.backward(weights, gradients, batch, 1, dLogprobs);
+      batch.clear();
+    };
+    for (const i of drawn) {
+      const { prompt, completion } = examples[i];
+      if (!batch.fits(prompt.length, [completion.length])) await learnBatch();
+      batch.add(prompt, [completion]);
+    }
+    await learnBatch();
+
+    const rate = learningRateAt(step, {
+      learningRate: settings.learningRate,
+      warmupSteps: settings.warmupSteps,
+      maxSteps,
+      schedule: settings.lrSchedulerType,
+    });
+    step++;
+    const gradNorm = await optimizer.update(trained, gradients, rate, step);
+    if (gradNorm === null || !Number.isFinite(loss)) {
+      throw new UserError(notFinite(step, settings.dtype));
+    }
+    const seconds = (performance.now() - began) / 1000;
+    const metrics = { loss, entropy, gradNorm, learningTokensPerSecond: targets / seconds };
+    run.appendMetrics({ step, learningRate: rate, ...metrics });
+    progress.step(step, metrics);
+    if (step % settings.saveSteps === 0 && step < maxSteps) await save(step);
+  }
+  const path = await save(step);
+  progress.end();
+  progress.result("saved", { path }, `${step} steps done; the model is in ${path}`);
+  await closeGpu(gpu);
+  return path;
+}
+
+function notFinite(step: number, dtype: Dtype): string {
+  return `step ${step}: the loss or its gradient is not a finite number; ${NOT_FINITE_REMEDY[dtype]} (the last checkpoint is untouched)`;
+}
+
+function encodeExample(
+  prompter: Prompter,
+  row: SftRow,
+  settings: SftSettings,
+  context: number,
+): Example {
+  const where = `${settings.data}:${row.line}`;
+  const { tokenizer } = prompter;
+  const prompt = prompter.encodePrompt(row.prompt, where);
+  const completion = tokenizer.requireReadable(row.completion, where);
+  if (tokenizer.eosId !== null) completion.push(tokenizer.eosId);
+  const tokens = prompt.length + completion.length;
+  if (tokens > settings.microBatchTokens) {
+    throw new UserError(
+      `${where}: ${tokens} tokens exceed --micro-batch-tokens ${settings.microBatchTokens}; raise it or shorten the row`,
+    );
+  }
+  if (tokens > context) {
+    throw new UserError(
+      `${where}: ${tokens} tokens exceed the model's context of ${context}; shorten the row`,
+    );
+  }
+  return { prompt, completion };
+}
+
+/** Normal weights of standard deviation 0.05 for the matrices, ones for the norms, zeros for biases. */
+function drawWeights(policy: Policy, seed: number): void {
+  const { gpu, trained: weights } = policy;
+  const random = new Random(seed);
+  for (const [name, shape] of weights.layout.shapes) {
+    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    if (shape.length === 1) data.fill(name.endsWith(".bias") ? 0 : 1);
+    else for (let i = 0; i < data.length; i++) data[i] = INITIAL_STD * random.gaussian();
+    weights.set(gpu, name, data);
+  }
+  policy.refresh();
+}

@@ -1,0 +1,161 @@
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../../lib/errors.ts";
+import { train } from "../../lib/train.ts";
+import { evaluateModel } from "../commands/evaluate.ts";
+import { sampleBase } from "../commands/sample-base.ts";
+import { evaluationPath, readEvaluation } from "../measuring/evaluation.ts";
+import { replaceFile } from "../platform/files.ts";
+import { checkpointPath, checkpointSteps } from "../runs/checkpoint.ts";
+import { modelPath, RunFolder } from "../runs/folder.ts";
+import { LedgerReader } from "../runs/ledger.ts";
+import { sampleBaseSettings, trainSettings } from "../settings/arguments.ts";
+import { optionName } from "../settings/flags.ts";
+import type { CompareSettings } from "../settings/measuring.ts";
+import { CHANGEABLE, storedSettings } from "../settings/stored.ts";
+import { Progress } from "../terminal/progress.ts";
+import { type Experiment, type PlannedRun, readExperiment } from "./experiment.ts";
+import { referenceOf, resultsOf, resultTable } from "./results.ts";
+
+/** `compare.json`, written before the first run: what the folder will hold. */
+export interface Comparison {
+  name: string;
+  data: string;
+  heldOut: string;
+  /** In the order they are made; a run's folder has its name. */
+  runs: Pick<PlannedRun, "name" | "method" | "seed" | "base" | "checkpoints">[];
+}
+
+/**
+ * `rlexplore compare`: the runs of an experiment one after another, each followed by the evaluation of its
+ * checkpoints. Nothing but the folders themselves says what is done: given the same file again, what is
+ * there is left alone, and a run that was cut short goes on from its last checkpoint.
+ */
+export async function compare(given: CompareSettings, signal?: AbortSignal): Promise<void> {
+  const { file, quiet, json } = given;
+  const folder = given.outputDir ?? join("runs", nameOf(file));
+  const experiment = readExperiment(file, folder);
+  const { runs } = experiment;
+  // what is wrong with a run is said before the first one is made
+  for (const run of runs) requireSame(run);
+  referenceOf(runs, given.reference);
+  writeComparison(folder, experiment);
+  const progress = new Progress({ total: runs.length, quiet, json });
+  for (const [i, run] of runs.entries()) {
+    if (!isDone(run)) {
+      progress.note(`run ${i + 1} of ${runs.length}: ${run.name}`);
+      await runOn(run, given, signal);
+      if (signal?.aborted) break;
+    }
+    for (const step of run.checkpoints) {
+      if (signal?.aborted) break;
+      if (!isEvaluated(run, step)) await evaluateAt(run, step, given);
+    }
+  }
+  if (signal?.aborted) {
+    progress.result("stopped", { folder }, `stopped; go on with: rlexplore compare ${file}`);
+    return;
+  }
+  const results = resultsOf(folder, experiment, given.reference);
+  replaceFile(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
+  progress.result("results", { folder, results }, resultTable(folder, results));
+}
+
+const nameOf = (file: string) => file.replace(/^.*[\\/]/, "").replace(/\.[^.]*$/, "");
+
+function writeComparison(folder: string, { name, data, heldOut, runs }: Experiment): void {
+  const comparison: Comparison = {
+    name,
+    data,
+    heldOut,
+    runs: runs.map(({ name, method, seed, base, checkpoints }) => {
+      return { name, method, seed, base, checkpoints };
+    }),
+  };
+  replaceFile(join(folder, "compare.json"), `${JSON.stringify(comparison, null, 2)}\n`);
+}
+
+const folderOf = ({ settings }: PlannedRun): string => settings.outputDir as string;
+
+const isBegun = (run: PlannedRun) => existsSync(join(folderOf(run), "config.json"));
+
+/** Refuses a folder whose run was made with other settings than the experiment asks for. */
+function requireSame(run: PlannedRun): void {
+  if (!isBegun(run)) return;
+  const folder = folderOf(run);
+  const { settings } = RunFolder.open(folder).readConfig<Record<string, unknown>>();
+  const wanted = { ...run.settings, model: modelPath(run.settings.model) };
+  for (const [key, value] of Object.entries(storedSettings(wanted))) {
+    const stored = settings[key];
+    // what depends on model and data was settled when the run began; older versions knew fewer settings
+    if (key === "outputDir" || CHANGEABLE.has(key) || value === null || stored === undefined)
+      continue;
+    if (JSON.stringify(stored) === JSON.stringify(value)) continue;
+    throw new UserError(
+      `${folder} was made with --${optionName(key)} ${stored}, the experiment says ${value}; delete it, or choose another --output-dir`,
+    );
+  }
+}
+
+function isDone(run: PlannedRun): boolean {
+  if (!isBegun(run)) return false;
+  const { maxSteps } = run.settings;
+  const folder = folderOf(run);
+  if (!run.base) return checkpointSteps(folder).includes(maxSteps);
+  const { ledgerPath } = RunFolder.open(folder);
+  if (!existsSync(ledgerPath)) return false;
+  const ledger = new LedgerReader(ledgerPath);
+  const last = ledger.lastStep();
+  ledger.close();
+  return last >= maxSteps;
+}
+
+/** Makes the run, or goes on with it. */
+async function runOn(run: PlannedRun, shown: CompareSettings, signal?: AbortSignal): Promise<void> {
+  const { quiet, json, gpu, noTune } = shown;
+  const folder = folderOf(run);
+  // a run that was killed before it had a configuration has nothing else either
+  if (!isBegun(run)) rmSync(folder, { recursive: true, force: true });
+  if (run.base) {
+    const settings = isBegun(run) ? sampleBaseSettings(resumption(run), readStored) : run.settings;
+    return sampleBase({ ...settings, quiet, json, gpu, noTune }, signal);
+  }
+  const settings = isBegun(run) ? trainSettings(resumption(run), readStored) : run.settings;
+  const { saveSteps, saveTotalLimit } = run.settings;
+  await train({ ...settings, saveSteps, saveTotalLimit, quiet, json, gpu, noTune }, signal);
+}
+
+const readStored = (folder: string) => RunFolder.open(folder).readConfig<object>().settings;
+
+const resumption = (run: PlannedRun) => [
+  "--resume",
+  folderOf(run),
+  "--max-steps",
+  String(run.settings.maxSteps),
+];
+
+const evaluationOf = (run: PlannedRun, step: number) =>
+  evaluationPath(folderOf(run), run.evaluation.data, step);
+
+/** Whether the checkpoint has an evaluation like the one asked for; any other is replaced. */
+function isEvaluated(run: PlannedRun, step: number): boolean {
+  const path = evaluationOf(run, step);
+  if (!existsSync(path)) return false;
+  const { numSamples, seed, k } = run.evaluation;
+  const found = readEvaluation(path);
+  return (
+    found.samples === numSamples &&
+    found.seed === seed &&
+    k.every((k) => `pass@${k}` in found.figures)
+  );
+}
+
+async function evaluateAt(run: PlannedRun, step: number, shown: CompareSettings): Promise<void> {
+  const { quiet, json, gpu, noTune } = shown;
+  const model = run.base ? run.settings.model : checkpointPath(folderOf(run), step);
+  const progress = new Progress({ total: 0, quiet, json });
+  const output = evaluationOf(run, step);
+  const now = { model, output, quiet, json, gpu, noTune };
+  await evaluateModel({ ...run.evaluation, ...now }, progress, step);
+  progress.end();
+}

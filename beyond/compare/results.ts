@@ -1,0 +1,231 @@
+import { join } from "node:path";
+import { UserError } from "../../lib/errors.ts";
+import { type Estimate, estimate, estimateDifference } from "../measuring/bootstrap.ts";
+import {
+  coverageAfter,
+  historiesOf,
+  type QuestionHistory,
+  unsolvedAfter,
+} from "../measuring/coverage.ts";
+import {
+  estimateText,
+  evaluationPath,
+  figuresAt,
+  readEvaluation,
+  resamplesFor,
+} from "../measuring/evaluation.ts";
+import type { Figures, Ratio } from "../measuring/figures.ts";
+import { RunFolder } from "../runs/folder.ts";
+import { LedgerReader } from "../runs/ledger.ts";
+import { table } from "../terminal/progress.ts";
+import { BASE, type Experiment, type PlannedRun } from "./experiment.ts";
+
+type Estimates = Record<string, Estimate>;
+
+/** What came out of an experiment, in means over seeds; intervals over questions and seeds. */
+export interface Results {
+  /** The method that the others are compared with. */
+  reference: string;
+  questions: number;
+  samples: number;
+  methods: MethodResults[];
+}
+
+export interface MethodResults {
+  method: string;
+  seeds: number[];
+  evaluations: {
+    step: number;
+    figures: Estimates;
+    /** The gain over the reference after as many steps; null for the reference and the base model. */
+    overReference: Estimates | null;
+    /** The gain since the first checkpoint that was evaluated; null for that one. */
+    sinceFirst: Estimates | null;
+  }[];
+  /** Training as sampling: what the first so many samples of each training question showed. */
+  sampling: {
+    samples: number;
+    /** `solved`, `distinct` and `distinctUnsolved` as in `beyond/measuring/coverage.ts`. */
+    figures: Estimates;
+    /**
+     * The gain over the base model, given as many samples; `distinctUnsolved` is here over the questions that
+     * neither has solved. Null for the base model, and where it was not sampled.
+     */
+    overBase: Estimates | null;
+    /** Likewise over the reference. */
+    overReference: Estimates | null;
+  }[];
+}
+
+/** Numbers of samples of a question at which runs are compared as samplers, up to what the runs drew. */
+const SAMPLES = [8, 16, 32, 64, 128, 256, 512, 1024];
+
+const methodsOf = (runs: readonly PlannedRun[]) => [...new Set(runs.map(({ method }) => method))];
+
+/** The method that was asked for; without one `none`, or the last. */
+export function referenceOf(runs: readonly PlannedRun[], asked: string | null): string {
+  const methods = methodsOf(runs);
+  const found = asked ?? (methods.includes("none") ? "none" : methods[methods.length - 1]);
+  if (methods.includes(found)) return found;
+  throw new UserError(`--reference ${found} is none of the methods: ${methods.join(", ")}`);
+}
+
+/**
+ * @param reference as `referenceOf` takes it
+ * @throws UserError if an evaluation or a ledger of the experiment is missing
+ */
+export function resultsOf(
+  folder: string,
+  { runs, heldOut }: Experiment,
+  reference: string | null,
+): Results {
+  const methods = methodsOf(runs);
+  const compared = referenceOf(runs, reference);
+  const runsOf = (method: string) => runs.filter((run) => run.method === method);
+  const figures = new Map<string, Figures>();
+  const keyOf = ({ name }: PlannedRun, step: number) => `${name} ${step}`;
+  let questions = 0;
+  for (const run of runs) {
+    for (const step of run.checkpoints) {
+      const file = readEvaluation(evaluationPath(join(folder, run.name), heldOut, step));
+      questions = file.questions.length;
+      figures.set(keyOf(run, step), figuresAt(file.questions, run.evaluation.k));
+    }
+  }
+  const resamples = resamplesFor(questions, runsOf(compared).length);
+  const at = (method: string, step: number) =>
+    runsOf(method).map((run) => figures.get(keyOf(run, step)) as Figures);
+  const gain = (from: readonly Figures[], to: readonly Figures[]) =>
+    mapNames(to, (ratios, name) =>
+      estimateDifference(
+        from.map((one) => one[name]),
+        ratios,
+        resamples,
+      ),
+    );
+  const histories = new Map(runs.map((run) => [run, readHistories(folder, run)]));
+  const historiesBy = (method: string) =>
+    runsOf(method).map((run) => histories.get(run) as QuestionHistory[]);
+  return {
+    reference: compared,
+    questions,
+    samples: runs[0].evaluation.numSamples,
+    methods: methods.map((method): MethodResults => {
+      const { checkpoints } = runsOf(method)[0];
+      return {
+        method,
+        seeds: runsOf(method).map(({ seed }) => seed),
+        evaluations: checkpoints.map((step, i) => ({
+          step,
+          figures: mapNames(at(method, step), (ratios) => estimate(ratios, resamples)),
+          overReference:
+            method === compared || method === BASE || compared === BASE
+              ? null
+              : gain(at(compared, step), at(method, step)),
+          sinceFirst: i > 0 ? gain(at(method, checkpoints[0]), at(method, step)) : null,
+        })),
+        sampling: samplingOf(
+          historiesBy(method),
+          method === BASE ? [] : historiesBy(BASE),
+          method === compared ? [] : historiesBy(compared),
+        ),
+      };
+    }),
+  };
+}
+
+/** Sorted by question, so that runs can be compared question by question. */
+function readHistories(folder: string, { name }: PlannedRun): QuestionHistory[] {
+  const ledger = new LedgerReader(RunFolder.open(join(folder, name), "the path").ledgerPath);
+  const histories = historiesOf(ledger.rollouts());
+  ledger.close();
+  return histories.sort((a, b) => (a.question < b.question ? -1 : 1));
+}
+
+/** @param base,reference as many seeds as `seeds`, or none where there is nothing to compare with */
+function samplingOf(
+  seeds: readonly QuestionHistory[][],
+  base: readonly QuestionHistory[][],
+  reference: readonly QuestionHistory[][],
+): MethodResults["sampling"] {
+  const least = [seeds, base, reference].flat(2).reduce((n, h) => Math.min(n, h.samples), Infinity);
+  const resamples = resamplesFor(seeds[0].length, seeds.length);
+  return SAMPLES.filter((samples) => samples <= least).map((samples) => {
+    const at = (of: readonly QuestionHistory[][]) => of.map((h) => coverageAfter(h, samples));
+    const over = (others: readonly QuestionHistory[][]) => {
+      if (others.length === 0) return null;
+      const theirs = at(others);
+      const change = mapNames(at(seeds), (ratios, name) =>
+        estimateDifference(
+          theirs.map((coverage) => coverage[name]),
+          ratios,
+          resamples,
+        ),
+      );
+      change.distinctUnsolved = estimateDifference(
+        onUnsolvedByBoth(others, seeds, samples),
+        onUnsolvedByBoth(seeds, others, samples),
+        resamples,
+      );
+      return change;
+    };
+    return {
+      samples,
+      figures: mapNames(at(seeds), (ratios) => estimate(ratios, resamples)),
+      overBase: over(base),
+      overReference: over(reference),
+    };
+  });
+}
+
+/** Distinct answers on the questions that neither this model nor the other has solved, seed by seed. */
+const onUnsolvedByBoth = (
+  seeds: readonly QuestionHistory[][],
+  others: readonly QuestionHistory[][],
+  samples: number,
+): Ratio[] =>
+  seeds.map((histories, s) => {
+    const open = others[s].filter((history) => unsolvedAfter(history, samples));
+    const names = new Set(open.map(({ question }) => question));
+    const { distinctUnsolved } = coverageAfter(histories, samples, (q) => names.has(q));
+    return distinctUnsolved;
+  });
+
+/** Makes an estimate of each named ratio from its values by seed. */
+function mapNames<T extends { [K in keyof T]: Ratio }>(
+  seeds: readonly T[],
+  make: (ratios: Ratio[], name: keyof T & string) => Estimate,
+): Estimates {
+  const names = Object.keys(seeds[0]) as (keyof T & string)[];
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      make(
+        seeds.map((figures) => figures[name]),
+        name,
+      ),
+    ]),
+  );
+}
+
+/** The methods after their last step: a row each, with intervals; below, what each gains over the reference. */
+export function resultTable(folder: string, results: Results): string {
+  const { methods, questions, samples, reference } = results;
+  const last = methods.map(({ method, evaluations }) => ({ method, ...evaluations.slice(-1)[0] }));
+  const names = Object.keys(last[0].figures);
+  const ks = names.filter((name) => /^pass@(1|8|32|128)$/.test(name));
+  const columns = [...ks, names.includes("diff@8") ? "diff@8" : "diff@1", "entropy"];
+  const rows = last.map(({ method, step, figures }) => [
+    `${method}, step ${step}`,
+    ...columns.map((name) => estimateText(figures[name])),
+  ]);
+  const gains = last.flatMap(({ method, overReference }) => {
+    if (!overReference) return [];
+    return [[method, ...columns.map((name) => estimateText(overReference[name], "+"))]];
+  });
+  const seeds = methods[0].seeds.length === 1 ? "one seed" : `${methods[0].seeds.length} seeds`;
+  const title = `${folder}: ${questions} held-out questions, ${samples} samples each, ${seeds}; 95 % intervals over questions and seeds`;
+  const first = table(title, [["", ...columns], ...rows]);
+  if (gains.length === 0) return first;
+  return `${first}\n${table(`gain over ${reference}, paired`, [["", ...columns], ...gains])}`;
+}

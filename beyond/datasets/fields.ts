@@ -1,0 +1,94 @@
+/** Where question and answer stand in a row, in the layouts that data sets are published in. */
+import { countdownQuestion } from "../tasks/countdown.ts";
+
+export type Fields = Record<string, unknown>;
+
+const QUESTION = ["question", "prompt", "problem", "messages"];
+const ANSWER = ["answer", "solution", "ground_truth", "target"];
+/** Fields that hold more than text: verl's answer, and the numbers of a countdown task. */
+const OTHER = ["reward_model", "nums"];
+
+export type FieldNames = { questionField?: string | null; answerField?: string | null };
+
+/** The question of a row: text, or the user's turns of a conversation. */
+export function questionOf(row: Fields, { questionField }: FieldNames): string {
+  if (!questionField && Array.isArray(row.nums) && find(row, QUESTION) === null) {
+    return countdownQuestion(row.nums, row.target);
+  }
+  return text(row, questionField ? [questionField] : QUESTION, questionField ?? QUESTION[0]);
+}
+
+/** The answer of a row; verl keeps it in `reward_model.ground_truth`. */
+export function answerOf(row: Fields, { answerField }: FieldNames): string {
+  if (answerField) return text(row, [answerField], answerField);
+  const nested = row.reward_model;
+  if (isFields(nested) && find(row, ANSWER) === null)
+    return text(nested, ["ground_truth"], ANSWER[0]);
+  return text(row, ANSWER, ANSWER[0]);
+}
+
+/** TinyZero's verl layout keeps the task itself where others have the answer: brought to the top of the row. */
+export function withTask(row: Fields): Fields {
+  const truth = isFields(row.reward_model) ? row.reward_model.ground_truth : null;
+  return isFields(truth) ? { ...truth, ...row } : row;
+}
+
+/** Of the columns of a file, those that question and answer may be in; all, if none is known. */
+export function columnsOf(names: string[], { questionField, answerField }: FieldNames): string[] {
+  const outermost = (name: string) => [name, name.split(".")[0]];
+  const question = questionField ? outermost(questionField) : QUESTION;
+  const answer = answerField ? outermost(answerField) : ANSWER;
+  const known = new Set([...question, ...answer, ...OTHER].map((name) => name.toLowerCase()));
+  const needed = names.filter((name) => known.has(name.toLowerCase()));
+  return needed.length > 0 ? needed : names;
+}
+
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The first of the named fields that is there, in whatever case; `a.b` is b within a. */
+function find(row: Fields, names: readonly string[]): { name: string; value: unknown } | null {
+  for (const wanted of names) {
+    for (const name of [wanted, ...Object.keys(row)]) {
+      const value = row[name];
+      if (name.toLowerCase() === wanted.toLowerCase() && value !== undefined && value !== null) {
+        return { name, value };
+      }
+    }
+    const [outer, ...inner] = wanted.split(".");
+    const nested = row[outer];
+    if (inner.length > 0 && isFields(nested)) return find(nested, [inner.join(".")]);
+  }
+  return null;
+}
+
+/** A field as text; numbers are taken as they are written. Throws an Error that says what is wrong. */
+export function text(row: Fields, names: readonly string[], called = names[0]): string {
+  const found = find(row, names);
+  if (found === null) throw new Error(`no "${called}"${fieldsOf(row)}`);
+  const { name, value } = found;
+  const content = Array.isArray(value) ? conversation(value) : value;
+  if (content === null || !/^(?:string|number|bigint)$/.test(typeof content)) {
+    throw new Error(`"${name}" is not text or a number`);
+  }
+  if (String(content).trim() === "") throw new Error(`"${name}" is empty`);
+  return String(content);
+}
+
+/** What a row has instead of what was looked for. */
+function fieldsOf(row: Fields): string {
+  const names = Object.keys(row).slice(0, 8);
+  const more = Object.keys(row).length > names.length ? ", ..." : "";
+  const list = names.map((name) => JSON.stringify(name.slice(0, 40))).join(", ");
+  return names.length === 0 ? " (the row is empty)" : ` (the row has ${list}${more})`;
+}
+
+/** What the user says in a conversation; null if it is none. */
+function conversation(turns: unknown[]): string | null {
+  const said: string[] = [];
+  for (const turn of turns) {
+    if (!isFields(turn) || typeof turn.content !== "string") return null;
+    if (turn.role === "user") said.push(turn.content);
+  }
+  return turns.length > 0 ? said.join("\n\n") : null;
+}

@@ -1,0 +1,75 @@
+/** Parquet, a window of rows at a time, only the columns that are wanted. */
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
+import type { Compressors, DecodedArray, RowGroup, SchemaTree } from "hyparquet";
+import { UserError } from "../../../lib/errors.ts";
+import type { Source } from "./source.ts";
+
+type File = NonNullable<Source["file"]>;
+
+/** Rows at once. */
+const WINDOW = 4096;
+
+/** hyparquet itself knows Snappy, which is what most files use. */
+const compressors: Compressors = {
+  GZIP: (bytes) => gunzipSync(bytes),
+  ZSTD: (bytes) => zstdDecompressSync(bytes),
+  BROTLI: (bytes) => brotliDecompressSync(bytes),
+};
+
+/** The rows, some at a time. `wanted` chooses among the names of the columns. */
+export async function* parquetRows(
+  file: File,
+  name: string,
+  wanted: (names: string[]) => string[],
+): AsyncGenerator<Record<string, unknown>[]> {
+  try {
+    const { parquetMetadataAsync, parquetSchema } = await import("hyparquet");
+    const metadata = await parquetMetadataAsync(file);
+    const schema = parquetSchema(metadata);
+    const columns = new Set(wanted(schema.children.map(({ element }) => element.name)));
+    for (const group of metadata.row_groups) yield* groupRows(file, schema, group, columns);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${name} cannot be read as Parquet: ${(error as Error).message}`);
+  }
+}
+
+async function* groupRows(
+  file: File,
+  schema: SchemaTree,
+  group: RowGroup,
+  columns: ReadonlySet<string>,
+): AsyncGenerator<Record<string, unknown>[]> {
+  const { ColumnReader } = await import("./parquet-column.ts");
+  const { assembleNested } = await import("hyparquet/src/assemble.js");
+  const { DEFAULT_PARSERS } = await import("hyparquet/src/convert.js");
+  const readers = group.columns
+    .filter(({ meta_data }) => columns.has(meta_data?.path_in_schema[0] ?? ""))
+    .map((chunk) => new ColumnReader(file, schema, chunk, compressors));
+  const fields = schema.children.filter(({ element }) => columns.has(element.name));
+  const total = Number(group.num_rows);
+  for (let done = 0; done < total; done += WINDOW) {
+    const count = Math.min(WINDOW, total - done);
+    const values = new Map<string, DecodedArray>();
+    for (const reader of readers) values.set(reader.path.join("."), await reader.take(count));
+    for (const field of fields) {
+      if (field.children.length > 0) assembleNested(values, field, DEFAULT_PARSERS);
+    }
+    yield Array.from({ length: count }, (_, row) =>
+      Object.fromEntries(
+        fields.map(({ element: { name } }) => [name, plain(values.get(name)?.[row] ?? null)]),
+      ),
+    );
+  }
+}
+
+/** Whole numbers as JSON has them; Parquet's are bigints. */
+function plain(value: unknown): unknown {
+  if (typeof value === "bigint") {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : String(value);
+  }
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null || value.constructor !== Object) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
+}

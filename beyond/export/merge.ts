@@ -1,0 +1,71 @@
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../../lib/errors.ts";
+import { tensorShapes } from "../../lib/model/config.ts";
+import { BLOCK_FORMATS } from "../gguf/quantized.ts";
+import { adapterOf, type LoraConfig } from "../lora/lora.ts";
+import { modelTexts, WEIGHTS } from "../models/folder.ts";
+import {
+  encodeSafetensors,
+  readTensor,
+  type StoredTensor,
+  type TensorSource,
+} from "../models/safetensors.ts";
+import { openNamedModel } from "../opening/named-model.ts";
+import { diskError, writeDurably } from "../platform/files.ts";
+import type { MergeSettings } from "../settings/files.ts";
+
+/** `rlexplore merge`: a LoRA run, or a folder with an adapter, as a model that needs no adapter. */
+export async function merge({ model: name, outputDir }: MergeSettings): Promise<void> {
+  if (existsSync(outputDir))
+    throw new UserError(`${outputDir} is there already; name a new folder`);
+  const model = await openNamedModel(name);
+  const { adapter } = model;
+  if (!adapter) throw new UserError(`${name} is a whole model already: there is nothing to merge`);
+  const sources = Array.from(tensorShapes(model.config), ([tensor, shape]): TensorSource => {
+    const data = () => mergedTensor(model.tensors, adapter.tensors, adapter.lora, tensor);
+    return { name: tensor, shape, data };
+  });
+  const partial = `${outputDir}.partial`;
+  try {
+    rmSync(partial, { recursive: true, force: true });
+    mkdirSync(partial, { recursive: true });
+    for (const [file, text] of Object.entries(modelTexts(model))) {
+      await writeDurably(join(partial, file), [new TextEncoder().encode(text)]);
+    }
+    await writeDurably(join(partial, WEIGHTS), encodeSafetensors(sources));
+    renameSync(partial, outputDir);
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    throw diskError(error, outputDir);
+  }
+  const blocks = [...model.tensors.values()].some(({ dtype }) => dtype in BLOCK_FORMATS);
+  const base = blocks ? `, in float32 from the dequantised weights of ${model.source}` : "";
+  console.log(`the merged model is in ${outputDir}${base}`);
+}
+
+/** W + alpha / rank B A of one tensor, summed in float64; the tensor itself if it is not adapted. */
+export async function mergedTensor(
+  base: Map<string, StoredTensor>,
+  adapters: Map<string, StoredTensor>,
+  { rank, alpha }: LoraConfig,
+  name: string,
+): Promise<Float32Array> {
+  const w = await readTensor(base, name);
+  const names = adapterOf(name);
+  if (!adapters.has(names.a)) return w;
+  const a = await readTensor(adapters, names.a);
+  const b = await readTensor(adapters, names.b);
+  const columns = a.length / rank;
+  const row = new Float64Array(columns);
+  for (let start = 0, at = 0; start < w.length; start += columns, at += rank) {
+    row.fill(0);
+    for (let r = 0; r < rank; r++) {
+      const factor = (alpha / rank) * b[at + r];
+      const first = r * columns;
+      for (let i = 0; i < columns; i++) row[i] += factor * a[first + i];
+    }
+    for (let i = 0; i < columns; i++) w[start + i] += row[i];
+  }
+  return w;
+}

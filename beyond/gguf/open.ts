@@ -1,0 +1,33 @@
+import { existsSync } from "node:fs";
+import { UserError } from "../../lib/errors.ts";
+import { parseModelConfig, tensorShapes } from "../../lib/model/config.ts";
+import type { ModelFolder, Wanted } from "../models/folder.ts";
+import { readTensor, requireTensors, type StoredTensor } from "../models/safetensors.ts";
+import { configOf } from "./config.ts";
+import { openGgufFile } from "./format.ts";
+import { fromGgufName, interleavedHeads, ROPE_FACTORS } from "./names.ts";
+import { tokenizerFilesOf } from "./tokenizer.ts";
+
+/** Opens a GGUF file as the Hugging Face model it was made from: names, order of rows, config, tokenizer. */
+export async function openGgufModel(
+  path: string,
+  { weights = true }: Pick<Wanted, "weights"> = {},
+): Promise<ModelFolder> {
+  if (!existsSync(path)) throw new UserError(`${path}: no such file; check --model`);
+  const gguf = await openGgufFile(Bun.file(path), path);
+  const factors = gguf.tensors.has(ROPE_FACTORS)
+    ? await readTensor(gguf.tensors, ROPE_FACTORS)
+    : null;
+  gguf.tensors.delete(ROPE_FACTORS);
+  const config = parseModelConfig(JSON.stringify(configOf(gguf, factors, path)), path);
+  const files = tokenizerFilesOf(gguf.metadata, path);
+  if (!weights) return { source: path, config, tensors: new Map(), files };
+  const architecture = String(gguf.metadata.get("general.architecture"));
+  const tensors = new Map<string, StoredTensor>();
+  for (const [ggufName, tensor] of gguf.tensors) {
+    const name = fromGgufName(ggufName);
+    tensors.set(name, { ...tensor, interleaved: interleavedHeads(name, architecture, config) });
+  }
+  requireTensors(tensors, tensorShapes(config), path);
+  return { source: path, config, tensors, files };
+}

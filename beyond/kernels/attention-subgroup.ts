@@ -1,0 +1,73 @@
+import type { Tensor } from "../../lib/gpu/memory.ts";
+import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
+import { ceil, type Kernels, withMath } from "../../lib/model/ops/kernels.ts";
+import forwardSource from "./attention-subgroup.wgsl" with { type: "text" };
+import backwardSource from "./attention-subgroup-backward.wgsl" with { type: "text" };
+import tileSource from "./attention-subgroup-tile.wgsl" with { type: "text" };
+import type { Variants } from "./variants.ts";
+
+/** Queries, or keys, of a lane. */
+const MOST_ROWS = 4;
+
+/** The shaders, whole, by their entry points. */
+export const SUBGROUP_SOURCES = {
+  forward: withMath(`${tileSource}\n${forwardSource}`),
+  "backward_query backward_key": withMath(`${tileSource}\n${backwardSource}`),
+} as const;
+
+/**
+ * beyond/kernels/attention-subgroup.wgsl and attention-subgroup-backward.wgsl: attention on CPUs that play GPU, but for
+ * decoding, where each query has keys of its own, and backward_delta.
+ */
+export class SubgroupAttention {
+  /** Queries, or keys, of a workgroup. */
+  private readonly tile: number;
+
+  constructor(
+    private readonly kernels: Kernels,
+    headDim: number,
+    {
+      subgroupLanes: lanes,
+      subgroupElements,
+      subgroupSlice,
+    }: Pick<Variants, "subgroupLanes" | "subgroupElements" | "subgroupSlice">,
+  ) {
+    const rows = Math.max(1, Math.min(MOST_ROWS, Math.floor(subgroupElements / headDim)));
+    this.tile = lanes * rows;
+    let slice = Math.min(subgroupSlice, headDim / 4);
+    while ((headDim / 4) % slice > 0) slice--;
+    const constants = {
+      HEAD_DIM: headDim,
+      CHUNK: KEY_CHUNK,
+      LANES: lanes,
+      ROWS: rows,
+      SLICE: slice,
+    };
+    for (const [entries, source] of Object.entries(SUBGROUP_SOURCES)) {
+      kernels.add("attention-subgroup", source, entries, constants);
+    }
+  }
+
+  /** o[T, H, D] and lse[T, H]. */
+  forward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
+    this.run("forward", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
+  }
+
+  /** dq, dk and dv, with `softmax` as attention.wgsl's backward_delta leaves it. */
+  backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
+    this.run("backward_query", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
+    this.run("backward_key", tensors, tokens, shape, tokens);
+  }
+
+  /** `rows`: queries, or keys, of each key-value head. */
+  private run(
+    entry: string,
+    tensors: Readonly<Record<string, Tensor>>,
+    tokens: number,
+    shape: HeadShape,
+    rows: number,
+  ): void {
+    const groups = [ceil(rows, this.tile) * shape.kvHeads] as const;
+    this.kernels.run(`attention-subgroup.${entry}`, tensors, headParams(tokens, shape), groups);
+  }
+}

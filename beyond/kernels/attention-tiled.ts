@@ -1,0 +1,113 @@
+import type { Tensor } from "../../lib/gpu/memory.ts";
+import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
+import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
+import { QueryTiles, queryGroups, withQueries } from "./attention-queries.ts";
+import forwardSource from "./attention-tiled.wgsl" with { type: "text" };
+import backwardSource from "./attention-tiled-backward.wgsl" with { type: "text" };
+import blocksSource from "./attention-tiled-blocks.wgsl" with { type: "text" };
+
+const INVOCATIONS = 64;
+/** Tiles that one token's heads fill: the smallest that holds them is for decoding. */
+const TOKEN_TILES = [4, 8, 16] as const;
+
+export type TiledEntry = "forward" | "backward_query" | "backward_key";
+
+/** Rows that a workgroup owns, and rows of a block that it walks. */
+export interface AttentionTile {
+  tile: number;
+  block: number;
+}
+
+/** Bytes of workgroup memory that an entry point of the tiled shaders declares, its activations in f32. */
+export function tileMemory(entry: TiledEntry, headDim: number, { tile, block }: AttentionTile) {
+  const row = 4 * (headDim + 4);
+  const weights = 4 * block * (tile + 4);
+  if (entry === "forward") {
+    return (tile + block) * row + weights + 4 * tile * groupX(headDim, { tile, block });
+  }
+  if (entry === "backward_query") return (2 * tile + block) * row + weights;
+  return 2 * ((tile + block) * row + weights);
+}
+
+/** The largest tile that fits in `memory` bytes of workgroup memory, tiles before blocks. */
+export function attentionTile(entry: TiledEntry, headDim: number, memory: number): AttentionTile {
+  for (let tile = 32; tile >= 1; tile /= 2) {
+    for (const block of [tile, tile / 2]) {
+      if (block >= 1 && tileMemory(entry, headDim, { tile, block }) <= memory)
+        return { tile, block };
+    }
+  }
+  throw new RangeError(`heads of ${headDim} do not fit in workgroup memory`);
+}
+
+/** Invocations along a block: as many as divide it and the vectors of a head. */
+function groupX(headDim: number, { tile, block }: AttentionTile): number {
+  let x = 1;
+  const most = Math.max(8, INVOCATIONS / tile);
+  while (2 * x <= most && block % (2 * x) === 0 && headDim % (8 * x) === 0) x *= 2;
+  return x;
+}
+
+/** The constants of attention-tiled-blocks.wgsl for a tile. */
+export function tileConstants(headDim: number, { tile, block }: AttentionTile) {
+  const x = groupX(headDim, { tile, block });
+  const y = Math.min(tile, INVOCATIONS / x);
+  return {
+    HEAD_DIM: headDim,
+    CHUNK: KEY_CHUNK,
+    GROUP_X: x,
+    GROUP_Y: y,
+    ROWS: tile / y,
+    COLUMNS: block / x,
+    FETCHES: ceil((block * headDim) / 4, x * y),
+  };
+}
+
+const withBlocks = (source: string) => withQueries(`${blocksSource}\n${source}`);
+
+/** The shader that has an entry point, whole. */
+export const TILED_SOURCES: Readonly<Record<TiledEntry, string>> = {
+  forward: withBlocks(forwardSource),
+  backward_query: withBlocks(backwardSource),
+  backward_key: withBlocks(backwardSource),
+};
+
+/** beyond/kernels/attention-tiled.wgsl and attention-tiled-backward.wgsl: the attention of GPUs, but for backward_delta. */
+export class TiledAttention extends QueryTiles {
+  private readonly tiles: Readonly<Record<TiledEntry, AttentionTile>>;
+
+  constructor(kernels: Kernels, headDim: number, memory: number) {
+    super(kernels);
+    const add = (entry: TiledEntry, name = "attention-tiled", rows?: number) => {
+      const tile = attentionTile(entry, headDim, memory);
+      const given = rows ? { ...tile, tile: Math.min(rows, tile.tile) } : tile;
+      const entries = entry === "forward" ? "forward forward_chunk" : entry;
+      kernels.add(name, TILED_SOURCES[entry], entries, tileConstants(headDim, given));
+      return tile;
+    };
+    this.tiles = {
+      forward: add("forward"),
+      backward_query: add("backward_query"),
+      backward_key: add("backward_key"),
+    };
+    for (const rows of TOKEN_TILES) add("forward", `attention-tiled-${rows}`, rows);
+  }
+
+  protected override forwardTile({ heads, kvHeads }: HeadShape, isDecoding: boolean) {
+    const shared = heads / kvHeads;
+    const few = TOKEN_TILES.find((rows) => rows >= shared && rows < this.tiles.forward.tile);
+    const name = isDecoding && few ? `attention-tiled-${few}` : "attention-tiled";
+    const tile = isDecoding && few ? few : this.tiles.forward.tile;
+    return { name, tile, mostTokens: tile };
+  }
+
+  /** dq, dk and dv, with `softmax` as attention.wgsl's backward_delta leaves it. */
+  backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
+    const params = { ...headParams(tokens, shape), chunks: 1 };
+    const { tile } = this.tiles.backward_query;
+    const queries = queryGroups(tokens, shape, { tile, mostTokens: tile });
+    const keys = [ceil(tokens, this.tiles.backward_key.tile), shape.kvHeads] as const;
+    this.kernels.run("attention-tiled.backward_query", tensors, params, queries);
+    this.kernels.run("attention-tiled.backward_key", tensors, params, keys);
+  }
+}

@@ -1,0 +1,106 @@
+import type { Matrix } from "../../lib/model/matrix.ts";
+import { ceil } from "../../lib/model/ops/kernels.ts";
+import type { Dtype } from "../storage/precision.ts";
+import {
+  MATMUL_FAMILIES,
+  type MatmulFamily,
+  type MatmulShape,
+  matmulName,
+  PRODUCTS,
+  type Product,
+  type Tile,
+  tiled,
+} from "./matmul-families.ts";
+import type { Variants } from "./variants.ts";
+
+/** The most rows of outputs in each row class: T of them, or N in backwardWeight. */
+export const ROW_CLASSES = [1, 8, 64, 256, Number.POSITIVE_INFINITY] as const;
+
+export function rowClass(rows: number): number {
+  let index = 0;
+  while (rows > ROW_CLASSES[index]) index++;
+  return index;
+}
+
+/** The family of a shape, and its tile for each row class. */
+export interface MatmulChoice {
+  readonly family: MatmulFamily;
+  readonly tiles: readonly Tile[];
+}
+
+/** What a shape is called in tables: `forward 576x1536 f32 f32`. */
+export const shapeKey = ({ product, K, N, format, dtype }: MatmulShape) =>
+  `${product} ${K}x${N} ${format} ${dtype}`;
+
+/** A choice as tables have it: `plain 16x16`, or with a tile for each row class. */
+export function formatChoice({ family, tiles }: MatmulChoice): string {
+  const names = tiles.map(({ name }) => name);
+  return [family.name, ...(new Set(names).size === 1 ? names.slice(0, 1) : names)].join(" ");
+}
+
+/** Reads what `formatChoice` wrote; undefined if it names what there is not. */
+export function parseChoice(text: string): MatmulChoice | undefined {
+  const [name, ...names] = text.split(" ");
+  const family = MATMUL_FAMILIES.find((family) => family.name === name);
+  if (!family || (names.length !== 1 && names.length !== ROW_CLASSES.length)) return undefined;
+  const tiles = ROW_CLASSES.map((_, i) => {
+    return family.tiles.find(({ name }) => name === (names.length === 1 ? names[0] : names[i]));
+  });
+  return tiles.every((tile) => tile !== undefined) ? { family, tiles } : undefined;
+}
+
+/** What makes a shape on an adapter with these variants. */
+export function matmulChoice(variants: MatmulVariants, shape: MatmulShape): MatmulChoice {
+  const tuned = parseChoice(variants.tuned[shapeKey(shape)] ?? "");
+  return tuned ?? builtInChoice(variants, shape);
+}
+
+type MatmulVariants = Pick<Variants, "matmul" | "tiles" | "tuned">;
+
+/** The same without tuning: the adapter's family if it makes the shape, else `tiled`. */
+export function builtInChoice(
+  { matmul, tiles }: Pick<Variants, "matmul" | "tiles">,
+  shape: MatmulShape,
+): MatmulChoice {
+  const wanted = MATMUL_FAMILIES.find(({ name }) => name === matmul);
+  const { name } = wanted?.makes(shape) ? wanted : tiled;
+  return parseChoice(`${name} ${tiles[name]}`) as MatmulChoice;
+}
+
+/** One product as it is run: the name of its kernels, and the workgroups of [rows, columns] outputs. */
+export interface Matmul {
+  readonly name: string;
+  readonly roundsGradients: boolean;
+  groups(rows: number, columns: number): readonly [number, number];
+}
+
+/** Finds what makes each product, and remembers it for each matrix: a lookup allocates nothing. */
+export class Matmuls {
+  private readonly found = Object.fromEntries(
+    PRODUCTS.map((product) => [product, { f32: new WeakMap(), f16: new WeakMap() }]),
+  ) as Record<Product, Record<Dtype, WeakMap<Matrix, readonly Matmul[]>>>;
+
+  constructor(private readonly variants: MatmulVariants) {}
+
+  /** `dtype` as in `MatmulShape`; `rows` of outputs. */
+  of(product: Product, matrix: Matrix, dtype: Dtype, rows: number): Matmul {
+    const known = this.found[product][dtype];
+    let classes = known.get(matrix);
+    if (!classes) {
+      const { rows: N, columns: K, format } = matrix;
+      const choice = matmulChoice(this.variants, { product, K, N, format, dtype });
+      classes = choice.tiles.map((tile) => asMatmul(choice.family, tile));
+      known.set(matrix, classes);
+    }
+    return classes[rowClass(rows)];
+  }
+}
+
+function asMatmul(family: MatmulFamily, tile: Tile): Matmul {
+  const [tileRows, tileColumns] = tile.outputs;
+  return {
+    name: matmulName(family, tile),
+    roundsGradients: family.roundsGradients ?? false,
+    groups: (rows, columns) => [ceil(columns, tileColumns), ceil(rows, tileRows)],
+  };
+}

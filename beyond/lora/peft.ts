@@ -1,0 +1,103 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { UserError } from "../../lib/errors.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
+import type { ModelFolder } from "../models/folder.ts";
+import { openSafetensors, requireTensors, type StoredTensor } from "../models/safetensors.ts";
+import { adapterShapes, LORA_TARGETS, type LoraConfig } from "./lora.ts";
+
+export const ADAPTER_CONFIG = "adapter_config.json";
+export const ADAPTER_WEIGHTS = "adapter_model.safetensors";
+
+/** A LoRA adapter in PEFT's format. */
+export interface StoredAdapter {
+  lora: LoraConfig;
+  tensors: Map<string, StoredTensor>;
+}
+
+/** A model, and the adapter that is to be added to it. */
+export interface AdaptedModel extends ModelFolder {
+  adapter?: StoredAdapter;
+}
+
+/** PEFT's fields that describe, or matter only when an adapter is begun or to other programs. */
+const described = Object.fromEntries(
+  (
+    "task_type auto_mapping peft_version revision inference_mode lora_dropout layers_pattern loftq_config " +
+    "eva_config corda_config megatron_config megatron_core qalora_group_size ensure_weight_tying"
+  )
+    .split(" ")
+    .map((name) => [name, z.unknown().optional()]),
+);
+/** A field that is unknown here, and changes nothing. */
+const unset = z.union(
+  [z.literal([false, null]), z.array(z.never()), z.record(z.string(), z.never())],
+  { error: ({ input }) => `it is ${JSON.stringify(input).slice(0, 40)}` },
+);
+/** PEFT's adapter_config.json: a field that is not listed may change the computation, and must be unset. */
+const adapterConfig = z
+  .object({
+    peft_type: z.literal("LORA"),
+    base_model_name_or_path: z.string().min(1, "it does not name the base model"),
+    r: z.int().positive().multipleOf(4),
+    lora_alpha: z.number().positive(),
+    target_modules: z.array(z.enum(LORA_TARGETS)).min(1),
+    bias: z.literal("none").default("none"),
+    // the others, such as pissa, begin by changing the base
+    init_lora_weights: z.union([z.boolean(), z.enum(["gaussian", "orthogonal", "eva"])]).nullish(),
+    ...described,
+  })
+  .catchall(unset);
+
+/** Whether a folder holds an adapter rather than a whole model. */
+export const isAdapter = (path: string) => existsSync(join(path, ADAPTER_CONFIG));
+
+/** Reads which adapter a folder holds, and of which base model. */
+export function readAdapterConfig(path: string): { lora: LoraConfig; base: string } {
+  const file = join(path, ADAPTER_CONFIG);
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    throw new UserError(`${file}: not valid JSON; copy the adapter again`);
+  }
+  const { data, error } = adapterConfig.safeParse(json);
+  if (!data) {
+    const { path: field, message } = error.issues[0];
+    throw new UserError(`${file}: ${field.join(".")} is not supported: ${message}`);
+  }
+  const { r: rank, lora_alpha: alpha, target_modules } = data;
+  const targets = LORA_TARGETS.filter((target) => target_modules.includes(target));
+  return { lora: { rank, alpha, targets }, base: data.base_model_name_or_path };
+}
+
+/** The `adapter_config.json` with which PEFT adds the adapter to `base`. */
+export function adapterConfigText({ rank, alpha, targets }: LoraConfig, base: string): string {
+  const config = {
+    peft_type: "LORA",
+    task_type: "CAUSAL_LM",
+    base_model_name_or_path: base,
+    r: rank,
+    lora_alpha: alpha,
+    lora_dropout: 0,
+    target_modules: targets,
+    bias: "none",
+    fan_in_fan_out: false,
+    inference_mode: true,
+  };
+  return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+/** Opens the tensors of the adapter in a folder. */
+export async function openAdapter(
+  path: string,
+  config: ModelConfig,
+  lora: LoraConfig,
+): Promise<StoredAdapter> {
+  const file = join(path, ADAPTER_WEIGHTS);
+  if (!existsSync(file)) throw new UserError(`${path} has no ${ADAPTER_WEIGHTS}; copy it again`);
+  const tensors = await openSafetensors(Bun.file(file), file);
+  requireTensors(tensors, adapterShapes(config, lora), file);
+  return { lora, tensors };
+}

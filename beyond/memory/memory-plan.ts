@@ -1,0 +1,190 @@
+import { freemem } from "node:os";
+import type { Gpu } from "../../lib/gpu/device.ts";
+import { type Allocator, MemoryPlanner, type Tensor } from "../../lib/gpu/memory.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
+import { LearnerMemory } from "../../lib/model/learner.ts";
+import { type AdamwSettings, OptimizerMemory } from "../../lib/model/optimizer.ts";
+import { type MatrixFormats, ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { SamplerMemory, type SamplerSizes } from "../../lib/model/sampler-memory.ts";
+import type { Variants } from "../kernels/variants.ts";
+import { AdapterLayout, Adapters, type LoraConfig } from "../lora/lora.ts";
+import { loraOf } from "../settings/shared.ts";
+import type { TrainSettings } from "../settings/training.ts";
+import { type Dtype, hasHalves } from "../storage/precision.ts";
+import { RoundedParameters, roundable } from "../storage/rounded.ts";
+
+/** What of an adapter's variants decides how much memory sampling takes. */
+type SamplerVariants = Pick<Variants, "readEvery" | "splitQueries">;
+
+/** What a run will ask of the model; each part left out costs no memory. */
+export interface PolicyNeeds {
+  /** What weights, activations and KV cache are stored in; f32 by default. */
+  dtype?: Dtype;
+  sampling?: Omit<SamplerSizes, "promptSlots" | keyof SamplerVariants> & {
+    /** Completions of a question: rows that share a prompt. */
+    samplesPerPrompt: number;
+  };
+  learning?: {
+    microBatchTokens: number;
+    /** Tokens of the longest sequence, which a micro-batch must hold; without it none may be smaller. */
+    longestSequence?: number;
+    optimizer: AdamwSettings;
+    /** Whether the model as it was at the start is needed beside the one that is trained. */
+    reference: boolean;
+    gradientCheckpointing?: boolean;
+    /** Adapters to train instead of the model, drawn from `seed`; null trains the model. */
+    lora?: LoraConfig | null;
+    seed?: number;
+  };
+  /** How matrices lie on the GPU if the model is not trained; as `dtype` says if nothing is said. */
+  formats?: MatrixFormats;
+}
+
+/** What `train` needs with these settings, if no prompt has more than `maxPromptTokens`. */
+export function trainingNeeds(
+  settings: TrainSettings & { maxCompletionLength: number },
+  maxPromptTokens: number,
+  formats?: MatrixFormats,
+): PolicyNeeds & Required<Pick<PolicyNeeds, "sampling" | "learning">> {
+  const { maxCompletionLength } = settings;
+  return {
+    dtype: settings.dtype,
+    learning: {
+      microBatchTokens: settings.microBatchTokens,
+      longestSequence: maxPromptTokens + maxCompletionLength,
+      optimizer: settings,
+      reference: settings.beta > 0,
+      gradientCheckpointing: settings.gradientCheckpointing,
+      lora: loraOf(settings),
+      seed: settings.seed,
+    },
+    sampling: {
+      rows: settings.samplingBatchSize,
+      samplesPerPrompt: settings.numGenerations,
+      maxPromptTokens,
+      maxNewTokens: maxCompletionLength,
+    },
+    formats,
+  };
+}
+
+/** Everything a policy allocates. Made twice: by a planner to count, by the GPU to have. */
+export class PolicyMemory {
+  /** In f32 if they are trained, else in the formats wanted. */
+  readonly weights: Parameters;
+  /** What the model computes with instead, where f32 weights are trained in an f16 run. */
+  readonly rounded?: RoundedParameters;
+  readonly adapters?: Adapters;
+  readonly ropeTable: Tensor;
+  readonly reference?: Parameters;
+  readonly gradients?: Parameters | Adapters;
+  readonly optimizer?: OptimizerMemory;
+  readonly learner?: LearnerMemory;
+  readonly sampler?: SamplerMemory;
+
+  constructor(
+    alloc: Allocator,
+    config: ModelConfig,
+    needs: PolicyNeeds,
+    { readEvery, splitQueries }: SamplerVariants,
+    lora: LoraConfig | null,
+  ) {
+    const { dtype = "f32", sampling, learning } = needs;
+    const adapted = lora && new AdapterLayout(config, lora, alloc);
+    const loraRank = lora?.rank ?? 0;
+    const isTrained = learning !== undefined && !adapted;
+    // what training starts from is the reference of its KL penalty: nothing less precise will do
+    const formats = isTrained ? undefined : needs.formats;
+    const frozen = new ParameterLayout(config, alloc, formats ?? (() => dtype));
+    const trained = new ParameterLayout(config, dtype === "f16" ? roundable(alloc) : alloc);
+    this.weights = new Parameters(alloc, isTrained ? trained : frozen, "weights", "weights");
+    if (isTrained && dtype === "f16") this.rounded = new RoundedParameters(alloc, this.weights);
+    if (adapted) this.adapters = new Adapters(alloc, adapted, "weights", "adapters");
+    // of the longest sequence that may come: a model's context can be a million tokens
+    let positions = 1;
+    if (learning) {
+      positions = Math.min(config.maxPositionEmbeddings, learning.microBatchTokens);
+      if (learning.reference && !adapted) {
+        this.reference = new Parameters(alloc, frozen, "weights", "reference weights");
+      }
+      this.gradients = adapted
+        ? new Adapters(alloc, adapted, "gradients", "gradients")
+        : new Parameters(alloc, trained, "gradients", "gradients");
+      this.optimizer = new OptimizerMemory(alloc, adapted ?? trained, learning.optimizer.optim);
+      const { microBatchTokens, gradientCheckpointing } = learning;
+      const options = { gradientCheckpointing, loraRank, dtype };
+      this.learner = new LearnerMemory(alloc, config, microBatchTokens, options);
+    }
+    if (sampling) {
+      const { rows, samplesPerPrompt, maxPromptTokens, maxNewTokens } = sampling;
+      // One more than full groups need, so that a straggler does not keep the next group waiting.
+      const promptSlots = Math.ceil(rows / Math.min(samplesPerPrompt, rows)) + 1;
+      const lengths = { maxPromptTokens, maxNewTokens, readEvery, splitQueries };
+      const sizes = { rows, promptSlots, ...lengths, loraRank, dtype };
+      this.sampler = new SamplerMemory(alloc, config, sizes);
+      positions = Math.max(positions, maxPromptTokens + maxNewTokens + readEvery);
+    }
+    this.ropeTable = alloc.allocate("buffers", "RoPE table", positions * config.headDim);
+  }
+}
+
+/** What of an adapter decides how memory is laid out: a GPU, or what one is assumed to offer. */
+export interface AdapterLimits
+  extends Pick<Allocator, "bindingLimit" | "bufferLimit" | "alignment"> {
+  variants: SamplerVariants;
+}
+
+/** Counts what a run would allocate. `lora` are the adapters that the model has or gets. */
+export function planMemory(
+  config: ModelConfig,
+  limits: AdapterLimits,
+  needs: PolicyNeeds,
+  lora: LoraConfig | null = needs.learning?.lora ?? null,
+): MemoryPlanner {
+  const plan = new MemoryPlanner(limits.bindingLimit, limits.bufferLimit, limits.alignment);
+  new PolicyMemory(plan, config, needs, limits.variants, lora);
+  return plan;
+}
+
+/** What an adapter has for a plan. */
+export interface Room {
+  /** Bytes of one tensor. */
+  piece: number;
+  /** Of all together, where that is known. */
+  total: number | null;
+  /** Whether `--dtype f16` works. */
+  halves: boolean;
+}
+
+/** WebGPU tells no GPU's free memory; a software adapter computes in the host's. */
+export function roomOf(gpu: Gpu): Room {
+  const piece = Math.min(gpu.bindingLimit, gpu.bufferLimit);
+  return { piece, total: gpu.isSoftware ? freemem() : null, halves: hasHalves(gpu) };
+}
+
+export function fits(plan: MemoryPlanner, { piece, total }: Room): boolean {
+  return plan.largest.bytes <= piece && (total === null || plan.total <= total);
+}
+
+/** What of a plan exceeds the room, in words. */
+export function shortage(plan: MemoryPlanner, { piece, total }: Room): string {
+  const { name, part, bytes } = plan.largest;
+  if (bytes > piece) {
+    const sizes = `${formatBytes(bytes)} in one piece (${name}), this adapter allows ${formatBytes(piece)}`;
+    return `the ${part} need ${sizes}`;
+  }
+  return `this run needs ${formatBytes(plan.total)}, ${formatBytes(total ?? 0)} are free`;
+}
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const units = ["KiB", "MiB", "GiB"];
+  const power = Math.min(units.length, Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 1024 ** power).toFixed(bytes < 1024 ** 2 ? 0 : 1)} ${units[power - 1]}`;
+}
+
+/** "weights 0.6 MiB, gradients 0.6 MiB, ...": the memory a run will take, by part. */
+export function formatPlan(plan: MemoryPlanner): string {
+  const parts = Array.from(plan.bytes, ([part, bytes]) => `${part} ${formatBytes(bytes)}`);
+  return `memory ${formatBytes(plan.total)}: ${parts.join(", ")}`;
+}

@@ -1,0 +1,199 @@
+/** Settings that save memory, and the fewest of them with which a run fits. */
+
+import { UserError } from "../../lib/errors.ts";
+import type { Gpu } from "../../lib/gpu/device.ts";
+import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
+import type { LoraConfig } from "../lora/lora.ts";
+import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
+import {
+  type AdapterLimits,
+  fits,
+  type PolicyNeeds,
+  planMemory,
+  type Room,
+  roomOf,
+  shortage,
+} from "./memory-plan.ts";
+
+/** A setting as it is given on the command line. */
+export interface Saving {
+  /** Without the dashes. */
+  flag: string;
+  /** Empty for a switch. */
+  value: string;
+  /** The same run with this setting. */
+  apply: (needs: PolicyNeeds) => PolicyNeeds;
+}
+
+/** A plan with what it takes to make it fit, or, where nothing does, with all there is. */
+export interface Fit {
+  fits: boolean;
+  plan: MemoryPlanner;
+  savings: Saving[];
+}
+
+type Learning = NonNullable<PolicyNeeds["learning"]>;
+
+const learn = (change: (learning: Learning) => Partial<Learning>) => (needs: PolicyNeeds) =>
+  needs.learning ? { ...needs, learning: { ...needs.learning, ...change(needs.learning) } } : needs;
+
+/**
+ * Every setting that lowers the memory of these needs, from the one that costs the least to the one that
+ * costs the most; each in steps, from its mildest value on. The first three change no result, or its
+ * rounding only.
+ */
+function savingsOf(config: ModelConfig, needs: PolicyNeeds, { halves }: Room): Saving[][] {
+  const { sampling, learning, dtype = "f32" } = needs;
+  const few = Math.min(sampling?.rows ?? 0, 16);
+  const isFrozen = needs.formats !== undefined && !(learning && !learning.lora);
+  const base = (names: BaseDtype[]) =>
+    isFrozen ? names.map((name) => baseDtype(name, config)) : [];
+  const savings = [
+    sampling ? samplingRows(sampling.rows, few) : [],
+    learning && !learning.gradientCheckpointing ? [CHECKPOINTING] : [],
+    learning ? microBatches(learning) : [],
+    base(["f16", "q8_0"]),
+    learning && learning.optimizer.optim !== "adamw_8bit" ? [OPTIM_8BIT] : [],
+    halves && dtype === "f32" ? [DTYPE_F16] : [],
+    sampling ? samplingRows(few, 1) : [],
+    base(["q4_1"]),
+    learning?.lora ? loraRanks(learning.lora) : [],
+  ];
+  return savings.filter((steps) => steps.length > 0);
+}
+
+const CHECKPOINTING: Saving = {
+  flag: "gradient-checkpointing",
+  value: "",
+  apply: learn(() => ({ gradientCheckpointing: true })),
+};
+
+const OPTIM_8BIT: Saving = {
+  flag: "optim",
+  value: "adamw_8bit",
+  apply: learn(({ optimizer }) => ({ optimizer: { ...optimizer, optim: "adamw_8bit" } })),
+};
+
+const DTYPE_F16: Saving = {
+  flag: "dtype",
+  value: "f16",
+  apply: (needs) => ({ ...needs, dtype: "f16" }),
+};
+
+const samplingRows = (from: number, least: number): Saving[] =>
+  halvings(from, least).map((rows) => ({
+    flag: "sampling-batch-size",
+    value: String(rows),
+    apply: ({ sampling, ...needs }) => ({ ...needs, sampling: sampling && { ...sampling, rows } }),
+  }));
+
+function microBatches({ microBatchTokens, longestSequence = microBatchTokens }: Learning) {
+  return halvings(microBatchTokens, Math.max(16, longestSequence)).map((tokens) => ({
+    flag: "micro-batch-tokens",
+    value: String(tokens),
+    apply: learn(() => ({ microBatchTokens: tokens })),
+  }));
+}
+
+/** Ranks are multiples of 4. */
+const loraRanks = ({ rank }: LoraConfig): Saving[] =>
+  halvings(rank / 4, 1).map((quarter) => ({
+    flag: "lora-rank",
+    value: String(4 * quarter),
+    apply: learn(({ lora }) => ({ lora: lora && { ...lora, rank: 4 * quarter } })),
+  }));
+
+const baseDtype = (value: BaseDtype, config: ModelConfig): Saving => ({
+  flag: "base-dtype",
+  value,
+  apply: (needs) => {
+    const wanted = { baseDtype: value, dtype: needs.dtype ?? "f32" };
+    return { ...needs, formats: baseFormats(wanted, config, new Map()) };
+  },
+});
+
+/** From under `from` down to `least`, each half of the one before. */
+function halvings(from: number, least: number): number[] {
+  const values: number[] = [];
+  for (let n = from; n > least; values.push(n)) n = Math.max(least, Math.ceil(n / 2));
+  return values;
+}
+
+/**
+ * The smallest change to `needs` with which the run fits, if any does. Settings are tightened
+ * one after the other until it fits, and then each is loosened again, the dearest first, as far as it
+ * still does: none of those that are left could be milder.
+ */
+export function smallestFit(
+  config: ModelConfig,
+  limits: AdapterLimits,
+  room: Room,
+  needs: PolicyNeeds,
+  lora: LoraConfig | null = null,
+): Fit {
+  const all = savingsOf(config, needs, room);
+  const steps = all.map(() => 0);
+  const chosen = () => all.flatMap((saving, i) => (steps[i] > 0 ? [saving[steps[i] - 1]] : []));
+  const planned = () => {
+    const changed = chosen().reduce((sum, { apply }) => apply(sum), needs);
+    return planMemory(config, limits, changed, changed.learning?.lora ?? lora);
+  };
+  let plan = planned();
+  for (let i = 0; i < all.length && !fits(plan, room); i++) {
+    const before = plan;
+    while (steps[i] < all[i].length && !fits(plan, room)) {
+      steps[i]++;
+      plan = planned();
+    }
+    // a full fine-tuning in f16 keeps weights twice: that may cost more than its activations save
+    if (fits(plan, room) || plan.total < before.total) continue;
+    steps[i] = 0;
+    plan = before;
+  }
+  if (!fits(plan, room)) return { fits: false, plan, savings: chosen() };
+  for (let i = all.length - 1; i >= 0; i--) {
+    while (steps[i] > 0) {
+      steps[i]--;
+      const looser = planned();
+      if (!fits(looser, room)) {
+        steps[i]++;
+        break;
+      }
+      plan = looser;
+    }
+  }
+  // a flag twice: the tighter value is the later one
+  const savings = new Map(chosen().map((saving) => [saving.flag, saving]));
+  return { fits: true, plan, savings: [...savings.values()] };
+}
+
+/** "--gradient-checkpointing --micro-batch-tokens 1024" */
+export const flagsOf = (savings: readonly Saving[]) =>
+  savings.map(({ flag, value }) => `--${flag}${value && ` ${value}`}`).join(" ");
+
+/** What to give up when no setting helps, by what takes the most. */
+const ADVICE: Record<string, string> = {
+  activations: "lower --max-completion-length, or choose a smaller --model",
+  "KV cache": "lower --max-completion-length",
+};
+
+/** Refuses a run that the GPU cannot hold, saying what would make it fit. */
+export function requireRoom(
+  plan: MemoryPlanner,
+  gpu: Gpu,
+  config: ModelConfig,
+  needs: PolicyNeeds,
+  lora: LoraConfig | null,
+): void {
+  const room = roomOf(gpu);
+  if (fits(plan, room)) return;
+  const fit = smallestFit(config, gpu, room, needs, lora);
+  const parts = [...plan.bytes].sort((a, b) => b[1] - a[1]);
+  const most = plan.largest.bytes > room.piece ? plan.largest.part : parts[0][0];
+  const fix = fit.fits
+    ? `it fits with ${flagsOf(fit.savings)}`
+    : `${ADVICE[most] ?? "choose a smaller --model"}`;
+  const help = needs.learning ? "; rlexplore plan shows what takes the memory" : "";
+  throw new UserError(`${shortage(plan, room)}; ${fix}${help}`);
+}

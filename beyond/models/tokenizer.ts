@@ -1,0 +1,206 @@
+/**
+ * Text to token ids and back, from a model folder's `tokenizer.json` and `tokenizer_config.json`.
+ * The work is done by `@huggingface/tokenizers`; added here is what it does not promise: that a
+ * text is read without loss, and where in the text each token stands.
+ */
+import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { UserError } from "../../lib/errors.ts";
+
+/** The two files as text, by their names; a checkpoint writes them back unchanged. */
+export type TokenizerFiles = { "tokenizer.json": string; "tokenizer_config.json"?: string };
+
+export class Tokenizer {
+  readonly files: TokenizerFiles;
+  /** One more than the highest token id. A model's `vocab_size` may be larger, padded. */
+  readonly vocabSize: number;
+  /** The token that ends a text, or null when the tokenizer names none. */
+  readonly eosId: number | null;
+  /** What the tokenizer puts before every text: usually one beginning-of-text token, or nothing. */
+  readonly prefixIds: readonly number[];
+  readonly #tokenizer: HuggingFaceTokenizer;
+
+  /**
+   * `source` names the folder in messages; `embeddings` is the number of tokens that the model knows.
+   * @throws UserError for files that are unusable
+   */
+  constructor(
+    files: TokenizerFiles,
+    private readonly source: string,
+    private readonly embeddings = Number.POSITIVE_INFINITY,
+  ) {
+    this.files = files;
+    const json = parseJson(files["tokenizer.json"], `${source}/tokenizer.json`);
+    const config = parseJson(
+      files["tokenizer_config.json"] ?? "{}",
+      `${source}/tokenizer_config.json`,
+    );
+    try {
+      requireIds(json);
+      const pre_tokenizer = splitAllDigits(json.pre_tokenizer);
+      this.#tokenizer = new HuggingFaceTokenizer({ ...json, pre_tokenizer }, config);
+      let highest = -1;
+      for (const id of this.#tokenizer.get_vocab().values()) highest = Math.max(highest, id);
+      this.vocabSize = highest + 1;
+      this.eosId = this.#idOf(config.eos_token);
+      const bare = this.#encode("1", false);
+      const dressed = this.#encode("1", true);
+      this.prefixIds = dressed.slice(0, Math.max(0, dressed.indexOf(bare[0] ?? -1)));
+    } catch (error) {
+      throw new UserError(`${source}/tokenizer.json cannot be used: ${(error as Error).message}`);
+    }
+  }
+
+  /** The token ids of a text alone, with nothing put before or after it. */
+  encode(text: string): number[] {
+    const ids = this.#encode(text, false);
+    const strange = ids.find((id) => id >= this.embeddings);
+    if (strange === undefined) return ids;
+    throw new UserError(
+      `${this.source}: its tokenizer has the token ${strange}, ${JSON.stringify(this.decode([strange], true))}, and its config.json only ${this.embeddings}; leave it out of the text`,
+    );
+  }
+
+  /** The text of token ids. Special tokens are left out unless `special` asks for them. */
+  decode(ids: ArrayLike<number>, special = false): string {
+    if (ids.length === 0) return "";
+    return this.#tokenizer.decode(Array.from(ids), {
+      skip_special_tokens: !special,
+      clean_up_tokenization_spaces: false,
+    });
+  }
+
+  /**
+   * The text of token ids, and for every token the place in that text (in UTF-16 units) where it
+   * begins. A token that is only part of a character begins where the character does.
+   */
+  decodeTokens(ids: ArrayLike<number>): { text: string; starts: number[] } {
+    const all = Array.from(ids);
+    const starts: number[] = [];
+    let text = "";
+    // decode a short window again with each token, since a decoder may look at the token before
+    let windowStart = 0;
+    let done = 0;
+    for (let end = 1; end <= all.length; end++) {
+      starts.push(text.length);
+      const before = this.decode(all.slice(windowStart, done));
+      const now = this.decode(all.slice(windowStart, end));
+      const partial = now.endsWith("\uFFFD") && end - done < LONGEST_CHARACTER;
+      if (end < all.length && (partial || now.length <= before.length)) continue;
+      text += now.slice(before.length);
+      windowStart = done;
+      done = end;
+    }
+    return { text, starts };
+  }
+
+  /** The token ids of a prompt as the model expects it. `what` names the text in the error. */
+  encodePrompt(text: string, what: string): number[] {
+    const ids = this.requireReadable(text, what);
+    const dressed = this.prefixIds.every((id, i) => ids[i] === id);
+    return dressed ? ids : [...this.prefixIds, ...ids];
+  }
+
+  /**
+   * The token ids of a text that this tokenizer can spell; any other text is a `UserError`. The
+   * library drops characters its vocabulary lacks, and a model would answer a different question.
+   */
+  requireReadable(text: string, what: string): number[] {
+    const ids = this.encode(text);
+    if (this.#readsBack(text, ids)) return ids;
+    const strange = [...new Set(text)].filter((c) => !this.#readsBack(c, this.encode(c)));
+    const shown = JSON.stringify(strange.slice(0, 8).join("") || text.slice(0, 40));
+    throw new UserError(
+      `${what}: this model's tokenizer cannot spell ${shown}; pass --model with a model that reads it`,
+    );
+  }
+
+  /** Every token that ends a completion: those the model's config names, and the tokenizer's own. */
+  stopIds(eosTokenIds: readonly number[]): number[] {
+    const ids = new Set(eosTokenIds);
+    if (this.eosId !== null) ids.add(this.eosId);
+    if (ids.size > 0) return [...ids];
+    throw new UserError(
+      "the model names no end-of-text token; add eos_token_id to its config.json",
+    );
+  }
+
+  #encode(text: string, add_special_tokens: boolean): number[] {
+    return this.#tokenizer.encode(text, { add_special_tokens }).ids;
+  }
+
+  #readsBack(text: string, ids: number[]): boolean {
+    if (ids.some((id) => id === undefined || id === null)) return false;
+    // some tokenizers compose characters (NFC) first; that is the same text
+    return this.decode(ids, true).normalize("NFC") === text.normalize("NFC");
+  }
+
+  /** A special token of `tokenizer_config.json`. */
+  #idOf(token: unknown): number | null {
+    const content = contentOf(token);
+    return content === null ? null : (this.#tokenizer.token_to_id(content) ?? null);
+  }
+}
+
+/**
+ * A pre-tokenizer in which every numeric character is a digit, as in the Python library: `Digits` of
+ * `@huggingface/tokenizers` knows 0 to 9 alone.
+ */
+function splitAllDigits(pre: unknown): unknown {
+  if (typeof pre !== "object" || pre === null) return pre;
+  const { type, pretokenizers, individual_digits } = pre as Record<string, unknown>;
+  if (Array.isArray(pretokenizers)) {
+    return { ...pre, pretokenizers: pretokenizers.map(splitAllDigits) };
+  }
+  if (type !== "Digits") return pre;
+  const Regex = individual_digits ? "\\p{N}" : "\\p{N}+";
+  return { type: "Split", pattern: { Regex }, behavior: "Isolated", invert: false };
+}
+
+/** The special tokens by their names, `bos_token` and so on, as chat templates know them. */
+export function specialTokens(files: Record<string, string>): Record<string, string> {
+  const tokens: Record<string, string> = {};
+  for (const name of ["special_tokens_map.json", "tokenizer_config.json"]) {
+    for (const [key, value] of Object.entries(parseJson(files[name] ?? "{}", name))) {
+      const content = key.endsWith("_token") ? contentOf(value) : null;
+      if (content !== null) tokens[key] = content;
+    }
+  }
+  return tokens;
+}
+
+/** A special token is its text, or an object that holds it. */
+function contentOf(token: unknown): string | null {
+  const content =
+    typeof token === "object" ? (token as { content?: unknown } | null)?.content : token;
+  return typeof content === "string" ? content : null;
+}
+
+/** Throws for a vocabulary in which a token has no proper id, which the library would drop silently. */
+function requireIds({ model, added_tokens }: Record<string, unknown>): void {
+  const vocab = (model as { vocab?: unknown } | null)?.vocab ?? {};
+  const tokens = Array.isArray(vocab) ? [] : Object.entries(vocab);
+  const added = ((added_tokens ?? []) as { id: unknown; content: string }[]).map(
+    ({ id, content }): [string, unknown] => [content, id],
+  );
+  for (const [token, id] of [...tokens, ...added]) {
+    const fits = Number.isInteger(id) && Number(id) >= 0 && Number(id) < MOST_TOKENS;
+    if (!fits) throw new Error(`the id of ${JSON.stringify(token)} is ${id}`);
+  }
+}
+
+/** Far beyond every real vocabulary; the library keeps a list as long as the highest id. */
+const MOST_TOKENS = 2 ** 24;
+
+/** A character has at most 4 bytes, so at most 4 tokens; beyond this a window holds broken text. */
+const LONGEST_CHARACTER = 8;
+
+/** The object that a file of the tokenizer holds; `source` names it in the error for anything else. */
+export function parseJson(text: string, source: string): Record<string, unknown> {
+  try {
+    const value = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // reported below, as for valid JSON that is no object
+  }
+  throw new UserError(`${source} is not a JSON object; copy it again from where the model is from`);
+}

@@ -1,0 +1,74 @@
+import { existsSync } from "node:fs";
+import { UserError } from "../../lib/errors.ts";
+import { openGgufModel } from "../gguf/open.ts";
+import { isHubName } from "../hub/hub.ts";
+import { hubModel } from "../hub/models.ts";
+import { type AdaptedModel, isAdapter, openAdapter, readAdapterConfig } from "../lora/peft.ts";
+import { formatBytes } from "../memory/memory-plan.ts";
+import { Prompter, type PromptSettings } from "../models/chat.ts";
+import { openEmbeddedModel } from "../models/embedded.ts";
+import { type ModelFolder, openModelFolder, type Wanted } from "../models/folder.ts";
+import { Tokenizer, type TokenizerFiles } from "../models/tokenizer.ts";
+import { modelPath } from "../runs/folder.ts";
+import { EMBEDDED } from "../settings/shared.ts";
+
+/**
+ * Opens what `--model` names: the embedded model, a GGUF file, a Hugging Face folder, a run's newest checkpoint,
+ * or, where there is no such folder, a model of the Hugging Face hub. A folder with a LoRA adapter opens
+ * as its base model and the adapter.
+ */
+export async function openNamedModel(name: string, options: Wanted = {}): Promise<AdaptedModel> {
+  if (name === EMBEDDED) return openEmbeddedModel(options);
+  if (name.endsWith(".gguf")) return openGgufModel(name, options);
+  if (!existsSync(name) && isHubName(name)) {
+    return {
+      ...(await openModelFolder(await hubModel(name, showDownload, options), options)),
+      source: name,
+    };
+  }
+  const path = modelPath(name);
+  if (!isAdapter(path)) return openModelFolder(path, options);
+  const { lora, base } = readAdapterConfig(path);
+  const model = await openNamedModel(base, options);
+  if (model.adapter) {
+    throw new UserError(`${path} adapts ${base}, an adapter itself; merge that: rlexplore merge`);
+  }
+  return { ...model, adapter: await openAdapter(path, model.config, lora) };
+}
+
+/** Tells of a download: on a terminal a line that counts up; elsewhere a line when a file is there. */
+export function showDownload(file: string, done: number, total: number): void {
+  const end = done === total ? "\n" : "";
+  if (process.stderr.isTTY) {
+    const share = Math.floor((100 * done) / total);
+    process.stderr.write(`\rdownloading ${file}: ${share}% of ${formatBytes(total)} ${end}`);
+  } else if (end) process.stderr.write(`downloaded ${file}, ${formatBytes(total)}\n`);
+}
+
+/** Refuses a model that is an adapter where the model itself is to be trained. */
+export function requireWhole(name: string, model: AdaptedModel): void {
+  if (!model.adapter) return;
+  throw new UserError(
+    `${name} is an adapter; make it a model first: rlexplore merge ${name} --output-dir merged`,
+  );
+}
+
+export function tokenizerOf(model: ModelFolder): Tokenizer {
+  const { files, source, config } = model;
+  return new Tokenizer(files as TokenizerFiles, source, config.vocabSize);
+}
+
+/** Turns questions into prompts for the model. What it does with one that has no chat template is noted. */
+export function prompterOf(
+  model: ModelFolder,
+  settings: PromptSettings & { model: string },
+  note: (text: string) => void,
+): Prompter {
+  const prompter = new Prompter(model, tokenizerOf(model), settings);
+  if (!prompter.hasTemplate && settings.model !== EMBEDDED) {
+    note(
+      `${model.source} has no chat template: a prompt is ${JSON.stringify(prompter.text("..."))}`,
+    );
+  }
+  return prompter;
+}

@@ -1,0 +1,204 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { Gpu } from "../../lib/gpu/device.ts";
+import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
+import { Decoder } from "../../lib/model/decoder.ts";
+import { Sampler } from "../../lib/model/generate.ts";
+import { Learner } from "../../lib/model/learner.ts";
+import { Optimizer } from "../../lib/model/optimizer.ts";
+import type { Parameters, Weights } from "../../lib/model/parameters.ts";
+import type { Slabs } from "../../lib/model/slabs.ts";
+import { Random } from "../../lib/random.ts";
+import { isHubName } from "../hub/hub.ts";
+import { attentionChoice } from "../kernels/attention-choice.ts";
+import type { TuningTable } from "../kernels/variants.ts";
+import { type Adapters, initialAdapter, type LoraConfig } from "../lora/lora.ts";
+import type { AdaptedModel } from "../lora/peft.ts";
+import { PolicyMemory, type PolicyNeeds, planMemory } from "../memory/memory-plan.ts";
+import { requireRoom } from "../memory/savings.ts";
+import { endTokens, type ModelFolder } from "../models/folder.ts";
+import type { AnyTensorSource, StoredTensor, TensorSource } from "../models/safetensors.ts";
+import type { Tokenizer } from "../models/tokenizer.ts";
+import { profileTable, requestedProfile } from "../scheduling/profile.ts";
+import { EMBEDDED } from "../settings/shared.ts";
+import { requireDtype } from "../storage/precision.ts";
+import { readPacked } from "../storage/weight-formats.ts";
+import { type KernelShapes, kernelShapes } from "../tuning/kernel-shapes.ts";
+import { tokenizerOf } from "./named-model.ts";
+
+/** Settles which kernels are for these shapes, before anything is allocated. */
+export type Tune = (shapes: KernelShapes) => Promise<TuningTable>;
+
+/** A language model on the GPU, with what a run needs to sample from it and to train it. */
+export class Policy {
+  readonly tokenizer: Tokenizer;
+  readonly stopIds: ReadonlySet<number>;
+  /** What passes through the model read: its parameters, with the adapters if there are any. */
+  readonly weights: Weights;
+  /** What the optimizer moves and checkpoints hold: the adapters, or else all parameters. */
+  readonly trained: Slabs;
+  private readonly decoder: Decoder;
+  private readonly samplerOrNone: Sampler | undefined;
+  private readonly learnerOrNone: Learner | undefined;
+  private readonly optimizerOrNone: Optimizer | undefined;
+
+  private constructor(
+    readonly gpu: Gpu,
+    readonly model: ModelFolder,
+    private readonly memory: PolicyMemory,
+    private readonly needs: PolicyNeeds,
+    { attention }: KernelShapes,
+    /** What makes each matrix product, and how attention is computed. */
+    readonly tuning: TuningTable,
+  ) {
+    this.tokenizer = tokenizerOf(model);
+    this.stopIds = new Set(this.tokenizer.stopIds(endTokens(model)));
+    const { weights, rounded, adapters } = memory;
+    const { embedding, head, finalNorm, layers } = rounded ?? weights;
+    const adapted = adapters && { adapters: adapters.adapters };
+    this.weights = { embedding, head, finalNorm, layers, ...adapted };
+    this.trained = adapters ?? weights;
+    this.decoder = new Decoder(gpu, model.config, memory.ropeTable, {
+      tuned: tuning,
+      ...attentionChoice({ ...gpu.variants, tuned: tuning }, attention),
+    });
+    this.samplerOrNone = memory.sampler && new Sampler(gpu, this.decoder, memory.sampler);
+    this.learnerOrNone = memory.learner && new Learner(gpu, this.decoder, memory.learner);
+    this.optimizerOrNone =
+      memory.optimizer &&
+      needs.learning &&
+      new Optimizer(gpu, this.decoder.ops, memory.optimizer, needs.learning.optimizer, rounded);
+  }
+
+  /**
+   * Plans the memory, tells it to `report` part by part, asks `tune` which kernels to use,
+   * allocates the memory, and loads the weights (if the model has any: one opened without is filled by
+   * the caller).
+   * @throws UserError if the adapter cannot hold the run, saying what would make it fit
+   */
+  static async open(
+    gpu: Gpu,
+    model: AdaptedModel,
+    needs: PolicyNeeds,
+    report: (plan: MemoryPlanner) => void = () => {},
+    tune: Tune = async () => ({}),
+  ): Promise<Policy> {
+    requireDtype(gpu, needs.dtype ?? "f32");
+    const lora = needs.learning?.lora ?? model.adapter?.lora ?? null;
+    const plan = planMemory(model.config, gpu, needs, lora);
+    requireRoom(plan, gpu, model.config, needs, lora);
+    report(plan);
+    const shapes = kernelShapes(model.config, gpu, needs, lora);
+    const tuning = await tune(shapes);
+    const memory = new PolicyMemory(gpu, model.config, needs, gpu.variants, lora);
+    const policy = new Policy(gpu, model, memory, needs, shapes, tuning);
+    if (model.tensors.size > 0) await policy.load(memory.weights, model.tensors);
+    if (memory.reference) {
+      if (memory.rounded) await policy.load(memory.reference, model.tensors);
+      else memory.reference.copyFrom(gpu, memory.weights);
+    }
+    if (memory.adapters) {
+      if (model.adapter) await policy.load(memory.adapters, model.adapter.tensors);
+      else drawAdapters(gpu, memory.adapters, needs.learning?.seed ?? 0);
+    }
+    await policy.settle();
+    return policy;
+  }
+
+  get sampler(): Sampler {
+    return required(this.samplerOrNone);
+  }
+  get learner(): Learner {
+    return required(this.learnerOrNone);
+  }
+  get optimizer(): Optimizer {
+    return required(this.optimizerOrNone);
+  }
+  get gradients(): Parameters | Adapters {
+    return required(this.memory.gradients);
+  }
+  /**
+   * The weights training started from, if the run has a KL penalty. With LoRA that is the model without
+   * its adapters, which costs no memory.
+   */
+  get reference(): Weights | undefined {
+    if (!this.needs.learning?.reference) return undefined;
+    return this.memory.reference ?? this.memory.weights;
+  }
+
+  /** What a checkpoint says of the adapters that are trained; nothing in full fine-tuning. */
+  get adapter(): { lora: LoraConfig; base: string } | undefined {
+    const lora = this.needs.learning?.lora;
+    if (!lora) return undefined;
+    const { source } = this.model;
+    return {
+      lora,
+      base: existsSync(source) ? resolve(source) : isHubName(source) ? source : EMBEDDED,
+    };
+  }
+
+  /** Loads stored tensors into a set of parameters, one at a time. */
+  async load(parameters: Slabs, tensors: Map<string, StoredTensor>): Promise<void> {
+    for (const name of parameters.layout.shapes.keys()) {
+      const format = parameters.layout.format(name);
+      parameters.setPacked(this.gpu, name, await readPacked(tensors, name, format));
+    }
+    if (parameters === this.memory.weights) this.refresh();
+  }
+
+  /** Lets the model see weights that something else than the optimizer has changed. */
+  refresh(): void {
+    this.memory.rounded?.refresh(this.decoder.ops);
+  }
+
+  /** What is trained, read back one tensor at a time, to be written to a file. */
+  weightSources(): TensorSource[] {
+    return this.trained.sources(this.gpu);
+  }
+
+  /** Both moments of AdamW, likewise; `loadMoments` reads them back. */
+  momentSources(): AnyTensorSource[] {
+    return this.optimizer.memory.moments.sources(this.gpu);
+  }
+
+  async loadMoments(tensors: Map<string, StoredTensor>): Promise<void> {
+    await this.optimizer.memory.moments.load(this.gpu, tensors);
+  }
+
+  /** Waits for the GPU; throws what it has complained about. */
+  async settle(): Promise<void> {
+    await this.gpu.read(this.weights.finalNorm, new Float32Array(1));
+  }
+}
+
+function drawAdapters(gpu: Gpu, adapters: Adapters, seed: number): void {
+  const random = new Random(seed);
+  for (const [name, shape] of adapters.layout.shapes) {
+    adapters.set(
+      gpu,
+      name,
+      initialAdapter(name, shape, () => random.float()),
+    );
+  }
+}
+
+function required<T>(part: T | undefined): T {
+  if (part === undefined) throw new Error("the policy was opened without this part");
+  return part;
+}
+
+/** Opens the GPU that `--gpu` names; RLEXPLORE_PROFILE has its work timed. */
+export async function openGpu(name: string | null): Promise<Gpu> {
+  const detail = requestedProfile();
+  const gpu = await Gpu.open(name ?? undefined);
+  if (detail) gpu.commands.startProfile(detail);
+  return gpu;
+}
+
+/** Lets go of the GPU, and tells where its time went if that was asked for. */
+export async function closeGpu(gpu: Gpu): Promise<void> {
+  // What a GPU that failed has to say was said by then.
+  const profile = await gpu.commands.readProfile().catch(() => undefined);
+  if (profile) console.error(profileTable(profile).join("\n"));
+  gpu.destroy();
+}

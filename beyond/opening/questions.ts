@@ -1,0 +1,198 @@
+import { existsSync, statSync } from "node:fs";
+import { UserError } from "../../lib/errors.ts";
+import { drawQuestions } from "../../lib/random.ts";
+import {
+  fitContext,
+  longestPrompt,
+  prepareQuestions,
+  type Question,
+  type RolloutSettings,
+} from "../../lib/rollout.ts";
+import { type Outcome, openOutcome, outcomeFor } from "../answers/outcome.ts";
+import type { PackedRows } from "../datasets/packed.ts";
+import {
+  type DataSource,
+  isBad,
+  nameOf,
+  type ReadOptions,
+  type Row,
+  readRows,
+  readsWholeRow,
+  scanRows,
+  usableRows,
+} from "../datasets/rows.ts";
+import { holdOut } from "../datasets/split.ts";
+import { hubDataset } from "../hub/datasets.ts";
+import { isHubName } from "../hub/hub.ts";
+import type { Prompter } from "../models/chat.ts";
+import type { ModelFolder } from "../models/folder.ts";
+import type { TrainSettings } from "../settings/training.ts";
+import { prompterOf, showDownload } from "./named-model.ts";
+
+/**
+ * What a command's data argument names: a file, - for standard input, or, where there is no such file, a data
+ * set of the Hugging Face hub.
+ */
+export async function openData(
+  name: string,
+  { split, subset }: { split: string | null; subset: string | null },
+): Promise<DataSource> {
+  const isFile =
+    existsSync(name) || !isHubName(name) || /\.(?:\w*json\w*|[ct]sv|parquet|gz|txt)$/i.test(name);
+  if (!isFile) return hubDataset(name, { split: split ?? "train", subset }, showDownload);
+  if (split !== null || subset !== null) {
+    throw new UserError(
+      `--split, --eval-split and --subset are for data sets of the hub, and ${name} is none: leave them out`,
+    );
+  }
+  return { name, files: [name] };
+}
+
+/** Rows that show what answers a file holds. */
+const LOOKED_AT = 20;
+
+/** The outcome that is asked for, or the one that the first rows of the data are made for. */
+export async function outcomeOf(
+  given: ReadOptions & { outcome: string },
+  source: DataSource,
+  note: (text: string) => void,
+): Promise<string> {
+  if (given.outcome !== "auto") return given.outcome;
+  // what comes through a pipe can be read but once
+  const isFile = (file: string) => statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
+  if (!source.files.every(isFile)) return outcomeFor([]);
+  const rows: Row[] = [];
+  for await (const some of scanRows(source, { ...given, wholeRows: true })) {
+    for (const row of some) if (!isBad(row) && rows.length < LOOKED_AT) rows.push(row);
+    if (rows.length === LOOKED_AT) break;
+  }
+  const outcome = outcomeFor(rows);
+  if (outcome !== "math") note(`the rows are made for --outcome ${outcome}`);
+  return outcome;
+}
+
+/** The rows of a run: those trained on and those held out. */
+export interface RunData {
+  rows: PackedRows;
+  /** What they are made for, or what is asked for. */
+  outcome: string;
+  /** Places of the rows trained on, where they are not all. */
+  training: Uint32Array | null;
+  heldOut: { name: string; rows: Iterable<Parameters<PackedRows["push"]>[0]> };
+}
+
+/** Reads what a run trains on and what it holds out. Lines that were left out are noted. */
+export async function readRunData(
+  given: TrainSettings,
+  note: (text: string) => void,
+): Promise<RunData> {
+  const source = await openData(given.data, given);
+  const outcome = await outcomeOf(given, source, note);
+  const read = async (source: DataSource, options: ReadOptions) => {
+    const wholeRows = readsWholeRow(outcome);
+    return usableRows(await readRows(source, { ...options, wholeRows }), note);
+  };
+  const rows = await read(source, given);
+  if (given.evalFraction > 0) {
+    const { training, heldOut } = holdOut(
+      rows.questionHashes,
+      given.evalFraction,
+      shuffleSeedOf(given),
+    );
+    const held = Array.from(heldOut, (place) => rows.at(place));
+    return { rows, outcome, training, heldOut: { name: nameOf(source), rows: held } };
+  }
+  const evalName = given.evalFile ?? (given.evalSplit === null ? null : given.data);
+  if (evalName === null) return { rows, outcome, training: null, heldOut: { name: "", rows: [] } };
+  const isHub = !existsSync(evalName) && isHubName(evalName);
+  const evalSource = await openData(evalName, {
+    split: given.evalSplit ?? (isHub ? "test" : null),
+    subset: evalName === given.data ? given.subset : null,
+  });
+  const heldOut = await read(evalSource, { ...given, limit: null });
+  return { rows, outcome, training: null, heldOut: { name: nameOf(evalSource), rows: heldOut } };
+}
+
+export const shuffleSeedOf = (s: { seed: number; shuffleSeed?: number | null }) =>
+  s.shuffleSeed ?? s.seed;
+
+/** Makes prompts for the model of the rows, and settles the length of completions by them. */
+export async function readQuestions<S extends TrainSettings>(
+  given: S,
+  data: RunData,
+  model: ModelFolder,
+  note: (text: string) => void,
+) {
+  const prompter = prompterOf(model, given, note);
+  const outcome = await openOutcome(data.outcome, given.outcomeTimeout);
+  const questions = new TrainingQuestions(data, prompter, outcome, given);
+  const heldOut = prepareQuestions(prompter, data.heldOut.rows, data.heldOut.name, outcome);
+  const context = model.config.maxPositionEmbeddings;
+  const settings = fitContext(
+    { ...given, outcome: data.outcome },
+    [...questions.drawn, ...heldOut],
+    context,
+  );
+  requireMicroBatch(longestPrompt(questions.drawn), settings);
+  return { outcome, questions, heldOut, settings };
+}
+
+/** A question and one completion of it must fit one micro-batch. */
+export function requireMicroBatch(
+  promptTokens: number,
+  { maxCompletionLength, microBatchTokens }: RolloutSettings & TrainSettings,
+): void {
+  const needed = promptTokens + maxCompletionLength;
+  if (needed > microBatchTokens) {
+    throw new UserError(
+      `a prompt and its completion may have ${needed} tokens; raise --micro-batch-tokens ${microBatchTokens} to that, or lower --max-completion-length`,
+    );
+  }
+}
+
+/** The questions that a run trains on: `count` in all, of which those that it will draw are ready. */
+export class TrainingQuestions {
+  readonly count: number;
+  /** Questions with different texts: outcomes are counted, and questions solved, by text. */
+  readonly different: number;
+  private readonly ready = new Map<number, Question>();
+
+  constructor(
+    { rows, training }: RunData,
+    prompter: Pick<Prompter, "encodePrompt">,
+    outcome: Outcome,
+    settings: TrainSettings,
+  ) {
+    this.count = training?.length ?? rows.length;
+    const hashes = rows.textHashes;
+    this.different = new Set(training ? Array.from(training, (i) => hashes[i]) : hashes).size;
+    const places = drawnPlaces(this.count, settings);
+    const drawn = places.map((place) => rows.at(training?.[place] ?? place));
+    const questions = prepareQuestions(prompter, drawn, settings.data, outcome);
+    for (const [i, question] of questions.entries()) this.ready.set(places[i], question);
+  }
+
+  /** A question of `drawQuestions`. */
+  at(place: number): Question {
+    const question = this.ready.get(place);
+    if (!question) throw new Error(`question ${place} was not expected to be drawn`);
+    return question;
+  }
+
+  /** All that will be drawn. */
+  get drawn(): Question[] {
+    return [...this.ready.values()];
+  }
+}
+
+/** Steps that fill up with fresh questions draw fewer than this many times as many as they need. */
+const MOST_REFILLS = 11;
+
+/** The places of all questions that the run will draw, ascending: of a million questions, the few it has time for. */
+function drawnPlaces(count: number, settings: TrainSettings): number[] {
+  const { maxSteps, promptsPerStep, filterZeroVariance } = settings;
+  const draws = maxSteps * promptsPerStep * (filterZeroVariance ? MOST_REFILLS : 1);
+  if (draws >= count) return Array.from({ length: count }, (_, place) => place);
+  const places = new Set(drawQuestions(shuffleSeedOf(settings), 0, draws, count));
+  return [...places].sort((a, b) => a - b);
+}

@@ -1,0 +1,124 @@
+/** Figures on held-out questions, in means over seeds with their intervals. */
+
+import {
+  type Estimate,
+  estimate,
+  estimateDifference,
+  type Resamples,
+} from "../measuring/bootstrap.ts";
+import { resamplesFor } from "../measuring/evaluation.ts";
+import type { Ratio } from "../measuring/figures.ts";
+import type { HeldOut } from "./evaluations.ts";
+import type { Method } from "./methods.ts";
+import type { ReportedRun } from "./runs.ts";
+import { type Interval, mean, seedInterval } from "./statistics.ts";
+
+/** Which evaluation of a run: of the base model, of an early and of the last checkpoint. */
+export type Moment = "base" | "early" | "last";
+
+/** The step of that evaluation; early is the one nearest to a quarter of the run. Null without one. */
+export function momentStep({ evaluations: { steps } }: ReportedRun, moment: Moment): number | null {
+  if (moment === "base") return steps[0] === 0 ? 0 : null;
+  const trained = steps.filter((step) => step > 0);
+  const last = trained.at(-1) ?? null;
+  if (moment === "last" || last === null) return last;
+  const distance = (step: number) => Math.abs(step - last / 4);
+  const [nearest] = trained.slice(0, -1).sort((a, b) => distance(a) - distance(b));
+  return nearest ?? null;
+}
+
+/** Models that differ in their seed alone. */
+export interface Models {
+  name: string;
+  runs: readonly ReportedRun[];
+  moment: Moment;
+}
+
+/** The methods at a moment, as far as they were evaluated then. */
+export function modelsAt(methods: readonly Method[], moment: "early" | "last"): Models[] {
+  return methods
+    .map(({ name, runs }) => ({
+      name,
+      runs: runs.filter((run) => momentStep(run, moment) !== null),
+      moment,
+    }))
+    .filter(({ runs }) => runs.length > 0);
+}
+
+/** The base model as `sample-base` or the runs of `train` evaluated it, once a seed; null if none did. */
+export function baseModel(methods: readonly Method[]): Models | null {
+  const evaluated = methods
+    .flatMap(({ runs }) => runs)
+    .filter((run) => momentStep(run, "base") !== null);
+  const sampled = evaluated.filter(({ settings }) => settings.explore === undefined);
+  const bySeed = new Map<unknown, ReportedRun>();
+  for (const run of sampled.length > 0 ? sampled : evaluated) {
+    if (!bySeed.has(run.settings.seed)) bySeed.set(run.settings.seed, run);
+  }
+  return bySeed.size > 0 ? { name: "base", runs: [...bySeed.values()], moment: "base" } : null;
+}
+
+/** The evaluation of each of these models. */
+export const heldOutOf = ({ runs, moment }: Models): HeldOut[] =>
+  runs.flatMap((run) => {
+    const step = momentStep(run, moment);
+    return (step === null ? null : run.evaluations.at(step)) ?? [];
+  });
+
+/** The k of pass@k that all these models have, ascending. */
+export function ksOf(models: readonly Models[]): number[] {
+  const ks = models.flatMap(heldOutOf).map(({ values }) => {
+    const found = Object.keys(values).flatMap((name) => /^pass@(\d+)$/.exec(name)?.[1] ?? []);
+    return new Set(found.map(Number));
+  });
+  return [...(ks[0] ?? [])].filter((k) => ks.every((set) => set.has(k))).sort((a, b) => a - b);
+}
+
+/** A figure of each of these models; those that are not defined are left out. */
+export const valuesOf = (models: Models, name: string): number[] =>
+  heldOutOf(models).flatMap(({ values }) => values[name] ?? []);
+
+/** The mean of a figure, with its 95 % interval: the bootstrap's, or Student's where no counts were kept. */
+export function estimateOf(models: Models, name: string): Interval | null {
+  const ratios = heldOutOf(models).map(({ figures }) => figures?.[name]);
+  if (ratios.length > 0 && ratios.every((ratio) => ratio !== undefined) && alike([models])) {
+    return intervalOf(estimate(ratios, resamples(ratios)));
+  }
+  const values = valuesOf(models, name);
+  return values.length > 0 ? (seedInterval(values) ?? { mean: mean(values) }) : null;
+}
+
+/** What a figure gains from some models to others, paired by question and seed. Null if nothing pairs. */
+export function gainOf(from: Models, to: Models, name: string): Interval | null {
+  const runs = to.runs.filter((run) => partnerOf(run, from));
+  const b = { ...to, runs };
+  const a = { ...from, runs: runs.flatMap((run) => partnerOf(run, from) ?? []) };
+  const [before, after] = [a, b].map((models) =>
+    heldOutOf(models).flatMap(({ figures }) => figures?.[name] ?? []),
+  );
+  if (runs.length === 0 || !alike([a, b])) return null;
+  if (before.length < runs.length || after.length < runs.length) return null;
+  return intervalOf(estimateDifference(before, after, resamples(before)));
+}
+
+const partnerOf = ({ settings }: ReportedRun, { runs }: Models) =>
+  runs.find((run) => run.settings.seed === settings.seed);
+
+/** Whether all these models answered the same questions. */
+function alike(models: readonly Models[]): boolean {
+  return new Set(models.flatMap(heldOutOf).map(({ questions }) => questions)).size === 1;
+}
+
+const intervalOf = ({ value, low, high }: Estimate): Interval | null =>
+  value === null ? null : { mean: value, low: low ?? undefined, high: high ?? undefined };
+
+const drawn = new Map<string, Resamples>();
+
+/** The draws for ratios of these sizes: always the same, so they are made once. */
+function resamples(ratios: readonly Ratio[]): Resamples {
+  const [questions, seeds] = [ratios[0].of.length, ratios.length];
+  const key = `${questions} ${seeds}`;
+  const found = drawn.get(key) ?? resamplesFor(questions, seeds);
+  drawn.set(key, found);
+  return found;
+}

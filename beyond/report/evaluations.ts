@@ -1,0 +1,95 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { basename, extname, join } from "node:path";
+import { type Evaluation, figuresAt, readEvaluation } from "../measuring/evaluation.ts";
+import type { Figures } from "../measuring/figures.ts";
+
+/** A model on held-out questions. */
+export interface HeldOut {
+  /** By name, as in `beyond/measuring/figures.ts`; null where a figure is not defined. */
+  values: Record<string, number | null>;
+  /** The figures by question, where the counts were kept. */
+  figures: Figures | null;
+  /** Tells whether two evaluations are of the same questions. */
+  questions: string;
+}
+
+/**
+ * The evaluations of a run, by step: those in its folder `evaluations`, and for steps without a file those in
+ * its metrics. Where there are several files of questions, those of `--eval-file`, or of most evaluations.
+ */
+export class Evaluations {
+  private readonly lines = new Map<number, HeldOut>();
+  private readonly files = new Map<string, { changed: number; heldOut: HeldOut | null }>();
+  private readonly folder: string;
+  private paths = new Map<number, string>();
+
+  constructor(
+    run: string,
+    private readonly evalFile: unknown,
+  ) {
+    this.folder = join(run, "evaluations");
+  }
+
+  /** Steps with an evaluation, ascending. */
+  get steps(): number[] {
+    return [...new Set([...this.lines.keys(), ...this.paths.keys()])].sort((a, b) => a - b);
+  }
+
+  at(step: number): HeldOut | null {
+    const path = this.paths.get(step);
+    return (path && this.files.get(path)?.heldOut) || (this.lines.get(step) ?? null);
+  }
+
+  /** A line of the metrics. */
+  add(step: number, { figures, questions }: Evaluation) {
+    this.lines.set(step, { values: figures, figures: null, questions: String(questions) });
+  }
+
+  /** Forgets the lines of the metrics. */
+  clear() {
+    this.lines.clear();
+  }
+
+  /** Reads the files that are new or changed; true if there were any. */
+  refresh(): boolean {
+    this.paths = this.find();
+    let changed = false;
+    for (const path of this.paths.values()) {
+      const { mtimeMs } = statSync(path);
+      if (this.files.get(path)?.changed === mtimeMs) continue;
+      this.files.set(path, { changed: mtimeMs, heldOut: read(path) });
+      changed = true;
+    }
+    return changed;
+  }
+
+  private find(): Map<number, string> {
+    const byData = new Map<string, Map<number, string>>();
+    const names = existsSync(this.folder) ? readdirSync(this.folder).sort() : [];
+    for (const name of names) {
+      const [, data, step] = /^(.+)-(\d+)\.json$/.exec(name) ?? [];
+      if (data === undefined) continue;
+      const paths = byData.get(data) ?? new Map<number, string>();
+      byData.set(data, paths.set(Number(step), join(this.folder, name)));
+    }
+    const asked = typeof this.evalFile === "string" ? this.evalFile : "";
+    const most = [...byData.values()].sort((a, b) => b.size - a.size)[0];
+    return byData.get(basename(asked, extname(asked))) ?? most ?? new Map();
+  }
+}
+
+/** Null for a file that cannot be read: the line of the metrics stands in for it. */
+function read(path: string): HeldOut | null {
+  try {
+    const { figures: estimates, questions } = readEvaluation(path);
+    const values = Object.entries(estimates).map(([name, { value }]) => [name, value]);
+    const ks = Object.keys(estimates).flatMap((name) => /^pass@(\d+)$/.exec(name)?.[1] ?? []);
+    return {
+      values: Object.fromEntries(values),
+      figures: figuresAt(questions, ks.map(Number)),
+      questions: questions.map(({ question }) => question).join("\n"),
+    };
+  } catch {
+    return null;
+  }
+}

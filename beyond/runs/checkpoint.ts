@@ -1,0 +1,130 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../../lib/errors.ts";
+import type { LoraConfig } from "../lora/lora.ts";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapterConfigText, isAdapter } from "../lora/peft.ts";
+import { type ModelFolder, modelTexts, openModelFolder, WEIGHTS } from "../models/folder.ts";
+import {
+  type AnyTensorSource,
+  encodeSafetensors,
+  openSafetensors,
+  type StoredTensor,
+  type TensorSource,
+} from "../models/safetensors.ts";
+import { diskError, type FileCheck, isIntact, writeDurably } from "../platform/files.ts";
+
+const OPTIMIZER = "optimizer.safetensors";
+const STATE = "trainer_state.json";
+
+/** What a checkpoint is made of. */
+export interface CheckpointContents<State> {
+  model: Pick<ModelFolder, "config" | "files">;
+  /** With LoRA the adapter alone is written, in PEFT's format: for `base`, a model's path. */
+  adapter?: { lora: LoraConfig; base: string };
+  weights: readonly TensorSource[];
+  /** The moments of AdamW. */
+  optimizer: readonly AnyTensorSource[];
+  /** What the trainer needs beside the weights to go on; plain JSON. */
+  state: State;
+}
+
+/** A checkpoint read back: the tensors that were trained, the optimizer's, and the trainer's state. */
+export interface Checkpoint<State> {
+  step: number;
+  tensors: Map<string, StoredTensor>;
+  optimizer: Map<string, StoredTensor>;
+  state: State;
+}
+
+export const checkpointPath = (run: string, step: number) => join(run, `checkpoint-${step}`);
+
+/**
+ * Writes `checkpoint-<step>`: an ordinary Hugging Face model folder (or PEFT's, with an adapter), with the
+ * optimizer and the trainer's state beside. It is written under another name and renamed when it is whole, so that a run that is
+ * killed, or a disk that fills up, never leaves half a checkpoint or costs an older one.
+ */
+export async function saveCheckpoint<State extends object>(
+  run: string,
+  step: number,
+  { model, adapter, weights, optimizer, state }: CheckpointContents<State>,
+): Promise<string> {
+  const path = checkpointPath(run, step);
+  const partial = `${path}.partial`;
+  const files: Record<string, FileCheck> = {};
+  const write = async (name: string, pieces: Parameters<typeof writeDurably>[1]) => {
+    files[name] = await writeDurably(join(partial, name), pieces);
+  };
+  const encode = (text: string) => [new TextEncoder().encode(text)];
+  try {
+    rmSync(partial, { recursive: true, force: true });
+    mkdirSync(partial);
+    const texts = adapter
+      ? { ...model.files, [ADAPTER_CONFIG]: adapterConfigText(adapter.lora, adapter.base) }
+      : modelTexts(model);
+    for (const [name, text] of Object.entries(texts)) await write(name, encode(text));
+    await write(adapter ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights));
+    await write(OPTIMIZER, encodeSafetensors(optimizer));
+    const last = JSON.stringify({ step, state, files }, null, 2);
+    await writeDurably(join(partial, STATE), encode(`${last}\n`));
+    rmSync(path, { recursive: true, force: true });
+    renameSync(partial, path);
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    throw diskError(error, path);
+  }
+  return path;
+}
+
+/** The steps of the run's checkpoints, ascending. */
+export function checkpointSteps(run: string): number[] {
+  try {
+    const steps = readdirSync(run).flatMap((name) => /^checkpoint-(\d+)$/.exec(name)?.[1] ?? []);
+    return steps.map(Number).sort((a, b) => a - b);
+  } catch (error) {
+    throw diskError(error, run);
+  }
+}
+
+/**
+ * Opens the newest checkpoint of a run, null when there is none yet. Every file is read once and compared
+ * with the checksum it was written with.
+ */
+export async function latestCheckpoint<State>(run: string): Promise<Checkpoint<State> | null> {
+  const [step, before] = checkpointSteps(run).reverse();
+  if (step === undefined) return null;
+  const path = checkpointPath(run, step);
+  const damaged = (name: string) => {
+    const next = before === undefined ? "start again" : `go on from step ${before}`;
+    return new UserError(`${join(path, name)} is corrupt or truncated; delete ${path} to ${next}`);
+  };
+  let stored: { state: State; files: Record<string, FileCheck> };
+  try {
+    stored = JSON.parse(readFileSync(join(path, STATE), "utf8"));
+    if (!(stored.files[WEIGHTS] ?? stored.files[ADAPTER_WEIGHTS]) || !stored.files[OPTIMIZER])
+      throw damaged(STATE);
+  } catch {
+    throw damaged(STATE);
+  }
+  for (const [name, check] of Object.entries(stored.files)) {
+    const found = existsSync(join(path, name)) && (await isIntact(join(path, name), check));
+    if (!found) throw damaged(name);
+  }
+  const open = (name: string) => openSafetensors(Bun.file(join(path, name)), join(path, name));
+  const tensors = isAdapter(path)
+    ? await open(ADAPTER_WEIGHTS)
+    : (await openModelFolder(path)).tensors;
+  return { step, tensors, optimizer: await open(OPTIMIZER), state: stored.state };
+}
+
+/**
+ * Deletes all but the newest `limit` checkpoints and those of the steps in `keep`, such as the best, and
+ * what a killed run left half written.
+ */
+export function pruneCheckpoints(run: string, limit: number, keep: readonly number[] = []) {
+  const old = checkpointSteps(run).slice(0, -limit);
+  const unwanted = old.filter((step) => !keep.includes(step)).map((step) => `checkpoint-${step}`);
+  const partial = readdirSync(run).filter((name) => /^checkpoint-\d+\.partial$/.test(name));
+  for (const name of [...unwanted, ...partial]) {
+    rmSync(join(run, name), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,135 @@
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { basename, extname, join } from "node:path";
+import { UserError } from "../../lib/errors.ts";
+import type { TuningTable } from "../kernels/variants.ts";
+import { diskError, replaceFile } from "../platform/files.ts";
+import { checkpointPath, checkpointSteps } from "./checkpoint.ts";
+import { EventFile, taggedNumbers } from "./tensorboard.ts";
+
+/** `config.json` of a run: everything needed to repeat it. */
+export interface RunConfig<Settings extends object> {
+  settings: Settings;
+  /** Of rlexplore and of what it runs on. */
+  versions: Record<string, string>;
+  adapter: Record<string, unknown>;
+  /** Which kernels are used: same seed, adapter and table, same bits. */
+  tuning: TuningTable;
+}
+
+/**
+ * The folder of a run: `config.json`, `metrics.jsonl` with a line a step, `ledger.sqlite` with every
+ * rollout, and `checkpoint-<step>` folders.
+ */
+export class RunFolder {
+  /** Where metrics go besides, with `--tensorboard`. */
+  private events: EventFile | null = null;
+
+  private constructor(readonly path: string) {}
+
+  get ledgerPath(): string {
+    return join(this.path, "ledger.sqlite");
+  }
+
+  get metricsPath(): string {
+    return join(this.path, "metrics.jsonl");
+  }
+
+  /** Makes a new folder; without a name, the first free `runs/<data>-<n>`. An existing one is never touched. */
+  static create(outputDir: string | null, data: string): RunFolder {
+    const stem = data === "-" ? "stdin" : basename(data, extname(data)) || "run";
+    for (let n = 1; ; n++) {
+      const path = outputDir ?? join("runs", `${stem}-${n}`);
+      try {
+        mkdirSync(join(path, ".."), { recursive: true });
+        mkdirSync(path);
+        return new RunFolder(path);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw diskError(error, path);
+        RunFolder.requireFree(outputDir);
+        // what exists is then not the folder but a file on the way to it
+        if (outputDir !== null) {
+          throw new UserError(
+            `${path} cannot be made: a file is in the way; choose another --output-dir`,
+          );
+        }
+      }
+    }
+  }
+
+  /** Refuses a folder that is there already: a run never writes over another. */
+  static requireFree(outputDir: string | null) {
+    if (outputDir === null || !existsSync(outputDir)) return;
+    throw new UserError(
+      `${outputDir} already exists; choose another --output-dir, or go on with that run: rlexplore train --resume ${outputDir}`,
+    );
+  }
+
+  /** Opens the folder of an earlier run, which was named in `where`. */
+  static open(path: string, where = "--resume"): RunFolder {
+    if (!existsSync(path)) throw new UserError(`${path}: no such run; check ${where}`);
+    if (!existsSync(join(path, "config.json"))) {
+      throw new UserError(`${path} is not a run: it has no config.json; check ${where}`);
+    }
+    return new RunFolder(path);
+  }
+
+  writeConfig(config: RunConfig<object>) {
+    replaceFile(join(this.path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  }
+
+  /** @param fix what to do about a file that is no such configuration */
+  readConfig<Settings extends object>(fix = "check --resume, or start anew"): RunConfig<Settings> {
+    const path = join(this.path, "config.json");
+    try {
+      const config = JSON.parse(readFileSync(path, "utf8"));
+      if (typeof config?.settings === "object" && config.settings !== null) return config;
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw diskError(error, path);
+    }
+    throw new UserError(`${path} is not the config.json of a run; ${fix}`);
+  }
+
+  /** Adds one line to `metrics.jsonl`. Numbers that JSON has no word for (NaN) become null. */
+  appendMetrics(metrics: { step: number } & Record<string, unknown>) {
+    const path = this.metricsPath;
+    try {
+      appendFileSync(path, `${JSON.stringify(metrics)}\n`);
+    } catch (error) {
+      throw diskError(error, path);
+    }
+    this.events?.append(metrics.step, taggedNumbers(metrics));
+  }
+
+  /**
+   * From now on metrics are also written for TensorBoard, in a file of their own that takes back what
+   * earlier ones say of steps after `step`.
+   */
+  openEvents(step: number) {
+    const resumed = readdirSync(this.path).some((name) => name.includes("tfevents"));
+    this.events = new EventFile(this.path, resumed ? step + 1 : null);
+  }
+
+  /** Drops the lines of steps after `step`, and a last line that a kill cut short. */
+  removeMetricsAfter(step: number) {
+    const path = this.metricsPath;
+    if (!existsSync(path)) return;
+    const kept = readFileSync(path, "utf8")
+      .split("\n")
+      .filter((line) => {
+        try {
+          return JSON.parse(line).step <= step;
+        } catch {
+          return false;
+        }
+      });
+    replaceFile(path, kept.map((line) => `${line}\n`).join(""));
+  }
+}
+
+/** Where `--model` points: a run stands for its newest checkpoint, anything else for itself. */
+export function modelPath(path: string): string {
+  if (!existsSync(join(path, "metrics.jsonl"))) return path;
+  const step = checkpointSteps(path).pop();
+  if (step === undefined) throw new UserError(`${path} is a run that has saved no checkpoint yet`);
+  return checkpointPath(path, step);
+}

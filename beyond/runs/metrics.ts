@@ -1,0 +1,72 @@
+import type { ScoredGroup } from "../../lib/learn.ts";
+import type { Earned, RewardPart } from "../../lib/rewards.ts";
+import { distinctAnswers } from "../measuring/estimators.ts";
+import type { Rollout } from "./ledger.ts";
+
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+const meanOf = (values: readonly number[]) => sum(values) / values.length;
+
+/** What the groups of a step look like, in means over completions unless said otherwise. */
+export function describeGroups(groups: readonly ScoredGroup[]) {
+  const completions = groups.flatMap((group) => group.completions);
+  const mean = (value: (c: (typeof completions)[number]) => number) =>
+    meanOf(completions.map(value));
+  const earned = groups.flatMap((group) => group.earned);
+  const tokens = mean((c) => c.tokens.length);
+  const distinct = groups.map((group) =>
+    distinctAnswers(group.completions.map(({ outcome }) => outcome)),
+  );
+  return {
+    reward: meanOf(earned.map(({ reward }) => reward)),
+    /** Of each part of the reward, before it is weighted. */
+    rewardParts: meanParts(earned),
+    passAt1: mean((c) => (c.correct ? 1 : 0)),
+    /** Mean over groups. */
+    distinct: sum(distinct) / groups.length,
+    /** Mean over tokens. */
+    entropy: mean((c) => sum(c.entropies)) / tokens,
+    completionLength: tokens,
+    truncated: mean((c) => (c.finished ? 0 : 1)),
+    noAnswer: mean((c) => (c.outcome === null ? 1 : 0)),
+    exploration: sum(groups.map((group) => sum([...group.exploration]))) / completions.length,
+    /** Groups from which nothing is learned. */
+    skippedGroups: groups.filter((group) => !group.hasSignal).length,
+  };
+}
+
+function meanParts(earned: readonly Earned[]): Earned["parts"] {
+  const parts = Object.keys(earned[0].parts) as RewardPart[];
+  return Object.fromEntries(
+    parts.map((part) => [part, meanOf(earned.map((one) => one.parts[part] ?? 0))]),
+  );
+}
+
+/** The rows of one group for the ledger. */
+export function rolloutsOf({
+  question,
+  slot,
+  completions,
+  earned,
+  advantages,
+  exploration,
+}: ScoredGroup) {
+  return completions.map((completion, sample): Rollout => {
+    const tokens = completion.tokens.length;
+    const mean = (values: readonly number[]) => sum(values) / tokens;
+    return {
+      question: question.text,
+      slot,
+      sample,
+      completion: completion.text,
+      outcome: completion.outcome,
+      correct: completion.correct,
+      reward: earned[sample].reward,
+      exploration: exploration[sample],
+      advantage: advantages[sample],
+      tokens,
+      truncated: !completion.finished,
+      logprob: mean(completion.logprobs),
+      entropy: mean(completion.entropies),
+    };
+  });
+}

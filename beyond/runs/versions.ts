@@ -1,0 +1,27 @@
+import type { Gpu } from "../../lib/gpu/device.ts";
+import packageJson from "../../package.json" with { type: "json" };
+import type { TuningTable } from "../kernels/variants.ts";
+import type { RunConfig } from "./folder.ts";
+
+export const VERSION = packageJson.version;
+
+/** Of the program, of what it runs on and with. */
+export const versions = () => ({
+  rlexplore: VERSION,
+  bun: Bun.version,
+  webgpu: packageJson.dependencies.webgpu,
+  platform: `${process.platform}-${process.arch}`,
+});
+
+/** What a run's `config.json` says of the program, the machine and the settings. */
+export function runConfig<Settings extends object>(
+  settings: Settings,
+  { gpu: { found }, tuning }: { gpu: Gpu; tuning: TuningTable },
+): RunConfig<Settings> {
+  return {
+    settings,
+    versions: versions(),
+    adapter: { name: found.name, driver: found.driver, kind: found.kind },
+    tuning,
+  };
+}

@@ -1,0 +1,222 @@
+/** From the arguments of each command to its settings. */
+import { TASKS } from "../tasks/tasks.ts";
+import {
+  checkDisplay,
+  checkFields,
+  checkLora,
+  checkOutcome,
+  checkSchedule,
+  checkTrain,
+  fail,
+  oneFile,
+} from "./checks.ts";
+import {
+  type DataSettings,
+  dataGroups,
+  type ExportSettings,
+  exportGroups,
+  type MakeSettings,
+  type MergeSettings,
+  makeGroups,
+  mergeGroups,
+} from "./files.ts";
+import { optionName } from "./flags.ts";
+import {
+  type BanditSettings,
+  banditGroups,
+  type CompareSettings,
+  compareGroups,
+  type EvalSettings,
+  evalGroups,
+  type GpuSettings,
+  gpuGroups,
+  type ReportSettings,
+  reportGroups,
+  type SampleSettings,
+  sampleGroups,
+  type WatchSettings,
+  watchGroups,
+} from "./measuring.ts";
+import { complete, parseFlags } from "./parse.ts";
+import { newOrStored, type ReadStored } from "./stored.ts";
+import {
+  type PlanSettings,
+  planGroups,
+  type SampleBaseSettings,
+  type SftSettings,
+  sampleBaseGroups,
+  sftGroups,
+  type TrainSettings,
+  trainGroups,
+} from "./training.ts";
+
+/** The settings of `train`, or with `--resume` those of the run it names. */
+export function trainSettings(args: string[], readStored: ReadStored): TrainSettings {
+  const { all, given } = newOrStored("train", trainGroups, args, readStored);
+  return checkTrain(all as TrainSettings, given);
+}
+
+/** The settings of `sample-base`, likewise. */
+export function sampleBaseSettings(args: string[], readStored: ReadStored): SampleBaseSettings {
+  const groups = sampleBaseGroups;
+  const { all, given } = newOrStored("sample-base", groups, args, readStored);
+  const s = all as SampleBaseSettings;
+  checkOutcome(s, given);
+  checkDisplay(s);
+  return s;
+}
+
+/** The settings of `plan`: those of `train`, and data only if there is some. */
+export function planSettings(args: string[]): PlanSettings {
+  const { flags, given, positionals, texts } = parseFlags(planGroups, args);
+  if (given.resume) fail("plan takes no --resume: give it the flags of the run instead");
+  const data = given.data || positionals.length > 0 ? oneFile(positionals, "plan", given.data) : "";
+  if (data && given.maxPromptLength) {
+    fail("--max-prompt-length is for a plan without data, which has prompts of its own");
+  }
+  const own = ["data", "quiet", "json", ...Object.keys(planGroups.Plan)];
+  const line = new Map([...texts].filter(([key]) => !own.includes(key)));
+  const defaults = complete(flags, given) as PlanSettings;
+  const all = { ...defaults, data, line };
+  checkTrain(all, given);
+  return all;
+}
+
+export function sftSettings(args: string[]): SftSettings {
+  const { flags, given, positionals } = parseFlags(sftGroups, args);
+  const s = {
+    ...complete(flags, given),
+    data: oneFile(positionals, "sft"),
+  } as SftSettings;
+  if (given.numTrainEpochs && given.maxSteps) {
+    fail("--num-train-epochs and --max-steps exclude each other");
+  }
+  checkLora(s, given);
+  if (s.fromScratch && s.loraRank > 0) {
+    fail("--from-scratch and --lora-rank exclude each other: there is no base to adapt");
+  }
+  checkSchedule(s);
+  checkDisplay(s);
+  return s;
+}
+
+export function sampleSettings(args: string[]): SampleSettings {
+  const { flags, given, positionals } = parseFlags(sampleGroups, args);
+  if (positionals.length === 0) fail('sample needs a question: rlexplore sample "23+7-4+9="');
+  if (positionals.some((question) => question.trim() === "")) fail("a question must not be empty");
+  const s = { ...complete(flags, given), questions: positionals } as SampleSettings;
+  checkOutcome(s, given);
+  return s;
+}
+
+export function evalSettings(args: string[]): EvalSettings {
+  const { flags, given, positionals } = parseFlags(evalGroups, args);
+  const s = {
+    ...complete(flags, given),
+    data: oneFile(positionals, "eval", given.data),
+  } as EvalSettings;
+  checkFields(s);
+  s.k = [...new Set(s.k)].sort((a, b) => a - b);
+  const tooLarge = s.k.find((k) => k > s.numSamples);
+  if (tooLarge && given.k) {
+    fail(`--k ${tooLarge} needs --num-samples ${tooLarge} or more, not ${s.numSamples}`);
+  }
+  s.k = s.k.filter((k) => k <= s.numSamples);
+  checkOutcome(s, given);
+  if (s.compare && s.output) {
+    fail("--compare and --output exclude each other: two models are two files; leave --output out");
+  }
+  checkDisplay(s);
+  return s;
+}
+
+export function compareSettings(args: string[]): CompareSettings {
+  const { flags, given, positionals } = parseFlags(compareGroups, args);
+  const [file, extra] = positionals;
+  if (!file) fail("compare needs an experiment: rlexplore compare experiments/paper.yaml");
+  if (extra !== undefined) fail(`compare takes one experiment; "${extra}" is one too many`);
+  const s = { ...complete(flags, given), file } as CompareSettings;
+  checkDisplay(s);
+  return s;
+}
+
+export function dataSettings(args: string[]): DataSettings {
+  const { flags, given, positionals } = parseFlags(dataGroups, args);
+  const [file, , extra] = positionals;
+  if (!file) fail("data needs a file: rlexplore data data.jsonl");
+  if (extra !== undefined) fail(`data takes one or two files; "${extra}" is one too many`);
+  const s = { ...complete(flags, given), files: positionals } as DataSettings;
+  if (s.evalSplit !== null && positionals.length > 1) {
+    fail("--eval-split and a second file exclude each other");
+  }
+  checkFields(s);
+  return s;
+}
+
+export function makeSettings(args: string[]): MakeSettings {
+  const { flags, given, positionals } = parseFlags(makeGroups, args);
+  const [task, extra] = positionals;
+  const known = TASKS.find((name) => name === task);
+  if (!known) fail(`data make needs a task: rlexplore data make ${TASKS.join("|")}`);
+  if (extra !== undefined) fail(`data make makes one task; "${extra}" is one too many`);
+  const s = { ...complete(flags, given), task } as MakeSettings;
+  const own = Object.keys(makeGroups.Countdown).find((key) => given[key] !== undefined);
+  if (own && known !== "countdown") fail(`--${optionName(own)} is for countdown: leave it out`);
+  if (s.minNumber > s.maxNumber) fail("--min-number must not exceed --max-number");
+  if (s.minTarget > s.maxTarget) fail("--min-target must not exceed --max-target");
+  return s;
+}
+
+export function exportSettings(args: string[]): ExportSettings {
+  const { flags, given, positionals } = parseFlags(exportGroups, args);
+  const [model, extra] = positionals;
+  if (!model) fail("export needs a model or a run: rlexplore export runs/data-1 --gguf model.gguf");
+  if (extra !== undefined) fail(`export takes one model; "${extra}" is one too many`);
+  if (!given.gguf === !given.rollouts) {
+    fail("export needs the file to write: --gguf <file>, or --rollouts <file.jsonl|file.parquet>");
+  }
+  const s = { ...complete(flags, given), model } as ExportSettings;
+  if (s.rollouts && given.type) fail("--type is for --gguf: leave it out");
+  if (s.rollouts && !/\.(jsonl|parquet)$/.test(s.rollouts)) {
+    fail(`--rollouts writes .jsonl or .parquet, not ${s.rollouts}`);
+  }
+  return s;
+}
+
+export function mergeSettings(args: string[]): MergeSettings {
+  const { flags, given, positionals } = parseFlags(mergeGroups, args);
+  const [model, extra] = positionals;
+  if (!model || extra !== undefined || !given.outputDir) {
+    fail("merge needs a run and a new folder: rlexplore merge runs/x --output-dir merged");
+  }
+  return { ...complete(flags, given), model } as MergeSettings;
+}
+
+export function reportSettings(args: string[]): ReportSettings {
+  const { flags, given, positionals } = parseFlags(reportGroups, args);
+  if (given.chart && !given.charts) fail("--chart needs --charts <folder>, where it is written");
+  return { ...complete(flags, given), runs: positionals } as ReportSettings;
+}
+
+export function watchSettings(args: string[]): WatchSettings {
+  const { flags, given, positionals } = parseFlags(watchGroups, args);
+  if (positionals.length === 0) fail("watch needs a run: rlexplore watch runs/data-1");
+  return { ...complete(flags, given), runs: positionals } as WatchSettings;
+}
+
+export function banditSettings(args: string[]): BanditSettings {
+  const { flags, given, positionals } = parseFlags(banditGroups, args);
+  if (positionals.length > 0) fail(`bandit takes no argument: ${positionals[0]} is one too many`);
+  const s = complete(flags, given) as BanditSettings;
+  const fewest = Math.min(...s.arms);
+  if (fewest < s.outcomes) fail(`--arms ${fewest} must be at least --outcomes ${s.outcomes}`);
+  return s;
+}
+
+export function gpuSettings(args: string[]): GpuSettings {
+  const { flags, given, positionals } = parseFlags(gpuGroups, args);
+  if (positionals.length > 0) fail(`gpu takes no argument: did you mean --gpu ${positionals[0]}?`);
+  const own = ["model", "dtype"].find((key) => given[key] !== undefined);
+  if (own && !given.tune) fail(`--${own} is for --tune: rlexplore gpu --tune --${own} ...`);
+  return complete(flags, given) as GpuSettings;
+}

@@ -1,0 +1,107 @@
+/** What is refused although each flag alone is right. */
+
+import { UserError } from "../../lib/errors.ts";
+import { parseExploration } from "../../lib/explore/bonus.ts";
+import { parseReward } from "../../lib/rewards.ts";
+import { isUserCode } from "../answers/user.ts";
+import type { BaseDtype } from "../storage/base-formats.ts";
+import type { TrainSettings } from "./training.ts";
+
+export const fail = (message: string): never => {
+  throw new UserError(message);
+};
+
+/** The data, given as an argument or by --data. */
+export function oneFile(positionals: string[], command: string, flag: unknown = undefined): string {
+  const [file, extra] = typeof flag === "string" ? [flag, ...positionals] : positionals;
+  if (!file) fail(`${command} needs a data file: rlexplore ${command} data.jsonl`);
+  if (extra !== undefined) fail(`${command} takes one data file; "${extra}" is one too many`);
+  return file;
+}
+
+/** Refuses combinations that are impossible, or in which a flag that was given would do nothing. */
+export function checkTrain(s: TrainSettings, given: Record<string, unknown>) {
+  const explore = s.explore.split(",").map((term) => term.trim());
+  try {
+    parseExploration(s.explore, s.exploreCoef, s.b0);
+  } catch (error) {
+    fail(`--explore: ${(error as Error).message}`);
+  }
+  if (given.b0 !== undefined && !explore.includes("ucb-con")) {
+    fail("--b0 is the baseline of ucb-con: add ucb-con to --explore, or leave --b0 out");
+  }
+  if (explore[0] === "none" && (given.exploreCoef ?? given.exploreTokens) !== undefined) {
+    fail("--explore none has no use for --explore-coef and --explore-tokens: leave them out");
+  }
+  const parts = parseReward(s.reward, s.outcome).map(({ part }) => part);
+  if (given.overlongCache !== undefined && !parts.includes("overlong")) {
+    fail("--overlong-cache needs the part overlong, such as --reward correct=1,overlong=1");
+  }
+  if (given.answerForm !== undefined && !parts.includes("format")) {
+    fail("--answer-form needs the part format, such as --reward correct=1,format=0.1");
+  }
+  if (s.promptsPerStep % s.stepsPerGeneration !== 0) {
+    const updates = `--steps-per-generation ${s.stepsPerGeneration}`;
+    fail(`${updates} must divide --prompts-per-step ${s.promptsPerStep}`);
+  }
+  if (s.maxCompletionLength !== null && s.microBatchTokens <= s.maxCompletionLength) {
+    const tokens = `--micro-batch-tokens ${s.microBatchTokens}`;
+    fail(`${tokens} must exceed --max-completion-length ${s.maxCompletionLength}`);
+  }
+  checkHeldOut(s, given);
+  if (s.quiet && s.logCompletions) fail("--quiet and --log-completions exclude each other");
+  checkFields(s);
+  checkSchedule(s);
+  checkLora(s, given);
+  checkOutcome(s, given);
+  checkDisplay(s);
+  return s;
+}
+
+function checkHeldOut(s: TrainSettings, given: Record<string, unknown>) {
+  const held = s.evalFile !== null || s.evalSplit !== null;
+  if (held && s.evalFraction > 0) {
+    fail("--eval-fraction excludes --eval-file and --eval-split: choose one of them");
+  }
+  if (!held && s.evalFraction === 0) {
+    if (s.evalSteps > 0) fail("--eval-steps needs --eval-file or --eval-fraction");
+    if (given.evalSamples) fail("--eval-samples needs --eval-file or --eval-fraction");
+  }
+  if (s.saveBest && s.evalSteps === 0) fail("--save-best needs --eval-file and --eval-steps");
+}
+
+export function checkFields(s: { questionField: string | null; answerField: string | null }) {
+  if (s.questionField === null || s.questionField !== s.answerField) return;
+  fail(`--question-field and --answer-field are both ${s.questionField}: give two fields`);
+}
+
+export function checkLora(
+  { loraRank, baseDtype }: { loraRank: number; baseDtype: BaseDtype },
+  given: Record<string, unknown>,
+) {
+  if (loraRank % 4 !== 0) fail(`--lora-rank ${loraRank} must be a multiple of 4`);
+  if (loraRank === 0 && (given.loraAlpha ?? given.loraTargets) !== undefined) {
+    fail("--lora-alpha and --lora-targets need --lora-rank, such as --lora-rank 16");
+  }
+  if (loraRank === 0 && baseDtype !== "auto" && baseDtype !== "f32") {
+    fail(
+      `--base-dtype ${baseDtype} is for a model that is not trained: add --lora-rank, such as --lora-rank 16, or leave it out`,
+    );
+  }
+}
+
+export function checkSchedule(s: { warmupSteps: number; maxSteps: number | null }) {
+  if (s.maxSteps !== null && s.warmupSteps > s.maxSteps) {
+    fail(`--warmup-steps ${s.warmupSteps} must not exceed --max-steps ${s.maxSteps}`);
+  }
+}
+
+export function checkOutcome(s: { outcome: string }, given: Record<string, unknown>) {
+  if (given.outcomeTimeout !== undefined && !isUserCode(s.outcome)) {
+    fail("--outcome-timeout is for code of your own: --outcome ./my-outcome.ts");
+  }
+}
+
+export function checkDisplay(s: { quiet: boolean; json: boolean }) {
+  if (s.quiet && s.json) fail("--quiet and --json exclude each other");
+}

@@ -1,0 +1,65 @@
+/** The settings that a run keeps, and with which it goes on. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { isUserCode } from "../answers/user.ts";
+import { fail, oneFile } from "./checks.ts";
+import { type FlagGroups, optionName } from "./flags.ts";
+import { complete, parseFlags } from "./parse.ts";
+
+/** What may differ when a run is continued: nothing that its past depended on. */
+export const CHANGEABLE = new Set(
+  (
+    "resume maxSteps outcomeTimeout microBatchTokens gradientCheckpointing samplingBatchSize evalFile evalSplit evalSteps evalSamples saveSteps saveTotalLimit " +
+    "saveBest logCompletions tensorboard quiet json gpu noTune"
+  ).split(" "),
+);
+
+/** Reads the stored settings of a run. */
+export type ReadStored = (run: string) => object;
+
+/**
+ * All settings of a run, and those that were given for a new one. With `--resume` they are those of the
+ * run, which `readStored` returns; a flag that contradicts them is refused unless it cannot change the past.
+ */
+export function newOrStored(
+  command: string,
+  groups: FlagGroups,
+  args: string[],
+  readStored: ReadStored,
+) {
+  const { flags, given, positionals } = parseFlags(groups, args);
+  if (typeof given.resume !== "string") {
+    return {
+      all: { ...complete(flags, given), data: oneFile(positionals, command, given.data) },
+      given,
+    };
+  }
+  if (given.outputDir)
+    fail("--resume and --output-dir exclude each other: a run stays in its folder");
+  const stored = readStored(given.resume) as Record<string, unknown>;
+  if (positionals.length > 0) given.data = oneFile(positionals, command, given.data);
+  for (const [key, value] of Object.entries(given)) {
+    const same = JSON.stringify(absolute(value)) === JSON.stringify(stored[key]);
+    if (!same && !CHANGEABLE.has(key)) {
+      const name = key === "data" ? "the data" : `--${optionName(key)}`;
+      fail(`${name} cannot change when a run is continued (it was ${stored[key]}): leave it out`);
+    }
+  }
+  // the display belongs to this invocation, not to the run
+  const now = { quiet: false, json: false, ...given, outputDir: given.resume };
+  return { all: { ...complete(flags, stored), ...now }, given: {} };
+}
+
+/** Settings as a run stores them: paths absolute, so that it can be continued from another folder. */
+export function storedSettings<T extends object>(all: T): T {
+  const paths = new Set(["data", "model", "outputDir", "evalFile"]);
+  const isPath = (key: string, value: unknown) =>
+    paths.has(key) || (key === "outcome" && isUserCode(String(value)));
+  const entries = Object.entries(all).map(([key, value]) => {
+    return [key, isPath(key, value) ? absolute(value) : value];
+  });
+  return Object.fromEntries(entries);
+}
+
+const absolute = (value: unknown) =>
+  typeof value === "string" && value && existsSync(value) ? resolve(value) : value;

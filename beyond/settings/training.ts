@@ -1,0 +1,277 @@
+/** The settings of the commands that train, of those that draw as training does, and of plan. */
+import { strategies } from "../../lib/explore/bonus.ts";
+import { ANSWER_FORMS, REWARD_PARTS } from "../../lib/rewards.ts";
+import {
+  bytes,
+  choice,
+  type FlagGroups,
+  integer,
+  number,
+  numbers,
+  optional,
+  type SettingsIn,
+  text,
+  toggle,
+} from "./flags.ts";
+import {
+  baseDtype,
+  dataFields,
+  dtype,
+  fraction,
+  gpu,
+  hubData,
+  lora,
+  model,
+  noTune,
+  OURS,
+  optimizer,
+  outcome,
+  outcomeTimeout,
+  outputDir,
+  PAPER,
+  prompting,
+  resume,
+  sampling,
+  saving,
+  seed,
+  showing,
+  skipBad,
+  TRL,
+} from "./shared.ts";
+
+const evalFraction = number(
+  0,
+  fraction,
+  "Hold out this share of the data's questions; equal ones stay together.",
+  OURS,
+);
+
+/** How many completions of which questions a run draws: the same in `train` and `sample-base`. */
+const lengthOfRun = {
+  maxSteps: integer(
+    160,
+    { min: 1 },
+    "Steps; in each, questions are drawn, answered and learned from.",
+    "five visits to each example, and a minute or two on a CPU",
+  ),
+  promptsPerStep: integer(16, { min: 1 }, "Questions drawn in a step.", OURS),
+  numGenerations: integer(8, { min: 2 }, "Completions of a question: its group.", `${PAPER}; TRL`),
+  seed,
+  shuffleSeed: optional(
+    integer(
+      0,
+      { min: 0, max: 2 ** 32 - 1 },
+      "Seed of the order of the questions, and of which --eval-fraction holds out.",
+      "--seed",
+    ),
+  ),
+};
+
+export const trainGroups = {
+  "Model and data": {
+    model,
+    outcome,
+    outcomeTimeout,
+    ...hubData,
+    ...dataFields,
+    skipBad,
+    outputDir,
+    resume,
+  },
+  "Length of the run": lengthOfRun,
+  Exploration: {
+    explore: text(
+      "ucb-con",
+      "terms",
+      `What is added to the advantage: ${strategies.join(", ")}; several are joined by commas.`,
+      `best of the historical ones in ${PAPER}`,
+    ),
+    exploreCoef: numbers(
+      number(0, { min: 0 }, "Weight c of the terms: one for all, or one each.", PAPER),
+      [0.2],
+    ),
+    b0: number(
+      0.5,
+      { min: 0, max: 1 },
+      "Baseline of ucb-con: an answer seen under 1/b0^2 times is rewarded, a commoner one punished.",
+      `${PAPER}, on its harder data; 1 on its easy data`,
+    ),
+    exploreTokens: choice(
+      "all",
+      ["all", "reasoning"],
+      "Tokens that carry the terms: all, or those before the final answer.",
+      OURS,
+    ),
+  },
+  Reward: {
+    reward: optional(
+      text(
+        "",
+        "part=x,...",
+        `What a completion earns: parts times weights, of ${REWARD_PARTS.join(", ")}; correct=1,format=0.1,length=-0.0005.`,
+        "correct=1; user=1 with your own --outcome",
+      ),
+    ),
+    answerForm: choice(
+      "any",
+      ANSWER_FORMS,
+      "What the part format asks for: any mark, \\boxed{}, <answer> tags, or ####.",
+      OURS,
+    ),
+    overlongCache: optional(
+      integer(
+        1,
+        { min: 1 },
+        "Tokens before --max-completion-length in which the part overlong falls from 0 to -1.",
+        "a fifth of that, as in DAPO",
+      ),
+    ),
+  },
+  Objective: {
+    scaleRewards: choice(
+      "none",
+      ["none", "group", "batch"],
+      "Divide advantages by the standard deviation of the rewards of the group or batch.",
+      `${PAPER}; group in TRL`,
+    ),
+    lossType: choice(
+      "dapo",
+      ["grpo", "dr_grpo", "dapo", "bnpo"],
+      "Token losses are averaged within each completion (grpo), over --max-completion-length " +
+        "(dr_grpo) or over all tokens of the step (dapo, bnpo).",
+      TRL,
+    ),
+    importanceSamplingLevel: choice(
+      "token",
+      ["token", "sequence"],
+      "Importance ratio of each token, or of the completion as in GSPO.",
+      TRL,
+    ),
+    epsilon: number(0.2, fraction, "The ratio is clipped below 1 - epsilon.", TRL),
+    epsilonHigh: optional(
+      number(0, { min: 0 }, "The ratio is clipped above 1 + this; 0.28 in DAPO.", "--epsilon"),
+    ),
+    beta: number(
+      0,
+      { min: 0 },
+      "Weight of the KL divergence from the starting model (k3); at 0 no copy of it is kept.",
+      TRL,
+    ),
+    numIterations: integer(1, { min: 1 }, "Times the completions are learned from.", TRL),
+    stepsPerGeneration: integer(
+      1,
+      { min: 1 },
+      "Updates each of those times is split into, with whole groups in each.",
+      OURS,
+    ),
+    maskTruncatedCompletions: toggle("Learn nothing from completions that were cut off."),
+    filterZeroVariance: toggle(
+      "Replace groups whose whole signal is zero by fresh questions, as DAPO does.",
+    ),
+  },
+  Optimizer: {
+    learningRate: {
+      ...number(1e-6, { min: 0 }, "Step size of AdamW.", "TRL, for full fine-tuning"),
+      embedded: 1e-4,
+      lora: 1e-5,
+    },
+    ...optimizer,
+  },
+  LoRA: lora,
+  Prompts: prompting,
+  Sampling: sampling,
+  Evaluation: {
+    evalFile: optional(
+      text("", "file", "Questions held out for the table of before and after.", "no table"),
+    ),
+    evalSplit: optional(
+      text("", "name", "Split held out, of --eval-file or of the data, from the hub.", "test"),
+    ),
+    evalFraction,
+    evalSteps: integer(0, { min: 0 }, "Steps between evaluations; 0: before and after only.", OURS),
+    evalSamples: integer(32, { min: 1 }, "Completions of each held-out question.", "for pass@32"),
+  },
+  "Saving and showing": {
+    ...saving,
+    saveBest: toggle("Also keep the checkpoint with the best pass@1 on --eval-file."),
+    logCompletions: toggle("Show some completions of every step."),
+    tensorboard: toggle(
+      "Write the metrics as TensorBoard event files too: tensorboard --logdir runs.",
+    ),
+    ...showing,
+    gpu,
+    noTune,
+    dtype,
+  },
+} satisfies FlagGroups;
+
+export const sampleBaseGroups = {
+  "Model and data": {
+    model,
+    outcome,
+    outcomeTimeout,
+    ...hubData,
+    ...dataFields,
+    evalFraction: { ...evalFraction, help: "Leave out the questions that train holds out by it." },
+    skipBad,
+    outputDir,
+    resume: { ...resume, help: "Continue this run after its last step, with its settings." },
+  },
+  "Length of the run": {
+    ...lengthOfRun,
+    maxSteps: {
+      ...lengthOfRun.maxSteps,
+      help: "Steps; in each, questions are drawn and answered.",
+    },
+  },
+  Prompts: prompting,
+  Sampling: { ...sampling, baseDtype },
+  Showing: { ...showing, gpu, noTune, dtype },
+} satisfies FlagGroups;
+
+export const sftGroups = {
+  "Model and data": {
+    model,
+    fromScratch: toggle("Draw the weights anew: only shape and tokenizer of --model are used."),
+    skipBad,
+    outputDir,
+  },
+  "Length of the run": {
+    numTrainEpochs: number(3, { above: 0 }, "Times the data is read.", TRL),
+    maxSteps: optional(integer(1, { min: 1 }, "Steps, instead of epochs.", "--num-train-epochs")),
+    rowsPerStep: integer(32, { min: 1 }, "Rows learned from in a step.", OURS),
+    seed,
+  },
+  Prompts: prompting,
+  Optimizer: {
+    learningRate: number(2e-5, { min: 0 }, "Step size of AdamW.", TRL),
+    ...optimizer,
+  },
+  LoRA: lora,
+  "Saving and showing": { ...saving, ...showing, gpu, noTune, dtype },
+} satisfies FlagGroups;
+
+export const planGroups = {
+  Plan: {
+    memory: optional(
+      bytes("Memory to fit into; no GPU is opened then, unless --gpu names one.", "the adapter's"),
+    ),
+    maxPromptLength: optional(
+      integer(1, { min: 1 }, "Tokens of the longest prompt.", "that of the data, or 512 without"),
+    ),
+  },
+  ...trainGroups,
+} satisfies FlagGroups;
+
+/**
+ * All settings of `train`; `data` is the file of questions. `epsilonHigh` null means `epsilon`;
+ * `resume` is the run that is continued, and then `outputDir` is that run too.
+ */
+export type TrainSettings = SettingsIn<typeof trainGroups> & { data: string };
+/** `data` may be missing; `line` is what was typed: texts by setting, and nothing of `plan` itself. */
+export type PlanSettings = TrainSettings &
+  SettingsIn<Pick<typeof planGroups, "Plan">> & { line: ReadonlyMap<string, readonly string[]> };
+/** All settings of `sample-base`: those of `train` that say what is sampled. */
+export type SampleBaseSettings = SettingsIn<typeof sampleBaseGroups> & { data: string };
+/** All settings of `sft`. `maxSteps` null means that `numTrainEpochs` decides. */
+export type SftSettings = SettingsIn<typeof sftGroups> & { data: string };

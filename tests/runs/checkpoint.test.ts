@@ -1,0 +1,251 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
+import { endTokens, openModelFolder } from "../../beyond/models/folder.ts";
+import { readTensor, type TensorSource } from "../../beyond/models/safetensors.ts";
+import { diskError, isIntact, writeDurably } from "../../beyond/platform/files.ts";
+import {
+  checkpointPath,
+  checkpointSteps,
+  latestCheckpoint,
+  pruneCheckpoints,
+  saveCheckpoint,
+} from "../../beyond/runs/checkpoint.ts";
+import { UserError } from "../../lib/errors.ts";
+import { type ModelConfig, tensorShapes } from "../../lib/model/config.ts";
+
+const root = mkdtempSync(join(tmpdir(), "checkpoint-"));
+afterAll(() => rmSync(root, { recursive: true }));
+let runs = 0;
+function newRun() {
+  const run = join(root, `run-${runs++}`);
+  mkdirSync(run);
+  return run;
+}
+
+const config: ModelConfig = {
+  architecture: "LlamaForCausalLM",
+  vocabSize: 10,
+  hiddenSize: 8,
+  intermediateSize: 12,
+  numLayers: 1,
+  numHeads: 2,
+  numKeyValueHeads: 1,
+  headDim: 4,
+  rmsNormEps: 1e-6,
+  ropeTheta: 10000,
+  ropeScaling: null,
+  maxPositionEmbeddings: 32,
+  tieWordEmbeddings: false,
+  qkvBias: false,
+  qkNorm: false,
+  bosTokenId: null,
+  eosTokenIds: [9],
+};
+const files = { "tokenizer.json": '{"model":{}}', "tokenizer_config.json": "{}" };
+
+const weights = (value: number): TensorSource[] =>
+  [...tensorShapes(config)].map(([name, shape]) => ({
+    name,
+    shape,
+    data: () => new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value),
+  }));
+const moments: TensorSource[] = [{ name: "m", shape: [2], data: () => Float32Array.of(1, 2) }];
+const save = (run: string, step: number, tensors = weights(step)) =>
+  saveCheckpoint(run, step, {
+    model: { config, files },
+    weights: tensors,
+    optimizer: moments,
+    state: { drawn: step * 16, best: null },
+  });
+
+describe("a checkpoint", () => {
+  test("is a Hugging Face model folder with the trainer's state", async () => {
+    const run = newRun();
+    const path = await save(run, 5);
+    expect(readdirSync(path).sort()).toEqual([
+      "config.json",
+      "generation_config.json",
+      "model.safetensors",
+      "optimizer.safetensors",
+      "tokenizer.json",
+      "tokenizer_config.json",
+      "trainer_state.json",
+    ]);
+    const model = await openModelFolder(path);
+    expect(model.config).toEqual(config);
+    expect(model.files["tokenizer.json"]).toBe(files["tokenizer.json"]);
+
+    const checkpoint = await latestCheckpoint<{ drawn: number }>(run);
+    expect(checkpoint?.step).toBe(5);
+    expect(checkpoint?.state).toMatchObject({ drawn: 80, best: null });
+    expect(await readTensor(checkpoint!.tensors, "model.norm.weight")).toEqual(
+      new Float32Array(8).fill(5),
+    );
+    expect(await readTensor(checkpoint!.optimizer, "m")).toEqual(Float32Array.of(1, 2));
+  });
+
+  test("keeps the model's own generation_config.json", async () => {
+    const run = newRun();
+    const own = { ...files, "generation_config.json": '{"top_k":7}' };
+    const path = await saveCheckpoint(run, 1, {
+      model: { config, files: own },
+      weights: weights(1),
+      optimizer: [],
+      state: {},
+    });
+    expect(readFileSync(join(path, "generation_config.json"), "utf8")).toBe('{"top_k":7}');
+  });
+
+  test("the newest is taken by number; halves and strangers are not", async () => {
+    const run = newRun();
+    expect(await latestCheckpoint(run)).toBe(null);
+    await save(run, 9);
+    await save(run, 10);
+    mkdirSync(join(run, "checkpoint-12.partial"));
+    mkdirSync(join(run, "checkpoint-old"));
+    expect(checkpointSteps(run)).toEqual([9, 10]);
+    expect((await latestCheckpoint(run))?.step).toBe(10);
+  });
+
+  test("that cannot be finished leaves nothing, and the one before as it was", async () => {
+    const run = newRun();
+    await save(run, 1);
+    const failing = weights(2).map((tensor, i) => ({
+      ...tensor,
+      data: () => {
+        if (i < 3) return tensor.data();
+        throw Object.assign(new Error("write"), { code: "ENOSPC" });
+      },
+    }));
+    const saved = save(run, 2, failing);
+    await expect(saved).rejects.toThrow(UserError);
+    await expect(saved).rejects.toThrow(/checkpoint-2.*disk is full; free some space.*--resume/);
+    expect(readdirSync(run)).toEqual(["checkpoint-1"]);
+    expect((await latestCheckpoint(run))?.step).toBe(1);
+  });
+
+  test("replaces one of the same step", async () => {
+    const run = newRun();
+    await save(run, 1);
+    await save(run, 1, weights(8));
+    const checkpoint = await latestCheckpoint(run);
+    expect((await readTensor(checkpoint!.tensors, "model.norm.weight"))[0]).toBe(8);
+  });
+});
+
+describe("a damaged checkpoint names its file and the way on", () => {
+  const damages: [string, (path: string) => void][] = [
+    ["model.safetensors", (path) => truncateSync(join(path, "model.safetensors"), 500)],
+    ["optimizer.safetensors", (path) => rmSync(join(path, "optimizer.safetensors"))],
+    ["trainer_state.json", (path) => rmSync(join(path, "trainer_state.json"))],
+    ["trainer_state.json", (path) => truncateSync(join(path, "trainer_state.json"), 30)],
+    ["trainer_state.json", (path) => writeFileSync(join(path, "trainer_state.json"), "{}")],
+    [
+      "model.safetensors",
+      (path) => {
+        const bytes = readFileSync(join(path, "model.safetensors"));
+        bytes[bytes.length - 9] ^= 1;
+        writeFileSync(join(path, "model.safetensors"), bytes);
+      },
+    ],
+  ];
+  test.each(damages)("%s", async (name, damage) => {
+    const run = newRun();
+    await save(run, 1);
+    damage(await save(run, 2));
+    const message = new RegExp(
+      `checkpoint-2/${name} is corrupt or truncated; delete .*checkpoint-2 to go on from step 1`,
+    );
+    await expect(latestCheckpoint(run)).rejects.toThrow(message);
+    rmSync(checkpointPath(run, 2), { recursive: true });
+    expect((await latestCheckpoint(run))?.step).toBe(1);
+  });
+});
+
+test("pruning keeps the newest and the best, and sweeps up halves", async () => {
+  const run = newRun();
+  for (const step of [1, 2, 3, 4, 5]) await save(run, step);
+  mkdirSync(join(run, "checkpoint-6.partial"));
+  pruneCheckpoints(run, 2, [2]);
+  expect(readdirSync(run).sort()).toEqual(["checkpoint-2", "checkpoint-4", "checkpoint-5"]);
+  pruneCheckpoints(run, 1);
+  expect(readdirSync(run)).toEqual(["checkpoint-5"]);
+});
+
+describe("a model folder", () => {
+  test("without its files is refused, naming the file", async () => {
+    const run = newRun();
+    expect(() => openModelFolder(join(run, "none"))).toThrow(/no such model folder/);
+    await expect(openModelFolder(run)).rejects.toThrow(/has no config.json; give a Hugging Face/);
+    const path = await save(run, 1);
+    rmSync(join(path, "tokenizer.json"));
+    await expect(openModelFolder(path)).rejects.toThrow(/has no tokenizer.json/);
+    writeFileSync(join(path, "tokenizer.json"), "{}");
+    rmSync(join(path, "model.safetensors"));
+    await expect(openModelFolder(path)).rejects.toThrow(/has no model.safetensors;/);
+    expect((await openModelFolder(path, { weights: false })).config).toEqual(config);
+    writeFileSync(join(path, "model.safetensors.index.json"), "{}");
+    await expect(openModelFolder(path)).rejects.toThrow(/index.json has no weight_map;/);
+  });
+});
+
+describe("files", () => {
+  test("are written with a checksum that finds one changed byte", async () => {
+    const path = join(root, "sum");
+    const pieces = [Uint8Array.of(1, 2), new Uint8Array(0), new Uint8Array(70_000).fill(3)];
+    const check = await writeDurably(path, pieces);
+    expect(check.bytes).toBe(70_002);
+    expect(await isIntact(path, check)).toBe(true);
+    const bytes = readFileSync(path);
+    bytes[100] = 4;
+    writeFileSync(path, bytes);
+    expect(await isIntact(path, check)).toBe(false);
+  });
+
+  test("a full disk and a forbidden place are one clear line", async () => {
+    if (existsSync("/dev/full")) {
+      const full = writeDurably("/dev/full", [new Uint8Array(10)]);
+      await expect(full).rejects.toThrow(/^\/dev\/full: the disk is full/);
+    }
+    const forbidden = diskError(Object.assign(new Error(), { code: "EACCES" }), "/x");
+    expect(forbidden).toBeInstanceOf(UserError);
+    expect(String(forbidden)).toContain("/x: no permission");
+    const other = new TypeError("a bug");
+    expect(diskError(other, "/x")).toBe(other);
+  });
+});
+
+describe("tokens that end a completion", () => {
+  const tokens = async (generation?: unknown) => {
+    const base = await openEmbeddedModel({ weights: false });
+    const text = typeof generation === "string" ? generation : JSON.stringify(generation);
+    const files: Record<string, string> = text ? { "generation_config.json": text } : {};
+    return endTokens({ ...base, source: "m", files });
+  };
+  test("are those of config.json and of generation_config.json", async () => {
+    expect(await tokens()).toEqual([0]);
+    expect(await tokens({})).toEqual([0]);
+    expect(await tokens({ eos_token_id: null })).toEqual([0]);
+    expect(await tokens({ eos_token_id: 3 })).toEqual([0, 3]);
+    expect(await tokens({ eos_token_id: [3, 0, 5] })).toEqual([0, 3, 5]);
+  });
+  test("are tokens of the model", async () => {
+    await expect(tokens({ eos_token_id: 4000 })).rejects.toThrow(
+      "m/generation_config.json: 4000 in eos_token_id is no token of the model",
+    );
+    await expect(tokens({ eos_token_id: "x" })).rejects.toThrow(/x in eos_token_id is no token/);
+    await expect(tokens("{")).rejects.toThrow("m/generation_config.json is not a JSON object");
+  });
+});

@@ -1,0 +1,262 @@
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Variants } from "../../beyond/kernels/variants.ts";
+import { hasHalves } from "../../beyond/storage/precision.ts";
+import { RoundedParameters, roundable } from "../../beyond/storage/rounded.ts";
+import { Gpu } from "../../lib/gpu/device.ts";
+import { MemoryPlanner } from "../../lib/gpu/memory.ts";
+import { Decoder } from "../../lib/model/decoder.ts";
+import { Sampler } from "../../lib/model/generate.ts";
+import { Head, HeadMemory, logitsStride } from "../../lib/model/head.ts";
+import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
+import { BatchMemory, BatchUploader, PackedBatch } from "../../lib/model/packing.ts";
+import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
+import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
+import { emulatingKernel, shallowest } from "../kernels/subgroup-matrix.ts";
+import { prompts, requests, settings } from "../model/requests.ts";
+import { expectClose } from "../oracle/compare.ts";
+import { oracleDecoder } from "../oracle/decoder.ts";
+import { packGroups } from "../oracle/packing.ts";
+
+setDefaultTimeout(300_000);
+
+// The whole decoder with f16 weights, activations and KV cache, against float64 with the weights as they
+// were before rounding. The second device allows 2 KiB a binding, so that matrices come in several blocks.
+const devices = [await Gpu.open(), await Gpu.open(undefined, { bindingLimit: 2048 })];
+const [gpu] = devices;
+afterAll(() => {
+  for (const device of devices) device.destroy();
+});
+const maxTokens = 256;
+const dtype = "f16";
+const why = hasHalves(gpu) ? "" : `, skipped: ${gpu.found.name} has no shader-f16`;
+
+/** A golden model that is trained in f16, with its groups packed. */
+function open(
+  gpu: Gpu,
+  name: GoldenName,
+  gradientCheckpointing = false,
+  given: Partial<Variants> = {},
+) {
+  const golden = loadDecoderGolden(name);
+  const { config, groups } = golden;
+  const layout = new ParameterLayout(config, roundable(gpu));
+  const trained = new Parameters(gpu, layout, "weights", "weights");
+  const weights = new RoundedParameters(gpu, trained);
+  const gradients = new Parameters(gpu, layout, "gradients", "gradients");
+  for (const [tensor, data] of golden.weights) trained.set(gpu, tensor, Float32Array.from(data));
+  const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
+  const decoder = new Decoder(gpu, config, table, given);
+  weights.refresh(decoder.ops);
+  gradients.clear(gpu);
+  const memory = new LearnerMemory(gpu, config, maxTokens, { dtype, gradientCheckpointing });
+  const learner = new Learner(gpu, decoder, memory);
+  const batch = new PackedBatch(maxTokens);
+  for (const { prompt, completions } of groups) batch.add(prompt, completions);
+  const logprobs = new Float32Array(batch.predictions);
+  const entropies = new Float32Array(batch.predictions);
+  const model = { golden, layout, trained, weights, gradients, decoder, memory };
+  return { ...model, learner, batch, logprobs, entropies };
+}
+
+/** Logits of every prediction of the batch, M rows without padding. */
+async function logitsOf(gpu: Gpu, name: GoldenName) {
+  const { golden, decoder, memory, weights, batch } = open(gpu, name);
+  const { config } = golden;
+  const rows = batch.predictions;
+  const stride = logitsStride(config.vocabSize);
+  const inputs = new BatchMemory(gpu, maxTokens, config.vocabSize);
+  const heads = new HeadMemory(gpu, config, rows, dtype);
+  const logits = gpu.allocate("buffers", "logits", rows * stride);
+  new BatchUploader(gpu, inputs).upload(batch);
+  const { activations } = memory;
+  decoder.forward(weights, inputs, batch.tokens, activations);
+  const head = new Head(decoder.ops, config);
+  head.enter(weights, activations.output, inputs.predictionRows, rows, heads);
+  head.logits(weights, rows, logits, heads);
+  const all = await gpu.read(logits, new Float32Array(rows * stride));
+  return all.filter((_, i) => i % stride < config.vocabSize);
+}
+
+describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
+  // Measured: logits 5e-4, gradients 7e-3 of their norm at most.
+  for (const [i, limit] of ["the adapter's bindings", "bindings of 2 KiB"].entries()) {
+    test.each(GOLDENS)(`%s: logits and all gradients, ${limit}`, async (name) => {
+      const device = devices[i];
+      const { config, weights, groups, temperature } = loadDecoderGolden(name);
+      const { logits } = oracleDecoder(config, weights).forward(packGroups(groups), temperature);
+      expectClose(await logitsOf(device, name), logits, { name: "logits", relative: 1e-2 });
+      await expectGradients(device, name);
+    });
+  }
+
+  async function expectGradients(device: Gpu, name: GoldenName, given?: Partial<Variants>) {
+    const model = open(device, name, false, given);
+    const { golden, layout, weights, gradients, learner, batch, logprobs, entropies } = model;
+    const { temperature } = golden;
+    await learner.logprobs(weights, batch, temperature, logprobs, entropies);
+    expectClose(logprobs, golden.logprobs, { name: "logprobs", relative: 1e-2 });
+    expectClose(entropies, golden.entropies, { name: "entropies", relative: 1e-2 });
+    const upstream = Float32Array.from(golden.coefficients);
+    learner.backward(weights, gradients, batch, temperature, upstream);
+    for (const [tensor, reference] of golden.gradients) {
+      const gradient = await gradients.get(device, tensor);
+      expectClose(gradient, reference, { name: tensor, relative: 2e-2 });
+    }
+    expect(golden.gradients.size).toBe(layout.shapes.size);
+  }
+
+  test("all products by subgroup matrices, emulated: all gradients", async () => {
+    const device = await Gpu.open(undefined, { bindingLimit: 2048 });
+    devices.push(device);
+    const kernel = emulatingKernel(device, shallowest);
+    const matmuls = new Set<string>();
+    device.commands.kernel = (name, source, entry, ...given) => {
+      if (name.startsWith("matmul")) matmuls.add(`${name.replace(/-\d.*/, "")}.${entry}`);
+      return kernel(name, source, entry, ...given);
+    };
+    const subgroupMatrix = { M: 16, N: 16, K: 16, shallow: false };
+    for (const name of ["tied", "qwen2"] as const) {
+      await expectGradients(device, name, { matmul: "matrix", subgroupMatrix });
+    }
+    expect([...matmuls].sort()).toEqual([
+      "matmul-largest.reduce",
+      ...["backward_input", "backward_weight", "forward", "forward_residual"].map(
+        (entry) => `matmul-matrix.${entry}`,
+      ),
+    ]);
+  });
+
+  test.each(GOLDENS)("%s: 20 steps of AdamW follow those of float64", async (name) => {
+    const model = open(gpu, name);
+    const { golden, layout, trained, weights, gradients, decoder, learner, batch } = model;
+    const { lr, betas, eps, weight_decay, max_norm } = golden.optimizer;
+    const settings = {
+      adamBeta1: betas[0],
+      adamBeta2: betas[1],
+      adamEpsilon: eps,
+      weightDecay: weight_decay,
+      maxGradNorm: max_norm,
+    };
+    const moments = new OptimizerMemory(gpu, layout);
+    const optimizer = new Optimizer(gpu, decoder.ops, moments, settings, weights);
+    const dLogprobs = new Float32Array(batch.predictions).fill(-1 / batch.predictions);
+    const losses: number[] = [];
+    for (let step = 1; step <= golden.losses.length; step++) {
+      gradients.clear(gpu);
+      await learner.logprobs(weights, batch, 1, model.logprobs, model.entropies);
+      losses.push(-model.logprobs.reduce((sum, logprob) => sum + logprob, 0) / batch.predictions);
+      learner.backward(weights, gradients, batch, 1, dLogprobs);
+      await optimizer.update(trained, gradients, lr, step);
+    }
+    golden.losses.forEach((loss, i) => {
+      expect(Math.abs(losses[i] - loss)).toBeLessThan(1e-2 * loss);
+    });
+    // What was trained is f32 and what was computed with is its f16: rounding anew changes nothing.
+    const computed = await copiesOf(weights);
+    weights.refresh(decoder.ops);
+    expect(await copiesOf(weights)).toEqual(computed);
+  });
+
+  test("what is too large for f16 is found, and nothing is moved", async () => {
+    const model = open(gpu, "untied");
+    const { golden, layout, trained, weights, gradients, decoder, learner, batch } = model;
+    const norm = "model.layers.1.post_attention_layernorm.weight";
+    const large = Float32Array.from(golden.weights.get(norm) ?? [], (value) => 1e5 * value);
+    trained.set(gpu, norm, large);
+    const settings = {
+      adamBeta1: 0.9,
+      adamBeta2: 0.999,
+      adamEpsilon: 1e-8,
+      weightDecay: 0,
+      maxGradNorm: 1,
+    };
+    const moments = new OptimizerMemory(gpu, layout);
+    const optimizer = new Optimizer(gpu, decoder.ops, moments, settings, weights);
+    await learner.logprobs(weights, batch, 1, model.logprobs, model.entropies);
+    learner.backward(weights, gradients, batch, 1, new Float32Array(batch.predictions).fill(-1));
+    expect(await optimizer.update(trained, gradients, 1e-3, 1)).toBeNull();
+    expect(await trained.get(gpu, norm)).toEqual(large);
+  });
+
+  async function copiesOf({ copies }: RoundedParameters) {
+    const words = copies.map((copy) => copy && new Uint32Array(copy.length / 2));
+    for (const [i, copy] of copies.entries())
+      if (copy) await gpu.read(copy, words[i] as Uint32Array);
+    return words;
+  }
+
+  test.each(["tied", "qwen2", "qwen3"] as const)(
+    "%s: gradient checkpointing, and weights that are loaded in f16, give the same bits",
+    async (name) => {
+      const results: unknown[] = [];
+      for (const checkpointing of [false, true]) {
+        const model = open(gpu, name, checkpointing);
+        const { golden, weights, gradients, learner, batch, logprobs, entropies } = model;
+        const { temperature, config } = golden;
+        await learner.logprobs(weights, batch, temperature, logprobs, entropies);
+        const upstream = Float32Array.from(golden.coefficients);
+        learner.backward(weights, gradients, batch, temperature, upstream);
+        const all: unknown[] = [];
+        for (const tensor of gradients.layout.shapes.keys()) {
+          all.push(await gradients.get(gpu, tensor));
+        }
+        results.push([logprobs.slice(), all]);
+
+        const frozen = new ParameterLayout(config, gpu, () => dtype);
+        const loaded = new Parameters(gpu, frozen, "weights", "weights");
+        for (const [key, data] of golden.weights) loaded.set(gpu, key, Float32Array.from(data));
+        const before = logprobs.slice();
+        await learner.logprobs(loaded, batch, temperature, logprobs, entropies);
+        expect(logprobs).toEqual(before);
+      }
+      expect(results[1]).toEqual(results[0]);
+    },
+  );
+
+  test.each(["untied", "qwen3"] as const)(
+    "%s: completions do not depend on their batch, and learning recomputes their log-probabilities",
+    async (name) => {
+      const { golden, weights, decoder } = open(gpu, name);
+      const { config } = golden;
+      const sample = (rows: number, promptSlots: number, readEvery: number) => {
+        const lengths = { maxPromptTokens: 7, maxNewTokens: 12, readEvery };
+        const memory = new SamplerMemory(gpu, config, { rows, promptSlots, ...lengths, dtype });
+        return new Sampler(gpu, decoder, memory).generate(weights, requests, settings);
+      };
+      const completions = await sample(64, 16, 1);
+      expect(await sample(64, 16, 8)).toEqual(completions);
+      expect(await sample(7, 2, 3)).toEqual(completions);
+
+      const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, 1024, { dtype }));
+      const batch = new PackedBatch(1024);
+      for (const [i, prompt] of prompts.entries()) {
+        batch.add(
+          prompt,
+          completions[i].map(({ tokens }) => tokens),
+        );
+      }
+      const logprobs = new Float32Array(batch.predictions);
+      const entropies = new Float32Array(batch.predictions);
+      await learner.logprobs(weights, batch, settings.temperature, logprobs, entropies);
+      const recorded = completions.flat().flatMap((completion) => completion.logprobs);
+      expect(recorded.length).toBe(batch.predictions);
+      recorded.forEach((logprob, m) => {
+        expect(Math.abs(Math.exp(logprobs[m] - logprob) - 1)).toBeLessThan(1e-5);
+      });
+    },
+  );
+
+  test("activations and the KV cache take two bytes where f32 takes four", () => {
+    const { config } = loadDecoderGolden("qwen2");
+    const sizes = { rows: 4, promptSlots: 2, maxPromptTokens: 8, maxNewTokens: 8, readEvery: 1 };
+    const [whole, halves] = (["f32", "f16"] as const).map((dtype) => {
+      const plan = new MemoryPlanner(2 ** 30, 2 ** 30, 256);
+      new SamplerMemory(plan, config, { ...sizes, dtype });
+      return plan.bytes;
+    });
+    expect(halves.get("KV cache")).toBe((whole.get("KV cache") as number) / 2);
+    expect(halves.get("activations")).toBeLessThan(0.7 * (whole.get("activations") as number));
+  });
+});
