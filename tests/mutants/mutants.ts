@@ -1,3 +1,5 @@
-import type { Mutant } from "./mutant.ts";
+import { exploreMutants } from "./explore.ts";
+import type { Mutants } from "./mutant.ts";
 
-export const mutants: readonly Mutant[] = [];
+/** All mistakes that `npm run mutants` plants. */
+export const allMutants: readonly Mutants[] = [...exploreMutants];
