@@ -1,5 +1,5 @@
 import type { Array as JaxArray } from "@jax-js/jax";
-import type { Dtype } from "../../beyond/storage/precision.ts";
+import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
 import { RoundedParameters, roundable } from "../../beyond/storage/rounded.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { type Tensor, view } from "../../lib/gpu/memory.ts";
@@ -118,7 +118,7 @@ function ours(
   rounded?.refresh(decoder.ops);
   const weights = rounded ?? parameters;
   const gradients = new Parameters(gpu, layout, "gradients", "gradients");
-  const activations = new Activations(gpu, config, T, "everything", { dtype });
+  const activations = new Activations(gpu, config, T, "everything", elementBytes(dtype));
   const scratch = new Gradients(gpu, config, T);
   const batch = new BatchMemory(gpu, T, T);
   const sequence = new PackedBatch(T);

@@ -61,7 +61,7 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     lora: loraOf(settings),
     seed: settings.seed,
   };
-  const formats = baseFormats(settings, model.config, model.tensors);
+  const formats = baseFormats(settings, model.tensors);
   const needs = { dtype: settings.dtype, learning, formats };
   const note = (text: string) => progress.note(text);
   const tune = tuneFor(gpu, settings, note);
@@ -79,7 +79,7 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   const save = (step: number) =>
     saveCheckpoint(run.path, step, {
       model,
-      adapter: policy.adapter,
+      lora: policy.lora,
       weights: policy.weightSources(),
       optimizer: policy.momentSources(),
       state: {},

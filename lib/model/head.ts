@@ -1,5 +1,4 @@
-import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
-import type { Allocator, Tensor } from "../gpu/memory.ts";
+import type { Allocator, ElementBytes, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Matrix, MatrixBlock } from "./matrix.ts";
 import type { LogitsBlock } from "./ops/logprob.ts";
@@ -20,14 +19,13 @@ export class HeadMemory {
     alloc: Allocator,
     config: ModelConfig,
     readonly maxRows: number,
-    dtype: Dtype = "f32",
+    elementBytes: ElementBytes = 4,
   ) {
     const make = (name: string, width: number) =>
       alloc.allocate("activations", name, maxRows * width);
     this.gathered = make("predicting rows", config.hiddenSize);
-    const bytes = elementBytes(dtype);
     const normed = maxRows * config.hiddenSize;
-    this.normed = alloc.allocate("activations", "normed predicting rows", normed, bytes);
+    this.normed = alloc.allocate("activations", "normed predicting rows", normed, elementBytes);
     this.inverseRms = make("rms of predicting rows", 1);
     this.state = make("softmax state", 4);
     this.logprob = make("log-probabilities", 1);

@@ -1,6 +1,6 @@
 import type { Gpu } from "../gpu/device.ts";
-import type { Allocator } from "../gpu/memory.ts";
-import { type ActivationOptions, Activations, Gradients } from "./activations.ts";
+import type { Allocator, ElementBytes } from "../gpu/memory.ts";
+import { Activations, Gradients } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Decoder } from "./decoder.ts";
 import { asTable, Head, HeadGradients, HeadMemory } from "./head.ts";
@@ -19,15 +19,12 @@ export class LearnerMemory {
     alloc: Allocator,
     config: ModelConfig,
     readonly maxTokens: number,
-    {
-      gradientCheckpointing = false,
-      ...options
-    }: ActivationOptions & { gradientCheckpointing?: boolean } = {},
+    { gradientCheckpointing = false, elementBytes = 4 as ElementBytes } = {},
   ) {
     const keep = gradientCheckpointing ? "inputs" : "everything";
-    this.activations = new Activations(alloc, config, maxTokens, keep, options);
-    this.gradients = new Gradients(alloc, config, maxTokens, options.loraRank);
-    this.head = new HeadMemory(alloc, config, maxTokens, options.dtype);
+    this.activations = new Activations(alloc, config, maxTokens, keep, elementBytes);
+    this.gradients = new Gradients(alloc, config, maxTokens);
+    this.head = new HeadMemory(alloc, config, maxTokens, elementBytes);
     this.headGradients = new HeadGradients(alloc, config, maxTokens);
     this.batch = new BatchMemory(alloc, maxTokens, config.vocabSize);
   }

@@ -16,13 +16,14 @@ import { join } from "node:path";
 import { sft } from "../../beyond/commands/sft.ts";
 import { merge } from "../../beyond/export/merge.ts";
 import { exportModel } from "../../beyond/export/model.ts";
+import { parseModelConfig } from "../../beyond/models/config.ts";
 import type { ModelFolder } from "../../beyond/models/folder.ts";
 import { encodeSafetensors, openSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
 import { openNamedModel, prompterOf, tokenizerOf } from "../../beyond/opening/named-model.ts";
 import { openGpu, Policy } from "../../beyond/opening/policy.ts";
 import { exportSettings, mergeSettings, sftSettings } from "../../beyond/settings/arguments.ts";
-import { parseModelConfig, tensorShapes } from "../../lib/model/config.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
 import { Random } from "../../lib/random.ts";
 import golden from "./tokenizer.json";
 

@@ -3,17 +3,18 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mergedTensor } from "../../beyond/export/merge.ts";
-import { AdapterLayout, Adapters } from "../../beyond/lora/lora.ts";
-import { adapterConfigText, readAdapterConfig } from "../../beyond/lora/peft.ts";
+import { LoraDelta, LoraScratch } from "../../beyond/lora/delta.ts";
+import { LoraLayout, LoraWeights } from "../../beyond/lora/lora.ts";
+import { loraConfigText, readLoraConfig } from "../../beyond/lora/peft.ts";
 import { encodeSafetensors, openSafetensors } from "../../beyond/models/safetensors.ts";
-import { type Dtype, hasHalves } from "../../beyond/storage/precision.ts";
+import { type Dtype, elementBytes, hasHalves } from "../../beyond/storage/precision.ts";
+import { allIn, setValues } from "../../beyond/storage/weight-formats.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
-import { tensorShapes } from "../../lib/model/config.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
-import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { ParameterLayout, Parameters, tensorShapes } from "../../lib/model/parameters.ts";
 import { loadDecoderGolden, loadLoraGolden } from "../golden/decoder.ts";
 import { expectClose } from "../oracle/compare.ts";
 
@@ -32,7 +33,7 @@ const names = ["qwen2", "linear"] as const;
 /** Reads back the adapter_config.json that a folder of its own would hold. */
 function readConfig(config: object) {
   writeFileSync(join(folder, "adapter_config.json"), JSON.stringify(config));
-  return readAdapterConfig(folder);
+  return readLoraConfig(folder);
 }
 
 function open(
@@ -44,18 +45,22 @@ function open(
   const golden = loadLoraGolden(name);
   const { config } = base;
   const { lora } = readConfig({ ...golden.adapterConfig, base_model_name_or_path: "base" });
-  const frozen = new ParameterLayout(config, gpu, () => dtype);
+  const frozen = new ParameterLayout(config, gpu, allIn(dtype));
   const parameters = new Parameters(gpu, frozen, "weights", "weights");
-  const layout = new AdapterLayout(config, lora, gpu);
-  const adapters = new Adapters(gpu, layout, "weights", "adapters");
-  const gradients = new Adapters(gpu, layout, "gradients", "gradients");
-  for (const [tensor, data] of base.weights) parameters.set(gpu, tensor, Float32Array.from(data));
+  const layout = new LoraLayout(config, lora, gpu);
+  const adapters = new LoraWeights(gpu, layout, "weights", "adapters");
+  const gradients = new LoraWeights(gpu, layout, "gradients", "gradients");
+  for (const [tensor, data] of base.weights) {
+    setValues(gpu, parameters, tensor, Float32Array.from(data));
+  }
   for (const [tensor, data] of golden.weights) adapters.set(gpu, tensor, Float32Array.from(data));
   gradients.clear(gpu);
   const { embedding, head, finalNorm, layers } = parameters;
-  const weights = { embedding, head, finalNorm, layers, adapters: adapters.adapters };
   const decoder = new Decoder(gpu, config, gpu.allocate("buffers", "RoPE", 64 * config.headDim));
-  const options = { gradientCheckpointing, loraRank: lora.rank, dtype };
+  const scratch = new LoraScratch(gpu, maxTokens, lora.rank, true);
+  const delta = new LoraDelta(decoder.ops, adapters, scratch, gradients);
+  const weights = { embedding, head, finalNorm, layers, delta };
+  const options = { gradientCheckpointing, elementBytes: elementBytes(dtype) };
   const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, maxTokens, options));
   const batch = new PackedBatch(maxTokens);
   for (const { prompt, completions } of base.groups) batch.add(prompt, completions);
@@ -78,7 +83,7 @@ describe.each(names)("%s", (name) => {
         expectClose(logprobs, golden.logprobs, { name: "logprobs" });
         expectClose(model.entropies, golden.entropies, { name: "entropies" });
         const upstream = Float32Array.from(golden.coefficients);
-        learner.backward(weights, gradients, batch, temperature, upstream);
+        learner.backward(weights, {}, batch, temperature, upstream);
         const upstreamNorm = Math.hypot(...golden.coefficients);
         for (const [tensor, reference] of golden.gradients) {
           const gradient = await gradients.get(gpu, tensor);
@@ -101,7 +106,7 @@ describe.each(names)("%s", (name) => {
     await learner.logprobs(weights, batch, base.temperature, logprobs, model.entropies);
     expectClose(logprobs, golden.logprobs, { name: "logprobs", relative: 1e-2 });
     const upstream = Float32Array.from(golden.coefficients);
-    learner.backward(weights, gradients, batch, base.temperature, upstream);
+    learner.backward(weights, {}, batch, base.temperature, upstream);
     for (const [tensor, reference] of golden.gradients) {
       expectClose(await gradients.get(gpu, tensor), reference, { name: tensor, relative: 2e-2 });
     }
@@ -126,7 +131,7 @@ describe.each(names)("%s", (name) => {
       await learner.logprobs(weights, batch, 1, logprobs, model.entropies);
       const ours = -logprobs.reduce((sum, logprob) => sum + logprob, 0) / batch.predictions;
       expect(Math.abs(ours - loss)).toBeLessThan(1e-3 * loss);
-      learner.backward(weights, gradients, batch, 1, dLogprobs);
+      learner.backward(weights, {}, batch, 1, dLogprobs);
       await optimizer.update(model.adapters, gradients, lr, i + 1);
     }
     for (const [tensor, data] of base.weights) {
@@ -160,7 +165,7 @@ describe.each(names)("%s", (name) => {
 
 test("adapter_config.json survives the way out and back in, and hides nothing", () => {
   const lora = { rank: 8, alpha: 16, targets: ["q_proj", "down_proj"] as const };
-  const written = JSON.parse(adapterConfigText(lora, "org/base"));
+  const written = JSON.parse(loraConfigText(lora, "org/base"));
   expect(readConfig(written)).toEqual({
     lora: { ...lora, targets: [...lora.targets] },
     base: "org/base",

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { makeMoments } from "../../beyond/storage/moments.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
@@ -100,13 +101,18 @@ test.each(descents)("%s: 20 steps of %s descend as PyTorch's AdamW", async (name
   const model = open(gpu, name);
   const { golden, layout, weights, gradients, decoder, learner, batch, logprobs } = model;
   const { lr, betas, eps, weight_decay, max_norm } = golden.optimizer;
-  const optimizer = new Optimizer(gpu, decoder.ops, new OptimizerMemory(gpu, layout, optim), {
-    adamBeta1: betas[0],
-    adamBeta2: betas[1],
-    adamEpsilon: eps,
-    weightDecay: weight_decay,
-    maxGradNorm: max_norm,
-  });
+  const optimizer = new Optimizer(
+    gpu,
+    decoder.ops,
+    new OptimizerMemory(gpu, layout, makeMoments(gpu, { layout, optim })),
+    {
+      adamBeta1: betas[0],
+      adamBeta2: betas[1],
+      adamEpsilon: eps,
+      weightDecay: weight_decay,
+      maxGradNorm: max_norm,
+    },
+  );
   const dLogprobs = new Float32Array(batch.predictions).fill(-1 / batch.predictions);
   const losses: number[] = [];
   for (let step = 1; step <= golden.losses.length; step++) {
@@ -159,7 +165,7 @@ test.each([0, 2])(
     const dLogprobs = new Float32Array(batch.predictions).fill(-1 / batch.predictions);
     const run = async () => {
       for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
-      const memory = new OptimizerMemory(gpu, layout, "adamw");
+      const memory = new OptimizerMemory(gpu, layout);
       const optimizer = new Optimizer(gpu, decoder.ops, memory, {
         adamBeta1: 0.9,
         adamBeta2: 0.99,

@@ -42,7 +42,7 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, frozen in its own blocks", () => 
     batch.add(prompt, [[1, 2, 3, 49_151], [500]]);
     const results: Float32Array[] = [];
     for (const baseDtype of ["auto", "f32"] as const) {
-      const formats = baseFormats({ baseDtype, dtype: "f32" }, model.config, model.tensors);
+      const formats = baseFormats({ baseDtype, dtype: "f32" }, model.tensors);
       const sampling = { rows: 1, samplesPerPrompt: 1, maxPromptTokens: 8, maxNewTokens: 8 };
       const { weights } = await Policy.open(gpu, model, { sampling, formats });
       expect(weights.layers[29].down.format).toBe(baseDtype === "auto" ? "q4_1" : "f32");

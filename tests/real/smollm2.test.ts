@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { openGgufModel } from "../../beyond/gguf/open.ts";
 import { prompterOf, tokenizerOf } from "../../beyond/opening/named-model.ts";
 import { openGpu, Policy } from "../../beyond/opening/policy.ts";
-import { DTYPES, hasHalves } from "../../beyond/storage/precision.ts";
+import { DTYPES, elementBytes, hasHalves } from "../../beyond/storage/precision.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
@@ -62,7 +62,7 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, from its GGUF file", () => {
       const learner = new Learner(
         gpu,
         decoder,
-        new LearnerMemory(gpu, model.config, 256, { dtype }),
+        new LearnerMemory(gpu, model.config, 256, { elementBytes: elementBytes(dtype) }),
       );
       const batch = new PackedBatch(256);
       const logprobs = new Float32Array(256);

@@ -1,7 +1,9 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Variants } from "../../beyond/kernels/variants.ts";
+import { makeMoments } from "../../beyond/storage/moments.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { RoundedParameters, roundable } from "../../beyond/storage/rounded.ts";
+import { allIn, setValues } from "../../beyond/storage/weight-formats.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
@@ -29,7 +31,7 @@ afterAll(() => {
   for (const device of devices) device.destroy();
 });
 const maxTokens = 256;
-const dtype = "f16";
+const elementBytes = 2;
 const why = hasHalves(gpu) ? "" : `, skipped: ${gpu.found.name} has no shader-f16`;
 
 /** A golden model that is trained in f16, with its groups packed. */
@@ -50,7 +52,10 @@ function open(
   const decoder = new Decoder(gpu, config, table, given);
   weights.refresh(decoder.ops);
   gradients.clear(gpu);
-  const memory = new LearnerMemory(gpu, config, maxTokens, { dtype, gradientCheckpointing });
+  const memory = new LearnerMemory(gpu, config, maxTokens, {
+    elementBytes: 2,
+    gradientCheckpointing,
+  });
   const learner = new Learner(gpu, decoder, memory);
   const batch = new PackedBatch(maxTokens);
   for (const { prompt, completions } of groups) batch.add(prompt, completions);
@@ -67,7 +72,7 @@ async function logitsOf(gpu: Gpu, name: GoldenName) {
   const rows = batch.predictions;
   const stride = logitsStride(config.vocabSize);
   const inputs = new BatchMemory(gpu, maxTokens, config.vocabSize);
-  const heads = new HeadMemory(gpu, config, rows, dtype);
+  const heads = new HeadMemory(gpu, config, rows, elementBytes);
   const logits = gpu.allocate("buffers", "logits", rows * stride);
   new BatchUploader(gpu, inputs).upload(batch);
   const { activations } = memory;
@@ -139,8 +144,9 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       weightDecay: weight_decay,
       maxGradNorm: max_norm,
     };
-    const moments = new OptimizerMemory(gpu, layout);
-    const optimizer = new Optimizer(gpu, decoder.ops, moments, settings, weights);
+    const moments = makeMoments(gpu, { layout, rounded: weights });
+    const memory = new OptimizerMemory(gpu, layout, moments);
+    const optimizer = new Optimizer(gpu, decoder.ops, memory, settings);
     const dLogprobs = new Float32Array(batch.predictions).fill(-1 / batch.predictions);
     const losses: number[] = [];
     for (let step = 1; step <= golden.losses.length; step++) {
@@ -172,8 +178,9 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       weightDecay: 0,
       maxGradNorm: 1,
     };
-    const moments = new OptimizerMemory(gpu, layout);
-    const optimizer = new Optimizer(gpu, decoder.ops, moments, settings, weights);
+    const moments = makeMoments(gpu, { layout, rounded: weights });
+    const memory = new OptimizerMemory(gpu, layout, moments);
+    const optimizer = new Optimizer(gpu, decoder.ops, memory, settings);
     await learner.logprobs(weights, batch, 1, model.logprobs, model.entropies);
     learner.backward(weights, gradients, batch, 1, new Float32Array(batch.predictions).fill(-1));
     expect(await optimizer.update(trained, gradients, 1e-3, 1)).toBeNull();
@@ -204,9 +211,11 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
         }
         results.push([logprobs.slice(), all]);
 
-        const frozen = new ParameterLayout(config, gpu, () => dtype);
+        const frozen = new ParameterLayout(config, gpu, allIn("f16"));
         const loaded = new Parameters(gpu, frozen, "weights", "weights");
-        for (const [key, data] of golden.weights) loaded.set(gpu, key, Float32Array.from(data));
+        for (const [key, data] of golden.weights) {
+          setValues(gpu, loaded, key, Float32Array.from(data));
+        }
         const before = logprobs.slice();
         await learner.logprobs(loaded, batch, temperature, logprobs, entropies);
         expect(logprobs).toEqual(before);
@@ -222,14 +231,23 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       const { config } = golden;
       const sample = (rows: number, promptSlots: number, readEvery: number) => {
         const lengths = { maxPromptTokens: 7, maxNewTokens: 12, readEvery };
-        const memory = new SamplerMemory(gpu, config, { rows, promptSlots, ...lengths, dtype });
+        const memory = new SamplerMemory(gpu, config, {
+          ...lengths,
+          rows,
+          promptSlots,
+          elementBytes,
+        });
         return new Sampler(gpu, decoder, memory).generate(weights, requests, settings);
       };
       const completions = await sample(64, 16, 1);
       expect(await sample(64, 16, 8)).toEqual(completions);
       expect(await sample(7, 2, 3)).toEqual(completions);
 
-      const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, 1024, { dtype }));
+      const learner = new Learner(
+        gpu,
+        decoder,
+        new LearnerMemory(gpu, config, 1024, { elementBytes }),
+      );
       const batch = new PackedBatch(1024);
       for (const [i, prompt] of prompts.entries()) {
         batch.add(
@@ -251,9 +269,9 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
   test("activations and the KV cache take two bytes where f32 takes four", () => {
     const { config } = loadDecoderGolden("qwen2");
     const sizes = { rows: 4, promptSlots: 2, maxPromptTokens: 8, maxNewTokens: 8, readEvery: 1 };
-    const [whole, halves] = (["f32", "f16"] as const).map((dtype) => {
+    const [whole, halves] = ([4, 2] as const).map((elementBytes) => {
       const plan = new MemoryPlanner(2 ** 30, 2 ** 30, 256);
-      new SamplerMemory(plan, config, { ...sizes, dtype });
+      new SamplerMemory(plan, config, { ...sizes, elementBytes });
       return plan.bytes;
     });
     expect(halves.get("KV cache")).toBe((whole.get("KV cache") as number) / 2);
