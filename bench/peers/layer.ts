@@ -5,7 +5,7 @@ import type { Gpu } from "../../lib/gpu/device.ts";
 import { type Tensor, view } from "../../lib/gpu/memory.ts";
 import { Activations, Gradients } from "../../lib/model/activations.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { BatchMemory, BatchUploader, PackedBatch } from "../../lib/model/packing.ts";
+import { BatchMemory, PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { ropeTable } from "../../lib/model/rope.ts";
 import { type ModelShape, oneLayer } from "../shapes.ts";
@@ -126,15 +126,14 @@ function ours(
     Uint32Array.from({ length: T }, (_, i) => i),
     [],
   );
-  new BatchUploader(gpu, batch).upload(sequence);
+  batch.upload(gpu, sequence);
   const dy = upload(gpu, "dy", inputs.dy.data);
   return {
     record() {
       decoder.forward(weights, batch, T, activations);
       gpu.commands.copy(dy, scratch.stream);
       const { layers } = gradients;
-      const counts = { tokens: T, distinctIds: 0 };
-      decoder.backward(weights, { layers }, batch, counts, activations, scratch);
+      decoder.backward(weights, { layers }, batch, T, activations, scratch);
     },
     outputs: {
       y: activations.output,

@@ -112,7 +112,7 @@ export class Decoder {
     weights: Weights,
     gradients: WeightGradients,
     batch: BatchMemory,
-    { tokens, distinctIds }: { tokens: number; distinctIds: number },
+    tokens: number,
     activations: Activations,
     g: Gradients,
   ): void {
@@ -172,7 +172,8 @@ export class Decoder {
       this.gpu.commands.submit();
     }
     if (gradients.embedding) {
-      ops.gather.backward({ ...batch.idLists, d_out: g.stream }, gradients.embedding, distinctIds);
+      const { tensors, distinct } = batch.idPlaces;
+      ops.gather.backward({ ...tensors, d_out: g.stream }, gradients.embedding, distinct);
     }
   }
 

@@ -4,7 +4,7 @@ import { Activations, Gradients } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Decoder } from "./decoder.ts";
 import { asTable, Head, HeadGradients, HeadMemory } from "./head.ts";
-import { BatchMemory, BatchUploader, type PackedBatch } from "./packing.ts";
+import { BatchMemory, type PackedBatch } from "./packing.ts";
 import type { WeightGradients, Weights } from "./parameters.ts";
 
 /** Everything the forward and backward pass over a micro-batch of up to `maxTokens` need. */
@@ -40,7 +40,6 @@ export class LearnerMemory {
  */
 export class Learner {
   private readonly head: Head;
-  private readonly uploader: BatchUploader;
 
   constructor(
     private readonly gpu: Gpu,
@@ -48,7 +47,6 @@ export class Learner {
     private readonly memory: LearnerMemory,
   ) {
     this.head = new Head(decoder.ops, decoder.config);
-    this.uploader = new BatchUploader(gpu, memory.batch);
   }
 
   /** Writes log-probability and entropy of each of the batch's predictions, M of them. */
@@ -61,11 +59,12 @@ export class Learner {
   ): Promise<void> {
     const { activations, head, headGradients, batch: tensors } = this.memory;
     this.gpu.commands.stage = "learning";
-    this.uploader.upload(batch);
+    tensors.upload(this.gpu, batch);
     this.decoder.forward(weights, tensors, batch.tokens, activations);
     const rows = batch.predictions;
     this.head.enter(weights, activations.output, tensors.predictionRows, rows, head);
-    this.head.logprobs(weights, tensors.targets, rows, temperature, head, headGradients);
+    const predictions = { targets: tensors.targets, rows, temperature };
+    this.head.logprobs(weights, predictions, head, headGradients);
     await this.gpu.commands.read(
       [head.logprob, head.entropy],
       [logprobs.subarray(0, rows), entropies.subarray(0, rows)],
@@ -86,24 +85,14 @@ export class Learner {
     const { gpu, memory } = this;
     const { activations, gradients: g, headGradients, batch: tensors } = memory;
     const { hiddenSize } = this.decoder.config;
-    const rows = batch.predictions;
-    gpu.upload(headGradients.logprob, dLogprobs, 0, rows);
-    this.head.backward(
-      weights,
-      gradients,
-      tensors.targets,
-      rows,
-      temperature,
-      memory.head,
-      headGradients,
-      g.partial,
-      (tensor) => gpu.commands.clear(tensor),
-    );
+    const predictions = { targets: tensors.targets, rows: batch.predictions, temperature };
+    gpu.upload(headGradients.logprob, dLogprobs, 0, batch.predictions);
+    gpu.commands.clear(headGradients.gathered);
+    this.head.backward(weights, gradients, predictions, memory.head, headGradients, g.partial);
     gpu.commands.clear(g.stream);
-    const scatter = { ...tensors.predictionLists, d_out: headGradients.gathered };
-    const { distinct } = this.uploader.predictions;
+    const { tensors: places, distinct } = tensors.predictionPlaces;
+    const scatter = { ...places, d_out: headGradients.gathered };
     this.decoder.ops.gather.backward(scatter, asTable(g.stream, hiddenSize), distinct);
-    const counts = { tokens: batch.tokens, distinctIds: this.uploader.ids.distinct };
-    this.decoder.backward(weights, gradients, tensors, counts, activations, g);
+    this.decoder.backward(weights, gradients, tensors, batch.tokens, activations, g);
   }
 }

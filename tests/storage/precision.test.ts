@@ -11,7 +11,7 @@ import { Sampler } from "../../lib/model/generate.ts";
 import { Head, HeadMemory, logitsStride } from "../../lib/model/head.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
-import { BatchMemory, BatchUploader, PackedBatch } from "../../lib/model/packing.ts";
+import { BatchMemory, PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
@@ -74,7 +74,7 @@ async function logitsOf(gpu: Gpu, name: GoldenName) {
   const inputs = new BatchMemory(gpu, maxTokens, config.vocabSize);
   const heads = new HeadMemory(gpu, config, rows, elementBytes);
   const logits = gpu.allocate("buffers", "logits", rows * stride);
-  new BatchUploader(gpu, inputs).upload(batch);
+  inputs.upload(gpu, batch);
   const { activations } = memory;
   decoder.forward(weights, inputs, batch.tokens, activations);
   const head = new Head(decoder.ops, config);
