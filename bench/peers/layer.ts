@@ -5,6 +5,7 @@ import type { Gpu } from "../../lib/gpu/device.ts";
 import { type Tensor, view } from "../../lib/gpu/memory.ts";
 import { Activations, Gradients } from "../../lib/model/activations.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { BatchMemory, PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { ropeTable } from "../../lib/model/rope.ts";
@@ -113,7 +114,8 @@ function ours(
   const parameters = new Parameters(gpu, layout, "weights", "weights");
   parameters.set(gpu, "model.embed_tokens.weight", inputs.x.data);
   for (const [name, key] of Object.entries(PARAMETERS)) parameters.set(gpu, key, inputs[name].data);
-  const decoder = new Decoder(gpu, config, make(gpu, "RoPE table", T * model.headDim));
+  const table = make(gpu, "RoPE table", T * model.headDim);
+  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
   const rounded = dtype === "f16" ? new RoundedParameters(gpu, parameters) : undefined;
   rounded?.refresh(decoder.ops);
   const weights = rounded ?? parameters;

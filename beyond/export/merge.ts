@@ -15,7 +15,7 @@ import { openNamedModel } from "../opening/named-model.ts";
 import { diskError, writeDurably } from "../platform/files.ts";
 import type { MergeSettings } from "../settings/files.ts";
 
-/** `rlexplore merge`: a LoRA run, or a folder with an adapter, as a model that needs no adapter. */
+/** `rlexplore merge`: a LoRA run, or a folder with a LoRA, as a model that needs none. */
 export async function merge({ model: name, outputDir }: MergeSettings): Promise<void> {
   if (existsSync(outputDir))
     throw new UserError(`${outputDir} is there already; name a new folder`);

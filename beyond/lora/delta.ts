@@ -1,6 +1,6 @@
 import type { Allocator, Tensor } from "../../lib/gpu/memory.ts";
 import type { Ops } from "../../lib/model/ops.ts";
-import type { LayerMatrix, WeightDelta } from "../../lib/model/parameters.ts";
+import type { DeltaPlace, WeightDelta } from "../../lib/model/parameters.ts";
 import type { LoraWeights } from "./lora.ts";
 
 /** Scratch of LoRA's passes over up to `maxTokens`. */
@@ -27,21 +27,19 @@ export class LoraDelta implements WeightDelta {
     private readonly gradients?: Pick<LoraWeights, "lowRank">,
   ) {}
 
-  /** y[T, yStride] += scale (x A^T) B^T for each projection in the matrix. */
+  /** y += scale (x A^T) B^T for each projection in the matrix. */
   forward(
-    layer: number,
-    matrix: LayerMatrix,
-    { x, y }: { x: Tensor; y: Tensor },
+    { layer, name, matrix }: DeltaPlace,
+    { x, y }: Record<"x" | "y", Tensor>,
     tokens: number,
-    yStride: number,
   ): void {
     const { linear } = this.ops;
     const { low } = this.scratch;
-    for (const { a, b, firstColumn, scale } of this.weights.lowRank[layer][matrix]) {
+    for (const { a, b, firstColumn, scale } of this.weights.lowRank[layer][name]) {
       linear.forward({ x, y: low, scale }, a, tokens);
       for (const block of b.blocks) {
         const column = firstColumn + block.firstRow;
-        linear.forwardBlock({ x: low, y, add: true }, b, block, tokens, yStride, column);
+        linear.forwardBlock({ x: low, y, add: true }, b, block, tokens, matrix.rows, column);
       }
     }
   }
@@ -51,22 +49,28 @@ export class LoraDelta implements WeightDelta {
    * dB += dy^T h, dA += dh^T x and dx += dh A.
    */
   backward(
-    layer: number,
-    matrix: LayerMatrix,
+    { layer, name, matrix }: DeltaPlace,
     { x, dy, dx, partial }: Record<"x" | "dy" | "dx" | "partial", Tensor>,
     tokens: number,
-    yStride: number,
   ): void {
     const { linear } = this.ops;
     const { low, dLow } = this.scratch;
-    const gradients = this.gradients?.lowRank[layer][matrix];
+    const gradients = this.gradients?.lowRank[layer][name];
     if (!gradients || !dLow) throw new Error("LoRA was opened without learning");
-    this.weights.lowRank[layer][matrix].forEach(({ a, b, firstColumn, scale }, i) => {
+    this.weights.lowRank[layer][name].forEach(({ a, b, firstColumn, scale }, i) => {
       const gradient = gradients[i];
       linear.forward({ x, y: low, scale }, a, tokens);
       b.blocks.forEach(({ firstRow }, j) => {
         const product = { dy, x: low, dx: dLow, partial, scale };
-        linear.backwardBlock(product, b, gradient.b, j, tokens, yStride, firstColumn + firstRow);
+        linear.backwardBlock(
+          product,
+          b,
+          gradient.b,
+          j,
+          tokens,
+          matrix.rows,
+          firstColumn + firstRow,
+        );
       });
       linear.backward({ dy: dLow, x, dx, partial, add: true }, a, gradient.a, tokens);
     });

@@ -21,7 +21,7 @@ export interface LoraModel extends ModelFolder {
   lora?: StoredLora;
 }
 
-/** PEFT's fields that describe, or matter only when an adapter is begun or to other programs. */
+/** PEFT's fields that describe, or matter only when training begins or to other programs. */
 const described = Object.fromEntries(
   (
     "task_type auto_mapping peft_version revision inference_mode lora_dropout layers_pattern loftq_config " +
@@ -50,10 +50,10 @@ const adapterConfig = z
   })
   .catchall(unset);
 
-/** Whether a folder holds an adapter rather than a whole model. */
+/** Whether a folder holds a LoRA rather than a whole model. */
 export const isLora = (path: string) => existsSync(join(path, ADAPTER_CONFIG));
 
-/** Reads which adapter a folder holds, and of which base model. */
+/** Reads which LoRA a folder holds, and of which base model. */
 export function readLoraConfig(path: string): { lora: LoraConfig; base: string } {
   const file = join(path, ADAPTER_CONFIG);
   let json: unknown;
@@ -72,7 +72,7 @@ export function readLoraConfig(path: string): { lora: LoraConfig; base: string }
   return { lora: { rank, alpha, targets }, base: data.base_model_name_or_path };
 }
 
-/** The `adapter_config.json` with which PEFT adds the adapter to `base`. */
+/** The `adapter_config.json` with which PEFT adds the LoRA to `base`. */
 export function loraConfigText({ rank, alpha, targets }: LoraConfig, base: string): string {
   const config = {
     peft_type: "LORA",
@@ -89,7 +89,7 @@ export function loraConfigText({ rank, alpha, targets }: LoraConfig, base: strin
   return `${JSON.stringify(config, null, 2)}\n`;
 }
 
-/** Opens the tensors of the adapter in a folder. */
+/** Opens the tensors of the LoRA in a folder. */
 export async function openLora(
   path: string,
   config: ModelConfig,

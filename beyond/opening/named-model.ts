@@ -14,8 +14,8 @@ import { EMBEDDED } from "../settings/shared.ts";
 
 /**
  * Opens what `--model` names: the embedded model, a GGUF file, a Hugging Face folder, a run's newest checkpoint,
- * or, where there is no such folder, a model of the Hugging Face hub. A folder with a LoRA adapter opens
- * as its base model and the adapter.
+ * or, where there is no such folder, a model of the Hugging Face hub. A folder with a LoRA opens
+ * as its base model and the LoRA.
  */
 export async function openNamedModel(name: string, options: Wanted = {}): Promise<LoraModel> {
   if (name === EMBEDDED) return openEmbeddedModel(options);
@@ -45,7 +45,7 @@ export function showDownload(file: string, done: number, total: number): void {
   } else if (end) process.stderr.write(`downloaded ${file}, ${formatBytes(total)}\n`);
 }
 
-/** Refuses a model that is an adapter where the model itself is to be trained. */
+/** Refuses a model that is a LoRA where the model itself is to be trained. */
 export function requireWhole(name: string, model: LoraModel): void {
   if (!model.lora) return;
   throw new UserError(

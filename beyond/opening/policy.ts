@@ -5,6 +5,7 @@ import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
 import { Learner } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer } from "../../lib/model/optimizer.ts";
 import type { WeightGradients, Weights } from "../../lib/model/parameters.ts";
 import type { Slabs } from "../../lib/model/slabs.ts";
@@ -59,14 +60,15 @@ export class Policy {
   ) {
     this.tokenizer = tokenizerOf(model);
     this.stopIds = new Set(this.tokenizer.stopIds(endTokens(model)));
-    this.decoder = new Decoder(gpu, model.config, memory.ropeTable, {
+    const { config } = model;
+    const ops = new Ops(gpu, config.headDim, {
       tuned: tuning,
       ...attentionChoice({ ...gpu.variants, tuned: tuning }, attention),
     });
+    this.decoder = new Decoder(gpu, config, memory.ropeTable, ops);
     const { weights, rounded, lora } = memory;
     const { embedding, head, finalNorm, layers } = rounded ?? weights;
-    const delta =
-      lora && new LoraDelta(this.decoder.ops, lora.weights, lora.scratch, lora.gradients);
+    const delta = lora && new LoraDelta(ops, lora.weights, lora.scratch, lora.gradients);
     this.weights = { embedding, head, finalNorm, layers, delta };
     this.trained = lora?.weights ?? weights;
     this.samplerOrNone = memory.sampler && new Sampler(gpu, this.decoder, memory.sampler);
@@ -74,7 +76,7 @@ export class Policy {
     this.optimizerOrNone =
       memory.optimizer &&
       needs.learning &&
-      new Optimizer(gpu, this.decoder.ops, memory.optimizer, needs.learning.optimizer);
+      new Optimizer(gpu, ops, memory.optimizer, needs.learning.optimizer);
   }
 
   /**

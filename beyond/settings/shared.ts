@@ -231,6 +231,6 @@ export const resume = optional(
   text("", "run", "Continue this run after its last checkpoint, with its settings.", "start anew"),
 );
 
-/** The adapters that the flags describe, null for full fine-tuning. */
+/** The LoRA that the flags describe, null for full fine-tuning. */
 export const loraOf = (s: SettingsOf<typeof lora>): LoraConfig | null =>
   s.loraRank > 0 ? { rank: s.loraRank, alpha: s.loraAlpha, targets: s.loraTargets } : null;

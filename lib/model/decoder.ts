@@ -1,4 +1,3 @@
-import type { Variants } from "../../beyond/kernels/variants.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Activations, Gradients, KeyValue, LayerActivations } from "./activations.ts";
@@ -7,7 +6,7 @@ import type { DecodingStep } from "./ops/attention.ts";
 import type { HeadShape } from "./ops/heads.ts";
 import type { LinearTensors } from "./ops/linear.ts";
 import type { NormedHeads } from "./ops/rmsnorm.ts";
-import { Ops } from "./ops.ts";
+import type { Ops } from "./ops.ts";
 import type { BatchMemory } from "./packing.ts";
 import type { LayerMatrix, LayerParameters, WeightGradients, Weights } from "./parameters.ts";
 import { ropeTable as makeRopeTable } from "./rope.ts";
@@ -24,7 +23,6 @@ interface TokenSpans extends DecodingStep {
  * `ropeTable` holds as many positions as any sequence may have.
  */
 export class Decoder {
-  readonly ops: Ops;
   private readonly shape: HeadShape;
   private readonly qHeads: NormedHeads;
   private readonly kHeads: NormedHeads;
@@ -33,9 +31,8 @@ export class Decoder {
     private readonly gpu: Gpu,
     readonly config: ModelConfig,
     private readonly ropeTable: Tensor,
-    given: Partial<Variants> = {},
+    readonly ops: Ops,
   ) {
-    this.ops = new Ops(gpu, config.headDim, given);
     const { numHeads, numKeyValueHeads, headDim } = config;
     this.shape = { heads: numHeads, kvHeads: numKeyValueHeads, headDim };
     const stride = (numHeads + 2 * numKeyValueHeads) * headDim;
@@ -128,8 +125,9 @@ export class Decoder {
       }
       const back = (name: LayerMatrix, x: Tensor, dy: Tensor, dx: Tensor) => {
         const tensors = { x, dy, dx, partial: g.partial };
-        ops.linear.backward(tensors, w[name], dw?.[name], tokens);
-        weights.delta?.backward(i, name, tensors, tokens, w[name].rows);
+        const matrix = w[name];
+        ops.linear.backward(tensors, matrix, dw?.[name], tokens);
+        weights.delta?.backward({ layer: i, name, matrix }, tensors, tokens);
       };
 
       back("down", a.gated, g.stream, g.gated);
@@ -141,24 +139,10 @@ export class Decoder {
       ops.rmsnorm.backward({ ...postNorm, ...normed }, tokens, hiddenSize);
 
       back("output", a.attended, g.stream, g.attended);
-      ops.attention.backward(
-        {
-          spans,
-          last_query: lastQuery,
-          q: a.q,
-          k: a.keys,
-          v: a.values,
-          o: a.attended,
-          lse: a.lse,
-          d_o: g.attended,
-          softmax: g.softmax,
-          dq: g.q,
-          dk: g.k,
-          dv: g.v,
-        },
-        tokens,
-        shape,
-      );
+      const attended = { spans, q: a.q, k: a.keys, v: a.values, o: a.attended, lse: a.lse };
+      const pulled = { d_o: g.attended, softmax: g.softmax, dq: g.q, dk: g.k, dv: g.v };
+      const attention = { ...attended, ...pulled, last_query: lastQuery };
+      ops.attention.backward(attention, tokens, shape);
       const rope = { spans, table: this.ropeTable, dq: g.q, dk: g.k, dv: g.v, dqkv: g.qkv };
       ops.rope.backward(rope, tokens, shape);
       this.normHeadsBackward(w, dw, a, g, tokens);
@@ -187,7 +171,7 @@ export class Decoder {
   ): void {
     const matrix = layers[i][name];
     this.ops.linear.forward(tensors, matrix, tokens);
-    delta?.forward(i, name, tensors, tokens, matrix.rows);
+    delta?.forward({ layer: i, name, matrix }, tensors, tokens);
   }
 
   /** Norms the heads of q and k if the model does. @returns where RoPE reads them */

@@ -26,24 +26,22 @@ export interface LayerParameters {
 /** The matrices of a layer. */
 export type LayerMatrix = "qkv" | "output" | "gateUp" | "down";
 
-/** A change dW of the layers' matrices that is computed beside them, such as LoRA's. Rows of y are `yStride` apart. */
+/** A change D of the layers' matrices that is computed beside them, such as LoRA's. */
 export interface WeightDelta {
-  /** y[T, yStride] += x dW^T */
-  forward(
-    layer: number,
-    matrix: LayerMatrix,
-    tensors: { x: Tensor; y: Tensor },
-    tokens: number,
-    yStride: number,
-  ): void;
-  /** dx += dy dW, and adds up the gradients of what dW is made of. */
+  /** y += x D^T; rows of y are as long as `matrix` is high. */
+  forward(place: DeltaPlace, tensors: Record<"x" | "y", Tensor>, tokens: number): void;
+  /** dx += dy D, and adds up the gradients of what D is made of. */
   backward(
-    layer: number,
-    matrix: LayerMatrix,
+    place: DeltaPlace,
     tensors: Record<"x" | "dy" | "dx" | "partial", Tensor>,
     tokens: number,
-    yStride: number,
   ): void;
+}
+/** Which of a layer's matrices is changed. */
+export interface DeltaPlace {
+  layer: number;
+  name: LayerMatrix;
+  matrix: Matrix;
 }
 
 /** What a pass through the model reads. */

@@ -12,6 +12,7 @@ import { allIn, setValues } from "../../beyond/storage/weight-formats.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters, tensorShapes } from "../../lib/model/parameters.ts";
@@ -48,17 +49,19 @@ function open(
   const frozen = new ParameterLayout(config, gpu, allIn(dtype));
   const parameters = new Parameters(gpu, frozen, "weights", "weights");
   const layout = new LoraLayout(config, lora, gpu);
-  const adapters = new LoraWeights(gpu, layout, "weights", "adapters");
+  const loraWeights = new LoraWeights(gpu, layout, "weights", "LoRA");
   const gradients = new LoraWeights(gpu, layout, "gradients", "gradients");
   for (const [tensor, data] of base.weights) {
     setValues(gpu, parameters, tensor, Float32Array.from(data));
   }
-  for (const [tensor, data] of golden.weights) adapters.set(gpu, tensor, Float32Array.from(data));
+  for (const [tensor, data] of golden.weights)
+    loraWeights.set(gpu, tensor, Float32Array.from(data));
   gradients.clear(gpu);
   const { embedding, head, finalNorm, layers } = parameters;
-  const decoder = new Decoder(gpu, config, gpu.allocate("buffers", "RoPE", 64 * config.headDim));
+  const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
+  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
   const scratch = new LoraScratch(gpu, maxTokens, lora.rank, true);
-  const delta = new LoraDelta(decoder.ops, adapters, scratch, gradients);
+  const delta = new LoraDelta(decoder.ops, loraWeights, scratch, gradients);
   const weights = { embedding, head, finalNorm, layers, delta };
   const options = { gradientCheckpointing, elementBytes: elementBytes(dtype) };
   const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, maxTokens, options));
@@ -66,7 +69,7 @@ function open(
   for (const { prompt, completions } of base.groups) batch.add(prompt, completions);
   const logprobs = new Float32Array(batch.predictions);
   const entropies = new Float32Array(batch.predictions);
-  const model = { base, golden, lora, layout, parameters, weights, adapters, gradients };
+  const model = { base, golden, lora, layout, parameters, weights, loraWeights, gradients };
   return { ...model, decoder, learner, batch, logprobs, entropies };
 }
 
@@ -132,7 +135,7 @@ describe.each(names)("%s", (name) => {
       const ours = -logprobs.reduce((sum, logprob) => sum + logprob, 0) / batch.predictions;
       expect(Math.abs(ours - loss)).toBeLessThan(1e-3 * loss);
       learner.backward(weights, {}, batch, 1, dLogprobs);
-      await optimizer.update(model.adapters, gradients, lr, i + 1);
+      await optimizer.update(model.loraWeights, gradients, lr, i + 1);
     }
     for (const [tensor, data] of base.weights) {
       expect(await model.parameters.get(gpu, tensor)).toEqual(Float32Array.from(data));
@@ -154,9 +157,9 @@ describe.each(names)("%s", (name) => {
       return openSafetensors(new Blob(await Array.fromAsync(encodeSafetensors(sources))), "stored");
     };
     const whole = await stored(base.weights, tensorShapes(base.config));
-    const adapters = await stored(golden.weights, model.layout.shapes as Map<string, number[]>);
+    const trained = await stored(golden.weights, model.layout.shapes as Map<string, number[]>);
     for (const tensor of whole.keys()) {
-      parameters.set(gpu, tensor, await mergedTensor(whole, adapters, lora, tensor));
+      parameters.set(gpu, tensor, await mergedTensor(whole, trained, lora, tensor));
     }
     await learner.logprobs(parameters, batch, base.temperature, logprobs, model.entropies);
     expectClose(logprobs, golden.logprobs, { name: "logprobs" });

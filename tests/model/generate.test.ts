@@ -4,6 +4,7 @@ import type { Completion } from "../../lib/model/completion.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { RowState } from "../../lib/model/row-state.ts";
@@ -19,7 +20,8 @@ const golden = loadDecoderGolden("untied");
 const { config } = golden;
 const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
 for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
-const decoder = new Decoder(gpu, config, gpu.allocate("buffers", "RoPE", 64 * config.headDim));
+const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
+const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
 
 function sampler(rows: number, promptSlots: number, readEvery: number, ahead?: number): Sampler {
   const sizes = { rows, promptSlots, maxPromptTokens: 7, maxNewTokens: 12, readEvery };

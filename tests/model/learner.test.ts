@@ -4,6 +4,7 @@ import { Gpu } from "../../lib/gpu/device.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
@@ -37,7 +38,7 @@ function open(gpu: Gpu, name: GoldenName) {
   for (const [tensor, data] of golden.weights) weights.set(gpu, tensor, Float32Array.from(data));
   gradients.clear(gpu);
   const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table);
+  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
   const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, maxTokens));
   const batch = new PackedBatch(maxTokens);
   for (const { prompt, completions } of groups) batch.add(prompt, completions);

@@ -9,6 +9,7 @@ import { openGpu, Policy } from "../../beyond/opening/policy.ts";
 import { baseFormats } from "../../beyond/storage/base-formats.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { expectClose } from "../oracle/compare.ts";
 
@@ -48,7 +49,7 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, frozen in its own blocks", () => 
       expect(weights.layers[29].down.format).toBe(baseDtype === "auto" ? "q4_1" : "f32");
       expect(weights.embedding.format).toBe(baseDtype === "auto" ? "q8_0" : "f32");
       const table = gpu.allocate("buffers", "RoPE table", 64 * model.config.headDim);
-      const decoder = new Decoder(gpu, model.config, table);
+      const decoder = new Decoder(gpu, model.config, table, new Ops(gpu, model.config.headDim));
       const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, model.config, 64));
       const logprobs = new Float32Array(batch.predictions);
       await learner.logprobs(weights, batch, 1, logprobs, logprobs.slice());

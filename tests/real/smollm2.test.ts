@@ -5,6 +5,7 @@ import { openGpu, Policy } from "../../beyond/opening/policy.ts";
 import { DTYPES, elementBytes, hasHalves } from "../../beyond/storage/precision.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import corpus from "../golden/tokenizer.json";
 import golden from "./smollm2.json";
@@ -58,7 +59,7 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, from its GGUF file", () => {
       const loaded = performance.now();
 
       const table = gpu.allocate("buffers", "RoPE table", 256 * model.config.headDim);
-      const decoder = new Decoder(gpu, model.config, table);
+      const decoder = new Decoder(gpu, model.config, table, new Ops(gpu, model.config.headDim));
       const learner = new Learner(
         gpu,
         decoder,

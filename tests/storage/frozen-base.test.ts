@@ -14,6 +14,7 @@ import type { ModelConfig } from "../../lib/model/config.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters, tensorShapes } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
@@ -58,22 +59,23 @@ async function open(dtype: BaseDtype) {
     setValues(gpu, frozen, name, Float32Array.from(data));
     plain.set(gpu, name, await getValues(gpu, frozen, name));
   }
-  const adapterLayout = new LoraLayout(config, lora, gpu);
-  const adapters = new LoraWeights(gpu, adapterLayout, "weights", "adapters");
-  const gradients = new LoraWeights(gpu, adapterLayout, "gradients", "gradients");
+  const loraLayout = new LoraLayout(config, lora, gpu);
+  const loraWeights = new LoraWeights(gpu, loraLayout, "weights", "adapters");
+  const gradients = new LoraWeights(gpu, loraLayout, "gradients", "gradients");
   const random = new Random(42);
-  for (const [name, [rows, columns]] of adapterLayout.shapes) {
-    adapters.set(gpu, name, Float32Array.from(random.normal(rows * columns, 0.2)));
+  for (const [name, [rows, columns]] of loraLayout.shapes) {
+    loraWeights.set(gpu, name, Float32Array.from(random.normal(rows * columns, 0.2)));
   }
-  const decoder = new Decoder(gpu, config, gpu.allocate("buffers", "RoPE", 64 * config.headDim));
+  const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
+  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
   const scratch = new LoraScratch(gpu, maxTokens, lora.rank, true);
-  const delta = new LoraDelta(decoder.ops, adapters, scratch, gradients);
+  const delta = new LoraDelta(decoder.ops, loraWeights, scratch, gradients);
   const adapted = ({ embedding, head, finalNorm, layers }: Parameters) => ({
     ...{ embedding, head, finalNorm, layers },
     delta,
   });
   const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, maxTokens));
-  return { layout, frozen, plain, adapted, adapterLayout, gradients, decoder, learner };
+  return { layout, frozen, plain, adapted, loraLayout, gradients, decoder, learner };
 }
 
 const batch = new PackedBatch(maxTokens);
@@ -98,7 +100,7 @@ test.each(FROZEN_FORMATS)("%s computes what f32 does with the same numbers", asy
       ["logprobs", logprobs],
       ["entropies", entropies],
     ]);
-    for (const name of model.adapterLayout.shapes.keys()) {
+    for (const name of model.loraLayout.shapes.keys()) {
       found.set(name, await gradients.get(gpu, name));
     }
     // with the adapters off it is the base again: the reference of a KL penalty

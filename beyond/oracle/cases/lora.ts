@@ -22,7 +22,7 @@ export interface LoraCase {
   dy?: Dtype;
 }
 
-/** A layer with an adapter, forward and backward, as the decoder records it. N is a multiple of 4. */
+/** A layer with LoRA, forward and backward, as the decoder records it. N is a multiple of 4. */
 export function lora({
   T,
   K,
@@ -83,10 +83,11 @@ export function lora({
       const gradients = lowRank(t, "d", { N, K, rank, scale });
       const delta = new LoraDelta(ops, weights, { low: t.low, dLow: t.dLow }, gradients);
       ops.linear.forward({ x: t.x, y: t.y }, frozen, T);
-      delta.forward(0, "output", { x: t.x, y: t.y }, T, N);
+      const place = { layer: 0, name: "output", matrix: frozen } as const;
+      delta.forward(place, { x: t.x, y: t.y }, T);
       const { x, dy, dx, partial } = t;
       ops.linear.backward({ dy, x, dx, partial }, frozen, undefined, T);
-      delta.backward(0, "output", { x, dy, dx, partial }, T, N);
+      delta.backward(place, { x, dy, dx, partial }, T);
     },
   };
 }
