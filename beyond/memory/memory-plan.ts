@@ -96,7 +96,7 @@ export class PolicyMemory {
   ) {
     const { dtype = "f32", sampling, learning } = needs;
     const adapted = lora && new LoraLayout(config, lora, alloc);
-    const halves = elementBytes(dtype);
+    const bytes = elementBytes(dtype);
     const isTrained = learning !== undefined && !adapted;
     // what training starts from is the reference of its KL penalty: nothing less precise will do
     const formats = isTrained ? undefined : needs.formats;
@@ -120,7 +120,7 @@ export class PolicyMemory {
       this.moments = makeMoments(alloc, { layout, optim, seed, rounded: this.rounded });
       this.optimizer = new OptimizerMemory(alloc, layout, this.moments);
       const { microBatchTokens, gradientCheckpointing } = learning;
-      const options = { gradientCheckpointing, elementBytes: halves };
+      const options = { gradientCheckpointing, elementBytes: bytes };
       this.learner = new LearnerMemory(alloc, config, microBatchTokens, options);
     }
     if (sampling) {
@@ -128,7 +128,7 @@ export class PolicyMemory {
       // One more than full groups need, so that a straggler does not keep the next group waiting.
       const promptSlots = Math.ceil(rows / Math.min(samplesPerPrompt, rows)) + 1;
       const lengths = { maxPromptTokens, maxNewTokens, readEvery, splitQueries };
-      const sizes = { rows, promptSlots, ...lengths, elementBytes: halves };
+      const sizes = { rows, promptSlots, ...lengths, elementBytes: bytes };
       this.sampler = new SamplerMemory(alloc, config, sizes);
       positions = Math.max(positions, maxPromptTokens + maxNewTokens + readEvery);
     }
