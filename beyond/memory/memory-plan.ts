@@ -2,10 +2,10 @@ import { freemem } from "node:os";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import { type Allocator, MemoryPlanner, type Tensor } from "../../lib/gpu/memory.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
-import { LearnerMemory } from "../../lib/model/learner.ts";
 import { type AdamwSettings, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { type MatrixFormats, ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { SamplerMemory, type SamplerSizes } from "../../lib/model/sampler-memory.ts";
+import { TrainingMemory } from "../../lib/model/training-pass.ts";
 import type { Variants } from "../kernels/variants.ts";
 import { LoraScratch } from "../lora/delta.ts";
 import { type LoraConfig, LoraLayout, LoraWeights } from "../lora/lora.ts";
@@ -84,7 +84,7 @@ export class PolicyMemory {
   readonly optimizer?: OptimizerMemory;
   /** Those of the optimizer. */
   readonly moments?: StoredMoments;
-  readonly learner?: LearnerMemory;
+  readonly training?: TrainingMemory;
   readonly sampler?: SamplerMemory;
 
   constructor(
@@ -121,7 +121,7 @@ export class PolicyMemory {
       this.optimizer = new OptimizerMemory(alloc, layout, this.moments);
       const { microBatchTokens, gradientCheckpointing } = learning;
       const options = { gradientCheckpointing, elementBytes: bytes };
-      this.learner = new LearnerMemory(alloc, config, microBatchTokens, options);
+      this.training = new TrainingMemory(alloc, config, microBatchTokens, options);
     }
     if (sampling) {
       const { rows, samplesPerPrompt, maxPromptTokens, maxNewTokens } = sampling;
@@ -133,7 +133,7 @@ export class PolicyMemory {
       positions = Math.max(positions, maxPromptTokens + maxNewTokens + readEvery);
     }
     if (lora && loraWeights) {
-      const maxTokens = Math.max(this.learner?.maxTokens ?? 0, this.sampler?.maxTokens ?? 0);
+      const maxTokens = Math.max(this.training?.maxTokens ?? 0, this.sampler?.maxTokens ?? 0);
       const scratch = new LoraScratch(alloc, maxTokens, lora.rank, learning !== undefined);
       this.lora = { weights: loraWeights, gradients: loraGradients ?? undefined, scratch };
     }

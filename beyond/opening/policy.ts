@@ -4,11 +4,11 @@ import { Gpu } from "../../lib/gpu/device.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Learner } from "../../lib/model/learner.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer } from "../../lib/model/optimizer.ts";
 import type { WeightGradients, Weights } from "../../lib/model/parameters.ts";
 import type { Slabs } from "../../lib/model/slabs.ts";
+import { TrainingPass } from "../../lib/model/training-pass.ts";
 import { Random } from "../../lib/random.ts";
 import { isHubName } from "../hub/hub.ts";
 import { attentionChoice } from "../kernels/attention-choice.ts";
@@ -46,7 +46,7 @@ export class Policy {
   readonly trained: Slabs;
   private readonly decoder: Decoder;
   private readonly samplerOrNone: Sampler | undefined;
-  private readonly learnerOrNone: Learner | undefined;
+  private readonly trainingPassOrNone: TrainingPass | undefined;
   private readonly optimizerOrNone: Optimizer | undefined;
 
   private constructor(
@@ -72,7 +72,8 @@ export class Policy {
     this.weights = { embedding, head, finalNorm, layers, delta };
     this.trained = lora?.weights ?? weights;
     this.samplerOrNone = memory.sampler && new Sampler(gpu, this.decoder, memory.sampler);
-    this.learnerOrNone = memory.learner && new Learner(gpu, this.decoder, memory.learner);
+    this.trainingPassOrNone =
+      memory.training && new TrainingPass(gpu, this.decoder, memory.training);
     this.optimizerOrNone =
       memory.optimizer &&
       needs.learning &&
@@ -117,8 +118,8 @@ export class Policy {
   get sampler(): Sampler {
     return required(this.samplerOrNone);
   }
-  get learner(): Learner {
-    return required(this.learnerOrNone);
+  get trainingPass(): TrainingPass {
+    return required(this.trainingPassOrNone);
   }
   get optimizer(): Optimizer {
     return required(this.optimizerOrNone);

@@ -11,11 +11,11 @@ import { type Dtype, elementBytes, hasHalves } from "../../beyond/storage/precis
 import { allIn, setValues } from "../../beyond/storage/weight-formats.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters, tensorShapes } from "../../lib/model/parameters.ts";
+import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { loadDecoderGolden, loadLoraGolden } from "../golden/decoder.ts";
 import { expectClose } from "../oracle/compare.ts";
 
@@ -64,13 +64,17 @@ function open(
   const delta = new LoraDelta(decoder.ops, loraWeights, scratch, gradients);
   const weights = { embedding, head, finalNorm, layers, delta };
   const options = { gradientCheckpointing, elementBytes: elementBytes(dtype) };
-  const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, maxTokens, options));
+  const trainingPass = new TrainingPass(
+    gpu,
+    decoder,
+    new TrainingMemory(gpu, config, maxTokens, options),
+  );
   const batch = new PackedBatch(maxTokens);
   for (const { prompt, completions } of base.groups) batch.add(prompt, completions);
   const logprobs = new Float32Array(batch.predictions);
   const entropies = new Float32Array(batch.predictions);
   const model = { base, golden, lora, layout, parameters, weights, loraWeights, gradients };
-  return { ...model, decoder, learner, batch, logprobs, entropies };
+  return { ...model, decoder, trainingPass, batch, logprobs, entropies };
 }
 
 describe.each(names)("%s", (name) => {
@@ -80,13 +84,13 @@ describe.each(names)("%s", (name) => {
       test(`log-probabilities and gradients are PEFT's: ${how}`, async () => {
         const gpu = devices[i];
         const model = open(gpu, name, { gradientCheckpointing: checkpointing });
-        const { golden, base, layout, weights, gradients, learner, batch, logprobs } = model;
+        const { golden, base, layout, weights, gradients, trainingPass, batch, logprobs } = model;
         const { temperature } = base;
-        await learner.logprobs(weights, batch, temperature, logprobs, model.entropies);
+        await trainingPass.logprobs(weights, batch, temperature, logprobs, model.entropies);
         expectClose(logprobs, golden.logprobs, { name: "logprobs" });
         expectClose(model.entropies, golden.entropies, { name: "entropies" });
         const upstream = Float32Array.from(golden.coefficients);
-        learner.backward(weights, {}, batch, temperature, upstream);
+        trainingPass.backward(weights, {}, batch, temperature, upstream);
         const upstreamNorm = Math.hypot(...golden.coefficients);
         for (const [tensor, reference] of golden.gradients) {
           const gradient = await gradients.get(gpu, tensor);
@@ -95,7 +99,13 @@ describe.each(names)("%s", (name) => {
         expect([...golden.gradients.keys()].sort()).toEqual([...layout.shapes.keys()].sort());
 
         // with the adapters off it is the base again: the reference of a KL penalty
-        await learner.logprobs(model.parameters, batch, temperature, logprobs, model.entropies);
+        await trainingPass.logprobs(
+          model.parameters,
+          batch,
+          temperature,
+          logprobs,
+          model.entropies,
+        );
         expectClose(logprobs, base.logprobs, { name: "logprobs of the base" });
       });
     }
@@ -105,11 +115,11 @@ describe.each(names)("%s", (name) => {
   const why = hasHalves(gpu) ? "" : `, skipped: ${gpu.found.name} has no shader-f16`;
   test.skipIf(!hasHalves(gpu))(`in f16, near enough to PEFT's${why}`, async () => {
     const model = open(gpu, name, { dtype: "f16" });
-    const { golden, base, weights, gradients, learner, batch, logprobs } = model;
-    await learner.logprobs(weights, batch, base.temperature, logprobs, model.entropies);
+    const { golden, base, weights, gradients, trainingPass, batch, logprobs } = model;
+    await trainingPass.logprobs(weights, batch, base.temperature, logprobs, model.entropies);
     expectClose(logprobs, golden.logprobs, { name: "logprobs", relative: 1e-2 });
     const upstream = Float32Array.from(golden.coefficients);
-    learner.backward(weights, {}, batch, base.temperature, upstream);
+    trainingPass.backward(weights, {}, batch, base.temperature, upstream);
     for (const [tensor, reference] of golden.gradients) {
       expectClose(await gradients.get(gpu, tensor), reference, { name: tensor, relative: 2e-2 });
     }
@@ -118,7 +128,7 @@ describe.each(names)("%s", (name) => {
   test("20 steps of AdamW descend as in PyTorch, and leave the base alone", async () => {
     const [gpu] = devices;
     const model = open(gpu, name);
-    const { golden, base, layout, weights, gradients, learner, batch, logprobs } = model;
+    const { golden, base, layout, weights, gradients, trainingPass, batch, logprobs } = model;
     const { lr, betas, eps, weight_decay, max_norm } = base.optimizer;
     const memory = new OptimizerMemory(gpu, layout);
     const optimizer = new Optimizer(gpu, model.decoder.ops, memory, {
@@ -131,10 +141,10 @@ describe.each(names)("%s", (name) => {
     const dLogprobs = new Float32Array(batch.predictions).fill(-1 / batch.predictions);
     for (const [i, loss] of golden.losses.entries()) {
       gradients.clear(gpu);
-      await learner.logprobs(weights, batch, 1, logprobs, model.entropies);
+      await trainingPass.logprobs(weights, batch, 1, logprobs, model.entropies);
       const ours = -logprobs.reduce((sum, logprob) => sum + logprob, 0) / batch.predictions;
       expect(Math.abs(ours - loss)).toBeLessThan(1e-3 * loss);
-      learner.backward(weights, {}, batch, 1, dLogprobs);
+      trainingPass.backward(weights, {}, batch, 1, dLogprobs);
       await optimizer.update(model.loraWeights, gradients, lr, i + 1);
     }
     for (const [tensor, data] of base.weights) {
@@ -145,7 +155,7 @@ describe.each(names)("%s", (name) => {
   test("the merged model computes the same without adapters", async () => {
     const [gpu] = devices;
     const model = open(gpu, name);
-    const { golden, base, lora, parameters, learner, batch, logprobs } = model;
+    const { golden, base, lora, parameters, trainingPass, batch, logprobs } = model;
     const stored = async (
       tensors: Map<string, Float64Array>,
       shapes: Map<string, readonly number[]>,
@@ -161,7 +171,7 @@ describe.each(names)("%s", (name) => {
     for (const tensor of whole.keys()) {
       parameters.set(gpu, tensor, await mergedTensor(whole, trained, lora, tensor));
     }
-    await learner.logprobs(parameters, batch, base.temperature, logprobs, model.entropies);
+    await trainingPass.logprobs(parameters, batch, base.temperature, logprobs, model.entropies);
     expectClose(logprobs, golden.logprobs, { name: "logprobs" });
   });
 });

@@ -8,9 +8,9 @@ import { openSafetensors, readTensor, type StoredTensor } from "../../beyond/mod
 import { openGpu, Policy } from "../../beyond/opening/policy.ts";
 import { baseFormats } from "../../beyond/storage/base-formats.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
+import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { expectClose } from "../oracle/compare.ts";
 
 const path = process.env.RLEXPLORE_SMOLLM2;
@@ -50,9 +50,13 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, frozen in its own blocks", () => 
       expect(weights.embedding.format).toBe(baseDtype === "auto" ? "q8_0" : "f32");
       const table = gpu.allocate("buffers", "RoPE table", 64 * model.config.headDim);
       const decoder = new Decoder(gpu, model.config, table, new Ops(gpu, model.config.headDim));
-      const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, model.config, 64));
+      const trainingPass = new TrainingPass(
+        gpu,
+        decoder,
+        new TrainingMemory(gpu, model.config, 64),
+      );
       const logprobs = new Float32Array(batch.predictions);
-      await learner.logprobs(weights, batch, 1, logprobs, logprobs.slice());
+      await trainingPass.logprobs(weights, batch, 1, logprobs, logprobs.slice());
       results.push(logprobs);
     }
     expectClose(results[0], results[1], { name: "log-probabilities", relative: 1e-5 });

@@ -13,11 +13,11 @@ import { Gpu } from "../../lib/gpu/device.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters, tensorShapes } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
+import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { expectClose } from "../oracle/compare.ts";
 import { randomWeights } from "../oracle/decoder.ts";
 
@@ -74,8 +74,8 @@ async function open(dtype: BaseDtype) {
     ...{ embedding, head, finalNorm, layers },
     delta,
   });
-  const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, maxTokens));
-  return { layout, frozen, plain, adapted, loraLayout, gradients, decoder, learner };
+  const trainingPass = new TrainingPass(gpu, decoder, new TrainingMemory(gpu, config, maxTokens));
+  return { layout, frozen, plain, adapted, loraLayout, gradients, decoder, trainingPass };
 }
 
 const batch = new PackedBatch(maxTokens);
@@ -85,7 +85,7 @@ const upstream = Float32Array.from(new Random(43).normal(batch.predictions));
 
 test.each(FROZEN_FORMATS)("%s computes what f32 does with the same numbers", async (format) => {
   const model = await open(format);
-  const { frozen, plain, adapted, gradients, learner } = model;
+  const { frozen, plain, adapted, gradients, trainingPass } = model;
   expect(frozen.layers[0].down.format).toBe(format);
   expect(frozen.layers[0].down.blocks.length).toBeGreaterThan(1);
   const pass = async (of: Parameters) => {
@@ -94,8 +94,8 @@ test.each(FROZEN_FORMATS)("%s computes what f32 does with the same numbers", asy
       () => new Float32Array(batch.predictions),
     );
     gradients.clear(gpu);
-    await learner.logprobs(adapted(of), batch, 0.9, logprobs, entropies);
-    learner.backward(adapted(of), {}, batch, 0.9, upstream);
+    await trainingPass.logprobs(adapted(of), batch, 0.9, logprobs, entropies);
+    trainingPass.backward(adapted(of), {}, batch, 0.9, upstream);
     const found = new Map<string, Float32Array>([
       ["logprobs", logprobs],
       ["entropies", entropies],
@@ -104,7 +104,7 @@ test.each(FROZEN_FORMATS)("%s computes what f32 does with the same numbers", asy
       found.set(name, await gradients.get(gpu, name));
     }
     // with the adapters off it is the base again: the reference of a KL penalty
-    await learner.logprobs(of, batch, 0.9, reference, unused);
+    await trainingPass.logprobs(of, batch, 0.9, reference, unused);
     return found.set("logprobs of the base", reference);
   };
   const [found, expected] = [await pass(frozen), await pass(plain)];

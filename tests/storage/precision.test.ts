@@ -9,12 +9,12 @@ import { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
 import { Head, HeadMemory, logitsStride } from "../../lib/model/head.ts";
-import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { BatchMemory, PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
+import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
 import { emulatingKernel, shallowest } from "../kernels/subgroup-matrix.ts";
 import { prompts, requests, settings } from "../model/requests.ts";
@@ -53,17 +53,17 @@ function open(
   const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim, given));
   weights.refresh(decoder.ops);
   gradients.clear(gpu);
-  const memory = new LearnerMemory(gpu, config, maxTokens, {
+  const memory = new TrainingMemory(gpu, config, maxTokens, {
     elementBytes: 2,
     gradientCheckpointing,
   });
-  const learner = new Learner(gpu, decoder, memory);
+  const trainingPass = new TrainingPass(gpu, decoder, memory);
   const batch = new PackedBatch(maxTokens);
   for (const { prompt, completions } of groups) batch.add(prompt, completions);
   const logprobs = new Float32Array(batch.predictions);
   const entropies = new Float32Array(batch.predictions);
   const model = { golden, layout, trained, weights, gradients, decoder, memory };
-  return { ...model, learner, batch, logprobs, entropies };
+  return { ...model, trainingPass, batch, logprobs, entropies };
 }
 
 /** Logits of every prediction of the batch, M rows without padding. */
@@ -99,13 +99,13 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
 
   async function expectGradients(device: Gpu, name: GoldenName, given?: Partial<Variants>) {
     const model = open(device, name, false, given);
-    const { golden, layout, weights, gradients, learner, batch, logprobs, entropies } = model;
+    const { golden, layout, weights, gradients, trainingPass, batch, logprobs, entropies } = model;
     const { temperature } = golden;
-    await learner.logprobs(weights, batch, temperature, logprobs, entropies);
+    await trainingPass.logprobs(weights, batch, temperature, logprobs, entropies);
     expectClose(logprobs, golden.logprobs, { name: "logprobs", relative: 1e-2 });
     expectClose(entropies, golden.entropies, { name: "entropies", relative: 1e-2 });
     const upstream = Float32Array.from(golden.coefficients);
-    learner.backward(weights, gradients, batch, temperature, upstream);
+    trainingPass.backward(weights, gradients, batch, temperature, upstream);
     for (const [tensor, reference] of golden.gradients) {
       const gradient = await gradients.get(device, tensor);
       expectClose(gradient, reference, { name: tensor, relative: 2e-2 });
@@ -136,7 +136,7 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
 
   test.each(GOLDENS)("%s: 20 steps of AdamW follow those of float64", async (name) => {
     const model = open(gpu, name);
-    const { golden, layout, trained, weights, gradients, decoder, learner, batch } = model;
+    const { golden, layout, trained, weights, gradients, decoder, trainingPass, batch } = model;
     const { lr, betas, eps, weight_decay, max_norm } = golden.optimizer;
     const settings = {
       adamBeta1: betas[0],
@@ -152,9 +152,9 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
     const losses: number[] = [];
     for (let step = 1; step <= golden.losses.length; step++) {
       gradients.clear(gpu);
-      await learner.logprobs(weights, batch, 1, model.logprobs, model.entropies);
+      await trainingPass.logprobs(weights, batch, 1, model.logprobs, model.entropies);
       losses.push(-model.logprobs.reduce((sum, logprob) => sum + logprob, 0) / batch.predictions);
-      learner.backward(weights, gradients, batch, 1, dLogprobs);
+      trainingPass.backward(weights, gradients, batch, 1, dLogprobs);
       await optimizer.update(trained, gradients, lr, step);
     }
     golden.losses.forEach((loss, i) => {
@@ -168,7 +168,7 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
 
   test("what is too large for f16 is found, and nothing is moved", async () => {
     const model = open(gpu, "untied");
-    const { golden, layout, trained, weights, gradients, decoder, learner, batch } = model;
+    const { golden, layout, trained, weights, gradients, decoder, trainingPass, batch } = model;
     const norm = "model.layers.1.post_attention_layernorm.weight";
     const large = Float32Array.from(golden.weights.get(norm) ?? [], (value) => 1e5 * value);
     trained.set(gpu, norm, large);
@@ -182,8 +182,14 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
     const moments = makeMoments(gpu, { layout, rounded: weights });
     const memory = new OptimizerMemory(gpu, layout, moments);
     const optimizer = new Optimizer(gpu, decoder.ops, memory, settings);
-    await learner.logprobs(weights, batch, 1, model.logprobs, model.entropies);
-    learner.backward(weights, gradients, batch, 1, new Float32Array(batch.predictions).fill(-1));
+    await trainingPass.logprobs(weights, batch, 1, model.logprobs, model.entropies);
+    trainingPass.backward(
+      weights,
+      gradients,
+      batch,
+      1,
+      new Float32Array(batch.predictions).fill(-1),
+    );
     expect(await optimizer.update(trained, gradients, 1e-3, 1)).toBeNull();
     expect(await trained.get(gpu, norm)).toEqual(large);
   });
@@ -201,11 +207,11 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       const results: unknown[] = [];
       for (const checkpointing of [false, true]) {
         const model = open(gpu, name, checkpointing);
-        const { golden, weights, gradients, learner, batch, logprobs, entropies } = model;
+        const { golden, weights, gradients, trainingPass, batch, logprobs, entropies } = model;
         const { temperature, config } = golden;
-        await learner.logprobs(weights, batch, temperature, logprobs, entropies);
+        await trainingPass.logprobs(weights, batch, temperature, logprobs, entropies);
         const upstream = Float32Array.from(golden.coefficients);
-        learner.backward(weights, gradients, batch, temperature, upstream);
+        trainingPass.backward(weights, gradients, batch, temperature, upstream);
         const all: unknown[] = [];
         for (const tensor of gradients.layout.shapes.keys()) {
           all.push(await gradients.get(gpu, tensor));
@@ -218,7 +224,7 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
           setValues(gpu, loaded, key, Float32Array.from(data));
         }
         const before = logprobs.slice();
-        await learner.logprobs(loaded, batch, temperature, logprobs, entropies);
+        await trainingPass.logprobs(loaded, batch, temperature, logprobs, entropies);
         expect(logprobs).toEqual(before);
       }
       expect(results[1]).toEqual(results[0]);
@@ -244,10 +250,10 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       expect(await sample(64, 16, 8)).toEqual(completions);
       expect(await sample(7, 2, 3)).toEqual(completions);
 
-      const learner = new Learner(
+      const trainingPass = new TrainingPass(
         gpu,
         decoder,
-        new LearnerMemory(gpu, config, 1024, { elementBytes }),
+        new TrainingMemory(gpu, config, 1024, { elementBytes }),
       );
       const batch = new PackedBatch(1024);
       for (const [i, prompt] of prompts.entries()) {
@@ -258,7 +264,7 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       }
       const logprobs = new Float32Array(batch.predictions);
       const entropies = new Float32Array(batch.predictions);
-      await learner.logprobs(weights, batch, settings.temperature, logprobs, entropies);
+      await trainingPass.logprobs(weights, batch, settings.temperature, logprobs, entropies);
       const recorded = completions.flat().flatMap((completion) => completion.logprobs);
       expect(recorded.length).toBe(batch.predictions);
       recorded.forEach((logprob, m) => {

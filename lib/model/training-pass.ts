@@ -8,7 +8,7 @@ import { BatchMemory, type PackedBatch } from "./packing.ts";
 import type { WeightGradients, Weights } from "./parameters.ts";
 
 /** Everything the forward and backward pass over a micro-batch of up to `maxTokens` need. */
-export class LearnerMemory {
+export class TrainingMemory {
   readonly activations: Activations;
   readonly gradients: Gradients;
   readonly head: HeadMemory;
@@ -34,17 +34,17 @@ export class LearnerMemory {
  * Log-probabilities of a packed batch, and the gradient of any function of them. In between the
  * caller computes what it wants of those M numbers, on the CPU:
  *
- *   await learner.logprobs(weights, batch, temperature, logprobs, entropies)
+ *   await trainingPass.logprobs(weights, batch, temperature, logprobs, entropies)
  *   ... dLogprobs[m] = d loss / d logprobs[m] ...
- *   learner.backward(weights, gradients, batch, temperature, dLogprobs)
+ *   trainingPass.backward(weights, gradients, batch, temperature, dLogprobs)
  */
-export class Learner {
+export class TrainingPass {
   private readonly head: Head;
 
   constructor(
     private readonly gpu: Gpu,
     private readonly decoder: Decoder,
-    private readonly memory: LearnerMemory,
+    private readonly memory: TrainingMemory,
   ) {
     this.head = new Head(decoder.ops, decoder.config);
   }
