@@ -72,7 +72,7 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   for (const text of notes) progress.note(text);
   warnOfFewVisits(questions.different, exploration, settings, progress);
 
-  const formats = baseFormats(settings, base.config, base.tensors);
+  const formats = baseFormats(settings, base.tensors);
   const longest = longestPrompt([...questions.drawn, ...heldOut]);
   const needs = trainingNeeds(settings, longest, formats);
   const begun = settings.resume ? RunFolder.open(settings.resume) : undefined;
