@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { train } from "../beyond/commands/train.ts";
 import { Policy } from "../beyond/opening/policy.ts";
 import { RunFolder } from "../beyond/runs/folder.ts";
 import type { Profile } from "../beyond/scheduling/profile.ts";
@@ -12,7 +13,6 @@ import { PolicyGradient, type UpdateResult } from "../lib/learn.ts";
 import type { Completion, GenerationRequest } from "../lib/model/completion.ts";
 import { Sampler } from "../lib/model/generate.ts";
 import { Optimizer } from "../lib/model/optimizer.ts";
-import { train } from "../lib/train.ts";
 
 /** Seconds that the parts of one training step took, and what it did. */
 const EMPTY_STEP = {

@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { train } from "../beyond/commands/train.ts";
 import { Policy } from "../beyond/opening/policy.ts";
 import { RunFolder } from "../beyond/runs/folder.ts";
 import { trainSettings } from "../beyond/settings/arguments.ts";
-import { train } from "../lib/train.ts";
 
 const CREATED =
   /^create(Buffer|BindGroup|BindGroupLayout|ComputePipeline|PipelineLayout|QuerySet|ShaderModule|Texture)$/;

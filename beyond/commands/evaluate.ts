@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, extname, join } from "node:path";
-import { PURPOSE, type Question, type RolloutSettings, rollout } from "../../lib/rollout.ts";
+import type { Question } from "../../lib/data/questions.ts";
+import { PURPOSE, type RolloutSettings, rollout } from "../../lib/rollout.ts";
 import {
   type Checkpoint,
   checkpointOf,

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sft } from "../../beyond/commands/sft.ts";
+import { train } from "../../beyond/commands/train.ts";
 import { merge } from "../../beyond/export/merge.ts";
 import { openNamedModel } from "../../beyond/opening/named-model.ts";
 import { Policy } from "../../beyond/opening/policy.ts";
@@ -11,7 +12,6 @@ import { mergeSettings, sftSettings, trainSettings } from "../../beyond/settings
 import type { TrainSettings } from "../../beyond/settings/training.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
-import { train } from "../../lib/train.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-lora-test-"));
 const data = join(folder, "questions.jsonl");

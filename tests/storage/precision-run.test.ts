@@ -2,6 +2,7 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { train } from "../../beyond/commands/train.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { openSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
 import { Policy } from "../../beyond/opening/policy.ts";
@@ -12,7 +13,6 @@ import { OPTIMIZERS } from "../../beyond/storage/moments.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
-import { train } from "../../lib/train.ts";
 import { testGpu } from "../kernels.ts";
 
 // Whole runs with --dtype f16 on the embedded model. They are here, and not beside those in f32, because
