@@ -13,7 +13,7 @@ const write = (name: string, rows: (object | string)[]) =>
   );
 
 async function data(...args: string[]) {
-  const running = Bun.spawn([process.execPath, `${import.meta.dir}/../main.ts`, "data", ...args], {
+  const running = Bun.spawn([process.execPath, `${import.meta.dir}/../../main.ts`, "data", ...args], {
     cwd: folder,
     stdout: "pipe",
     stderr: "pipe",

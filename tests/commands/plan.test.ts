@@ -30,7 +30,7 @@ const settingsOf = (line: string) => ({
 
 /** Configs of published models, as the hub has them. */
 function configOf(name: string): ModelConfig {
-  const path = `${import.meta.dir}/configs/${name}/config.json`;
+  const path = `${import.meta.dir}/../configs/${name}/config.json`;
   return parseModelConfig(readFileSync(path, "utf8"), path);
 }
 
@@ -144,7 +144,7 @@ describe("the smallest settings that fit", () => {
 describe("the command", () => {
   const plan = async (...args: string[]) => {
     const child = Bun.spawn([process.execPath, "main.ts", "plan", ...args], {
-      cwd: `${import.meta.dir}/..`,
+      cwd: `${import.meta.dir}/../..`,
       stdout: "pipe",
       stderr: "pipe",
     });
