@@ -1,9 +1,9 @@
 import type { Gpu } from "./gpu/device.ts";
 import type { Sampler } from "./model/generate.ts";
-import type { Learner } from "./model/learner.ts";
 import type { Optimizer } from "./model/optimizer.ts";
 import type { WeightGradients, Weights } from "./model/parameters.ts";
 import type { Slabs } from "./model/slabs.ts";
+import type { TrainingPass } from "./model/training-pass.ts";
 
 /** What the trainer needs of a tokenizer: the text of tokens. */
 export interface Tokenizer {
@@ -27,7 +27,7 @@ export interface Policy extends SamplingPolicy {
   readonly gpu: Gpu;
   /** d loss / d `trained`, summed over micro-batches. */
   readonly gradients: WeightGradients & Slabs;
-  readonly learner: Pick<Learner, "logprobs" | "backward">;
+  readonly trainingPass: Pick<TrainingPass, "logprobs" | "backward">;
   /** What the optimizer moves: all weights, or what was put beside them. */
   readonly trained: Slabs;
   readonly optimizer: Pick<Optimizer, "update">;

@@ -61,7 +61,7 @@ function milestonesOf(run: OpenRun): Milestones {
       const { before, best } = evaluations;
       await saveCheckpoint<CheckpointState>(folder.path, step, {
         model,
-        adapter: policy.adapter,
+        lora: policy.lora,
         weights: policy.weightSources(),
         optimizer: policy.momentSources(),
         state: { drawn, updates, before, best },

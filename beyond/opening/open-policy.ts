@@ -1,4 +1,4 @@
-import type { AdaptedModel } from "../lora/peft.ts";
+import type { LoraModel } from "../lora/peft.ts";
 import { formatPlan, type PolicyNeeds } from "../memory/memory-plan.ts";
 import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
 import type { Dtype } from "../storage/precision.ts";
@@ -28,14 +28,14 @@ export interface Told {
  */
 export async function openPolicy(
   settings: PolicySettings,
-  model: AdaptedModel,
+  model: LoraModel,
   needs: Pick<PolicyNeeds, "sampling" | "learning">,
   { note, describe = () => {} }: Told,
   begun?: RunTuning,
 ): Promise<Policy> {
   const gpu = await openGpu(settings.gpu);
   describe(gpu.found.why);
-  const formats = baseFormats(settings, model.config, model.tensors);
+  const formats = baseFormats(settings, model.tensors);
   const all = { ...needs, dtype: settings.dtype, formats };
   const tune = tuneFor(gpu, { ...settings, begun }, note);
   return Policy.open(gpu, model, all, (plan) => describe(formatPlan(plan)), tune);

@@ -2,7 +2,7 @@ import { prepareQuestions, type Question } from "../../lib/data/questions.ts";
 import { openJudge } from "../answers/outcome.ts";
 import { type ReadOptions, readRows, readsWholeRow, usableRows } from "../datasets/rows.ts";
 import { holdOut } from "../datasets/split.ts";
-import type { AdaptedModel } from "../lora/peft.ts";
+import type { LoraModel } from "../lora/peft.ts";
 import type { PromptSettings } from "../models/chat.ts";
 import type { RunTuning } from "../tuning/tuning.ts";
 import { fitContext, longestPrompt } from "./lengths.ts";
@@ -70,7 +70,7 @@ export async function openSampling<S extends SamplingSettings>(
 /** Opens a model to be asked these questions, each `samples` times. */
 export async function openAsking<S extends AskingSettings>(
   given: S,
-  model: AdaptedModel,
+  model: LoraModel,
   questions: Question[],
   samples: number,
   told: Told,

@@ -11,10 +11,11 @@ import {
   trainingNeeds,
 } from "../../beyond/memory/memory-plan.ts";
 import { flagsOf, smallestFit } from "../../beyond/memory/savings.ts";
+import { parseModelConfig } from "../../beyond/models/config.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { planSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
-import { type ModelConfig, parseModelConfig } from "../../lib/model/config.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
 
 const GIB = 2 ** 30;
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-plan-test-"));
