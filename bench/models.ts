@@ -2,12 +2,12 @@ import type { PolicyNeeds } from "../beyond/memory/memory-plan.ts";
 import { openEmbeddedModel } from "../beyond/models/embedded.ts";
 import type { ModelFolder } from "../beyond/models/folder.ts";
 import { openNamedModel } from "../beyond/opening/named-model.ts";
-import { Policy } from "../beyond/opening/policy.ts";
+import { OpenPolicy } from "../beyond/opening/policy.ts";
 import { EMBEDDED } from "../beyond/settings/shared.ts";
+import { setValues } from "../beyond/storage/weight-formats.ts";
 import { tuneFor } from "../beyond/tuning/tuning.ts";
 import type { Gpu } from "../lib/gpu/device.ts";
-import { tensorShapes } from "../lib/model/config.ts";
-import type { Slabs } from "../lib/model/slabs.ts";
+import type { SlabLayout, Slabs } from "../lib/model/slabs.ts";
 import { Random } from "../lib/random.ts";
 import type { Bench } from "./harness.ts";
 import { LLAMA_SHAPE, oneLayer, QWEN_SHAPE, SMOLLM2_SHAPE, shape } from "./shapes.ts";
@@ -43,10 +43,14 @@ export async function openBenchModel(name: string): Promise<ModelFolder> {
 }
 
 /** A policy from such a model, tuned as a command would, its weights drawn if it has none. */
-export async function openBenchPolicy(gpu: Gpu, name: string, needs: PolicyNeeds): Promise<Policy> {
+export async function openBenchPolicy(
+  gpu: Gpu,
+  name: string,
+  needs: PolicyNeeds,
+): Promise<OpenPolicy> {
   const model = await openBenchModel(name);
   const tune = tuneFor(gpu, { noTune: gpu.isSoftware }, (text) => console.error(text));
-  const policy = await Policy.open(gpu, model, needs, undefined, tune);
+  const policy = await OpenPolicy.open(gpu, model, needs, undefined, tune);
   if (model.tensors.size === 0) {
     fill(gpu, policy.trained);
     policy.refresh();
@@ -66,15 +70,13 @@ function fill(gpu: Gpu, weights: Slabs): void {
         values.set(noise.subarray(0, values.length - at), at);
       }
     }
-    weights.set(gpu, name, values);
+    setValues(gpu, weights, name, values);
   }
 }
 
-export const parameterCount = ({ config }: ModelFolder) =>
-  [...tensorShapes(config).values()].reduce(
-    (sum, shape) => sum + shape.reduce((a, b) => a * b, 1),
-    0,
-  );
+/** Elements of all tensors. */
+export const parameterCount = ({ shapes }: Pick<SlabLayout, "shapes">) =>
+  [...shapes.values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 /** A name short enough for a table: the last part of a path, without its ending. */
 export const shortName = (model: string) =>

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ASSUMED_LIMITS, waysToTrain } from "../../beyond/commands/plan.ts";
+import { train } from "../../beyond/commands/train.ts";
 import {
   fits,
   type PolicyNeeds,
@@ -10,11 +11,11 @@ import {
   trainingNeeds,
 } from "../../beyond/memory/memory-plan.ts";
 import { flagsOf, smallestFit } from "../../beyond/memory/savings.ts";
+import { parseModelConfig } from "../../beyond/models/config.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { planSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
-import { type ModelConfig, parseModelConfig } from "../../lib/model/config.ts";
-import { train } from "../../lib/train.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
 
 const GIB = 2 ** 30;
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-plan-test-"));
@@ -30,7 +31,7 @@ const settingsOf = (line: string) => ({
 
 /** Configs of published models, as the hub has them. */
 function configOf(name: string): ModelConfig {
-  const path = `${import.meta.dir}/configs/${name}/config.json`;
+  const path = `${import.meta.dir}/../configs/${name}/config.json`;
   return parseModelConfig(readFileSync(path, "utf8"), path);
 }
 
@@ -144,7 +145,7 @@ describe("the smallest settings that fit", () => {
 describe("the command", () => {
   const plan = async (...args: string[]) => {
     const child = Bun.spawn([process.execPath, "main.ts", "plan", ...args], {
-      cwd: `${import.meta.dir}/..`,
+      cwd: `${import.meta.dir}/../..`,
       stdout: "pipe",
       stderr: "pipe",
     });

@@ -16,13 +16,14 @@ import { join } from "node:path";
 import { sft } from "../../beyond/commands/sft.ts";
 import { merge } from "../../beyond/export/merge.ts";
 import { exportModel } from "../../beyond/export/model.ts";
+import { parseModelConfig } from "../../beyond/models/config.ts";
 import type { ModelFolder } from "../../beyond/models/folder.ts";
 import { encodeSafetensors, openSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
 import { openNamedModel, prompterOf, tokenizerOf } from "../../beyond/opening/named-model.ts";
-import { openGpu, Policy } from "../../beyond/opening/policy.ts";
+import { OpenPolicy, openGpu } from "../../beyond/opening/policy.ts";
 import { exportSettings, mergeSettings, sftSettings } from "../../beyond/settings/arguments.ts";
-import { parseModelConfig, tensorShapes } from "../../lib/model/config.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
 import { Random } from "../../lib/random.ts";
 import golden from "./tokenizer.json";
 
@@ -169,7 +170,7 @@ async function logprobsAfter(name: string, prefixes: number[][]): Promise<Float3
   const tokens = 1024;
   const optimizer = { adamBeta1: 0, adamBeta2: 0, adamEpsilon: 1, weightDecay: 0, maxGradNorm: 1 };
   const learning = { microBatchTokens: tokens, optimizer, reference: false };
-  const { weights, learner } = await Policy.open(gpu, model, { learning });
+  const { weights, trainingPass } = await OpenPolicy.open(gpu, model, { learning });
   const batch = new PackedBatch(tokens);
   const everyToken = Array.from({ length: vocabSize }, (_, id) => [id]);
   const out = new Float32Array(prefixes.length * vocabSize);
@@ -177,7 +178,7 @@ async function logprobsAfter(name: string, prefixes: number[][]): Promise<Float3
     batch.clear();
     batch.add(prefix, everyToken);
     const row = out.subarray(i * vocabSize, (i + 1) * vocabSize);
-    await learner.logprobs(weights, batch, 1, row, new Float32Array(tokens));
+    await trainingPass.logprobs(weights, batch, 1, row, new Float32Array(tokens));
   }
   return out;
 }
@@ -218,7 +219,7 @@ async function greedy(name: string, prompts: number[][]): Promise<number[][]> {
     maxPromptTokens,
     maxNewTokens: NEW_TOKENS,
   };
-  const policy = await Policy.open(gpu, await openNamedModel(name), { sampling });
+  const policy = await OpenPolicy.open(gpu, await openNamedModel(name), { sampling });
   const requests = prompts.map((prompt, slot) => ({ prompt, samples: 1, slot }));
   const limits = { topK: 1, topP: 1, minP: 0, maxNewTokens: NEW_TOKENS };
   const completions = await policy.sampler.generate(policy.weights, requests, {
@@ -284,7 +285,7 @@ async function write(name: string, variant: Variant, seed: number): Promise<void
     expected.push({ name, shape, data: () => values });
   }
   await Bun.write(at("expected.safetensors"), await joined(encodeSafetensors(expected)));
-  const stops = [...(await Policy.open(gpu, model, {})).stopIds];
+  const stops = [...(await OpenPolicy.open(gpu, model, {})).stopIds];
   const positions = POSITIONS;
   const json = { positions, sequences, texts, prompts, stops, greedy: continuations };
   writeFileSync(at("expected.json"), JSON.stringify(json));

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { LORA_TARGETS } from "../../beyond/lora/lora.ts";
 import { formatBytes } from "../../beyond/memory/memory-plan.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
-import { Policy } from "../../beyond/opening/policy.ts";
+import { OpenPolicy } from "../../beyond/opening/policy.ts";
 import { baseFormats } from "../../beyond/storage/base-formats.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { MEMORY_PARTS, type MemoryPlanner } from "../../lib/gpu/memory.ts";
@@ -24,7 +24,7 @@ test("the memory plan is what is then allocated, to the byte", async () => {
   const model = await openEmbeddedModel({ weights: false });
   const before = gpu.allocatedBytes;
   let plan: MemoryPlanner | undefined;
-  await Policy.open(gpu, model, { sampling, learning }, (planned) => {
+  await OpenPolicy.open(gpu, model, { sampling, learning }, (planned) => {
     plan = planned;
   });
   expect(gpu.allocatedBytes - before).toBe(plan?.total as number);
@@ -45,7 +45,7 @@ test.each([
   const model = await openEmbeddedModel({ weights: false });
   const before = gpu.allocatedBytes;
   const totals: number[] = [];
-  await Policy.open(gpu, model, needs, ({ total }) => totals.push(total));
+  await OpenPolicy.open(gpu, model, needs, ({ total }) => totals.push(total));
   expect([gpu.allocatedBytes - before]).toEqual(totals);
 });
 
@@ -53,11 +53,11 @@ test.each(["auto", "f16", "q4_1"] as const)(
   "the same with a frozen base in %s, in the bytes of that format",
   async (dtype) => {
     const model = await openEmbeddedModel();
-    const formats = baseFormats({ baseDtype: dtype, dtype: "f32" }, model.config, model.tensors);
+    const formats = baseFormats({ baseDtype: dtype, dtype: "f32" }, model.tensors);
     const needs = { sampling, learning: { ...learning, lora }, formats };
     const before = gpu.allocatedBytes;
     let plan: MemoryPlanner | undefined;
-    const policy = await Policy.open(gpu, model, needs, (planned) => {
+    const policy = await OpenPolicy.open(gpu, model, needs, (planned) => {
       plan = planned;
     });
     expect(gpu.allocatedBytes - before).toBe(plan?.total as number);
@@ -67,22 +67,22 @@ test.each(["auto", "f16", "q4_1"] as const)(
     expect(tensor.length * 4).toBe(layers[0].qkv.rows * layers[0].qkv.columns * bytes);
     const kept = { auto: "f32 f32", f16: "f16 f16", q4_1: "q8_0 f16" }[dtype];
     expect(`${head.format} ${layers[0].down.format}`).toBe(kept);
-    expect(policy.reference?.adapters).toBe(undefined);
+    expect(policy.reference?.delta).toBe(undefined);
   },
 );
 
 test("a run beyond the adapter's limits is refused with what makes it fit", async () => {
   const model = await openEmbeddedModel({ weights: false });
   const greedy = { ...learning, microBatchTokens: 50_000_000, longestSequence: 40 };
-  const learn = Policy.open(gpu, model, { learning: greedy });
+  const learn = OpenPolicy.open(gpu, model, { learning: greedy });
   await expect(learn).rejects.toThrow(
     /in one piece.*it fits with .*--micro-batch-tokens \d+; rlex/,
   );
   const many = { ...sampling, rows: 50_000_000 };
-  const sample = Policy.open(gpu, model, { sampling: many });
+  const sample = OpenPolicy.open(gpu, model, { sampling: many });
   await expect(sample).rejects.toThrow(/it fits with --sampling-batch-size \d+$/);
   const wide = { ...sampling, rows: 4, maxNewTokens: 500_000_000 };
-  const long = Policy.open(gpu, model, { sampling: wide });
+  const long = OpenPolicy.open(gpu, model, { sampling: wide });
   await expect(long).rejects.toThrow(/lower --max-completion-length/);
 });
 
