@@ -70,7 +70,7 @@ export abstract class Atoms extends Cursor {
     }
     if (text === "(" || text === "[" || text === "]") return this.brackets(text);
     if (text === "|") return node("call", [this.closed("|")], "abs");
-    if (text === "\u221a") return node("call", [this.argument()], "sqrt");
+    if (text === "\u221a") return node("call", [this.primary()], "sqrt");
     if (text === "\u03c0") return symbol("pi");
     if (text === "\u221e") return symbol("oo");
     return this.fail();

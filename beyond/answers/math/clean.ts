@@ -11,6 +11,7 @@ const UNICODE: Record<string, string> = {
   "\u2217": "*",
   "\u00f7": "/",
   "\u2044": "/",
+  "\u2248": "\\approx ",
   "\u2264": "\\le ",
   "\u2265": "\\ge ",
   "\u2260": "\\ne ",
@@ -143,6 +144,8 @@ export function plainLatex(answer: string): string {
       // 1/36, about 0.0278, is 1/36; but x, about 5, is 5
       isNumeric(exact.split("=").pop()) ? exact : `${exact}=${near}`,
     )
-    .replace(/\^\s*\\prime(?![a-zA-Z])/g, "'")
+    .replace(/\^\s*(?:\{\s*((?:\\prime\s*)+)\}|(\\prime)(?![a-zA-Z]))/g, (_, many, one) =>
+      "'".repeat((many ?? one).match(/\\prime/g).length),
+    )
     .trim();
 }

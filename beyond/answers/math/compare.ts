@@ -3,7 +3,7 @@
  * to more than 50 digits. Numbers of few digits do not agree so far by chance; those of many digits are left
  * to exact algebra. Expressions with variables are compared at random points where both are real.
  */
-import { evaluate, POSITIVE_POINTS } from "./evaluate.ts";
+import { evaluate, FAR_POINT, POINTS } from "./evaluate.ts";
 import { hasSymbols } from "./expression.ts";
 import { type Complex, magnitude, UNIT } from "./precise.ts";
 import type { Node } from "./tree.ts";
@@ -23,7 +23,6 @@ interface Part {
   isReal: boolean;
 }
 
-const POINTS = POSITIVE_POINTS + 4;
 /** Points with a value that are needed to tell. */
 const ENOUGH = 3;
 /** 66 digits of agreement beyond 40 that could have been written down to agree. */
@@ -102,6 +101,7 @@ function agree(a: Part, b: Part): boolean {
     const y = b.samples[point];
     if (x === null && y === null) continue;
     if (a.isReal && b.isReal && a.samples.length > 1) {
+      if (point >= FAR_POINT && (x === null || y === null)) continue;
       const [xIsReal, yIsReal] = [x?.im === 0n, y?.im === 0n];
       // one is defined where the other is not: ln(x^2) and 2 ln x
       if (xIsReal !== yIsReal) return false;

@@ -33,15 +33,24 @@ export function evaluate(value: Node, point: number): Complex | null {
   }
 }
 
-/** A fraction from a name and a point: between -3 and 3, at the first points above 0. */
+/** How far from 0 symbols are at each point; at the first points they are positive. */
+const REACH = [3n, 3n, 3n, 3n, 30n, 30n, 1_000n, 1_000n, 100_000n, 100_000n];
+export const POINTS = REACH.length;
+/** From this point on a value may be too large to be told. */
+export const FAR_POINT = 6;
+const POSITIVE_POINTS = 2;
+
+/** Where a symbol is taken at a point: a fraction by its name, at one of two points in turn below zero. */
 function sample(name: string, point: number): bigint {
-  let hash = 0x9e3779b1 * (point + 1);
-  for (const c of name) hash = Math.imul(hash ^ c.charCodeAt(0), 0x85ebca6b) ^ (hash >>> 13);
-  const size = 200_003n + BigInt((hash >>> 1) % 2_399_993);
-  const negative = point >= POSITIVE_POINTS && (hash & 1) === 1;
+  let [hash, side] = [0x9e3779b1 * (point + 1), 1];
+  for (const c of name) {
+    hash = Math.imul(hash ^ c.charCodeAt(0), 0x85ebca6b) ^ (hash >>> 13);
+    side = Math.imul(side ^ c.charCodeAt(0), 0x85ebca6b) ^ (side >>> 15);
+  }
+  const size = (200_003n + BigInt((hash >>> 1) % 799_981)) * REACH[point];
+  const negative = point >= POSITIVE_POINTS && ((side + point) & 1) === 1;
   return fraction(negative ? -size : size, 999_983n);
 }
-export const POSITIVE_POINTS = 2;
 
 /** The fraction that a tree of numbers stands for; null for others. */
 function rationalOf(value: Node): Rational | null {
@@ -124,9 +133,9 @@ function apply(name: string, args: Complex[], inAngle: boolean, point: number): 
 
 /** Some function, the same one for the same name: f(-x) and -f(x) are different numbers. */
 function unknownFunction(name: string, args: Complex[], point: number): Complex {
-  let at = sample(name, point);
+  let at = sample(name, point % FAR_POINT);
   for (const [i, { re }] of args.entries()) {
-    at += product(real(re), real(sample(`${name} ${i}`, point))).re;
+    at += product(real(re), real(sample(`${name} ${i}`, point % POSITIVE_POINTS))).re;
   }
   const [cos, sin] = cosineAndSine(at);
   return real(2n * cos + sin / 3n + UNIT / 7n);

@@ -18,6 +18,7 @@ export function keyOf(answer: Node): string {
     case "list":
       return list(answer.args, answer.name.split(" "));
     case "set":
+      if (answer.args.length > 1 && answer.args.every(isEquation)) return list(answer.args, []);
       return `\\{${[...new Set(multiset(answer.args.flatMap(both), keyOf))].join(",")}\\}`;
     case "tuple":
       return `(${answer.args.map(keyOf).join(",")})`;
@@ -84,6 +85,7 @@ function list(items: readonly Node[], separators: readonly string[]): string {
   return collection(items);
 }
 
+const isEquation = (item: Node) => item.op === "relation" && item.name === "=";
 const isInequality = (item: Node) => "name" in item && /[<>]/.test(item.name);
 
 /** The key of a matrix or tuple times a number, multiplied out; null for anything else. */

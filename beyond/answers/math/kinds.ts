@@ -140,6 +140,8 @@ function option(text: string): string | null {
 /** Letters alone are a word or a string. R L D D R is one as well. */
 function string(text: string): string | null {
   if (/^[A-Za-z](?:\s+[A-Za-z]){2,}$/.test(text)) return wordKey(text.replace(/\s+/g, ""));
+  // R U2 F' is a sequence of moves
+  if (/^[A-Za-z][2']*(?:\s+[A-Za-z][2']*){2,}$/.test(text)) return text.replace(/\s+/g, " ");
   return /^[A-Za-z]{2,}$/.test(text) && !KNOWN.test(text) ? wordKey(text) : null;
 }
 const KNOWN =

@@ -190,8 +190,11 @@ class Parser extends Atoms {
         else value = node("power", [value, this.exponent()]);
       } else if (this.take("\u00b0") || this.take("\\degree")) {
         value = node("call", [value], "degrees");
-      } else if (this.take("!")) value = node("call", [value], "factorial");
-      else if (this.take("\\%") || this.take("%")) value = quotient(value, number(100n), "%");
+      } else if (this.take("!")) {
+        // n!! is not (n!)!
+        if (this.peek().text === "!") this.fail();
+        value = node("call", [value], "factorial");
+      } else if (this.take("\\%") || this.take("%")) value = quotient(value, number(100n), "%");
       else return value;
     }
   }

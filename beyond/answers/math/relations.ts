@@ -4,7 +4,7 @@ import { isInteger, negated, power, ZERO } from "./rational.ts";
 import { add, constant, print, type Sum, scale, withoutContent } from "./sum.ts";
 import { type Node, NotMath, node } from "./tree.ts";
 import { isTwo, oneOf } from "./two.ts";
-import { written } from "./unfinished.ts";
+import { isUnfinished, written } from "./unfinished.ts";
 import { exceptPoints } from "./unions.ts";
 
 type KeyOf = (item: Node) => string;
@@ -18,7 +18,9 @@ export function relation([left, right]: Node[], sign: string, keyOf: KeyOf): str
   if (sign === "=" && (left.op === "symbol" || isNamedPoint(left)) && !hasSymbols(right)) {
     return keyOf(right);
   }
-  if (sign === "=" && isNumber(left) && isNumber(right) && !isTwo(right)) return keyOf(right);
+  if (sign === "=" && isNumber(left) && isNumber(right) && !isTwo(right)) {
+    return keyOf(isUnfinished(right) ? left : right);
+  }
   if (isVariable(right) && isNumber(left)) {
     return relation([right, left], TURNED[sign] ?? sign, keyOf);
   }
