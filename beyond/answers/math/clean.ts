@@ -83,6 +83,7 @@ const PERCENT =
 /** One spelling for each LaTeX command and Unicode character. */
 export function plainLatex(answer: string): string {
   return answer
+    .replace(/(?<!\\)\$([^$]*[^$\\])\$/g, "$1")
     .replace(UNICODE_PATTERN, (c) => UNICODE[c])
     .replace(
       /\\(?:text)?color\s*\{[^{}]*\}|\{\s*\\(?:bf|it|rm|sf|tt|em)(?![a-zA-Z])([^{}]*)\}/g,

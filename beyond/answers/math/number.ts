@@ -25,7 +25,7 @@ export function numberKey(answer: string): string | null {
   return number ?? (clean.replace(/\s+/g, " ").toLowerCase() || null);
 }
 
-const DIGITS = String.raw`(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+`;
+const DIGITS = String.raw`(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+`;
 const NUMBER = new RegExp(String.raw`^([+-]?)\s*\\?\$?\s*(${DIGITS})\s*(\\?%)?$`);
 const FRACTION = new RegExp(
   String.raw`^([+-]?)\s*(?:([+-]?(?:${DIGITS}))\s*/\s*([+-]?(?:${DIGITS}))|` +

@@ -6,7 +6,7 @@ const WORDS = String.raw`\\text\s*\{[^{}=]*\}(?:_\{?\w+\}?)?|[A-Z]?[a-z]{3,}(?: 
 const DERIVED = String.raw`[a-zA-Z]'{1,3}(?:\s*\(\s*[a-z]\s*\))?|[a-zA-Z]\s*\^\s*\{\s*-\s*1\s*\}\s*\([^()=]*\)`;
 const TERM_OF_SEQUENCE = String.raw`[a-zA-Z]_\{?[nk]\}?`;
 const AREA = String.raw`\[[A-Z]{3,4}\]`;
-const INDEXED = String.raw`[A-Z]_\s*\{[^{}]*\}`;
+const INDEXED = String.raw`[A-Z]_\s*\{[^{}]*\}|\\frac\s*\{[A-Z]{2}\}\s*\{[A-Z]{2}\}`;
 const RATIO = String.raw`(?:[A-Z]+(?:_\s*(?:\w|\{[^{}]*\}))?)(?:\s*:\s*[A-Z]+(?:_\s*(?:\w|\{[^{}]*\}))?)+`;
 const CHANCE = String.raw`\\Pr(?![a-zA-Z])(?:\s*\([^()]*\))?|(?:\\mathbb\s*\{?)?[PEn]\}?\s*\([^()]*\)`;
 const NAMED = new RegExp(

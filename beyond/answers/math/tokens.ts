@@ -2,7 +2,7 @@
 import { periodic, readDecimal } from "./digits.ts";
 import { type Rational, rational, TooMuch } from "./rational.ts";
 
-const NUMBER = String.raw`(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)(?:\.\d+(?:\\overline\{\d+\})?|\.\\overline\{\d+\}|\.(?!\.))?|\.\d+(?:\\overline\{\d+\})?|\.\\overline\{\d+\}`;
+const NUMBER = String.raw`(?:[1-9]\d{0,2}(?:,\d{3})+(?![\d])|\d+)(?:\.\d+(?:\\overline\{\d+\})?|\.\\overline\{\d+\}|\.(?!\.))?|\.\d+(?:\\overline\{\d+\})?|\.\\overline\{\d+\}`;
 const TOKEN = new RegExp(
   String.raw`\s*(?:(${NUMBER})(?:[eE]([+-]?\d{1,4})(?![\d.]))?|(\\text\{[^{}]*\})|(\\[a-zA-Z]+\*?|\\[{}\\|%])|([A-Za-z]+)|([<>!]=|.))`,
   "suy",
