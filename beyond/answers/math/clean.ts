@@ -94,6 +94,7 @@ export function plainLatex(answer: string): string {
       /\\(?:text)?color\s*\{[^{}]*\}|\{\s*\\(?:bf|it|rm|sf|tt|em|bfseries|itshape|[lL]arge|LARGE|[hH]uge|small|normalsize)(?![a-zA-Z])([^{}]*)\}/g,
       "$1",
     )
+    .replace(/(?<![a-zA-Z])d([a-zA-Z])\s*\/\s*d([a-zA-Z])(?![a-zA-Z])/g, "\\frac{d$1}{d$2}")
     .replace(LINES, (_, _kind, lines: string) =>
       lines.includes("\\\\") ? `\\begin{cases}${lines}\\end{cases}` : lines.replaceAll("&", ""),
     )

@@ -8,6 +8,9 @@ const CONSTANT = /^(?:pi|e|i|oo)$/;
 const CLOSING: Record<string, string> = { "(": ")", "[": "]" };
 
 export abstract class Named extends Cursor {
+  /** How many functions are being given something. */
+  protected calls = 0;
+
   /** What stands between separators. */
   protected abstract items(): Node[];
   protected abstract sum(): Node;
@@ -60,12 +63,20 @@ export abstract class Named extends Cursor {
     const isApplied = isFunction || isDerived || this.isOneThingInBrackets();
     if (this.peek().text !== "(" || !isApplied) return isDerived ? symbol(text) : name;
     this.at++;
-    this.deeper();
-    const args = this.items();
-    this.depth--;
+    const args = this.given();
     this.expect(")");
     const chosen = text === "C" && args.length === 2 && args.every(({ op }) => op === "number");
     return node("call", args, chosen ? "binom" : text);
+  }
+
+  /** What a function is given, in which letters are factors. */
+  private given(): Node[] {
+    this.deeper();
+    this.calls++;
+    const items = this.items();
+    this.calls--;
+    this.depth--;
+    return items;
   }
 
   private isOneThingInBrackets(): boolean {
@@ -126,9 +137,7 @@ export abstract class Named extends Cursor {
   private callArguments(name: string): Node[] {
     if (this.peek().text === "(" || this.peek().text === "[") {
       const close = CLOSING[this.next().text];
-      this.deeper();
-      const items = this.items();
-      this.depth--;
+      const items = this.given();
       this.expect(close);
       return items;
     }
@@ -159,6 +168,12 @@ export abstract class Named extends Cursor {
 
   /** \frac{dy}{dx} is no quotient of products. */
   protected derivative(): Node | null {
+    // d/dx of something, and second derivatives
+    const isOther =
+      this.peek().text === "{" &&
+      this.peek(1).text === "d" &&
+      /^(?:\}|\^)$/.test(this.peek(2).text);
+    if (isOther) this.fail();
     const texts = [0, 1, 2, 3, 4, 5].map((ahead) => this.peek(ahead).text);
     const [, y, x] = /^\{d([a-zA-Z])\}\{d([a-zA-Z])\}$/.exec(texts.join("")) ?? [];
     if (!y) return null;
