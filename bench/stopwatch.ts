@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { train } from "../beyond/commands/train.ts";
-import { Policy } from "../beyond/opening/policy.ts";
+import { OpenPolicy } from "../beyond/opening/policy.ts";
 import { RunFolder } from "../beyond/runs/folder.ts";
 import type { Profile } from "../beyond/scheduling/profile.ts";
 import { trainSettings } from "../beyond/settings/arguments.ts";
@@ -82,8 +82,8 @@ export async function timedTraining(
       allocated.set(part as MemoryPart, (allocated.get(part as MemoryPart) ?? 0) + bytes);
       return tensor;
     }),
-    around(Policy, "open", async (open) => {
-      const [seconds, policy] = await timed(open as () => Promise<Policy>);
+    around(OpenPolicy, "open", async (open) => {
+      const [seconds, policy] = await timed(open as () => Promise<OpenPolicy>);
       loading = seconds;
       gpu = policy.gpu;
       for (const create of ["createBuffer", "createBindGroup", "createComputePipeline"]) {

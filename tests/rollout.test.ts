@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { openJudge } from "../beyond/answers/outcome.ts";
 import { openEmbeddedModel } from "../beyond/models/embedded.ts";
 import { fitContext } from "../beyond/opening/lengths.ts";
-import { Policy } from "../beyond/opening/policy.ts";
+import { OpenPolicy } from "../beyond/opening/policy.ts";
 import { prepareQuestions } from "../lib/data/questions.ts";
 import { Gpu } from "../lib/gpu/device.ts";
 import { PURPOSE, rollout } from "../lib/rollout.ts";
@@ -11,7 +11,7 @@ const gpu = await Gpu.open();
 afterAll(() => gpu.destroy());
 
 const sampling = { rows: 64, samplesPerPrompt: 32, maxPromptTokens: 12, maxNewTokens: 20 };
-const policy = await Policy.open(gpu, await openEmbeddedModel(), { sampling });
+const policy = await OpenPolicy.open(gpu, await openEmbeddedModel(), { sampling });
 const rows = [
   { question: "12+3-4+5=", answer: "16", line: 1 },
   { question: "20-1-1-1=", answer: "####17", line: 2 },

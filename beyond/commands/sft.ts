@@ -6,7 +6,7 @@ import { readSftRows, type SftRow, usableRows } from "../datasets/rows.ts";
 import type { Prompter } from "../models/chat.ts";
 import { openNamedModel, prompterOf, requireWhole } from "../opening/named-model.ts";
 import { openPolicy } from "../opening/open-policy.ts";
-import { closeGpu, type Policy } from "../opening/policy.ts";
+import { closeGpu, type OpenPolicy } from "../opening/policy.ts";
 import { saveCheckpoint } from "../runs/checkpoint.ts";
 import { RunFolder } from "../runs/folder.ts";
 import { runConfig } from "../runs/versions.ts";
@@ -162,7 +162,7 @@ function encodeExample(
 }
 
 /** Normal weights of standard deviation 0.05 for the matrices, ones for the norms, zeros for biases. */
-function drawWeights(policy: Policy, seed: number): void {
+function drawWeights(policy: OpenPolicy, seed: number): void {
   const { gpu, trained: weights } = policy;
   const random = new Random(seed);
   for (const [name, shape] of weights.layout.shapes) {

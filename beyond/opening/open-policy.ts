@@ -3,7 +3,7 @@ import { formatPlan, type PolicyNeeds } from "../memory/memory-plan.ts";
 import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
 import type { Dtype } from "../storage/precision.ts";
 import { type RunTuning, tuneFor } from "../tuning/tuning.ts";
-import { openGpu, Policy } from "./policy.ts";
+import { OpenPolicy, openGpu } from "./policy.ts";
 
 /** What of a command's settings decides on what, and in which form, a model is opened. */
 export interface PolicySettings {
@@ -32,11 +32,11 @@ export async function openPolicy(
   needs: Pick<PolicyNeeds, "sampling" | "learning">,
   { note, describe = () => {} }: Told,
   begun?: RunTuning,
-): Promise<Policy> {
+): Promise<OpenPolicy> {
   const gpu = await openGpu(settings.gpu);
   describe(gpu.found.why);
   const formats = baseFormats(settings, model.tensors);
   const all = { ...needs, dtype: settings.dtype, formats };
   const tune = tuneFor(gpu, { ...settings, begun }, note);
-  return Policy.open(gpu, model, all, (plan) => describe(formatPlan(plan)), tune);
+  return OpenPolicy.open(gpu, model, all, (plan) => describe(formatPlan(plan)), tune);
 }

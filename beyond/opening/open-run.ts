@@ -20,7 +20,7 @@ import { Progress } from "../terminal/progress.ts";
 import { longestPrompt } from "./lengths.ts";
 import { openNamedModel, requireWhole } from "./named-model.ts";
 import { openPolicy } from "./open-policy.ts";
-import type { Policy } from "./policy.ts";
+import type { OpenPolicy } from "./policy.ts";
 import { readQuestions, readRunData, shuffleSeedOf, type TrainingQuestions } from "./questions.ts";
 
 /** What a resumed run needs beside weights, moments and ledger. */
@@ -34,7 +34,7 @@ export interface CheckpointState extends Evaluations {
 /** Everything that `train` works with: what the method needs, and what is kept of it. */
 export interface OpenRun extends Training {
   settings: TrainSettings & GrpoSettings;
-  policy: Policy;
+  policy: OpenPolicy;
   questions: TrainingQuestions;
   heldOut: Question[];
   folder: RunFolder;

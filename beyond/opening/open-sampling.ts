@@ -8,7 +8,7 @@ import type { RunTuning } from "../tuning/tuning.ts";
 import { fitContext, longestPrompt } from "./lengths.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
 import { openPolicy, type PolicySettings, type Told } from "./open-policy.ts";
-import type { Policy } from "./policy.ts";
+import type { OpenPolicy } from "./policy.ts";
 import { openData, outcomeOf, shuffleSeedOf } from "./questions.ts";
 
 /** What the commands need that ask a model, and teach it nothing. */
@@ -33,7 +33,7 @@ interface SamplingSettings extends AskingSettings, ReadOptions, PromptSettings {
 
 /** A model ready to be asked, the questions, and the settings with the length of completions settled. */
 export interface OpenSampling<S> {
-  policy: Policy;
+  policy: OpenPolicy;
   questions: Question[];
   settings: S & { maxCompletionLength: number };
 }

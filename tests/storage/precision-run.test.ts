@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { train } from "../../beyond/commands/train.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { openSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
-import { Policy } from "../../beyond/opening/policy.ts";
+import { OpenPolicy } from "../../beyond/opening/policy.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
 import { trainSettings } from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
@@ -80,7 +80,7 @@ describe.skipIf(!hasHalves(gpu))(`runs in f16${why}`, () => {
       const totals: number[] = [];
       for (const dtype of ["f16", "f32"] as const) {
         const allocated = gpu.allocatedBytes;
-        await Policy.open(gpu, model, { dtype, ...needs }, (plan: MemoryPlanner) => {
+        await OpenPolicy.open(gpu, model, { dtype, ...needs }, (plan: MemoryPlanner) => {
           totals.push(plan.total);
         });
         expect(gpu.allocatedBytes - allocated).toBe(totals.at(-1) as number);
