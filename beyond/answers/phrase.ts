@@ -4,7 +4,7 @@ import { lineAfter, type Span, trimmed } from "./span.ts";
 const BOLD = "[*_]{0,3}";
 /** "answer is", "answers are", "Answer:", "answer to the problem is just"; bold signs and a colon may stand about. */
 const ANNOUNCED = new RegExp(
-  `\\banswers?\\b${BOLD}(?: (?:to|of|for|in) [^.:\\n]{1,60}?)?` +
+  `(?<![a-z])answers?(?![a-z])${BOLD}(?: (?:to|of|for|in) [^.:\\n]{1,60}?)?` +
     `(?: *[:\uff1a=]| (?:is|are)\\b(?: (?:just|simply|thus|therefore|then|now|exactly|equal to|given by)\\b)*:?)${BOLD}`,
   "gi",
 );
@@ -52,7 +52,8 @@ function nextLine(text: string, from: number): Span | null {
 const CLAUSE =
   /,? (?:because|since|which|altogether|in total)\b|, (?:so|as|thus|hence|therefore|meaning)\b/;
 /** A number with at most three words, and a clause after it. */
-const NUMBER_CLAUSE = /^[*$\\([ ]*[-+]?[\d.,/]*\d[*$\\)\]%]*(?: [a-z]+){0,3}(?=, (?!and\b|or\b)[a-z])/i;
+const NUMBER_CLAUSE =
+  /^[*$\\([ ]*[-+]?[\d.,/]*\d[*$\\)\]%]*(?: [a-z]+){0,3}(?=, (?!and\b|or\b)[a-z])/i;
 
 function sentence(text: string, line: Span): Span | null {
   const ends = [

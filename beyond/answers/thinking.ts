@@ -1,11 +1,23 @@
 /** What a reasoning model thinks before it answers, which is not its answer. */
 
+import { UserError } from "../../lib/errors.ts";
+
 /** How a model's thinking is marked. */
 export interface Thinking {
   /** Where it begins and where it ends. */
   tags: readonly (readonly [open: string, close: string])[];
   /** The end of what the prompt itself begins, so that a completion starts inside; null where it does not. */
   begun: string | null;
+}
+
+/** Delimiters from the command line. */
+export function parseThinkTags(text: string | null): readonly [open: string, close: string] | null {
+  if (text === null) return null;
+  const [open, close, ...more] = text.split(",");
+  if (open && close && more.length === 0) return [open, close];
+  throw new UserError(
+    `--think-tags ${text}: give two texts and a comma between them, such as <think>,</think>`,
+  );
 }
 
 /** The delimiters of reasoning models, whose text means nothing else. */
@@ -39,7 +51,9 @@ export function thinkingOf(
   prompt: string,
   given: readonly [open: string, close: string] | null,
 ): Thinking {
-  const own = [...(template ?? "").matchAll(CLOSING)].map(([close]) => [close.replace("/", ""), close] as const);
+  const own = [...(template ?? "").matchAll(CLOSING)].map(
+    ([close]) => [close.replace("/", ""), close] as const,
+  );
   const tags = [...(given ? [given] : []), ...own, ...TAGS];
   const different = [...new Map(tags.map((pair) => [pair.join("\n"), pair])).values()];
   const begun = different.find(([open]) => prompt.trimEnd().endsWith(open));

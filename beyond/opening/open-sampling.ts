@@ -29,6 +29,7 @@ interface SamplingSettings extends AskingSettings, ReadOptions, PromptSettings {
   model: string;
   outcome: string;
   outcomeTimeout: number;
+  thinkTags: string | null;
 }
 
 /** A model ready to be asked, the questions, and the settings with the length of completions settled. */
@@ -62,7 +63,8 @@ export async function openSampling<S extends SamplingSettings>(
     : all;
   const model = await openNamedModel(given.model);
   const prompter = prompterOf(model, given, note);
-  const judge = await openJudge(given.outcome, given.outcomeTimeout);
+  const thinking = prompter.thinking(given.thinkTags);
+  const judge = await openJudge(given.outcome, given.outcomeTimeout, thinking);
   const questions = prepareQuestions(prompter, rows, given.data, judge);
   return openAsking(given, model, questions, samples, { note, describe: note }, begun);
 }

@@ -119,7 +119,8 @@ export async function readQuestions<S extends TrainSettings>(
   note: (text: string) => void,
 ) {
   const prompter = prompterOf(model, given, note);
-  const judge = await openJudge(data.outcome, given.outcomeTimeout);
+  const thinking = prompter.thinking(given.thinkTags);
+  const judge = await openJudge(data.outcome, given.outcomeTimeout, thinking);
   const questions = new TrainingQuestions(data, prompter, judge, given);
   const heldOut = prepareQuestions(prompter, data.heldOut.rows, data.heldOut.name, judge);
   const context = model.config.maxPositionEmbeddings;
