@@ -89,9 +89,10 @@ export const choice: Judge = {
     });
     const spelled = reads.flatMap((one) => (one && one.named === null ? [one.text] : []));
     const letters = await spelledOut(spelled, options);
+    const place = (text: string) => (labelsOf(row).length > 0 ? null : byPlace(text, options));
     return answers.map((answer, i) => {
       const one = reads[i];
-      const outcome = one && (one.named ?? letters.get(one.text) ?? byPlace(one.text, options));
+      const outcome = one && (one.named ?? letters.get(one.text) ?? place(one.text));
       return judgement(answer, outcome, outcome === gold);
     });
   },

@@ -15,6 +15,7 @@ import { numberKey } from "./math/number.ts";
 import { MathJudge } from "./math.ts";
 import { lastMatches } from "./pattern.ts";
 import { ReadingJudge } from "./reading.ts";
+import { taskOf } from "./reasoning-gym.ts";
 import { USUAL } from "./thinking.ts";
 import { judging } from "./thread.ts";
 import { isUserCode, userJudge } from "./user.ts";
@@ -59,7 +60,10 @@ export async function openJudge(name: string, timeout = 60, thinking = USUAL): P
 /** The outcome that rows are made for, where none is asked for: what all of them hold decides. */
 export function outcomeFor(rows: readonly Row[]): (typeof OUTCOMES)[number] {
   if (rows.length > 0 && rows.every(isCountdown)) return "countdown";
-  return rows.length > 0 && rows.every(listsOptions) ? "choice" : "math";
+  if (rows.length > 0 && rows.every(listsOptions)) return "choice";
+  return rows.length > 0 && rows.every((row) => taskOf(row)?.outcome === "exact")
+    ? "exact"
+    : "math";
 }
 
 /** Outcomes that are equal exactly when their keys are. */

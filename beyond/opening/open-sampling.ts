@@ -5,6 +5,7 @@ import { holdOut } from "../datasets/split.ts";
 import type { LoraModel } from "../lora/peft.ts";
 import type { PromptSettings } from "../models/chat.ts";
 import type { RunTuning } from "../tuning/tuning.ts";
+import { earnableRows, requireEarnable } from "./earnable.ts";
 import { fitContext, longestPrompt } from "./lengths.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
 import { openPolicy, type PolicySettings, type Told } from "./open-policy.ts";
@@ -54,13 +55,15 @@ export async function openSampling<S extends SamplingSettings>(
   const given = { ...asked, outcome: await outcomeOf(asked, source, note) };
   const wholeRows = readsWholeRow(given.outcome);
   const data = await readRows(source, { ...given, wholeRows });
-  const all = usableRows(data, note);
+  const readable = usableRows(data, note);
+  const all = given.skipBad ? await earnableRows(readable, given, given.data, note) : readable;
   const rows = given.evalFraction
     ? Array.from(
         holdOut(all.questionHashes, given.evalFraction, shuffleSeedOf(given)).training,
         (i) => all.at(i),
       )
     : all;
+  if (!given.skipBad) await requireEarnable(rows, given, given.data);
   const model = await openNamedModel(given.model);
   const prompter = prompterOf(model, given, note);
   const thinking = prompter.thinking(given.thinkTags);
