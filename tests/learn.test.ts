@@ -194,5 +194,11 @@ describe("micro-batches", () => {
     const { calls } = await learn(groups);
     // 3 prompts of a token, and all tokens of completions but the last of each
     expect(calls.passes[0].tokens).toBe(3 + 3 * (1 + 2 + 3));
+    const long = groupOf(
+      "a long question",
+      [1, 0, -1].map((advantage) => ({ text: "a", advantage })),
+    );
+    const fit = await learn([long], {}, {}, "a long question".length + 3);
+    expect(fit.calls.passes).toHaveLength(1);
   });
 });

@@ -72,3 +72,23 @@ test("without it checkpoints come every --save-steps and at the end, and none is
   ]);
   expect(kept).toBe("checkpoint-6 is untouched");
 });
+
+test("a step is saved once, also by a run that goes on from it", async () => {
+  const saved: number[] = [];
+  const deeds = {
+    evaluate: async () => evaluationOf(0),
+    async save(step: number) {
+      saved.push(step);
+    },
+    prune: () => {},
+  };
+  const settings = { maxSteps: 6, evalSteps: 0, saveSteps: 1, saveBest: false };
+  const goingOn = new Milestones("run", settings, { before: null, best: null }, deeds, 3);
+  for (const step of [3, 4, 4]) await goingOn.save(step);
+  expect(saved).toEqual([4]);
+  const begun = new Milestones("run", settings, { before: null, best: null }, deeds, 0);
+  expect([goingOn.kept, begun.kept]).toEqual([
+    "checkpoint-4 is untouched",
+    "nothing was saved yet",
+  ]);
+});
