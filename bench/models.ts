@@ -3,9 +3,9 @@ import { openEmbeddedModel } from "../beyond/models/embedded.ts";
 import type { ModelFolder } from "../beyond/models/folder.ts";
 import { openNamedModel } from "../beyond/opening/named-model.ts";
 import { Policy } from "../beyond/opening/policy.ts";
+import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import { EMBEDDED } from "../beyond/settings/shared.ts";
 import { tuneFor } from "../beyond/tuning/tuning.ts";
-import type { Gpu } from "../lib/gpu/device.ts";
 import { tensorShapes } from "../lib/model/config.ts";
 import type { Slabs } from "../lib/model/slabs.ts";
 import { Random } from "../lib/random.ts";
@@ -43,7 +43,11 @@ export async function openBenchModel(name: string): Promise<ModelFolder> {
 }
 
 /** A policy from such a model, tuned as a command would, its weights drawn if it has none. */
-export async function openBenchPolicy(gpu: Gpu, name: string, needs: PolicyNeeds): Promise<Policy> {
+export async function openBenchPolicy(
+  gpu: SystemGpu,
+  name: string,
+  needs: PolicyNeeds,
+): Promise<Policy> {
   const model = await openBenchModel(name);
   const tune = tuneFor(gpu, { noTune: gpu.isSoftware }, (text) => console.error(text));
   const policy = await Policy.open(gpu, model, needs, undefined, tune);
@@ -55,7 +59,7 @@ export async function openBenchPolicy(gpu: Gpu, name: string, needs: PolicyNeeds
 }
 
 /** Uniform numbers of standard deviation 0.02, the same few over and over: it is the shapes that take time. */
-function fill(gpu: Gpu, weights: Slabs): void {
+function fill(gpu: SystemGpu, weights: Slabs): void {
   const random = new Random(1);
   const noise = Float32Array.from({ length: 1 << 20 }, () => 0.07 * (random.float() - 0.5));
   for (const [name, shape] of weights.layout.shapes) {

@@ -1,5 +1,5 @@
 import type { Policy } from "../beyond/opening/policy.ts";
-import type { Gpu } from "../lib/gpu/device.ts";
+import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import { PackedBatch } from "../lib/model/packing.ts";
 import type { Part } from "./harness.ts";
 import { openBenchPolicy } from "./models.ts";
@@ -45,7 +45,7 @@ export const prefixPart: Part = {
   },
 };
 
-async function learnBothWays(gpu: Gpu, model: string, prompt: number): Promise<object> {
+async function learnBothWays(gpu: SystemGpu, model: string, prompt: number): Promise<object> {
   const policy = await openBenchPolicy(gpu, model, learningNeeds(MICRO_BATCH));
   const question = someTokens(policy, prompt);
   const completions = Array.from({ length: SAMPLES }, (_, i) =>
@@ -102,7 +102,7 @@ function learningWay(policy: Policy, batches: readonly PackedBatch[]) {
 }
 
 /** Greedily, so that both ways must write the same. */
-async function sampleBothWays(gpu: Gpu, model: string, prompt: number): Promise<object> {
+async function sampleBothWays(gpu: SystemGpu, model: string, prompt: number): Promise<object> {
   const sampling = {
     rows: SAMPLES,
     samplesPerPrompt: 1, // room for a prompt each

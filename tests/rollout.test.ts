@@ -2,10 +2,10 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { openOutcome } from "../beyond/answers/outcome.ts";
 import { openEmbeddedModel } from "../beyond/models/embedded.ts";
 import { Policy } from "../beyond/opening/policy.ts";
-import { Gpu } from "../lib/gpu/device.ts";
+import { SystemGpu } from "../beyond/platform/gpu.ts";
 import { fitContext, PURPOSE, prepareQuestions, rollout } from "../lib/rollout.ts";
 
-const gpu = await Gpu.open();
+const gpu = await SystemGpu.open();
 afterAll(() => gpu.destroy());
 
 const sampling = { rows: 64, samplesPerPrompt: 32, maxPromptTokens: 12, maxNewTokens: 20 };

@@ -34,7 +34,7 @@ export class Decoder {
   private readonly kHeads: NormedHeads;
 
   constructor(
-    private readonly gpu: Gpu,
+    private readonly gpu: Gpu & { readonly variants: Variants },
     readonly config: ModelConfig,
     private readonly ropeTable: Tensor,
     given: Partial<Variants> = {},

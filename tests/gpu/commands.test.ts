@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { GpuError } from "../../lib/errors.ts";
-import { Gpu } from "../../lib/gpu/device.ts";
 import { MemoryPlanner, view } from "../../lib/gpu/memory.ts";
 import { testGpu } from "../kernels.ts";
 
@@ -25,7 +25,7 @@ fn measure(@builtin(num_workgroups) groups: vec3u) {
 
 const gpu = await testGpu();
 const add = gpu.commands.kernel("test", source, "add");
-const floats = (length: number, on: Gpu = gpu) => on.allocate("buffers", "floats", length);
+const floats = (length: number, on: SystemGpu = gpu) => on.allocate("buffers", "floats", length);
 const read = (tensor: ReturnType<typeof floats>) =>
   gpu.read(tensor, new Float32Array(tensor.length));
 
@@ -142,14 +142,14 @@ describe("reading", () => {
 });
 
 describe("what the device refuses is a GpuError naming the operation", () => {
-  const opened: Gpu[] = [];
+  const opened: SystemGpu[] = [];
   afterEach(() => {
     for (const each of opened.splice(0)) each.destroy();
   });
   const params = { count: 1, addend: 0, step: 0 };
   /** The message with which `work` fails on a device of its own: a failed device stays failed. */
-  async function messageOf(work: (gpu: Gpu) => unknown): Promise<string> {
-    const own = await Gpu.open();
+  async function messageOf(work: (gpu: SystemGpu) => unknown): Promise<string> {
+    const own = await SystemGpu.open();
     opened.push(own);
     const error = await (async () => {
       await work(own);
@@ -211,7 +211,7 @@ describe("what the device refuses is a GpuError naming the operation", () => {
   });
 
   test("a device that is gone while several read-backs are under way", async () => {
-    const own = await Gpu.open();
+    const own = await SystemGpu.open();
     opened.push(own);
     const reads = [1, 2, 3].map((n) => own.read(floats(n, own), new Float32Array(n)));
     own.device.destroy();
@@ -232,7 +232,7 @@ describe("what the device refuses is a GpuError naming the operation", () => {
 });
 
 test("the memory planner adds up what the device would allocate", async () => {
-  const own = await Gpu.open();
+  const own = await SystemGpu.open();
   const planner = new MemoryPlanner(own.bindingLimit, own.bufferLimit, own.alignment);
   for (const alloc of [own, planner]) {
     alloc.allocate("weights", "a", 1024);

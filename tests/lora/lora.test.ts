@@ -6,8 +6,8 @@ import { mergedTensor } from "../../beyond/export/merge.ts";
 import { AdapterLayout, Adapters } from "../../beyond/lora/lora.ts";
 import { adapterConfigText, readAdapterConfig } from "../../beyond/lora/peft.ts";
 import { encodeSafetensors, openSafetensors } from "../../beyond/models/safetensors.ts";
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { type Dtype, hasHalves } from "../../beyond/storage/precision.ts";
-import { Gpu } from "../../lib/gpu/device.ts";
 import { tensorShapes } from "../../lib/model/config.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
@@ -20,7 +20,7 @@ import { expectClose } from "../oracle/compare.ts";
 setDefaultTimeout(300_000);
 
 // LoRA against PEFT in float64. The second device's bindings cut the adapters' matrices in blocks too.
-const devices = [await Gpu.open(), await Gpu.open(undefined, { bindingLimit: 512 })];
+const devices = [await SystemGpu.open(), await SystemGpu.open(undefined, { bindingLimit: 512 })];
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-lora-"));
 afterAll(() => {
   for (const gpu of devices) gpu.destroy();
@@ -36,7 +36,7 @@ function readConfig(config: object) {
 }
 
 function open(
-  gpu: Gpu,
+  gpu: SystemGpu,
   name: (typeof names)[number],
   { gradientCheckpointing = false, dtype = "f32" as Dtype } = {},
 ) {
