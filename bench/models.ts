@@ -5,9 +5,9 @@ import { openNamedModel } from "../beyond/opening/named-model.ts";
 import { Policy } from "../beyond/opening/policy.ts";
 import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import { EMBEDDED } from "../beyond/settings/shared.ts";
+import { setValues } from "../beyond/storage/weight-formats.ts";
 import { tuneFor } from "../beyond/tuning/tuning.ts";
-import { tensorShapes } from "../lib/model/config.ts";
-import type { Slabs } from "../lib/model/slabs.ts";
+import type { SlabLayout, Slabs } from "../lib/model/slabs.ts";
 import { Random } from "../lib/random.ts";
 import type { Bench } from "./harness.ts";
 import { LLAMA_SHAPE, oneLayer, QWEN_SHAPE, SMOLLM2_SHAPE, shape } from "./shapes.ts";
@@ -70,15 +70,13 @@ function fill(gpu: SystemGpu, weights: Slabs): void {
         values.set(noise.subarray(0, values.length - at), at);
       }
     }
-    weights.set(gpu, name, values);
+    setValues(gpu, weights, name, values);
   }
 }
 
-export const parameterCount = ({ config }: ModelFolder) =>
-  [...tensorShapes(config).values()].reduce(
-    (sum, shape) => sum + shape.reduce((a, b) => a * b, 1),
-    0,
-  );
+/** Elements of all tensors. */
+export const parameterCount = ({ shapes }: Pick<SlabLayout, "shapes">) =>
+  [...shapes.values()].reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
 
 /** A name short enough for a table: the last part of a path, without its ending. */
 export const shortName = (model: string) =>

@@ -1,8 +1,9 @@
+import { tensorSources } from "../beyond/models/safetensors.ts";
 import type { Policy } from "../beyond/opening/policy.ts";
 import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import { PackedBatch } from "../lib/model/packing.ts";
 import type { Part } from "./harness.ts";
-import { openBenchPolicy } from "./models.ts";
+import { openBenchPolicy, parameterCount } from "./models.ts";
 import type { Row } from "./tables.ts";
 import { bestOfEach, learnFrom, learningNeeds, sampleTokens, someTokens } from "./throughput.ts";
 
@@ -77,9 +78,9 @@ async function learnBothWays(gpu: SystemGpu, model: string, prompt: number): Pro
 const COMPARED_ENTRIES = 1 << 20;
 
 async function entriesOfGradient({ gradients, gpu }: Policy): Promise<number[]> {
-  const stride = Math.ceil(gradients.layout.parameterCount / COMPARED_ENTRIES);
+  const stride = Math.ceil(parameterCount(gradients.layout) / COMPARED_ENTRIES);
   const entries: number[] = [];
-  for (const { data } of gradients.sources(gpu)) {
+  for (const { data } of tensorSources(gpu, gradients)) {
     const values = await data();
     for (let i = 0; i < values.length; i += stride) entries.push(values[i]);
   }

@@ -1,3 +1,4 @@
+import { tensorShapes } from "../lib/model/parameters.ts";
 import type { Part } from "./harness.ts";
 import { learningRate } from "./learning.ts";
 import { openBenchModel, parameterCount, RANDOM_MODELS } from "./models.ts";
@@ -14,7 +15,9 @@ export const sizesPart: Part = {
     const [batch, context, steps] = bench.isSoftware ? [8, 64, 8] : [64, 256, 64];
     const [tokens, length] = bench.isSoftware ? [128, 64] : [4096, 256];
     for (const name of RANDOM_MODELS) {
-      const parameters = parameterCount(await openBenchModel(name));
+      const parameters = parameterCount({
+        shapes: tensorShapes((await openBenchModel(name)).config),
+      });
       const row: Row = { name, "million parameters": parameters / 1e6 };
       rows.push({ ...row, "decoded tokens/s": null, "learned tokens/s": null });
       if (!patience.allows(parameters)) continue;

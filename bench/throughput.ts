@@ -52,16 +52,16 @@ export function sampleTokens(
 
 /** Learns from packed batches, forward and backward: seconds, and the log-probabilities of all predictions. */
 export function learnFrom(policy: Policy, batches: readonly PackedBatch[]) {
-  const { learner, weights, gradients, gpu } = policy;
+  const { trainingPass, weights, gradients, gpu } = policy;
   return timed(async () => {
     const all: Float32Array[] = [];
     gradients.clear(gpu);
     const predictions = batches.reduce((sum, batch) => sum + batch.predictions, 0);
     for (const batch of batches) {
       const logprobs = new Float32Array(batch.predictions);
-      await learner.logprobs(weights, batch, 1, logprobs, new Float32Array(batch.predictions));
+      await trainingPass.logprobs(weights, batch, 1, logprobs, new Float32Array(batch.predictions));
       const dLogprobs = new Float32Array(batch.predictions).fill(-1 / predictions);
-      learner.backward(weights, gradients, batch, 1, dLogprobs);
+      trainingPass.backward(weights, gradients, batch, 1, dLogprobs);
       all.push(logprobs);
     }
     await policy.settle();

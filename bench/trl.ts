@@ -7,7 +7,7 @@ import { openNamedModel } from "../beyond/opening/named-model.ts";
 import { writeDurably } from "../beyond/platform/files.ts";
 import { EMBEDDED } from "../beyond/settings/shared.ts";
 import type { Dtype } from "../beyond/storage/precision.ts";
-import { tensorShapes } from "../lib/model/config.ts";
+import { tensorShapes } from "../lib/model/parameters.ts";
 import type { Bench, Part } from "./harness.ts";
 import { shortName } from "./models.ts";
 import { findPython } from "./python.ts";

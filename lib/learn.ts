@@ -140,13 +140,13 @@ export class PolicyGradient {
   /** Adds a micro-batch's share of the gradient, and of the sums. */
   private async accumulate(items: readonly Item[], normalizer: number, sums: LossSums) {
     const { policy, settings, batch } = this;
-    const { learner, weights, gradients, reference } = policy;
+    const { trainingPass, weights, gradients, reference } = policy;
     const { temperature } = settings;
     const offsets = this.pack(items);
     if (reference) {
-      await learner.logprobs(reference, batch, temperature, this.refLogprobs, this.entropies);
+      await trainingPass.logprobs(reference, batch, temperature, this.refLogprobs, this.entropies);
     }
-    await learner.logprobs(weights, batch, temperature, this.logprobs, this.entropies);
+    await trainingPass.logprobs(weights, batch, temperature, this.logprobs, this.entropies);
     const loss = {
       offsets,
       logprobs: this.logprobs,
@@ -155,7 +155,7 @@ export class PolicyGradient {
       advantages: this.advantages,
     };
     policyLoss(loss, normalizer, settings, this.dLogprobs, sums);
-    learner.backward(weights, gradients, batch, temperature, this.dLogprobs);
+    trainingPass.backward(weights, gradients, batch, temperature, this.dLogprobs);
   }
 
   /** Packs the batch, and beside it the old log-probabilities and the advantage of every token. */

@@ -252,7 +252,7 @@ class Trainer {
     if (this.saved === this.step) return checkpointPath(folder.path, this.step);
     const path = await saveCheckpoint(folder.path, this.step, {
       model,
-      adapter: policy.adapter,
+      lora: policy.lora,
       weights: policy.weightSources(),
       optimizer: policy.momentSources(),
       state,

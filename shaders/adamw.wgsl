@@ -8,12 +8,7 @@
 //
 // `square` sums chunks of dw^2, `total` the chunks; `update` applies the above. A NaN or infinity
 // anywhere in dw sets summary.nonfinite, and then `update` leaves every parameter as it was.
-// `update_rounded` is `update` that also writes what comes out, rounded to f16, to the copy from which
-// the model computes (beyond/storage/round.wgsl makes the first).
 // Called by lib/model/ops/adamw.ts. Needs row.wgsl and math.wgsl.
-
-// f16, where the copy is written at all.
-alias Copy = f32;
 
 struct Params {
   count: u32,            // elements in this range
@@ -28,7 +23,7 @@ struct Params {
   step_size: f32,        // lr / (1 - beta1^t)
   root_correction: f32,  // sqrt(1 - beta2^t)
   epsilon: f32,
-  key: u32,              // of the random numbers of adamw8.wgsl
+  key: u32,              // of random numbers, where an update rounds by them
 }
 
 struct Summary {
@@ -43,7 +38,6 @@ struct Summary {
 @group(0) @binding(4) var<storage, read_write> v: array<f32>;
 @group(0) @binding(5) var<storage, read_write> partial: array<vec2f>;      // (sum of squares, 1 if nonfinite)
 @group(0) @binding(6) var<storage, read_write> summary: Summary;
-@group(0) @binding(7) var<storage, read_write> copy: array<Copy>;
 
 const CHUNK: u32 = 1024u;
 
@@ -101,12 +95,4 @@ fn advance(i: u32) {
 fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * 64u;
   if (i < params.count && summary.nonfinite == 0u) { advance(i); }
-}
-
-@compute @workgroup_size(64)
-fn update_rounded(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
-  if (i >= params.count || summary.nonfinite == 1u) { return; }
-  advance(i);
-  copy[i] = Copy(w[i]);
 }

@@ -52,3 +52,21 @@ describe("the order of questions", () => {
     expect(sorted(whole.slice(10, 20))).toEqual(upTo(10));
   });
 });
+
+test("drawing from one data set and then another mixes up neither", () => {
+  const alone = [drawQuestions(5, 0, 4, 9), drawQuestions(5, 0, 4, 4), drawQuestions(6, 0, 4, 4)];
+  expect(alone[1].toSorted()).toEqual([0, 1, 2, 3]);
+  expect(drawQuestions(5, 0, 4, 9)).toEqual(alone[0]);
+  expect(drawQuestions(5, 0, 4, 4)).toEqual(alone[1]);
+  expect(drawQuestions(6, 0, 4, 4)).toEqual(alone[2]);
+});
+
+test("a shuffle reaches every order, those in which something stays in place among them", () => {
+  const orders = new Map<string, number>();
+  for (let seed = 0; seed < 600; seed++) {
+    const order = new Random(seed).shuffle([0, 1, 2]).join("");
+    orders.set(order, (orders.get(order) ?? 0) + 1);
+  }
+  expect([...orders.keys()].toSorted()).toEqual(["012", "021", "102", "120", "201", "210"]);
+  for (const times of orders.values()) expect(Math.abs(times - 100)).toBeLessThan(40);
+});

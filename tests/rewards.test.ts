@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { hasSignal, rewardAdvantages } from "../lib/explore/advantages.ts";
 import { explorationSignal } from "../lib/explore/bonus.ts";
+import { batch } from "../lib/explore/methods/batch.ts";
 import {
   type Earning,
   earned,
@@ -90,14 +91,11 @@ describe("what the loss sees", () => {
     );
     expect([...plain]).toEqual([0, 0]);
     expect([...shorter].map((a) => a.toFixed(6))).toEqual(["0.100000", "-0.100000"]);
-    const exploration = explorationSignal(
-      { terms: [{ strategy: "batch", coefficient: 1 }], b0: 0.5 },
-      {
-        outcomes: ["1", "1"],
-        counts: [9, 9],
-        rewards: group.map(({ correct }) => Number(correct)),
-      },
-    );
+    const exploration = explorationSignal([{ method: batch, coefficient: 1, parameters: {} }], {
+      outcomes: ["1", "1"],
+      counts: [9, 9],
+      rewards: group.map(({ correct }) => Number(correct)),
+    });
     expect([...exploration]).toEqual([0, 0]);
     expect([hasSignal(plain, exploration, "all"), hasSignal(shorter, exploration, "all")]).toEqual([
       false,

@@ -1,11 +1,12 @@
 import type { Array as JaxArray } from "@jax-js/jax";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
-import type { Dtype } from "../../beyond/storage/precision.ts";
+import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
 import { RoundedParameters, roundable } from "../../beyond/storage/rounded.ts";
 import { type Tensor, view } from "../../lib/gpu/memory.ts";
 import { Activations, Gradients } from "../../lib/model/activations.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { BatchMemory, BatchUploader, PackedBatch } from "../../lib/model/packing.ts";
+import { Ops } from "../../lib/model/ops.ts";
+import { BatchMemory, PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { ropeTable } from "../../lib/model/rope.ts";
 import { type ModelShape, oneLayer } from "../shapes.ts";
@@ -113,12 +114,13 @@ function ours(
   const parameters = new Parameters(gpu, layout, "weights", "weights");
   parameters.set(gpu, "model.embed_tokens.weight", inputs.x.data);
   for (const [name, key] of Object.entries(PARAMETERS)) parameters.set(gpu, key, inputs[name].data);
-  const decoder = new Decoder(gpu, config, make(gpu, "RoPE table", T * model.headDim));
+  const table = make(gpu, "RoPE table", T * model.headDim);
+  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
   const rounded = dtype === "f16" ? new RoundedParameters(gpu, parameters) : undefined;
   rounded?.refresh(decoder.ops);
   const weights = rounded ?? parameters;
   const gradients = new Parameters(gpu, layout, "gradients", "gradients");
-  const activations = new Activations(gpu, config, T, "everything", { dtype });
+  const activations = new Activations(gpu, config, T, "everything", elementBytes(dtype));
   const scratch = new Gradients(gpu, config, T);
   const batch = new BatchMemory(gpu, T, T);
   const sequence = new PackedBatch(T);
@@ -126,15 +128,14 @@ function ours(
     Uint32Array.from({ length: T }, (_, i) => i),
     [],
   );
-  new BatchUploader(gpu, batch).upload(sequence);
+  batch.upload(gpu, sequence);
   const dy = upload(gpu, "dy", inputs.dy.data);
   return {
     record() {
       decoder.forward(weights, batch, T, activations);
       gpu.commands.copy(dy, scratch.stream);
       const { layers } = gradients;
-      const counts = { tokens: T, distinctIds: 0 };
-      decoder.backward(weights, { layers }, batch, counts, activations, scratch);
+      decoder.backward(weights, { layers }, batch, T, activations, scratch);
     },
     outputs: {
       y: activations.output,

@@ -1,8 +1,9 @@
 import { MEMORY_PARTS, type MemoryPart, type MemoryPlanner } from "../../lib/gpu/memory.ts";
-import { type ModelConfig, tensorShapes } from "../../lib/model/config.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
 import { fitContext, longestPrompt } from "../../lib/rollout.ts";
 import { MOST_SPLIT_QUERIES } from "../kernels/variants.ts";
-import { adapterShapes, LORA_TARGETS, type LoraConfig } from "../lora/lora.ts";
+import { LORA_TARGETS, type LoraConfig, loraShapes } from "../lora/lora.ts";
 import {
   type AdapterLimits,
   formatBytes,
@@ -57,7 +58,7 @@ export function waysToTrain(
     const own = { ...needs, learning: { ...needs.learning, lora } };
     const plan = planMemory(config, limits, own);
     const fit = smallestFit(config, limits, room, own);
-    const trained = count(lora ? adapterShapes(config, lora) : tensorShapes(config));
+    const trained = count(lora ? loraShapes(config, lora) : tensorShapes(config));
     return { name: lora ? `LoRA, rank ${lora.rank}` : "full fine-tuning", trained, plan, fit };
   });
 }
@@ -68,7 +69,7 @@ export async function plan(given: PlanSettings): Promise<void> {
   const model = await openNamedModel(given.model, wanted);
   requireWhole(given.model, model);
   const { settings, prompt } = await lengths(given, model);
-  const formats = baseFormats(settings, model.config, model.tensors);
+  const formats = baseFormats(settings, model.tensors);
   const needs = trainingNeeds(settings, prompt, formats);
   const gpu = given.memory === null || given.gpu !== null ? await openGpu(given.gpu) : null;
   if (gpu) requireDtype(gpu, settings.dtype);

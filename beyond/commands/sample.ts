@@ -33,7 +33,7 @@ export async function sample(given: SampleSettings): Promise<void> {
     maxPromptTokens: longestPrompt(questions),
     maxNewTokens: maxCompletionLength,
   };
-  const formats = baseFormats(settings, model.config, model.tensors);
+  const formats = baseFormats(settings, model.tensors);
   const needs = { dtype: settings.dtype, sampling, formats };
   const tune = tuneFor(gpu, settings, (text) => console.error(text));
   const policy = await Policy.open(gpu, model, needs, undefined, tune);

@@ -61,7 +61,7 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     lora: loraOf(settings),
     seed: settings.seed,
   };
-  const formats = baseFormats(settings, model.config, model.tensors);
+  const formats = baseFormats(settings, model.tensors);
   const needs = { dtype: settings.dtype, learning, formats };
   const note = (text: string) => progress.note(text);
   const tune = tuneFor(gpu, settings, note);
@@ -74,12 +74,12 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   const logprobs = new Float32Array(settings.microBatchTokens);
   const entropies = new Float32Array(settings.microBatchTokens);
   const dLogprobs = new Float32Array(settings.microBatchTokens);
-  const { weights, trained, gradients, learner, optimizer } = policy;
+  const { weights, trained, gradients, trainingPass, optimizer } = policy;
 
   const save = (step: number) =>
     saveCheckpoint(run.path, step, {
       model,
-      adapter: policy.adapter,
+      lora: policy.lora,
       weights: policy.weightSources(),
       optimizer: policy.momentSources(),
       state: {},
@@ -100,13 +100,13 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     let entropy = 0;
     gradients.clear(gpu);
     const learnBatch = async () => {
-      await learner.logprobs(weights, batch, 1, logprobs, entropies);
+      await trainingPass.logprobs(weights, batch, 1, logprobs, entropies);
       for (let m = 0; m < batch.predictions; m++) {
         loss -= logprobs[m] / targets;
         entropy += entropies[m] / targets;
       }
       dLogprobs.fill(-1 / targets, 0, batch.predictions);
-      learner.backward(weights, gradients, batch, 1, dLogprobs);
+      trainingPass.backward(weights, gradients, batch, 1, dLogprobs);
       batch.clear();
     };
     for (const i of drawn) {

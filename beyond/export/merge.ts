@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
-import { tensorShapes } from "../../lib/model/config.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
 import { BLOCK_FORMATS } from "../gguf/quantized.ts";
-import { adapterOf, type LoraConfig } from "../lora/lora.ts";
+import { type LoraConfig, loraNames } from "../lora/lora.ts";
 import { modelTexts, WEIGHTS } from "../models/folder.ts";
 import {
   encodeSafetensors,
@@ -15,15 +15,15 @@ import { openNamedModel } from "../opening/named-model.ts";
 import { diskError, writeDurably } from "../platform/files.ts";
 import type { MergeSettings } from "../settings/files.ts";
 
-/** `rlexplore merge`: a LoRA run, or a folder with an adapter, as a model that needs no adapter. */
+/** `rlexplore merge`: a LoRA run, or a folder with a LoRA, as a model that needs none. */
 export async function merge({ model: name, outputDir }: MergeSettings): Promise<void> {
   if (existsSync(outputDir))
     throw new UserError(`${outputDir} is there already; name a new folder`);
   const model = await openNamedModel(name);
-  const { adapter } = model;
-  if (!adapter) throw new UserError(`${name} is a whole model already: there is nothing to merge`);
+  const { lora } = model;
+  if (!lora) throw new UserError(`${name} is a whole model already: there is nothing to merge`);
   const sources = Array.from(tensorShapes(model.config), ([tensor, shape]): TensorSource => {
-    const data = () => mergedTensor(model.tensors, adapter.tensors, adapter.lora, tensor);
+    const data = () => mergedTensor(model.tensors, lora.tensors, lora.config, tensor);
     return { name: tensor, shape, data };
   });
   const partial = `${outputDir}.partial`;
@@ -47,15 +47,15 @@ export async function merge({ model: name, outputDir }: MergeSettings): Promise<
 /** W + alpha / rank B A of one tensor, summed in float64; the tensor itself if it is not adapted. */
 export async function mergedTensor(
   base: Map<string, StoredTensor>,
-  adapters: Map<string, StoredTensor>,
+  lora: Map<string, StoredTensor>,
   { rank, alpha }: LoraConfig,
   name: string,
 ): Promise<Float32Array> {
   const w = await readTensor(base, name);
-  const names = adapterOf(name);
-  if (!adapters.has(names.a)) return w;
-  const a = await readTensor(adapters, names.a);
-  const b = await readTensor(adapters, names.b);
+  const names = loraNames(name);
+  if (!lora.has(names.a)) return w;
+  const a = await readTensor(lora, names.a);
+  const b = await readTensor(lora, names.b);
   const columns = a.length / rank;
   const row = new Float64Array(columns);
   for (let start = 0, at = 0; start < w.length; start += columns, at += rank) {

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { UserError } from "../../lib/errors.ts";
-import { tensorShapes } from "../../lib/model/config.ts";
+import { modelTensors } from "../../lib/model/parameters.ts";
 import { ropeFactors } from "../gguf/config.ts";
 import { ggufArchitecture, metadataOf } from "../gguf/describe.ts";
-import { interleavedHeads, ROPE_FACTORS, reorderRows, toGgufName } from "../gguf/names.ts";
+import { interleavedHeads, ROPE_FACTORS, reorderRows } from "../gguf/names.ts";
 import { encodeGguf, type GgufTensorSource } from "../gguf/write.ts";
 import { formatBytes } from "../memory/memory-plan.ts";
 import type { ModelFolder } from "../models/folder.ts";
@@ -34,11 +34,11 @@ export async function exportModel(
 export function ggufTensors(model: ModelFolder, type: ExportSettings["type"]): GgufTensorSource[] {
   const { config, tensors } = model;
   const architecture = ggufArchitecture(config);
-  const sources = Array.from(tensorShapes(config), ([name, shape]): GgufTensorSource => {
+  const sources = modelTensors(config).map(({ name, gguf, shape }): GgufTensorSource => {
     const heads = interleavedHeads(name, architecture, config);
     const small = type === "f16" || shape[1] % 32 !== 0 ? "F16" : "Q8_0";
     return {
-      name: toGgufName(name),
+      name: gguf,
       shape,
       type: shape.length === 1 ? "F32" : small,
       data: async () => {

@@ -1,10 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
-import {
-  type RopeConfig,
-  type RopeScaling,
-  scaleFrequency,
-  toRopeFields,
-} from "../../lib/model/rope.ts";
+import { type RopeConfig, type RopeScaling, scaleFrequency } from "../../lib/model/rope.ts";
+import { toRopeFields } from "../models/config.ts";
 import type { GgufFile, MetadataValue } from "./format.ts";
 
 /** GGUF's names of architectures, and Hugging Face's. Mistral's models are "llama" in GGUF. */

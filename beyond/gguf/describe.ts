@@ -1,19 +1,21 @@
 import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { chatTemplate } from "../models/chat.ts";
+import type { Architecture } from "../models/config.ts";
 import { endTokens, type ModelFolder } from "../models/folder.ts";
 import { specialTokens, Tokenizer, type TokenizerFiles } from "../models/tokenizer.ts";
 import { PRE_TOKENIZERS, TOKEN_TYPE } from "./tokenizer.ts";
 import type { Entry } from "./write.ts";
 
-const ARCHITECTURE: Record<ModelConfig["architecture"], string> = {
+const ARCHITECTURE: Record<Architecture, string> = {
   LlamaForCausalLM: "llama",
   MistralForCausalLM: "llama",
   Qwen2ForCausalLM: "qwen2",
   Qwen3ForCausalLM: "qwen3",
 };
 
-export const ggufArchitecture = (config: ModelConfig) => ARCHITECTURE[config.architecture];
+export const ggufArchitecture = (config: ModelConfig) =>
+  ARCHITECTURE[config.architecture as Architecture];
 
 const count = (key: string, value: number): Entry => ({ key, type: "u32", value });
 const real = (key: string, value: number): Entry => ({ key, type: "f32", value });

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { UserError } from "../../lib/errors.ts";
-import { parseModelConfig, tensorShapes } from "../../lib/model/config.ts";
+import { modelTensors, tensorShapes } from "../../lib/model/parameters.ts";
+import { parseModelConfig } from "../models/config.ts";
 import type { ModelFolder, Wanted } from "../models/folder.ts";
 import { readTensor, requireTensors, type StoredTensor } from "../models/safetensors.ts";
 import { configOf } from "./config.ts";
 import { openGgufFile } from "./format.ts";
-import { fromGgufName, interleavedHeads, ROPE_FACTORS } from "./names.ts";
+import { interleavedHeads, ROPE_FACTORS } from "./names.ts";
 import { tokenizerFilesOf } from "./tokenizer.ts";
 
 /** Opens a GGUF file as the Hugging Face model it was made from: names, order of rows, config, tokenizer. */
@@ -23,9 +24,10 @@ export async function openGgufModel(
   const files = tokenizerFilesOf(gguf.metadata, path);
   if (!weights) return { source: path, config, tensors: new Map(), files };
   const architecture = String(gguf.metadata.get("general.architecture"));
+  const names = new Map(modelTensors(config).map(({ name, gguf }) => [gguf, name]));
   const tensors = new Map<string, StoredTensor>();
   for (const [ggufName, tensor] of gguf.tensors) {
-    const name = fromGgufName(ggufName);
+    const name = names.get(ggufName) ?? ggufName;
     tensors.set(name, { ...tensor, interleaved: interleavedHeads(name, architecture, config) });
   }
   requireTensors(tensors, tensorShapes(config), path);

@@ -1,7 +1,7 @@
 /**
  * Models and data sets of the Hugging Face hub, in the cache that the Python library `huggingface_hub` uses: what
- * either of the two has downloaded, both find. `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN` and
- * `HF_HUB_OFFLINE` are honoured.
+ * either of the two has downloaded, both find. `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`,
+ * `HF_HUB_OFFLINE` and `HF_HUB_DOWNLOAD_TIMEOUT` are honoured.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -11,6 +11,7 @@ import { basename, dirname, join } from "node:path";
 import { datasetInfo, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { UserError } from "../../lib/errors.ts";
 import { diskError } from "../platform/files.ts";
+import { limitedFetch, type RequestLimits } from "./request.ts";
 
 /** Told of a download: bytes of a file that are there, and that there will be. */
 export type OnDownload = (file: string, done: number, total: number) => void;
@@ -22,6 +23,9 @@ export const isHubName = (name: string) => /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(n
 
 /** Times that a broken download is taken up again before the user has to. */
 const ATTEMPTS = 4;
+
+/** Seconds without a byte after which a request is given up; HF_HUB_DOWNLOAD_TIMEOUT sets others. */
+const PATIENCE = 30;
 
 const KINDS = {
   model: { called: "model", path: "", check: "check --model", instead: "give a folder" },
@@ -42,7 +46,7 @@ export interface HubListing {
 /** A model or data set of the hub, and its folder in the cache. */
 export class HubRepo {
   private readonly endpoint: string;
-  private readonly token: string | undefined;
+  private readonly limits: RequestLimits;
   private readonly offline: boolean;
   private readonly cache: string;
   private readonly folder: string;
@@ -60,7 +64,11 @@ export class HubRepo {
     this.endpoint = env.HF_ENDPOINT ?? "https://huggingface.co";
     const tokenFile = env.HF_TOKEN_PATH ?? join(home, "token");
     const stored = existsSync(tokenFile) ? readFileSync(tokenFile, "utf8").trim() : undefined;
-    this.token = env.HF_TOKEN ?? stored;
+    this.limits = {
+      endpoint: this.endpoint,
+      token: env.HF_TOKEN ?? stored,
+      patience: 1000 * (Number(env.HF_HUB_DOWNLOAD_TIMEOUT) || PATIENCE),
+    };
   }
 
   /** The newest snapshot in the cache, whatever is in it. */
@@ -78,7 +86,7 @@ export class HubRepo {
         `${this.name} is not whole in ${this.cache} and HF_HUB_OFFLINE is set; unset it to download the ${called}, or ${instead}`,
       );
     }
-    const common = { hubUrl: this.endpoint, fetch: this.fetch };
+    const common = { hubUrl: this.endpoint, fetch: limitedFetch(this.limits) };
     const asked = { name: this.name, ...common };
     try {
       const { sha } =
@@ -152,7 +160,7 @@ export class HubRepo {
     if (done > file.size) done = 0;
     if (done === file.size && done > 0) return;
     const headers: Record<string, string> = done > 0 ? { Range: `bytes=${done}-` } : {};
-    const response = await this.fetch(url, { headers });
+    const response = await limitedFetch(this.limits, file.size + 1)(url, { headers });
     if (!response.ok) throw Object.assign(new Error(), { statusCode: response.status });
     // a server that knows no ranges sends everything again
     if (response.status !== 206) done = 0;
@@ -170,12 +178,6 @@ export class HubRepo {
     }
     if (done < file.size) throw new Error(`${done} of ${file.size} bytes came`);
   }
-
-  private readonly fetch = ((input: string | URL | Request, init: RequestInit = {}) => {
-    const headers = new Headers(init.headers);
-    if (this.token) headers.set("Authorization", `Bearer ${this.token}`);
-    return fetch(input, { ...init, headers });
-  }) as typeof fetch;
 
   /** What the user can do about a failed request. */
   private explain(error: unknown): unknown {

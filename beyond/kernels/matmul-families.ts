@@ -1,3 +1,4 @@
+import { LEAST_PARTIAL } from "../../lib/model/activations.ts";
 import { withMath } from "../../lib/model/ops/kernels.ts";
 import plainSource from "../../shaders/matmul.wgsl" with { type: "text" };
 import type { SystemGpu } from "../platform/gpu.ts";
@@ -243,4 +244,4 @@ export const matmulName = ({ shader }: MatmulFamily, { name }: Tile) => `${shade
 
 /** beyond/kernels/matmul-largest.wgsl, for families that round dy, and the partial maxima that it leaves. */
 export const LARGEST_SOURCE = [rangeSource, largestSource].join("\n");
-export const LARGEST_PARTS = 256;
+export const LARGEST_PARTS = LEAST_PARTIAL;

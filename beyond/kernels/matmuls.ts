@@ -1,6 +1,7 @@
 import type { Matrix } from "../../lib/model/matrix.ts";
 import { ceil } from "../../lib/model/ops/kernels.ts";
 import type { Dtype } from "../storage/precision.ts";
+import type { WeightFormat } from "../storage/weight-formats.ts";
 import {
   MATMUL_FAMILIES,
   type MatmulFamily,
@@ -87,7 +88,8 @@ export class Matmuls {
     const known = this.found[product][dtype];
     let classes = known.get(matrix);
     if (!classes) {
-      const { rows: N, columns: K, format } = matrix;
+      const { rows: N, columns: K } = matrix;
+      const format = matrix.format as WeightFormat;
       const choice = matmulChoice(this.variants, { product, K, N, format, dtype });
       classes = choice.tiles.map((tile) => asMatmul(choice.family, tile));
       known.set(matrix, classes);

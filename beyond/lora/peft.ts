@@ -5,23 +5,23 @@ import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import type { ModelFolder } from "../models/folder.ts";
 import { openSafetensors, requireTensors, type StoredTensor } from "../models/safetensors.ts";
-import { adapterShapes, LORA_TARGETS, type LoraConfig } from "./lora.ts";
+import { LORA_TARGETS, type LoraConfig, loraShapes } from "./lora.ts";
 
 export const ADAPTER_CONFIG = "adapter_config.json";
 export const ADAPTER_WEIGHTS = "adapter_model.safetensors";
 
-/** A LoRA adapter in PEFT's format. */
-export interface StoredAdapter {
-  lora: LoraConfig;
+/** A LoRA in PEFT's format. */
+export interface StoredLora {
+  config: LoraConfig;
   tensors: Map<string, StoredTensor>;
 }
 
-/** A model, and the adapter that is to be added to it. */
-export interface AdaptedModel extends ModelFolder {
-  adapter?: StoredAdapter;
+/** A model, and the LoRA that is to be added to it. */
+export interface LoraModel extends ModelFolder {
+  lora?: StoredLora;
 }
 
-/** PEFT's fields that describe, or matter only when an adapter is begun or to other programs. */
+/** PEFT's fields that describe, or matter only when training begins or to other programs. */
 const described = Object.fromEntries(
   (
     "task_type auto_mapping peft_version revision inference_mode lora_dropout layers_pattern loftq_config " +
@@ -50,11 +50,11 @@ const adapterConfig = z
   })
   .catchall(unset);
 
-/** Whether a folder holds an adapter rather than a whole model. */
-export const isAdapter = (path: string) => existsSync(join(path, ADAPTER_CONFIG));
+/** Whether a folder holds a LoRA rather than a whole model. */
+export const isLora = (path: string) => existsSync(join(path, ADAPTER_CONFIG));
 
-/** Reads which adapter a folder holds, and of which base model. */
-export function readAdapterConfig(path: string): { lora: LoraConfig; base: string } {
+/** Reads which LoRA a folder holds, and of which base model. */
+export function readLoraConfig(path: string): { lora: LoraConfig; base: string } {
   const file = join(path, ADAPTER_CONFIG);
   let json: unknown;
   try {
@@ -72,8 +72,8 @@ export function readAdapterConfig(path: string): { lora: LoraConfig; base: strin
   return { lora: { rank, alpha, targets }, base: data.base_model_name_or_path };
 }
 
-/** The `adapter_config.json` with which PEFT adds the adapter to `base`. */
-export function adapterConfigText({ rank, alpha, targets }: LoraConfig, base: string): string {
+/** The `adapter_config.json` with which PEFT adds the LoRA to `base`. */
+export function loraConfigText({ rank, alpha, targets }: LoraConfig, base: string): string {
   const config = {
     peft_type: "LORA",
     task_type: "CAUSAL_LM",
@@ -89,15 +89,15 @@ export function adapterConfigText({ rank, alpha, targets }: LoraConfig, base: st
   return `${JSON.stringify(config, null, 2)}\n`;
 }
 
-/** Opens the tensors of the adapter in a folder. */
-export async function openAdapter(
+/** Opens the tensors of the LoRA in a folder. */
+export async function openLora(
   path: string,
   config: ModelConfig,
   lora: LoraConfig,
-): Promise<StoredAdapter> {
+): Promise<StoredLora> {
   const file = join(path, ADAPTER_WEIGHTS);
   if (!existsSync(file)) throw new UserError(`${path} has no ${ADAPTER_WEIGHTS}; copy it again`);
   const tensors = await openSafetensors(Bun.file(file), file);
-  requireTensors(tensors, adapterShapes(config, lora), file);
-  return { lora, tensors };
+  requireTensors(tensors, loraShapes(config, lora), file);
+  return { config: lora, tensors };
 }

@@ -1,17 +1,20 @@
 import { freemem } from "node:os";
 import { type Allocator, MemoryPlanner, type Tensor } from "../../lib/gpu/memory.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
-import { LearnerMemory } from "../../lib/model/learner.ts";
 import { type AdamwSettings, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { type MatrixFormats, ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { TrainingMemory } from "../../lib/model/training-pass.ts";
 import type { Variants } from "../kernels/variants.ts";
-import { AdapterLayout, Adapters, type LoraConfig } from "../lora/lora.ts";
+import { LoraScratch } from "../lora/delta.ts";
+import { type LoraConfig, LoraLayout, LoraWeights } from "../lora/lora.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { PipelinedMemory, type PipelinedSizes } from "../scheduling/pipelined-memory.ts";
 import { loraOf } from "../settings/shared.ts";
 import type { TrainSettings } from "../settings/training.ts";
-import { type Dtype, hasHalves } from "../storage/precision.ts";
+import { makeMoments, type StoredMoments, type Trained } from "../storage/moments.ts";
+import { type Dtype, elementBytes, hasHalves } from "../storage/precision.ts";
 import { RoundedParameters, roundable } from "../storage/rounded.ts";
+import { allIn } from "../storage/weight-formats.ts";
 
 /** What of an adapter's variants decides how much memory sampling takes. */
 type SamplerVariants = Pick<Variants, "readEvery" | "splitQueries">;
@@ -28,11 +31,11 @@ export interface PolicyNeeds {
     microBatchTokens: number;
     /** Tokens of the longest sequence, which a micro-batch must hold; without it none may be smaller. */
     longestSequence?: number;
-    optimizer: AdamwSettings;
+    optimizer: AdamwSettings & Pick<Trained, "optim" | "seed">;
     /** Whether the model as it was at the start is needed beside the one that is trained. */
     reference: boolean;
     gradientCheckpointing?: boolean;
-    /** Adapters to train instead of the model, drawn from `seed`; null trains the model. */
+    /** LoraWeights to train instead of the model, drawn from `seed`; null trains the model. */
     lora?: LoraConfig | null;
     seed?: number;
   };
@@ -74,12 +77,14 @@ export class PolicyMemory {
   readonly weights: Parameters;
   /** What the model computes with instead, where f32 weights are trained in an f16 run. */
   readonly rounded?: RoundedParameters;
-  readonly adapters?: Adapters;
+  readonly lora?: { weights: LoraWeights; gradients?: LoraWeights; scratch: LoraScratch };
   readonly ropeTable: Tensor;
   readonly reference?: Parameters;
-  readonly gradients?: Parameters | Adapters;
+  readonly gradients?: Parameters | LoraWeights;
   readonly optimizer?: OptimizerMemory;
-  readonly learner?: LearnerMemory;
+  /** Those of the optimizer. */
+  readonly moments?: StoredMoments;
+  readonly training?: TrainingMemory;
   readonly sampler?: PipelinedMemory;
 
   constructor(
@@ -90,39 +95,47 @@ export class PolicyMemory {
     lora: LoraConfig | null,
   ) {
     const { dtype = "f32", sampling, learning } = needs;
-    const adapted = lora && new AdapterLayout(config, lora, alloc);
-    const loraRank = lora?.rank ?? 0;
+    const adapted = lora && new LoraLayout(config, lora, alloc);
+    const bytes = elementBytes(dtype);
     const isTrained = learning !== undefined && !adapted;
     // what training starts from is the reference of its KL penalty: nothing less precise will do
     const formats = isTrained ? undefined : needs.formats;
-    const frozen = new ParameterLayout(config, alloc, formats ?? (() => dtype));
+    const frozen = new ParameterLayout(config, alloc, formats ?? allIn(dtype));
     const trained = new ParameterLayout(config, dtype === "f16" ? roundable(alloc) : alloc);
     this.weights = new Parameters(alloc, isTrained ? trained : frozen, "weights", "weights");
     if (isTrained && dtype === "f16") this.rounded = new RoundedParameters(alloc, this.weights);
-    if (adapted) this.adapters = new Adapters(alloc, adapted, "weights", "adapters");
+    const loraWeights = adapted && new LoraWeights(alloc, adapted, "weights", "LoRA");
     // of the longest sequence that may come: a model's context can be a million tokens
     let positions = 1;
+    let loraGradients: LoraWeights | null = null;
     if (learning) {
       positions = Math.min(config.maxPositionEmbeddings, learning.microBatchTokens);
       if (learning.reference && !adapted) {
         this.reference = new Parameters(alloc, frozen, "weights", "reference weights");
       }
-      this.gradients = adapted
-        ? new Adapters(alloc, adapted, "gradients", "gradients")
-        : new Parameters(alloc, trained, "gradients", "gradients");
-      this.optimizer = new OptimizerMemory(alloc, adapted ?? trained, learning.optimizer.optim);
+      loraGradients = adapted && new LoraWeights(alloc, adapted, "gradients", "gradients");
+      this.gradients = loraGradients ?? new Parameters(alloc, trained, "gradients", "gradients");
+      const { optim, seed } = learning.optimizer;
+      const layout = adapted ?? trained;
+      this.moments = makeMoments(alloc, { layout, optim, seed, rounded: this.rounded });
+      this.optimizer = new OptimizerMemory(alloc, layout, this.moments);
       const { microBatchTokens, gradientCheckpointing } = learning;
-      const options = { gradientCheckpointing, loraRank, dtype };
-      this.learner = new LearnerMemory(alloc, config, microBatchTokens, options);
+      const options = { gradientCheckpointing, elementBytes: bytes };
+      this.training = new TrainingMemory(alloc, config, microBatchTokens, options);
     }
     if (sampling) {
       const { rows, samplesPerPrompt, maxPromptTokens, maxNewTokens } = sampling;
       // One more than full groups need, so that a straggler does not keep the next group waiting.
       const promptSlots = Math.ceil(rows / Math.min(samplesPerPrompt, rows)) + 1;
       const lengths = { maxPromptTokens, maxNewTokens, readEvery, splitQueries };
-      const sizes = { rows, promptSlots, ...lengths, loraRank, dtype };
+      const sizes = { rows, promptSlots, ...lengths, elementBytes: bytes };
       this.sampler = new PipelinedMemory(alloc, config, sizes);
       positions = Math.max(positions, maxPromptTokens + maxNewTokens + readEvery);
+    }
+    if (lora && loraWeights) {
+      const maxTokens = Math.max(this.training?.maxTokens ?? 0, this.sampler?.maxTokens ?? 0);
+      const scratch = new LoraScratch(alloc, maxTokens, lora.rank, learning !== undefined);
+      this.lora = { weights: loraWeights, gradients: loraGradients ?? undefined, scratch };
     }
     this.ropeTable = alloc.allocate("buffers", "RoPE table", positions * config.headDim);
   }
@@ -134,7 +147,7 @@ export interface AdapterLimits
   variants: SamplerVariants;
 }
 
-/** Counts what a run would allocate. `lora` are the adapters that the model has or gets. */
+/** Counts what a run would allocate. `lora` is what the model has or gets. */
 export function planMemory(
   config: ModelConfig,
   limits: AdapterLimits,

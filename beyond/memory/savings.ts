@@ -43,12 +43,11 @@ const learn = (change: (learning: Learning) => Partial<Learning>) => (needs: Pol
  * costs the most; each in steps, from its mildest value on. The first three change no result, or its
  * rounding only.
  */
-function savingsOf(config: ModelConfig, needs: PolicyNeeds, { halves }: Room): Saving[][] {
+function savingsOf(needs: PolicyNeeds, { halves }: Room): Saving[][] {
   const { sampling, learning, dtype = "f32" } = needs;
   const few = Math.min(sampling?.rows ?? 0, 16);
   const isFrozen = needs.formats !== undefined && !(learning && !learning.lora);
-  const base = (names: BaseDtype[]) =>
-    isFrozen ? names.map((name) => baseDtype(name, config)) : [];
+  const base = (names: BaseDtype[]) => (isFrozen ? names.map((name) => baseDtype(name)) : []);
   const savings = [
     sampling ? samplingRows(sampling.rows, few) : [],
     learning && !learning.gradientCheckpointing ? [CHECKPOINTING] : [],
@@ -104,12 +103,12 @@ const loraRanks = ({ rank }: LoraConfig): Saving[] =>
     apply: learn(({ lora }) => ({ lora: lora && { ...lora, rank: 4 * quarter } })),
   }));
 
-const baseDtype = (value: BaseDtype, config: ModelConfig): Saving => ({
+const baseDtype = (value: BaseDtype): Saving => ({
   flag: "base-dtype",
   value,
   apply: (needs) => {
     const wanted = { baseDtype: value, dtype: needs.dtype ?? "f32" };
-    return { ...needs, formats: baseFormats(wanted, config, new Map()) };
+    return { ...needs, formats: baseFormats(wanted, new Map()) };
   },
 });
 
@@ -132,7 +131,7 @@ export function smallestFit(
   needs: PolicyNeeds,
   lora: LoraConfig | null = null,
 ): Fit {
-  const all = savingsOf(config, needs, room);
+  const all = savingsOf(needs, room);
   const steps = all.map(() => 0);
   const chosen = () => all.flatMap((saving, i) => (steps[i] > 0 ? [saving[steps[i] - 1]] : []));
   const planned = () => {

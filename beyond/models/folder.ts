@@ -1,12 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
-import {
-  type ModelConfig,
-  parseModelConfig,
-  tensorShapes,
-  toHuggingFaceConfig,
-} from "../../lib/model/config.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
+import { parseModelConfig, toHuggingFaceConfig } from "./config.ts";
 import { openSafetensors, requireTensors, type StoredTensor } from "./safetensors.ts";
 import { openShards } from "./shards.ts";
 

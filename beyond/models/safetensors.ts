@@ -1,4 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
+import type { Gpu } from "../../lib/gpu/device.ts";
+import type { Slabs } from "../../lib/model/slabs.ts";
 import { reorderRows } from "../gguf/names.ts";
 import { decodeValues, storedBytes } from "./dtypes.ts";
 
@@ -150,6 +152,15 @@ export function requireTensors(
   if (problems.length > 0) {
     throw new UserError(`${source} does not fit its config.json: ${problems.join("; ")}`);
   }
+}
+
+/** Every tensor on the GPU as a file is to hold it, under its name after `prefix`. */
+export function tensorSources(gpu: Gpu, slabs: Slabs, prefix = ""): TensorSource[] {
+  return Array.from(slabs.layout.shapes, ([name, shape]) => ({
+    name: prefix + name,
+    shape,
+    data: () => slabs.get(gpu, name),
+  }));
 }
 
 /**

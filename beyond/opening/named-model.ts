@@ -3,7 +3,7 @@ import { UserError } from "../../lib/errors.ts";
 import { openGgufModel } from "../gguf/open.ts";
 import { isHubName } from "../hub/hub.ts";
 import { hubModel } from "../hub/models.ts";
-import { type AdaptedModel, isAdapter, openAdapter, readAdapterConfig } from "../lora/peft.ts";
+import { isLora, type LoraModel, openLora, readLoraConfig } from "../lora/peft.ts";
 import { formatBytes } from "../memory/memory-plan.ts";
 import { Prompter, type PromptSettings } from "../models/chat.ts";
 import { openEmbeddedModel } from "../models/embedded.ts";
@@ -14,10 +14,10 @@ import { EMBEDDED } from "../settings/shared.ts";
 
 /**
  * Opens what `--model` names: the embedded model, a GGUF file, a Hugging Face folder, a run's newest checkpoint,
- * or, where there is no such folder, a model of the Hugging Face hub. A folder with a LoRA adapter opens
- * as its base model and the adapter.
+ * or, where there is no such folder, a model of the Hugging Face hub. A folder with a LoRA opens
+ * as its base model and the LoRA.
  */
-export async function openNamedModel(name: string, options: Wanted = {}): Promise<AdaptedModel> {
+export async function openNamedModel(name: string, options: Wanted = {}): Promise<LoraModel> {
   if (name === EMBEDDED) return openEmbeddedModel(options);
   if (name.endsWith(".gguf")) return openGgufModel(name, options);
   if (!existsSync(name) && isHubName(name)) {
@@ -27,13 +27,13 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
     };
   }
   const path = modelPath(name);
-  if (!isAdapter(path)) return openModelFolder(path, options);
-  const { lora, base } = readAdapterConfig(path);
+  if (!isLora(path)) return openModelFolder(path, options);
+  const { lora, base } = readLoraConfig(path);
   const model = await openNamedModel(base, options);
-  if (model.adapter) {
+  if (model.lora) {
     throw new UserError(`${path} adapts ${base}, an adapter itself; merge that: rlexplore merge`);
   }
-  return { ...model, adapter: await openAdapter(path, model.config, lora) };
+  return { ...model, lora: await openLora(path, model.config, lora) };
 }
 
 /** Tells of a download: on a terminal a line that counts up; elsewhere a line when a file is there. */
@@ -45,9 +45,9 @@ export function showDownload(file: string, done: number, total: number): void {
   } else if (end) process.stderr.write(`downloaded ${file}, ${formatBytes(total)}\n`);
 }
 
-/** Refuses a model that is an adapter where the model itself is to be trained. */
-export function requireWhole(name: string, model: AdaptedModel): void {
-  if (!model.adapter) return;
+/** Refuses a model that is a LoRA where the model itself is to be trained. */
+export function requireWhole(name: string, model: LoraModel): void {
+  if (!model.lora) return;
   throw new UserError(
     `${name} is an adapter; make it a model first: rlexplore merge ${name} --output-dir merged`,
   );

@@ -1,5 +1,5 @@
 import { UserError } from "../../lib/errors.ts";
-import { type Exploration, parseExploration, usesHistory } from "../../lib/explore/bonus.ts";
+import { type Exploration, usesHistory } from "../../lib/explore/bonus.ts";
 import { parseReward, type RewardRules, rewardRules } from "../../lib/rewards.ts";
 import { longestPrompt, type Question, type RolloutSettings } from "../../lib/rollout.ts";
 import type { Outcome } from "../answers/outcome.ts";
@@ -10,6 +10,7 @@ import { latestCheckpoint } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import { Ledger } from "../runs/ledger.ts";
 import { runConfig } from "../runs/versions.ts";
+import { parseExploration } from "../settings/exploration.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { TrainSettings } from "../settings/training.ts";
 import { baseFormats } from "../storage/base-formats.ts";
@@ -57,7 +58,7 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   const notes: string[] = [];
   const note = (text: string) => notes.push(text);
   const data = await readRunData(given, note);
-  const exploration = parseExploration(given.explore, given.exploreCoef, given.b0);
+  const exploration = parseExploration(given.explore, given.exploreCoef, { ...given });
   const terms = parseReward(given.reward, given.outcome);
   const base = await openNamedModel(given.model);
   requireWhole(given.model, base);
@@ -71,7 +72,7 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   for (const text of notes) progress.note(text);
   warnOfFewVisits(questions.different, exploration, settings, progress);
 
-  const formats = baseFormats(settings, base.config, base.tensors);
+  const formats = baseFormats(settings, base.tensors);
   const longest = longestPrompt([...questions.drawn, ...heldOut]);
   const needs = trainingNeeds(settings, longest, formats);
   const begun = settings.resume ? RunFolder.open(settings.resume) : undefined;

@@ -73,7 +73,7 @@ export async function openSampling<S extends SamplingNeeds>(
     maxPromptTokens: longestPrompt(questions),
     maxNewTokens: settings.maxCompletionLength,
   };
-  const formats = baseFormats(settings, model.config, model.tensors);
+  const formats = baseFormats(settings, model.tensors);
   const needs = { dtype: settings.dtype, sampling, formats };
   const tune = tuneFor(gpu, { ...given, begun }, note);
   const policy = await Policy.open(gpu, model, needs, (plan) => note(formatPlan(plan)), tune);

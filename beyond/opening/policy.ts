@@ -4,20 +4,27 @@ import { UserError } from "../../lib/errors.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Learner } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer } from "../../lib/model/optimizer.ts";
-import type { Parameters, Weights } from "../../lib/model/parameters.ts";
+import type { WeightGradients, Weights } from "../../lib/model/parameters.ts";
 import type { Slabs } from "../../lib/model/slabs.ts";
+import { TrainingPass } from "../../lib/model/training-pass.ts";
 import { Random } from "../../lib/random.ts";
 import { isHubName } from "../hub/hub.ts";
 import { attentionChoice } from "../kernels/attention-choice.ts";
 import type { TuningTable } from "../kernels/variants.ts";
-import { type Adapters, initialAdapter, type LoraConfig } from "../lora/lora.ts";
-import type { AdaptedModel } from "../lora/peft.ts";
+import { LoraDelta } from "../lora/delta.ts";
+import { initialLora, type LoraConfig, type LoraWeights } from "../lora/lora.ts";
+import type { LoraModel } from "../lora/peft.ts";
 import { PolicyMemory, type PolicyNeeds, planMemory } from "../memory/memory-plan.ts";
 import { requireRoom } from "../memory/savings.ts";
 import { endTokens, type ModelFolder } from "../models/folder.ts";
-import type { AnyTensorSource, StoredTensor, TensorSource } from "../models/safetensors.ts";
+import {
+  type AnyTensorSource,
+  type StoredTensor,
+  type TensorSource,
+  tensorSources,
+} from "../models/safetensors.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import { SystemGpu } from "../platform/gpu.ts";
 import type { PipelinedMemory } from "../scheduling/pipelined-memory.ts";
@@ -25,7 +32,7 @@ import { PipelinedSampler } from "../scheduling/pipelined-sampler.ts";
 import { profileTable, requestedProfile } from "../scheduling/profile.ts";
 import { EMBEDDED } from "../settings/shared.ts";
 import { requireDtype } from "../storage/precision.ts";
-import { readPacked } from "../storage/weight-formats.ts";
+import { readPacked, type WeightFormat } from "../storage/weight-formats.ts";
 import { type KernelShapes, kernelShapes } from "../tuning/kernel-shapes.ts";
 import { tokenizerOf } from "./named-model.ts";
 
@@ -36,13 +43,13 @@ export type Tune = (shapes: KernelShapes) => Promise<TuningTable>;
 export class Policy {
   readonly tokenizer: Tokenizer;
   readonly stopIds: ReadonlySet<number>;
-  /** What passes through the model read: its parameters, with the adapters if there are any. */
+  /** What passes through the model read: its parameters, with LoRA's delta if there is one. */
   readonly weights: Weights;
-  /** What the optimizer moves and checkpoints hold: the adapters, or else all parameters. */
+  /** What the optimizer moves and checkpoints hold: what LoRA adds, or else all parameters. */
   readonly trained: Slabs;
   private readonly decoder: Decoder;
   private readonly samplerOrNone: Sampler | undefined;
-  private readonly learnerOrNone: Learner | undefined;
+  private readonly trainingPassOrNone: TrainingPass | undefined;
   private readonly optimizerOrNone: Optimizer | undefined;
 
   private constructor(
@@ -56,21 +63,24 @@ export class Policy {
   ) {
     this.tokenizer = tokenizerOf(model);
     this.stopIds = new Set(this.tokenizer.stopIds(endTokens(model)));
-    const { weights, rounded, adapters } = memory;
-    const { embedding, head, finalNorm, layers } = rounded ?? weights;
-    const adapted = adapters && { adapters: adapters.adapters };
-    this.weights = { embedding, head, finalNorm, layers, ...adapted };
-    this.trained = adapters ?? weights;
-    this.decoder = new Decoder(gpu, model.config, memory.ropeTable, {
+    const { config } = model;
+    const ops = new Ops(gpu, config.headDim, {
       tuned: tuning,
       ...attentionChoice({ ...gpu.variants, tuned: tuning }, attention),
     });
+    this.decoder = new Decoder(gpu, config, memory.ropeTable, ops);
+    const { weights, rounded, lora } = memory;
+    const { embedding, head, finalNorm, layers } = rounded ?? weights;
+    const delta = lora && new LoraDelta(ops, lora.weights, lora.scratch, lora.gradients);
+    this.weights = { embedding, head, finalNorm, layers, delta };
+    this.trained = lora?.weights ?? weights;
     this.samplerOrNone = memory.sampler && openSampler(gpu, this.decoder, memory.sampler);
-    this.learnerOrNone = memory.learner && new Learner(gpu, this.decoder, memory.learner);
+    this.trainingPassOrNone =
+      memory.training && new TrainingPass(gpu, this.decoder, memory.training);
     this.optimizerOrNone =
       memory.optimizer &&
       needs.learning &&
-      new Optimizer(gpu, this.decoder.ops, memory.optimizer, needs.learning.optimizer, rounded);
+      new Optimizer(gpu, ops, memory.optimizer, needs.learning.optimizer);
   }
 
   /**
@@ -81,13 +91,13 @@ export class Policy {
    */
   static async open(
     gpu: SystemGpu,
-    model: AdaptedModel,
+    model: LoraModel,
     needs: PolicyNeeds,
     report: (plan: MemoryPlanner) => void = () => {},
     tune: Tune = async () => ({}),
   ): Promise<Policy> {
     requireDtype(gpu, needs.dtype ?? "f32");
-    const lora = needs.learning?.lora ?? model.adapter?.lora ?? null;
+    const lora = needs.learning?.lora ?? model.lora?.config ?? null;
     const plan = planMemory(model.config, gpu, needs, lora);
     requireRoom(plan, gpu, model.config, needs, lora);
     report(plan);
@@ -100,9 +110,9 @@ export class Policy {
       if (memory.rounded) await policy.load(memory.reference, model.tensors);
       else memory.reference.copyFrom(gpu, memory.weights);
     }
-    if (memory.adapters) {
-      if (model.adapter) await policy.load(memory.adapters, model.adapter.tensors);
-      else drawAdapters(gpu, memory.adapters, needs.learning?.seed ?? 0);
+    if (memory.lora) {
+      if (model.lora) await policy.load(memory.lora.weights, model.lora.tensors);
+      else drawLora(gpu, memory.lora.weights, needs.learning?.seed ?? 0);
     }
     await policy.settle();
     return policy;
@@ -111,31 +121,31 @@ export class Policy {
   get sampler(): Sampler {
     return required(this.samplerOrNone);
   }
-  get learner(): Learner {
-    return required(this.learnerOrNone);
+  get trainingPass(): TrainingPass {
+    return required(this.trainingPassOrNone);
   }
   get optimizer(): Optimizer {
     return required(this.optimizerOrNone);
   }
-  get gradients(): Parameters | Adapters {
+  get gradients(): Slabs & WeightGradients {
     return required(this.memory.gradients);
   }
   /**
    * The weights training started from, if the run has a KL penalty. With LoRA that is the model without
-   * its adapters, which costs no memory.
+   * it, which costs no memory.
    */
   get reference(): Weights | undefined {
     if (!this.needs.learning?.reference) return undefined;
     return this.memory.reference ?? this.memory.weights;
   }
 
-  /** What a checkpoint says of the adapters that are trained; nothing in full fine-tuning. */
-  get adapter(): { lora: LoraConfig; base: string } | undefined {
-    const lora = this.needs.learning?.lora;
-    if (!lora) return undefined;
+  /** What a checkpoint says of the LoRA that is trained; nothing in full fine-tuning. */
+  get lora(): { config: LoraConfig; base: string } | undefined {
+    const config = this.needs.learning?.lora;
+    if (!config) return undefined;
     const { source } = this.model;
     return {
-      lora,
+      config,
       base: existsSync(source) ? resolve(source) : isHubName(source) ? source : EMBEDDED,
     };
   }
@@ -143,8 +153,8 @@ export class Policy {
   /** Loads stored tensors into a set of parameters, one at a time. */
   async load(parameters: Slabs, tensors: Map<string, StoredTensor>): Promise<void> {
     for (const name of parameters.layout.shapes.keys()) {
-      const format = parameters.layout.format(name);
-      parameters.setPacked(this.gpu, name, await readPacked(tensors, name, format));
+      const format = parameters.layout.format(name) as WeightFormat;
+      parameters.set(this.gpu, name, await readPacked(tensors, name, format));
     }
     if (parameters === this.memory.weights) this.refresh();
   }
@@ -156,16 +166,16 @@ export class Policy {
 
   /** What is trained, read back one tensor at a time, to be written to a file. */
   weightSources(): TensorSource[] {
-    return this.trained.sources(this.gpu);
+    return tensorSources(this.gpu, this.trained);
   }
 
   /** Both moments of AdamW, likewise; `loadMoments` reads them back. */
   momentSources(): AnyTensorSource[] {
-    return this.optimizer.memory.moments.sources(this.gpu);
+    return required(this.memory.moments).sources(this.gpu);
   }
 
   async loadMoments(tensors: Map<string, StoredTensor>): Promise<void> {
-    await this.optimizer.memory.moments.load(this.gpu, tensors);
+    await required(this.memory.moments).load(this.gpu, tensors);
   }
 
   /** Waits for the GPU; throws what it has complained about. */
@@ -174,14 +184,11 @@ export class Policy {
   }
 }
 
-function drawAdapters(gpu: SystemGpu, adapters: Adapters, seed: number): void {
+function drawLora(gpu: SystemGpu, weights: LoraWeights, seed: number): void {
   const random = new Random(seed);
-  for (const [name, shape] of adapters.layout.shapes) {
-    adapters.set(
-      gpu,
-      name,
-      initialAdapter(name, shape, () => random.float()),
-    );
+  for (const [name, shape] of weights.layout.shapes) {
+    const values = initialLora(name, shape, () => random.float());
+    weights.set(gpu, name, values);
   }
 }
 

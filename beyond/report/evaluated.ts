@@ -45,17 +45,33 @@ export function modelsAt(methods: readonly Method[], moment: "early" | "last"): 
     .filter(({ runs }) => runs.length > 0);
 }
 
-/** The base model as `sample-base` or the runs of `train` evaluated it, once a seed; null if none did. */
-export function baseModel(methods: readonly Method[]): Models | null {
-  const evaluated = methods
-    .flatMap(({ runs }) => runs)
-    .filter((run) => momentStep(run, "base") !== null);
-  const sampled = evaluated.filter(({ settings }) => settings.explore === undefined);
-  const bySeed = new Map<unknown, ReportedRun>();
-  for (const run of sampled.length > 0 ? sampled : evaluated) {
-    if (!bySeed.has(run.settings.seed)) bySeed.set(run.settings.seed, run);
-  }
-  return bySeed.size > 0 ? { name: "base", runs: [...bySeed.values()], moment: "base" } : null;
+/**
+ * The base models, as `sample-base` or the runs of `train` evaluated them, once a seed: one for each model and each way
+ * in which it was asked, told apart by the run where there are several.
+ */
+export function baseModels(methods: readonly Method[]): Models[] {
+  const runs = methods.flatMap(({ runs }) => runs);
+  const evaluated = runs.filter((run) => momentStep(run, "base") !== null);
+  const kinds = Map.groupBy(evaluated, (run) =>
+    JSON.stringify([run.settings.model, run.evaluations.at(0)?.likeness]),
+  );
+  return [...kinds.values()].map((some) => {
+    const sampled = some.filter(({ settings }) => settings.explore === undefined);
+    const bySeed = Map.groupBy(
+      sampled.length > 0 ? sampled : some,
+      ({ settings }) => settings.seed,
+    );
+    const name = kinds.size > 1 ? `base of ${some[0].name}` : "base";
+    return { name, runs: [...bySeed.values()].map(([run]) => run), moment: "base" };
+  });
+}
+
+/** The base model that models are compared with: what they were trained from, asked as they were. */
+export function baseOf(models: Models, bases: readonly Models[]): Models | null {
+  const { model } = models.runs[0].settings;
+  return (
+    bases.find((base) => base.runs[0].settings.model === model && alike([base, models])) ?? null
+  );
 }
 
 /** The evaluation of each of these models. */
@@ -104,9 +120,9 @@ export function gainOf(from: Models, to: Models, name: string): Interval | null 
 const partnerOf = ({ settings }: ReportedRun, { runs }: Models) =>
   runs.find((run) => run.settings.seed === settings.seed);
 
-/** Whether all these models answered the same questions. */
+/** Whether all these models were asked the same questions in the same way. */
 function alike(models: readonly Models[]): boolean {
-  return new Set(models.flatMap(heldOutOf).map(({ questions }) => questions)).size === 1;
+  return new Set(models.flatMap(heldOutOf).map(({ likeness }) => likeness)).size === 1;
 }
 
 const intervalOf = ({ value, low, high }: Estimate): Interval | null =>

@@ -9,8 +9,10 @@ export interface HeldOut {
   values: Record<string, number | null>;
   /** The figures by question, where the counts were kept. */
   figures: Figures | null;
-  /** Tells whether two evaluations are of the same questions. */
-  questions: string;
+  /** Equal in evaluations that may be compared: of the same questions, sampled in the same way, as often. */
+  likeness: string;
+  /** The questions and the sampling in words: `held-out.jsonl (128 questions, 32 samples each, temperature 1)`. */
+  asked: string;
 }
 
 /**
@@ -41,8 +43,11 @@ export class Evaluations {
   }
 
   /** A line of the metrics. */
-  add(step: number, { figures, questions }: Evaluation) {
-    this.lines.set(step, { values: figures, figures: null, questions: String(questions) });
+  add(step: number, { figures, questions, samples }: Evaluation) {
+    const likeness = JSON.stringify({ questions, samples });
+    const file = typeof this.evalFile === "string" ? basename(this.evalFile) : "a file";
+    const asked = `${file} (${questions} questions, ${samples} samples each)`;
+    this.lines.set(step, { values: figures, figures: null, likeness, asked });
   }
 
   /** Forgets the lines of the metrics. */
@@ -81,13 +86,17 @@ export class Evaluations {
 /** Null for a file that cannot be read: the line of the metrics stands in for it. */
 function read(path: string): HeldOut | null {
   try {
-    const { figures: estimates, questions } = readEvaluation(path);
+    const { figures: estimates, questions, ...how } = readEvaluation(path);
+    const { data, samples, sampling } = how;
+    const texts = questions.map(({ question }) => question);
+    const temperature = sampling ? `, temperature ${sampling.temperature}` : "";
     const values = Object.entries(estimates).map(([name, { value }]) => [name, value]);
     const ks = Object.keys(estimates).flatMap((name) => /^pass@(\d+)$/.exec(name)?.[1] ?? []);
     return {
       values: Object.fromEntries(values),
       figures: figuresAt(questions, ks.map(Number)),
-      questions: questions.map(({ question }) => question).join("\n"),
+      likeness: JSON.stringify({ texts, samples, sampling }),
+      asked: `${basename(data ?? "a file")} (${texts.length} questions, ${samples} samples each${temperature})`,
     };
   } catch {
     return null;

@@ -1,21 +1,25 @@
 import { optionName } from "../settings/flags.ts";
 import type { ReportedRun, RunSettings } from "./runs.ts";
 
-/** Runs that differ in their seed alone. */
+/** Runs that are alike in all but their seed. */
 export interface Method {
-  /** What it is called everywhere in the report: `ucb-con`, or `ucb-con, c 0.4, learning-rate 0.001`. */
+  /** What it is called everywhere in the report: `ucb-con`, `ucb-con, c 0.4`, or the name of its run. */
   name: string;
   explore: string;
   runs: ReportedRun[];
 }
 
-/** Settings that make no other method: where, how long, how shown. */
+/** Settings that change no figure: where the run is kept, how it is shown, how much of it is done at once. */
 const INCIDENTAL = new Set(
   (
-    "seed outputDir resume quiet json gpu logCompletions saveSteps saveTotalLimit saveBest evalFile evalSteps " +
-    "evalSamples maxSteps microBatchTokens samplingBatchSize gradientCheckpointing explore data tensorboard"
+    "seed outputDir runName resume quiet json gpu noTune logCompletions saveSteps saveTotalLimit saveBest evalSteps " +
+    "samplingBatchSize microBatchTokens gradientCheckpointing tensorboard"
   ).split(" "),
 );
+
+/** Longest name that the charts have room for, and the most settings that it may tell. */
+const LONGEST_NAME = 32;
+const MOST_SETTINGS = 2;
 
 /** The order in which methods are listed. */
 const ORDER = ["base", "none", "ucb", "ucb-mean", "ucb-con", "batch", "ucb-con,batch"];
@@ -25,29 +29,53 @@ function exploreOf({ settings }: ReportedRun): string {
   return settings.explore ?? "base";
 }
 
-/** Sorts runs into methods; what differs between runs of the same exploration joins the name. */
+/**
+ * Sorts runs into methods. Only runs that are alike in all but the seed are seeds of one method: data, number of steps
+ * and held-out questions included. Two runs of one seed are no seeds of each other, and stand apart.
+ */
 export function methodsOf(runs: readonly ReportedRun[]): Method[] {
-  const explored = new Map<string, ReportedRun[]>();
-  for (const run of runs) {
-    const explore = exploreOf(run);
-    explored.set(explore, [...(explored.get(explore) ?? []), run]);
-  }
-  const methods = new Map<string, Method>();
-  for (const [explore, some] of explored) {
-    const varying = explore === "base" ? [] : varyingSettings(some);
-    for (const run of some) {
-      const name = [explore, ...varying.map((key) => describe(key, run.settings))].join(", ");
-      const method = methods.get(name) ?? { name, explore, runs: [] };
-      method.runs.push(run);
-      methods.set(name, method);
-    }
-  }
+  const alike = [...Map.groupBy(runs, likeness).values()].flatMap((some) => {
+    const seeds = new Set(some.map(({ settings }) => settings.seed));
+    return seeds.size === some.length ? [some] : some.map((run) => [run]);
+  });
+  const methods = [...Map.groupBy(alike, ([run]) => exploreOf(run))].flatMap(
+    ([explore, groups]) => {
+      const varying = varyingSettings(groups.map(([run]) => run));
+      const named = groups.map(([{ settings }]) =>
+        [explore, ...varying.map((key) => describe(key, settings))].join(", "),
+      );
+      const tells =
+        varying.length <= MOST_SETTINGS &&
+        new Set(named).size === groups.length &&
+        named.every((name) => name.length <= LONGEST_NAME);
+      return groups.map((runs, i) => ({ name: tells ? named[i] : nameOf(runs), explore, runs }));
+    },
+  );
   const rank = ({ explore }: Method) => (ORDER.indexOf(explore) + ORDER.length) % ORDER.length;
-  return [...methods.values()].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
+  methods.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
+  return methods.map((method, i) => {
+    const isTaken = methods.slice(0, i).some(({ name }) => name === method.name);
+    return isTaken ? { ...method, name: method.runs[0].path } : method;
+  });
 }
 
+/** What must be equal for runs to be seeds of each other. */
+const likeness = ({ settings }: ReportedRun) =>
+  JSON.stringify(
+    Object.entries(settings)
+      .filter(([key, value]) => !INCIDENTAL.has(key) && value !== null)
+      .sort(([a], [b]) => a.localeCompare(b)),
+  );
+
+/** The name of the run, or of the first of its seeds. */
+const nameOf = ([first, ...more]: readonly ReportedRun[]) =>
+  more.length > 0 ? `${first.name} and ${more.length} more` : first.name;
+
+/** A file is told by its name alone. */
 const shown = (value: unknown) =>
-  Array.isArray(value) ? value.join("/") : String(value ?? "none");
+  Array.isArray(value)
+    ? value.join("/")
+    : String(value ?? "none").replace(/^.*[\\/](?=[^\\/])/, "");
 
 function describe(key: string, settings: RunSettings): string {
   const option = key === "exploreCoef" ? "c" : optionName(key);

@@ -9,6 +9,9 @@ import { goldAnswers } from "./treasure.ts";
 /** `rlexplore report`: what happened in some runs, as one page that needs nothing else. */
 export async function report(settings: ReportSettings): Promise<void> {
   const { runs: paths, question, output, charts, chart } = settings;
+  if (paths.length === 0) {
+    throw new UserError("report needs the folder of a run, or of several: runs/arithmetic-1");
+  }
   const runs = findRuns(paths).map((path) => new ReportedRun(path));
   for (const run of runs) run.refresh();
   const drawn = new Map<string, string>();

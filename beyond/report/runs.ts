@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { type RunConfig, RunFolder } from "../runs/folder.ts";
 import { Evaluations } from "./evaluations.ts";
@@ -16,6 +16,7 @@ export type RunSettings = Record<string, unknown> & { explore?: string; seed?: n
  * line of metrics that is damaged or half written is left out and counted.
  */
 export class ReportedRun {
+  /** As `--run-name` has it, or else its folder. */
   readonly name: string;
   readonly config: RunConfig<RunSettings>;
   readonly rollouts: RolloutLog;
@@ -29,8 +30,9 @@ export class ReportedRun {
 
   constructor(readonly path: string) {
     const folder = RunFolder.open(path, "the path");
-    this.name = basename(path);
     this.config = folder.readConfig(`leave ${path} out`);
+    const { runName } = this.settings;
+    this.name = typeof runName === "string" ? runName : basename(resolve(path));
     this.metricsPath = folder.metricsPath;
     this.evaluations = new Evaluations(path, this.settings.evalFile);
     this.rollouts = new RolloutLog(folder.ledgerPath);

@@ -1,6 +1,6 @@
 /** The sections of a report, from its runs: the same for a page that is kept and for one that is live. */
 import { escapeHtml } from "./draw.ts";
-import { momentStep } from "./evaluated.ts";
+import { baseModels, heldOutOf, modelsAt, momentStep } from "./evaluated.ts";
 import { drawLines, type LineChart } from "./lines.ts";
 import { type Method, methodsOf } from "./methods.ts";
 import { countOf, csvOf, figureOf, type Section } from "./page.ts";
@@ -34,13 +34,9 @@ export async function sectionsOf(
   options: ReportOptions,
 ): Promise<Section[]> {
   const methods = methodsOf(runs);
-  const inks = inksFor(["base", ...methods.map(({ name }) => name)]);
+  const names = [...baseModels(methods), ...methods].map(({ name }) => name);
+  const inks = inksFor([...new Set(["base", ...names])]);
   const material: Material = { runs, methods, inks, options };
-  if (runs.length === 0) {
-    const html = `<header><p class="kicker">rlexplore report</p><h1>No runs</h1>
-<p class="summary">There is nothing to report: name the folders of runs, such as runs/arithmetic-1.</p></header>`;
-    return [{ id: "head", html }];
-  }
   const coverage = new CoverageLines(methods);
   return [
     { id: "head", html: headOf(material) },
@@ -66,10 +62,7 @@ function headOf({ runs, methods, inks }: Material): string {
   const damaged = runs.reduce((sum, { damagedLines }) => sum + damagedLines, 0);
   const what = [countOf(runs.length, "run"), countOf(methods.length, "method")];
   const model = [...new Set(runs.map(({ settings }) => stem(String(settings.model ?? ""))))];
-  const keys = ["base", ...methods.map(({ name }) => name)].filter(
-    (name, i, all) => all.indexOf(name) === i,
-  );
-  const key = keys.map((name) => {
+  const key = [...inks.keys()].map((name) => {
     const { colour, dash } = inks.get(name) as Ink;
     const style = dash.length > 0 ? ";border-top-style:dashed" : "";
     return `<li><i style="border-color:${colour}${style}"></i>${escapeHtml(name)}</li>`;
@@ -120,12 +113,20 @@ async function passSection(material: Material): Promise<string> {
     lines: steps(runs, moment) ? passLines(methods, moment) : [],
   });
   const charts = await figures(material, [chart("early"), chart("last")]);
-  const about = `The chance that k samples of a held-out question hold a right answer, early and at the end. ${BAND} Below a figure its 95 % bootstrap interval over questions and seeds.`;
+  const about = `The chance that k samples of a held-out question hold a right answer, early and at the end. ${BAND} Below a figure its 95 % bootstrap interval over questions and seeds. ${heldOutIn(methods)}`;
   if (charts) return section("pass@k", about, charts, passTable(methods));
   return section(
     "pass@k",
     "No evaluation: train with --eval-file to see pass@k on held-out questions.",
   );
+}
+
+/** What was held out, and how it was asked. */
+function heldOutIn(methods: readonly Method[]): string {
+  const all = [...baseModels(methods), ...modelsAt(methods, "last")].flatMap(heldOutOf);
+  const asked = [...new Set(all.map(({ asked }) => asked))];
+  const apart = asked.length > 1 ? " What was asked differently is not compared." : "";
+  return `Held out: ${asked.map(escapeHtml).join("; ")}.${apart}`;
 }
 
 const coverageChart = (

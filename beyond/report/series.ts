@@ -2,7 +2,7 @@
 
 import { quotient } from "../measuring/bootstrap.ts";
 import { coverageAfter, historiesOf, type QuestionHistory } from "../measuring/coverage.ts";
-import { baseModel, heldOutOf, ksOf, modelsAt } from "./evaluated.ts";
+import { baseModels, heldOutOf, ksOf, modelsAt } from "./evaluated.ts";
 import type { Line, Point } from "./lines.ts";
 import type { Method } from "./methods.ts";
 import type { ReportedRun } from "./runs.ts";
@@ -93,8 +93,7 @@ function* drawsOf({ rollouts }: ReportedRun) {
 
 /** pass@k against k at a moment; the base model is a line of its own. */
 export function passLines(methods: readonly Method[], moment: "early" | "last"): Line[] {
-  const base = baseModel(methods);
-  return [...(base ? [base] : []), ...modelsAt(methods, moment)].map((models) => {
+  return [...baseModels(methods), ...modelsAt(methods, moment)].map((models) => {
     const ks = ksOf([models]);
     const lines = heldOutOf(models).map(({ values }) =>
       ks.map((k) => ({ x: k, y: values[`pass@${k}`] ?? Number.NaN })),

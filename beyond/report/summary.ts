@@ -1,6 +1,7 @@
 import { escapeHtml } from "./draw.ts";
 import {
-  baseModel,
+  baseModels,
+  baseOf,
   estimateOf,
   gainOf,
   ksOf,
@@ -18,21 +19,21 @@ const strong = (text: string) => `<b>${escapeHtml(text)}</b>`;
 /** What happened, in numbers with their intervals, as HTML that goes into a paragraph. */
 export function summarise(methods: readonly Method[]): string {
   const trained = modelsAt(methods, "last");
-  const base = baseModel(methods);
+  const bases = baseModels(methods);
   const k = ksOf(trained).at(-1);
   if (k === undefined) return trainingSummary(methods);
   const plain = trained.find(({ name }) => name === "none");
   const told = plain ?? trained[0];
   const steps = Math.max(...told.runs.map((run) => momentStep(run, "last") ?? 0));
   const sentences = [
-    `After ${steps} steps, ${strong(told.name)} answers ${share(told, 1)} of the held-out questions right at the first try${change(base, told, 1)}, and ${share(told, k)} within ${k} tries${change(base, told, k)}.`,
+    `After ${steps} steps, ${strong(told.name)} answers ${share(told, 1)} of the held-out questions right at the first try${change(bases, told, 1)}, and ${share(told, k)} within ${k} tries${change(bases, told, k)}.`,
   ];
   const others = trained.filter((models) => models !== told);
   if (plain) sentences.push(...comparison(plain, others, k));
   else {
     for (const models of others) {
       sentences.push(
-        `${strong(models.name)}: ${share(models, 1)}${change(base, models, 1)}, and ${share(models, k)} within ${k}${change(base, models, k)}.`,
+        `${strong(models.name)}: ${share(models, 1)}${change(bases, models, 1)}, and ${share(models, k)} within ${k}${change(bases, models, k)}.`,
       );
     }
   }
@@ -51,7 +52,8 @@ function share(models: Models, k: number): string {
 }
 
 /** The change of pass@k from the base model. */
-function change(base: Models | null, models: Models, k: number): string {
+function change(bases: readonly Models[], models: Models, k: number): string {
+  const base = baseOf(models, bases);
   const gain = base && gainOf(base, models, `pass@${k}`);
   return gain ? ` (${shown(gain)} from the base model)` : "";
 }

@@ -1,5 +1,5 @@
 import { escapeHtml } from "./draw.ts";
-import { baseModel, estimateOf, heldOutOf, ksOf, type Models, modelsAt } from "./evaluated.ts";
+import { baseModels, estimateOf, heldOutOf, ksOf, type Models, modelsAt } from "./evaluated.ts";
 import type { Method } from "./methods.ts";
 import type { ReportedRun } from "./runs.ts";
 import { type Interval, mean, seedInterval } from "./statistics.ts";
@@ -33,8 +33,7 @@ ${rows.map((row) => `<tr>${cells(row)}</tr>`).join("\n")}
 
 /** The base model, then each method at its last checkpoint; of those that were evaluated. */
 function evaluated(methods: readonly Method[]): Models[] {
-  const base = baseModel(methods);
-  return [...(base ? [base] : []), ...modelsAt(methods, "last")];
+  return [...baseModels(methods), ...modelsAt(methods, "last")];
 }
 
 /** pass@k and distinct answers of the base model and of the last checkpoints. */

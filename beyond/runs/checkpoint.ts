@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } 
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import type { LoraConfig } from "../lora/lora.ts";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapterConfigText, isAdapter } from "../lora/peft.ts";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, isLora, loraConfigText } from "../lora/peft.ts";
 import { type ModelFolder, modelTexts, openModelFolder, WEIGHTS } from "../models/folder.ts";
 import {
   type AnyTensorSource,
@@ -19,8 +19,8 @@ const STATE = "trainer_state.json";
 /** What a checkpoint is made of. */
 export interface CheckpointContents<State> {
   model: Pick<ModelFolder, "config" | "files">;
-  /** With LoRA the adapter alone is written, in PEFT's format: for `base`, a model's path. */
-  adapter?: { lora: LoraConfig; base: string };
+  /** With LoRA that alone is written, in PEFT's format: for `base`, a model's path. */
+  lora?: { config: LoraConfig; base: string };
   weights: readonly TensorSource[];
   /** The moments of AdamW. */
   optimizer: readonly AnyTensorSource[];
@@ -46,7 +46,7 @@ export const checkpointPath = (run: string, step: number) => join(run, `checkpoi
 export async function saveCheckpoint<State extends object>(
   run: string,
   step: number,
-  { model, adapter, weights, optimizer, state }: CheckpointContents<State>,
+  { model, lora, weights, optimizer, state }: CheckpointContents<State>,
 ): Promise<string> {
   const path = checkpointPath(run, step);
   const partial = `${path}.partial`;
@@ -58,11 +58,11 @@ export async function saveCheckpoint<State extends object>(
   try {
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial);
-    const texts = adapter
-      ? { ...model.files, [ADAPTER_CONFIG]: adapterConfigText(adapter.lora, adapter.base) }
+    const texts = lora
+      ? { ...model.files, [ADAPTER_CONFIG]: loraConfigText(lora.config, lora.base) }
       : modelTexts(model);
     for (const [name, text] of Object.entries(texts)) await write(name, encode(text));
-    await write(adapter ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights));
+    await write(lora ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights));
     await write(OPTIMIZER, encodeSafetensors(optimizer));
     const last = JSON.stringify({ step, state, files }, null, 2);
     await writeDurably(join(partial, STATE), encode(`${last}\n`));
@@ -110,7 +110,7 @@ export async function latestCheckpoint<State>(run: string): Promise<Checkpoint<S
     if (!found) throw damaged(name);
   }
   const open = (name: string) => openSafetensors(Bun.file(join(path, name)), join(path, name));
-  const tensors = isAdapter(path)
+  const tensors = isLora(path)
     ? await open(ADAPTER_WEIGHTS)
     : (await openModelFolder(path)).tensors;
   return { step, tensors, optimizer: await open(OPTIMIZER), state: stored.state };

@@ -117,7 +117,7 @@ export class PipelinedSampler extends Sampler {
       this.prefill(weights, entry, settings);
       this.commands.copy(drawn.token, lastTokens, entry.rows.length, 0, this.places);
       const rows = entry.rows.map((row) => ({ ...row, place: this.places++, isOver: false }));
-      this.rows.push(...rows);
+      this.rows = [...this.rows, ...rows]; // the array before belongs to a look
       this.inPlace = false;
       looks.push(this.askFor(rows, [drawn]));
     }

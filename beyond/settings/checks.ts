@@ -1,10 +1,11 @@
 /** What is refused although each flag alone is right. */
 
 import { UserError } from "../../lib/errors.ts";
-import { parseExploration } from "../../lib/explore/bonus.ts";
 import { parseReward } from "../../lib/rewards.ts";
 import { isUserCode } from "../answers/user.ts";
 import type { BaseDtype } from "../storage/base-formats.ts";
+import { methodWithParameter, parseExploration } from "./exploration.ts";
+import { optionName } from "./flags.ts";
 import type { TrainSettings } from "./training.ts";
 
 export const fail = (message: string): never => {
@@ -23,12 +24,16 @@ export function oneFile(positionals: string[], command: string, flag: unknown = 
 export function checkTrain(s: TrainSettings, given: Record<string, unknown>) {
   const explore = s.explore.split(",").map((term) => term.trim());
   try {
-    parseExploration(s.explore, s.exploreCoef, s.b0);
+    parseExploration(s.explore, s.exploreCoef, { ...s });
   } catch (error) {
     fail(`--explore: ${(error as Error).message}`);
   }
-  if (given.b0 !== undefined && !explore.includes("ucb-con")) {
-    fail("--b0 is the baseline of ucb-con: add ucb-con to --explore, or leave --b0 out");
+  for (const flag of Object.keys(given)) {
+    const method = methodWithParameter(flag)?.name;
+    if (given[flag] !== undefined && method && !explore.includes(method)) {
+      const name = `--${optionName(flag)}`;
+      fail(`${name} is a parameter of ${method}: add ${method} to --explore, or leave ${name} out`);
+    }
   }
   if (explore[0] === "none" && (given.exploreCoef ?? given.exploreTokens) !== undefined) {
     fail("--explore none has no use for --explore-coef and --explore-tokens: leave them out");

@@ -110,5 +110,5 @@ export type MakeSettings = SettingsIn<typeof makeGroups> & { task: TaskName };
 
 /** Either `gguf` or `rollouts` is given, the file to write; `model` is a run for `rollouts`. */
 export type ExportSettings = SettingsIn<typeof exportGroups> & { model: string };
-/** `model` is the run or the folder with the adapter. */
+/** `model` is the run or the folder with a LoRA. */
 export type MergeSettings = SettingsIn<typeof mergeGroups> & { model: string };

@@ -182,7 +182,7 @@ export function toggle(help: string): Flag<boolean> {
 
 export const optionName = (key: string) => key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
 
-type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (
+export type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (
   intersection: infer I,
 ) => void
   ? I

@@ -217,7 +217,7 @@ export const lora = {
     "Train low-rank adapters of this rank and leave the model itself alone; 0 trains the model.",
     OURS,
   ),
-  loraAlpha: number(32, { above: 0 }, "Adapters are scaled by this over their rank.", TRL),
+  loraAlpha: number(32, { above: 0 }, "LoraWeights are scaled by this over their rank.", TRL),
   loraTargets: choices(LORA_TARGETS, "The projections that get adapters.", "all of them"),
   baseDtype,
 };
@@ -231,6 +231,6 @@ export const resume = optional(
   text("", "run", "Continue this run after its last checkpoint, with its settings.", "start anew"),
 );
 
-/** The adapters that the flags describe, null for full fine-tuning. */
+/** The LoRA that the flags describe, null for full fine-tuning. */
 export const loraOf = (s: SettingsOf<typeof lora>): LoraConfig | null =>
   s.loraRank > 0 ? { rank: s.loraRank, alpha: s.loraAlpha, targets: s.loraTargets } : null;

@@ -1,6 +1,7 @@
 /** The settings of the commands that train, of those that draw as training does, and of plan. */
-import { strategies } from "../../lib/explore/bonus.ts";
+
 import { ANSWER_FORMS, REWARD_PARTS } from "../../lib/rewards.ts";
+import { explorationFlags, explorationNames } from "./exploration.ts";
 import {
   bytes,
   choice,
@@ -83,19 +84,14 @@ export const trainGroups = {
     explore: text(
       "ucb-con",
       "terms",
-      `What is added to the advantage: ${strategies.join(", ")}; several are joined by commas.`,
+      `What is added to the advantage: ${explorationNames.join(", ")}; several are joined by commas.`,
       `best of the historical ones in ${PAPER}`,
     ),
     exploreCoef: numbers(
       number(0, { min: 0 }, "Weight c of the terms: one for all, or one each.", PAPER),
       [0.2],
     ),
-    b0: number(
-      0.5,
-      { min: 0, max: 1 },
-      "Baseline of ucb-con: an answer seen under 1/b0^2 times is rewarded, a commoner one punished.",
-      `${PAPER}, on its harder data; 1 on its easy data`,
-    ),
+    ...explorationFlags,
     exploreTokens: choice(
       "all",
       ["all", "reasoning"],

@@ -15,7 +15,7 @@
 // hash of the element and of `key`, which the host draws for each step.
 //
 // `update_8bit` is adamw.wgsl's `update` otherwise, moments being exact until they are put away.
-// Called by lib/model/ops/adamw.ts. Appended to adamw.wgsl.
+// Called by beyond/storage/adamw8.ts. Appended to adamw.wgsl.
 
 @group(0) @binding(8) var<storage, read_write> m8: array<u32>;         // codes of m, four a word
 @group(0) @binding(9) var<storage, read_write> v8: array<u32>;         // codes of sqrt(v), likewise

@@ -1,4 +1,3 @@
-import { type ModelConfig, tensorShapes } from "../../lib/model/config.ts";
 import type { MatrixFormats } from "../../lib/model/parameters.ts";
 import type { StoredTensor } from "../models/safetensors.ts";
 import type { Dtype } from "./precision.ts";
@@ -20,20 +19,17 @@ const TABLE = /embed_tokens|lm_head/;
  */
 export function baseFormats(
   { baseDtype, dtype }: { baseDtype: BaseDtype; dtype: Dtype },
-  config: ModelConfig,
   tensors: ReadonlyMap<string, StoredTensor>,
 ): MatrixFormats {
-  const shapes = tensorShapes(config);
   const wantedFormat = (names: readonly string[]) => {
     if (baseDtype === "q4_1" && TABLE.test(names[0])) return "q8_0";
     if (baseDtype !== "auto") return baseDtype;
     const stored = storedFormat(names, tensors);
     return stored === "f32" ? dtype : stored;
   };
-  return (names) => {
-    const format = wantedFormat(names);
-    const columns = shapes.get(names[0])?.[1] ?? 0;
-    return columns % WEIGHT_FORMATS[format].elements === 0 ? format : "f16";
+  return (names, columns) => {
+    const format = WEIGHT_FORMATS[wantedFormat(names)];
+    return columns % format.elements === 0 ? format : WEIGHT_FORMATS.f16;
   };
 }
 

@@ -1,59 +1,71 @@
 import { UserError } from "../../lib/errors.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Allocator, Tensor } from "../../lib/gpu/memory.ts";
-import { type AdamwParams, MOMENT_BLOCK } from "../../lib/model/ops/adamw.ts";
+import type { AdamwParams } from "../../lib/model/ops/adamw.ts";
 import type { Ops } from "../../lib/model/ops.ts";
-import { type SlabLayout, Slabs } from "../../lib/model/slabs.ts";
+import { AdamwMoments, type Moments, type SlabUpdate } from "../../lib/model/optimizer.ts";
+import type { SlabLayout } from "../../lib/model/slabs.ts";
+import { threefry2x32 } from "../../lib/model/threefry.ts";
 import {
   type AnyTensorSource,
   readBytes,
   readTensor,
   type StoredTensor,
+  tensorSources,
 } from "../models/safetensors.ts";
+import { Adamw8, MOMENT_BLOCK } from "./adamw8.ts";
+import type { RoundedParameters } from "./rounded.ts";
 
 /** How AdamW keeps its moments, by the names that `transformers` has for it. */
 export const OPTIMIZERS = ["adamw", "adamw_8bit"] as const;
 export type OptimizerName = (typeof OPTIMIZERS)[number];
 
-/** One slab's parameters and gradient, and the summary of all gradients. */
-interface Updated {
-  w: Tensor;
-  dw: Tensor;
-  summary: Tensor;
-  /** Gets the parameters rounded to f16. */
-  copy?: Tensor;
+/** What is trained, and how. */
+export interface Trained {
+  layout: SlabLayout;
+  /** With moments in float32 by default. */
+  optim?: OptimizerName;
+  /** Of the rounding of 8-bit moments; 0 by default. */
+  seed?: number;
+  /** Copies of the weights that are to follow them. */
+  rounded?: RoundedParameters;
 }
 
-/** Both moments of every parameter that is trained. */
-export interface Moments {
-  /** Records the update of slab `i`; `key` is that of this step's random numbers. */
-  update(ops: Ops, i: number, tensors: Updated, params: AdamwParams, key: number): void;
-  /** The moments as a checkpoint holds them; `load` reads them back, bit for bit. */
+/** Moments that a checkpoint can hold. */
+export interface StoredMoments extends Moments {
+  /** As a file has them; `load` reads them back, bit for bit. */
   sources(gpu: Gpu): AnyTensorSource[];
   load(gpu: Gpu, stored: Map<string, StoredTensor>): Promise<void>;
 }
 
-export function makeMoments(alloc: Allocator, layout: SlabLayout, name: OptimizerName): Moments {
-  return name === "adamw" ? new FloatMoments(alloc, layout) : new ByteMoments(alloc, layout);
-}
+export const makeMoments = (alloc: Allocator, trained: Trained): StoredMoments =>
+  trained.optim === "adamw_8bit"
+    ? new ByteMoments(alloc, trained)
+    : new FloatMoments(alloc, trained);
 
 /** In float32. Checkpoints hold them by the names of the parameters. */
-class FloatMoments implements Moments {
-  private readonly first: Slabs;
-  private readonly second: Slabs;
-
-  constructor(alloc: Allocator, layout: SlabLayout) {
-    this.first = new Slabs(alloc, layout, "optimizer", "first moment");
-    this.second = new Slabs(alloc, layout, "optimizer", "second moment");
+class FloatMoments extends AdamwMoments implements StoredMoments {
+  constructor(
+    alloc: Allocator,
+    private readonly trained: Trained,
+  ) {
+    super(alloc, trained.layout);
   }
 
-  update(ops: Ops, i: number, tensors: Updated, params: AdamwParams): void {
-    const moments = { m: this.first.slabs[i], v: this.second.slabs[i] };
-    ops.adamw.update({ ...tensors, ...moments }, tensors.w.length, params);
+  override update(ops: Ops, i: number, tensors: SlabUpdate, params: AdamwParams): void {
+    const { rounded } = this.trained;
+    const copy = rounded?.copies[i];
+    if (rounded && copy) {
+      const moments = { m: this.first.slabs[i], v: this.second.slabs[i] };
+      rounded.round(ops).update({ ...tensors, ...moments, copy }, tensors.w.length, params);
+    } else super.update(ops, i, tensors, params);
   }
 
   sources(gpu: Gpu): AnyTensorSource[] {
-    return [...this.first.sources(gpu, "first."), ...this.second.sources(gpu, "second.")];
+    return [
+      ...tensorSources(gpu, this.first, "first."),
+      ...tensorSources(gpu, this.second, "second."),
+    ];
   }
 
   async load(gpu: Gpu, stored: Map<string, StoredTensor>): Promise<void> {
@@ -78,11 +90,15 @@ interface ByteSlab {
  * In a byte each, with two scales for every 256 parameters of a slab. Checkpoints hold them by slab, since
  * their blocks do not end where the parameters' tensors do.
  */
-class ByteMoments implements Moments {
+class ByteMoments implements StoredMoments {
   private readonly slabs: readonly ByteSlab[];
+  private adamw8: Adamw8 | undefined;
 
-  constructor(alloc: Allocator, layout: SlabLayout) {
-    this.slabs = layout.slabs.map(({ length }, i) => {
+  constructor(
+    alloc: Allocator,
+    private readonly trained: Trained,
+  ) {
+    this.slabs = trained.layout.slabs.map(({ length }, i) => {
       const make = (name: string, length: number) =>
         alloc.allocate("optimizer", `${name} ${i}`, length);
       const words = Math.ceil(length / 4);
@@ -95,16 +111,14 @@ class ByteMoments implements Moments {
     });
   }
 
-  update(
-    ops: Ops,
-    i: number,
-    { copy, ...tensors }: Updated,
-    params: AdamwParams,
-    key: number,
-  ): void {
+  update(ops: Ops, i: number, tensors: SlabUpdate, params: AdamwParams, step: number): void {
+    const { seed = 0, rounded } = this.trained;
     const { length, ...moments } = this.slabs[i];
-    ops.adamw.update8bit({ ...tensors, ...moments }, length, params, key);
-    if (copy) ops.round.forward({ w: tensors.w, copy }, length);
+    const [key] = threefry2x32([seed, 0], [step, i]);
+    this.adamw8 ??= new Adamw8(ops.kernels);
+    this.adamw8.update({ ...tensors, ...moments }, length, params, key);
+    const copy = rounded?.copies[i];
+    if (copy) rounded.round(ops).forward({ w: tensors.w, copy }, length);
   }
 
   sources(gpu: Gpu): AnyTensorSource[] {

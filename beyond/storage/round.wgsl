@@ -1,6 +1,6 @@
 // copy[i] = w[i], rounded to f16 where the copy is of halves.
 //
-// What the model computes from in runs whose weights are f16; shaders/adamw.wgsl keeps it up to date.
+// What the model computes from in runs whose weights are f16; adamw-rounded.wgsl keeps it up to date.
 // Called by beyond/storage/round.ts.
 
 struct Params {

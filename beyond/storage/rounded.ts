@@ -1,8 +1,14 @@
 import { type Allocator, makeTensor, type Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
 import type { Ops } from "../../lib/model/ops.ts";
-import type { LayerParameters, Parameters, Weights } from "../../lib/model/parameters.ts";
+import {
+  type LayerParameters,
+  memberKey,
+  type Parameters,
+  type Weights,
+} from "../../lib/model/parameters.ts";
 import type { BindingLimits } from "../../lib/model/slabs.ts";
+import { Round } from "./round.ts";
 import { WEIGHT_FORMATS } from "./weight-formats.ts";
 
 /** Limits for the layout of parameters that are to be rounded: their copies must begin where a binding may. */
@@ -24,6 +30,7 @@ export class RoundedParameters implements Weights {
   readonly head: Matrix;
   readonly finalNorm: Tensor;
   readonly layers: readonly LayerParameters[];
+  private rounding: Round | undefined;
 
   /** `parameters` are laid out for the limits that `roundable` gives. */
   constructor(
@@ -36,7 +43,7 @@ export class RoundedParameters implements Weights {
     );
     const rounded = (matrix: Matrix, key: string): Matrix => {
       const { columns, blocks } = matrix;
-      const places = parameters.layout.matrices.get(key)?.blocks ?? [];
+      const places = parameters.layout.stacks.get(key)?.blocks ?? [];
       return {
         ...matrix,
         format: "f16",
@@ -48,23 +55,29 @@ export class RoundedParameters implements Weights {
       };
     };
     const { embedding, head, layers } = parameters;
-    this.embedding = rounded(embedding, "model.embed_tokens.weight");
-    this.head = head === embedding ? this.embedding : rounded(head, "lm_head.weight");
+    this.embedding = rounded(embedding, memberKey("embedding"));
+    this.head = head === embedding ? this.embedding : rounded(head, memberKey("head"));
     this.finalNorm = parameters.finalNorm;
     this.layers = layers.map((layer, i) => ({
       ...layer,
-      qkv: rounded(layer.qkv, `${i}.qkv`),
-      output: rounded(layer.output, `${i}.output`),
-      gateUp: rounded(layer.gateUp, `${i}.gateUp`),
-      down: rounded(layer.down, `${i}.down`),
+      qkv: rounded(layer.qkv, memberKey("qkv", i)),
+      output: rounded(layer.output, memberKey("output", i)),
+      gateUp: rounded(layer.gateUp, memberKey("gateUp", i)),
+      down: rounded(layer.down, memberKey("down", i)),
     }));
+  }
+
+  /** The kernels that round. */
+  round(ops: Ops): Round {
+    this.rounding ??= new Round(ops.kernels);
+    return this.rounding;
   }
 
   /** Rounds all parameters anew. */
   refresh(ops: Ops): void {
     this.copies.forEach((copy, i) => {
       const w = this.parameters.slabs[i];
-      if (copy) ops.round.forward({ w, copy }, w.length);
+      if (copy) this.round(ops).forward({ w, copy }, w.length);
     });
   }
 }

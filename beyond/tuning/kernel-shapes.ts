@@ -8,6 +8,7 @@ import { shapeKey } from "../kernels/matmuls.ts";
 import type { LoraConfig } from "../lora/lora.ts";
 import { type AdapterLimits, PolicyMemory, type PolicyNeeds } from "../memory/memory-plan.ts";
 import type { Dtype } from "../storage/precision.ts";
+import type { WeightFormat } from "../storage/weight-formats.ts";
 
 const MATRICES = ["qkv", "output", "gateUp", "down"] as const;
 
@@ -18,7 +19,7 @@ export interface KernelShapes {
   readonly attention: AttentionShape;
 }
 
-/** @param lora the adapters that the model has or gets */
+/** @param lora what the model has or gets */
 export function kernelShapes(
   config: ModelConfig,
   limits: AdapterLimits,
@@ -30,17 +31,17 @@ export function kernelShapes(
   const { dtype = "f32", learning } = needs;
   const shapes = new Map<string, MatmulShape>();
   const add = (product: Product, { rows: N, columns: K, format }: Matrix, dtype: Dtype) => {
-    const shape = { product, K, N, format, dtype };
+    const shape = { product, K, N, format: format as WeightFormat, dtype };
     shapes.set(shapeKey(shape), shape);
   };
   const read = (matrix: Matrix, dtype: Dtype) => {
     add("forward", matrix, dtype);
     if (learning) add("backwardInput", matrix, dtype);
   };
-  const { weights, rounded, reference, adapters, gradients } = memory;
+  const { weights, rounded, reference, lora: added, gradients } = memory;
   for (const matrix of matricesOf(rounded ?? weights)) read(matrix, dtype);
   if (reference) for (const matrix of matricesOf(reference)) add("forward", matrix, dtype);
-  for (const layer of adapters?.adapters ?? []) {
+  for (const layer of added?.weights.lowRank ?? []) {
     for (const { a, b } of MATRICES.flatMap((name) => layer[name])) {
       read(a, dtype);
       read(b, "f32"); // the low-rank product

@@ -64,16 +64,16 @@ export async function tuneAdapter(
 }
 
 async function shapesOf(gpu: SystemGpu, { model, dtype }: { model: string; dtype: Dtype }) {
-  const { config, tensors, adapter } = await openNamedModel(model, {
+  const { config, tensors, lora } = await openNamedModel(model, {
     weights: "if there",
     tokenizer: false,
   });
   const settings = trainSettings(["-", "--model", model, "--dtype", dtype], () => ({}));
   const needs = trainingNeeds({ ...settings, maxCompletionLength: 1 }, 1);
-  const formats = baseFormats({ baseDtype: "auto", dtype }, config, tensors);
+  const formats = baseFormats({ baseDtype: "auto", dtype }, tensors);
   const frozen = { dtype, sampling: needs.sampling, formats };
   const trained = kernelShapes(config, gpu, needs, null);
-  const frozenProducts = kernelShapes(config, gpu, frozen, adapter?.lora ?? null).products;
+  const frozenProducts = kernelShapes(config, gpu, frozen, lora?.config ?? null).products;
   const products = new Map(
     [...trained.products, ...frozenProducts].map((shape) => [shapeKey(shape), shape]),
   );

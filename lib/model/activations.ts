@@ -1,9 +1,10 @@
-import { LARGEST_PARTS } from "../../beyond/kernels/matmul-families.ts";
-import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
-import type { Allocator, Tensor } from "../gpu/memory.ts";
+import type { Allocator, ElementBytes, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
 import { softmaxLength } from "./ops/heads.ts";
 import { rowPartialLength } from "./ops/kernels.ts";
+
+/** Elements of scratch that any product may use. */
+export const LEAST_PARTIAL = 256;
 
 /** Keys and values of one layer, [rows, KV D] each: a batch's own, or a cache. */
 export interface KeyValue {
@@ -41,21 +42,11 @@ export interface LayerActivations extends KeyValue {
  */
 export type Keep = "everything" | "inputs" | "nothing";
 
-/** What activations are beside their model and number. */
-export interface ActivationOptions {
-  /** What all but the residual stream and statistics of rows are stored in; f32 by default. */
-  dtype?: Dtype;
-  /** Of the adapters that the model has, 0 without any. */
-  loraRank?: number;
-}
-
 /** Memory for the forward pass over up to `maxTokens` packed tokens. What is not kept, layers share. */
 export class Activations {
   readonly layers: readonly LayerActivations[];
   /** qkv with the heads of q and k normed. */
   readonly qkNormed?: Tensor;
-  /** x A^T of one adapter [T, rank]. */
-  readonly low?: Tensor;
   /** The residual stream after the last layer. */
   readonly output: Tensor;
 
@@ -64,7 +55,8 @@ export class Activations {
     config: ModelConfig,
     readonly maxTokens: number,
     readonly keep: Keep,
-    { dtype = "f32", loraRank = 0 }: ActivationOptions = {},
+    /** Of all but the residual stream and statistics of rows. */
+    elementBytes: ElementBytes = 4,
   ) {
     const { hiddenSize, intermediateSize, numLayers, numHeads } = config;
     const qWidth = numHeads * config.headDim;
@@ -72,11 +64,10 @@ export class Activations {
     const make = (name: string, width: number) =>
       alloc.allocate("activations", name, maxTokens * width);
     const store = (name: string, width: number) =>
-      alloc.allocate("activations", name, maxTokens * width, elementBytes(dtype));
+      alloc.allocate("activations", name, maxTokens * width, elementBytes);
     const makeQkv = () => store("q, k and v", qWidth + 2 * kvWidth);
     const sharedQkv = config.qkNorm ? undefined : makeQkv();
     if (config.qkNorm) this.qkNormed = store("normed q and k", qWidth + 2 * kvWidth);
-    if (loraRank > 0) this.low = make("low-rank product", loraRank);
     const makeInput = () => make("layer input", hiddenSize);
     const layer = (): LayerActivations => ({
       input: makeInput(),
@@ -122,10 +113,8 @@ export class Gradients {
   readonly v: Tensor;
   readonly qkv: Tensor;
   readonly partial: Tensor;
-  /** Gradient of the low-rank product of one adapter [T, rank]. */
-  readonly low?: Tensor;
 
-  constructor(alloc: Allocator, config: ModelConfig, maxTokens: number, loraRank = 0) {
+  constructor(alloc: Allocator, config: ModelConfig, maxTokens: number) {
     const qWidth = config.numHeads * config.headDim;
     const kvWidth = config.numKeyValueHeads * config.headDim;
     const make = (name: string, width: number) =>
@@ -141,9 +130,8 @@ export class Gradients {
     this.k = make("keys", kvWidth);
     this.v = make("values", kvWidth);
     this.qkv = make("q, k and v", qWidth + 2 * kvWidth);
-    if (loraRank > 0) this.low = make("low-rank product", loraRank);
     const partials = Math.max(
-      LARGEST_PARTS,
+      LEAST_PARTIAL,
       rowPartialLength(maxTokens, config.hiddenSize),
       config.qkvBias ? rowPartialLength(maxTokens, qWidth + 2 * kvWidth) : 0,
       config.qkNorm ? rowPartialLength(maxTokens * config.numHeads, config.headDim) : 0,

@@ -1,5 +1,3 @@
-import type { Variants } from "../../beyond/kernels/variants.ts";
-import { adaptersBackward, addAdapters, type LayerAdapters } from "../../beyond/lora/lora.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
 import type { Activations, Gradients, KeyValue, LayerActivations } from "./activations.ts";
@@ -8,13 +6,10 @@ import type { DecodingStep } from "./ops/attention.ts";
 import type { HeadShape } from "./ops/heads.ts";
 import type { LinearTensors } from "./ops/linear.ts";
 import type { NormedHeads } from "./ops/rmsnorm.ts";
-import { Ops } from "./ops.ts";
+import type { Ops } from "./ops.ts";
 import type { BatchMemory } from "./packing.ts";
-import type { LayerParameters, WeightGradients, Weights } from "./parameters.ts";
+import type { LayerMatrix, LayerParameters, WeightGradients, Weights } from "./parameters.ts";
 import { ropeTable as makeRopeTable } from "./rope.ts";
-
-/** The matrices of a layer; q, k and v are stacked, and so are gate and up. */
-type MatrixName = keyof LayerAdapters;
 
 interface TokenSpans extends DecodingStep {
   spans: Tensor;
@@ -28,18 +23,16 @@ interface TokenSpans extends DecodingStep {
  * `ropeTable` holds as many positions as any sequence may have.
  */
 export class Decoder {
-  readonly ops: Ops;
   private readonly shape: HeadShape;
   private readonly qHeads: NormedHeads;
   private readonly kHeads: NormedHeads;
 
   constructor(
-    private readonly gpu: Gpu & { readonly variants: Variants },
+    private readonly gpu: Gpu,
     readonly config: ModelConfig,
     private readonly ropeTable: Tensor,
-    given: Partial<Variants> = {},
+    readonly ops: Ops,
   ) {
-    this.ops = new Ops(gpu, config.headDim, given);
     const { numHeads, numKeyValueHeads, headDim } = config;
     this.shape = { heads: numHeads, kvHeads: numKeyValueHeads, headDim };
     const stride = (numHeads + 2 * numKeyValueHeads) * headDim;
@@ -66,7 +59,7 @@ export class Decoder {
       this.layer(weights, i, input, tokens, activations, cache?.[i] ?? a, needsGateUp);
       const y = layers[i + 1]?.input ?? output;
       const { gated: x, middle: residual } = a;
-      this.linear(weights, i, "down", { x, y, residual, low: activations.low }, tokens);
+      this.linear(weights, i, "down", { x, y, residual }, tokens);
       if (keep !== "nothing") this.gpu.commands.submit();
     }
   }
@@ -85,27 +78,25 @@ export class Decoder {
     const { hiddenSize, intermediateSize, rmsNormEps } = this.config;
     const w = weights.layers[i];
     const a = activations.layers[i];
-    const { low } = activations;
 
     const inputNorm = { x: a.input, w: w.inputNorm, y: a.inputNormed, inverse_rms: a.inputRms };
     ops.rmsnorm.forward(inputNorm, tokens, hiddenSize, rmsNormEps);
-    const project = { x: a.inputNormed, y: a.qkv, bias: w.qkvBias, low };
-    this.linear(weights, i, "qkv", project, tokens);
+    this.linear(weights, i, "qkv", { x: a.inputNormed, y: a.qkv, bias: w.qkvBias }, tokens);
     const qk = this.normHeads(w, a, tokens, activations.qkNormed);
     const { qkv, q } = a;
     ops.rope.forward({ spans, table: this.ropeTable, qk, qkv, q, keys, values }, tokens, shape);
     const attention = { spans, q: a.q, k: keys, v: values, o: a.attended, lse: a.lse };
     ops.attention.forward(attention, tokens, shape, step);
-    const output = { x: a.attended, y: a.middle, residual: a.input, low };
+    const output = { x: a.attended, y: a.middle, residual: a.input };
     this.linear(weights, i, "output", output, tokens);
 
     const postNorm = { x: a.middle, w: w.postNorm, y: a.middleNormed, inverse_rms: a.middleRms };
     ops.rmsnorm.forward(postNorm, tokens, hiddenSize, rmsNormEps);
-    if (!needsGateUp && !weights.adapters && w.gateUp.blocks.length === 1) {
+    if (!needsGateUp && !weights.delta && w.gateUp.blocks.length === 1) {
       ops.linear.forwardSwiglu({ x: a.middleNormed, y: a.gated }, w.gateUp, tokens);
       return;
     }
-    this.linear(weights, i, "gateUp", { x: a.middleNormed, y: a.gateUp, low }, tokens);
+    this.linear(weights, i, "gateUp", { x: a.middleNormed, y: a.gateUp }, tokens);
     ops.swiglu.forward({ gate_up: a.gateUp, a: a.gated }, tokens, intermediateSize);
   }
 
@@ -118,14 +109,13 @@ export class Decoder {
     weights: Weights,
     gradients: WeightGradients,
     batch: BatchMemory,
-    { tokens, distinctIds }: { tokens: number; distinctIds: number },
+    tokens: number,
     activations: Activations,
     g: Gradients,
   ): void {
     const { ops, shape } = this;
     const { hiddenSize, intermediateSize, numLayers } = this.config;
     const { spans, lastQuery } = batch;
-    const { low } = activations;
     for (let i = numLayers - 1; i >= 0; i--) {
       const w = weights.layers[i];
       const dw = gradients.layers?.[i];
@@ -133,8 +123,12 @@ export class Decoder {
       if (activations.keep === "inputs") {
         this.layer(weights, i, { spans }, tokens, activations, a, true);
       }
-      const back = (name: MatrixName, x: Tensor, dy: Tensor, dx: Tensor) =>
-        this.linearBackward(weights, gradients, i, name, { x, dy, dx, low }, g, tokens);
+      const back = (name: LayerMatrix, x: Tensor, dy: Tensor, dx: Tensor) => {
+        const tensors = { x, dy, dx, partial: g.partial };
+        const matrix = w[name];
+        ops.linear.backward(tensors, matrix, dw?.[name], tokens);
+        weights.delta?.backward({ layer: i, name, matrix }, tensors, tokens);
+      };
 
       back("down", a.gated, g.stream, g.gated);
       const swiglu = { gate_up: a.gateUp, da: g.gated, d_gate_up: g.gateUp };
@@ -145,24 +139,10 @@ export class Decoder {
       ops.rmsnorm.backward({ ...postNorm, ...normed }, tokens, hiddenSize);
 
       back("output", a.attended, g.stream, g.attended);
-      ops.attention.backward(
-        {
-          spans,
-          last_query: lastQuery,
-          q: a.q,
-          k: a.keys,
-          v: a.values,
-          o: a.attended,
-          lse: a.lse,
-          d_o: g.attended,
-          softmax: g.softmax,
-          dq: g.q,
-          dk: g.k,
-          dv: g.v,
-        },
-        tokens,
-        shape,
-      );
+      const attended = { spans, q: a.q, k: a.keys, v: a.values, o: a.attended, lse: a.lse };
+      const pulled = { d_o: g.attended, softmax: g.softmax, dq: g.q, dk: g.k, dv: g.v };
+      const attention = { ...attended, ...pulled, last_query: lastQuery };
+      ops.attention.backward(attention, tokens, shape);
       const rope = { spans, table: this.ropeTable, dq: g.q, dk: g.k, dv: g.v, dqkv: g.qkv };
       ops.rope.backward(rope, tokens, shape);
       this.normHeadsBackward(w, dw, a, g, tokens);
@@ -176,42 +156,22 @@ export class Decoder {
       this.gpu.commands.submit();
     }
     if (gradients.embedding) {
-      ops.gather.backward({ ...batch.idLists, d_out: g.stream }, gradients.embedding, distinctIds);
+      const { tensors, distinct } = batch.idPlaces;
+      ops.gather.backward({ ...tensors, d_out: g.stream }, gradients.embedding, distinct);
     }
   }
 
-  /** y = x W^T with one of the layer's matrices, and what its adapters add. */
+  /** y = x W^T with one of the layer's matrices, and what a delta adds. */
   private linear(
-    weights: Weights,
+    { layers, delta }: Weights,
     i: number,
-    name: MatrixName,
-    { low, ...tensors }: LinearTensors & { low?: Tensor },
+    name: LayerMatrix,
+    tensors: LinearTensors,
     tokens: number,
   ): void {
-    const matrix = weights.layers[i][name];
+    const matrix = layers[i][name];
     this.ops.linear.forward(tensors, matrix, tokens);
-    if (!weights.adapters || !low) return;
-    const { x, y } = tensors;
-    addAdapters(this.ops, weights.adapters[i][name], { x, y, low }, tokens, matrix.rows);
-  }
-
-  /** dx, and the gradients of the matrix or of its adapters. */
-  private linearBackward(
-    weights: Weights,
-    gradients: WeightGradients,
-    i: number,
-    name: MatrixName,
-    { low, ...tensors }: { x: Tensor; dy: Tensor; dx: Tensor; low?: Tensor },
-    { partial, low: dLow }: Gradients,
-    tokens: number,
-  ): void {
-    const matrix = weights.layers[i][name];
-    const gradient = gradients.layers?.[i][name];
-    this.ops.linear.backward({ ...tensors, partial }, matrix, gradient, tokens);
-    if (!weights.adapters || !gradients.adapters || !low || !dLow) return;
-    const adapters = [weights.adapters[i][name], gradients.adapters[i][name]] as const;
-    const pass = { ...tensors, low, dLow, partial };
-    adaptersBackward(this.ops, ...adapters, pass, tokens, matrix.rows);
+    delta?.forward({ layer: i, name, matrix }, tensors, tokens);
   }
 
   /** Norms the heads of q and k if the model does. @returns where RoPE reads them */

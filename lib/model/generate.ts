@@ -159,7 +159,8 @@ export class Sampler {
     this.decoder.ops.sample.forward(tensors, count, vocabSize, stride, settings);
     const results = { state: memory.head.state, logprob, entropy };
     const temperature = settings.temperature || 1;
-    head.logprobsOf(weights, memory.logits, token, count, temperature, results);
+    const predictions = { targets: token, rows: count, temperature };
+    head.logprobsOf(weights, memory.logits, predictions, results);
   }
 
   /** Waits for what the rows drew. @returns those that go on */

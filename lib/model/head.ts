@@ -1,7 +1,6 @@
-import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
-import type { Allocator, Tensor } from "../gpu/memory.ts";
+import type { Allocator, ElementBytes, Tensor } from "../gpu/memory.ts";
 import type { ModelConfig } from "./config.ts";
-import type { Matrix, MatrixBlock } from "./matrix.ts";
+import { F32, type Matrix, type MatrixBlock } from "./matrix.ts";
 import type { LogitsBlock } from "./ops/logprob.ts";
 import type { Ops } from "./ops.ts";
 import { VOCABULARY_BLOCK, type WeightGradients, type Weights } from "./parameters.ts";
@@ -20,14 +19,13 @@ export class HeadMemory {
     alloc: Allocator,
     config: ModelConfig,
     readonly maxRows: number,
-    dtype: Dtype = "f32",
+    elementBytes: ElementBytes = 4,
   ) {
     const make = (name: string, width: number) =>
       alloc.allocate("activations", name, maxRows * width);
     this.gathered = make("predicting rows", config.hiddenSize);
-    const bytes = elementBytes(dtype);
     const normed = maxRows * config.hiddenSize;
-    this.normed = alloc.allocate("activations", "normed predicting rows", normed, bytes);
+    this.normed = alloc.allocate("activations", "normed predicting rows", normed, elementBytes);
     this.inverseRms = make("rms of predicting rows", 1);
     this.state = make("softmax state", 4);
     this.logprob = make("log-probabilities", 1);
@@ -57,6 +55,13 @@ export class HeadGradients {
 export const logitsStride = (vocabSize: number) => Math.ceil(vocabSize / 4) * 4;
 const blockStride = (vocabSize: number) => logitsStride(Math.min(vocabSize, VOCABULARY_BLOCK));
 
+/** What is predicted by rows that entered the head: a token each, by a softmax at a temperature. */
+export interface Predictions {
+  targets: Tensor;
+  rows: number;
+  temperature: number;
+}
+
 /**
  * The LM head: final norm and vocabulary projection of the rows that predict a token. Learning
  * walks the vocabulary in blocks, so that [M, vocabulary] never exists; sampling keeps all logits of
@@ -72,12 +77,7 @@ export class Head {
   enter(weights: Weights, hidden: Tensor, index: Tensor, rows: number, m: HeadMemory): void {
     const { hiddenSize, rmsNormEps } = this.config;
     this.ops.gather.forward({ index, out: m.gathered }, asTable(hidden, hiddenSize), rows);
-    const norm = {
-      x: m.gathered,
-      w: weights.finalNorm,
-      y: m.normed,
-      inverse_rms: m.inverseRms,
-    };
+    const norm = { x: m.gathered, w: weights.finalNorm, y: m.normed, inverse_rms: m.inverseRms };
     this.ops.rmsnorm.forward(norm, rows, hiddenSize, rmsNormEps);
   }
 
@@ -89,108 +89,71 @@ export class Head {
 
   /** Log-probabilities and entropies from logits over the whole vocabulary. */
   logprobsOf(
-    weights: Weights,
+    { head }: Weights,
     logits: Tensor,
-    targets: Tensor,
-    rows: number,
-    temperature: number,
-    m: LogprobTensors,
+    predictions: Predictions,
+    { state, logprob, entropy }: Pick<HeadMemory, "state" | "logprob" | "entropy">,
   ): void {
-    const stride = logitsStride(this.config.vocabSize);
-    for (const block of weights.head.blocks) {
-      const at = this.place(block, rows, stride, block.firstRow, temperature);
-      this.ops.logprob.forward({ logits, target_token: targets, ...results(m) }, at);
+    const tensors = { logits, target_token: predictions.targets, state, logprob, entropy };
+    for (const block of head.blocks) {
+      const stride = logitsStride(this.config.vocabSize);
+      this.ops.logprob.forward(tensors, this.place(block, predictions, stride, block.firstRow));
     }
   }
 
   /** Log-probabilities and entropies of the rows that entered, block by block. */
-  logprobs(
-    weights: Weights,
-    targets: Tensor,
-    rows: number,
-    temperature: number,
-    m: HeadMemory,
-    g: HeadGradients,
-  ): void {
+  logprobs({ head }: Weights, predictions: Predictions, m: HeadMemory, g: HeadGradients): void {
+    const { state, logprob, entropy } = m;
+    const { targets, rows } = predictions;
+    const tensors = { logits: g.logits, target_token: targets, state, logprob, entropy };
     const stride = blockStride(this.config.vocabSize);
-    for (const block of weights.head.blocks) {
-      this.ops.linear.forwardBlock(
-        { x: m.normed, y: g.logits },
-        weights.head,
-        block,
-        rows,
-        stride,
-        0,
-      );
-      const at = this.place(block, rows, stride, 0, temperature);
-      this.ops.logprob.forward({ logits: g.logits, target_token: targets, ...results(m) }, at);
+    for (const block of head.blocks) {
+      this.ops.linear.forwardBlock({ x: m.normed, y: g.logits }, head, block, rows, stride, 0);
+      this.ops.logprob.forward(tensors, this.place(block, predictions, stride, 0));
     }
   }
 
   /**
-   * From `g.logprob` to `g.gathered`, the gradient of the rows that were gathered; adds the head's and
+   * From `g.logprob` adds to `g.gathered`, the gradient of the rows that were gathered, and the head's and
    * the final norm's own gradients to `gradients`, if wanted. Logits are computed anew, block by block.
    */
   backward(
-    weights: Weights,
+    { head, finalNorm }: Weights,
     gradients: WeightGradients,
-    targets: Tensor,
-    rows: number,
-    temperature: number,
+    predictions: Predictions,
     m: HeadMemory,
     g: HeadGradients,
     partial: Tensor,
-    clear: (tensor: Tensor) => void,
   ): void {
     const { ops } = this;
+    const { logits } = g;
+    const { targets, rows } = predictions;
     const stride = blockStride(this.config.vocabSize);
-    weights.head.blocks.forEach((block, i) => {
-      const at = this.place(block, rows, stride, 0, temperature);
-      const softmax = { target_token: targets, state: m.state, d_logprob: g.logprob };
-      ops.linear.forwardBlock({ x: m.normed, y: g.logits }, weights.head, block, rows, stride, 0);
-      ops.logprob.backward({ logits: g.logits, ...softmax }, at);
-      const product = { dy: g.logits, x: m.normed, dx: g.normed, partial };
-      ops.linear.backwardBlock(product, weights.head, gradients.head, i, rows, stride, 0);
+    const softmax = { logits, target_token: targets, state: m.state, d_logprob: g.logprob };
+    const product = { dy: logits, x: m.normed, dx: g.normed, partial };
+    head.blocks.forEach((block, i) => {
+      ops.linear.forwardBlock({ x: m.normed, y: logits }, head, block, rows, stride, 0);
+      ops.logprob.backward(softmax, this.place(block, predictions, stride, 0));
+      ops.linear.backwardBlock(product, head, gradients.head, i, rows, stride, 0);
     });
-    clear(g.gathered);
-    const norm = {
-      x: m.gathered,
-      w: weights.finalNorm,
-      inverse_rms: m.inverseRms,
-      dy: g.normed,
-      dx: g.gathered,
-      dw: gradients.finalNorm,
-      partial,
-    };
-    ops.rmsnorm.backward(norm, rows, this.config.hiddenSize);
+    const norm = { x: m.gathered, w: finalNorm, inverse_rms: m.inverseRms };
+    const pullBack = { dy: g.normed, dx: g.gathered, dw: gradients.finalNorm, partial };
+    ops.rmsnorm.backward({ ...norm, ...pullBack }, rows, this.config.hiddenSize);
   }
 
   private place(
-    block: MatrixBlock,
-    rows: number,
+    { firstRow: firstColumn, rows: columns }: MatrixBlock,
+    { rows, temperature }: Predictions,
     stride: number,
     offset: number,
-    temperature: number,
   ): LogitsBlock {
-    const isLast = block.firstRow + block.rows === this.config.vocabSize;
-    const { firstRow: firstColumn, rows: columns } = block;
+    const isLast = firstColumn + columns === this.config.vocabSize;
     return { rows, columns, stride, offset, firstColumn, isLast, temperature };
   }
 }
 
-type LogprobTensors = Pick<HeadMemory, "state" | "logprob" | "entropy">;
-
-const results = ({ state, logprob, entropy }: LogprobTensors) => ({ state, logprob, entropy });
-
-const tables = new WeakMap<Tensor, Matrix>();
-
 /** A tensor of rows as the one-block matrix that gather and scatter work on. */
 export function asTable(tensor: Tensor, columns: number): Matrix {
-  let table = tables.get(tensor);
-  if (!table) {
-    const rows = tensor.length / columns;
-    table = { rows, columns, format: "f32", blocks: [{ tensor, firstRow: 0, rows }] };
-    tables.set(tensor, table);
-  }
-  return table;
+  const rows = tensor.length / columns;
+  return { rows, columns, format: F32.name, blocks: [{ tensor, firstRow: 0, rows }] };
 }

@@ -1,5 +1,4 @@
 import type { Variants } from "../../beyond/kernels/variants.ts";
-import { Round } from "../../beyond/storage/round.ts";
 import type { Gpu } from "../gpu/device.ts";
 import { Adamw } from "./ops/adamw.ts";
 import { Attention } from "./ops/attention.ts";
@@ -18,6 +17,8 @@ import { Swiglu } from "./ops/swiglu.ts";
  * only records dispatches.
  */
 export class Ops {
+  /** For those that bring shaders of their own. */
+  readonly kernels: Kernels;
   readonly linear: Linear;
   readonly rmsnorm: Rmsnorm;
   readonly rope: Rope;
@@ -27,7 +28,6 @@ export class Ops {
   readonly logprob: Logprob;
   readonly sample: Sample;
   readonly adamw: Adamw;
-  readonly round: Round;
 
   /** `given` takes the place of the adapter's variants. */
   constructor(
@@ -37,6 +37,7 @@ export class Ops {
   ) {
     const variants = { ...gpu.variants, ...given };
     const kernels = new Kernels(gpu, variants.lanes, variants.wideLanes);
+    this.kernels = kernels;
     this.linear = new Linear(kernels, variants);
     this.rmsnorm = new Rmsnorm(kernels);
     this.rope = new Rope(kernels, headDim);
@@ -46,6 +47,5 @@ export class Ops {
     this.logprob = new Logprob(kernels);
     this.sample = new Sample(kernels);
     this.adamw = new Adamw(kernels);
-    this.round = new Round(kernels);
   }
 }

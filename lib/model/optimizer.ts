@@ -1,17 +1,10 @@
-import { type Moments, makeMoments, type OptimizerName } from "../../beyond/storage/moments.ts";
-import type { RoundedParameters } from "../../beyond/storage/rounded.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Allocator, Tensor } from "../gpu/memory.ts";
 import { type AdamwParams, squareChunks } from "./ops/adamw.ts";
 import type { Ops } from "./ops.ts";
-import type { SlabLayout, Slabs } from "./slabs.ts";
-import { threefry2x32 } from "./threefry.ts";
+import { type SlabLayout, Slabs } from "./slabs.ts";
 
 export interface AdamwSettings {
-  /** With moments in float32 by default. */
-  optim?: OptimizerName;
-  /** Of the rounding of 8-bit moments; 0 by default. */
-  seed?: number;
   adamBeta1: number;
   adamBeta2: number;
   adamEpsilon: number;
@@ -21,21 +14,45 @@ export interface AdamwSettings {
   maxGradNorm: number;
 }
 
+/** One slab's parameters and gradient, and the summary of all gradients. */
+export type SlabUpdate = Record<"w" | "dw" | "summary", Tensor>;
+
+/** Both moments of every parameter that is trained. */
+export interface Moments {
+  /** Records the update of slab `i`; `step` counts updates from 1. */
+  update(ops: Ops, i: number, tensors: SlabUpdate, params: AdamwParams, step: number): void;
+}
+
+/** Moments in float32. */
+export class AdamwMoments implements Moments {
+  protected readonly first: Slabs;
+  protected readonly second: Slabs;
+
+  constructor(alloc: Allocator, layout: SlabLayout) {
+    this.first = new Slabs(alloc, layout, "optimizer", "first moment");
+    this.second = new Slabs(alloc, layout, "optimizer", "second moment");
+  }
+
+  update(ops: Ops, i: number, tensors: SlabUpdate, params: AdamwParams): void {
+    const moments = { m: this.first.slabs[i], v: this.second.slabs[i] };
+    ops.adamw.update({ ...tensors, ...moments }, tensors.w.length, params);
+  }
+}
+
 /** AdamW's moments, and scratch for the gradient norm. */
 export class OptimizerMemory {
-  readonly moments: Moments;
   readonly partial: Tensor;
   readonly summary: Tensor;
   readonly chunks: number;
 
-  constructor(alloc: Allocator, layout: SlabLayout, optim: OptimizerName = "adamw") {
-    this.moments = makeMoments(alloc, layout, optim);
+  constructor(
+    alloc: Allocator,
+    layout: SlabLayout,
+    readonly moments: Moments = new AdamwMoments(alloc, layout),
+  ) {
     this.chunks = layout.slabs.reduce((sum, slab) => sum + squareChunks(slab.length), 0);
-    this.partial = alloc.allocate(
-      "optimizer",
-      "partial sums of the gradient norm",
-      this.chunks * 2,
-    );
+    const partials = 2 * this.chunks;
+    this.partial = alloc.allocate("optimizer", "partial sums of the gradient norm", partials);
     this.summary = alloc.allocate("optimizer", "gradient norm", 2);
   }
 }
@@ -50,8 +67,6 @@ export class Optimizer {
     private readonly ops: Ops,
     readonly memory: OptimizerMemory,
     private readonly settings: AdamwSettings,
-    /** Copies of the weights that are to follow them. */
-    private readonly rounded?: RoundedParameters,
   ) {}
 
   /**
@@ -86,14 +101,8 @@ export class Optimizer {
     }
     ops.adamw.total({ partial, summary }, memory.chunks, params(false));
     for (const [i, { decay }] of slabs.entries()) {
-      const tensors = {
-        w: weights.slabs[i],
-        dw: gradients.slabs[i],
-        summary,
-        copy: this.rounded?.copies[i],
-      };
-      const [key] = threefry2x32([settings.seed ?? 0, 0], [step, i]);
-      memory.moments.update(ops, i, tensors, params(decay), key);
+      const tensors = { w: weights.slabs[i], dw: gradients.slabs[i], summary };
+      memory.moments.update(ops, i, tensors, params(decay), step);
     }
     await this.gpu.read(summary, this.floats);
     return this.words[1] === 0 ? this.floats[0] : null;

@@ -5,23 +5,32 @@ import type { Allocator, Tensor } from "../gpu/memory.ts";
  * For each distinct value of an index array the places it occurs in, as rows of a compressed sparse
  * matrix: what a gather's backward pass adds up without atomics, always in the same order.
  */
-export class PlaceLists {
-  readonly row: Uint32Array;
-  readonly offset: Uint32Array;
-  readonly item: Uint32Array;
+class PlaceLists {
+  /** On the GPU, by the names shaders/gather.wgsl has for them. */
+  readonly tensors: Readonly<Record<"row" | "offset" | "item", Tensor>>;
   distinct = 0;
+  private readonly row: Uint32Array;
+  private readonly offset: Uint32Array;
+  private readonly item: Uint32Array;
   private readonly counts: Uint32Array;
 
   /** For up to `capacity` indices, each under `universe`. */
-  constructor(capacity: number, universe: number) {
+  constructor(alloc: Allocator, name: string, capacity: number, universe: number) {
+    const make = (what: string, length: number) =>
+      alloc.allocate("buffers", `${name} ${what}`, length);
+    this.tensors = {
+      row: make("rows", capacity),
+      offset: make("offsets", capacity + 1),
+      item: make("places", capacity),
+    };
     this.row = new Uint32Array(capacity);
     this.offset = new Uint32Array(capacity + 1);
     this.item = new Uint32Array(capacity);
     this.counts = new Uint32Array(universe);
   }
 
-  build(index: Uint32Array, count: number): void {
-    const { row, offset, item, counts } = this;
+  upload(gpu: Gpu, index: Uint32Array, count: number): void {
+    const { row, offset, item, counts, tensors } = this;
     this.distinct = 0;
     for (let i = 0; i < count; i++) if (counts[index[i]]++ === 0) row[this.distinct++] = index[i];
     for (let u = 0; u < this.distinct; u++) {
@@ -30,6 +39,9 @@ export class PlaceLists {
     }
     for (let i = 0; i < count; i++) item[counts[index[i]]++] = i;
     for (let u = 0; u < this.distinct; u++) counts[row[u]] = 0;
+    gpu.upload(tensors.row, row, 0, this.distinct);
+    gpu.upload(tensors.offset, offset, 0, this.distinct + 1);
+    gpu.upload(tensors.item, item, 0, count);
   }
 }
 
@@ -103,74 +115,36 @@ export class PackedBatch {
   }
 }
 
-/** The place lists of one index array on the GPU, under the names shaders/gather.wgsl has for them. */
-interface ListTensors {
-  row: Tensor;
-  offset: Tensor;
-  item: Tensor;
-}
-
-/** A packed batch's tensors. */
+/** A packed batch on the GPU, with the place lists that its backward pass needs. */
 export class BatchMemory {
   readonly ids: Tensor;
   readonly spans: Tensor;
   readonly lastQuery: Tensor;
   readonly predictionRows: Tensor;
   readonly targets: Tensor;
-  readonly idLists: ListTensors;
-  readonly predictionLists: ListTensors;
+  /** Of the token ids, and of the rows that predict. */
+  readonly idPlaces: PlaceLists;
+  readonly predictionPlaces: PlaceLists;
 
-  constructor(
-    alloc: Allocator,
-    readonly maxTokens: number,
-    readonly vocabSize: number,
-  ) {
+  constructor(alloc: Allocator, maxTokens: number, vocabSize: number) {
     const make = (name: string, length = maxTokens) => alloc.allocate("buffers", name, length);
-    const lists = (name: string): ListTensors => ({
-      row: make(`${name} rows`),
-      offset: make(`${name} offsets`, maxTokens + 1),
-      item: make(`${name} places`),
-    });
     this.ids = make("token ids");
     this.spans = make("spans", maxTokens * 4);
     this.lastQuery = make("last queries");
     this.predictionRows = make("prediction rows");
     this.targets = make("targets");
-    this.idLists = lists("token id");
-    this.predictionLists = lists("prediction");
-  }
-}
-
-/** Brings packed batches to the GPU, with the place lists their backward pass needs. */
-export class BatchUploader {
-  readonly ids: PlaceLists;
-  readonly predictions: PlaceLists;
-
-  constructor(
-    private readonly gpu: Gpu,
-    private readonly memory: BatchMemory,
-  ) {
-    this.ids = new PlaceLists(memory.maxTokens, memory.vocabSize);
-    this.predictions = new PlaceLists(memory.maxTokens, memory.maxTokens);
+    this.idPlaces = new PlaceLists(alloc, "token id", maxTokens, vocabSize);
+    this.predictionPlaces = new PlaceLists(alloc, "prediction", maxTokens, maxTokens);
   }
 
-  upload(batch: PackedBatch): void {
-    const { gpu, memory } = this;
+  upload(gpu: Gpu, batch: PackedBatch): void {
     const { tokens, predictions } = batch;
-    this.ids.build(batch.ids, tokens);
-    this.predictions.build(batch.predictionRows, predictions);
-    gpu.upload(memory.ids, batch.ids, 0, tokens);
-    gpu.upload(memory.spans, batch.spans, 0, tokens * 4);
-    gpu.upload(memory.lastQuery, batch.lastQuery, 0, tokens);
-    gpu.upload(memory.predictionRows, batch.predictionRows, 0, predictions);
-    gpu.upload(memory.targets, batch.targets, 0, predictions);
-    for (const [lists, tensors, count] of [
-      [this.ids, memory.idLists, tokens],
-      [this.predictions, memory.predictionLists, predictions],
-    ] as const) {
-      gpu.upload(tensors.row, lists.row, 0, lists.distinct);
-      gpu.upload(tensors.offset, lists.offset, 0, lists.distinct + 1);
-      gpu.upload(tensors.item, lists.item, 0, count);
-    }
+    gpu.upload(this.ids, batch.ids, 0, tokens);
+    gpu.upload(this.spans, batch.spans, 0, tokens * 4);
+    gpu.upload(this.lastQuery, batch.lastQuery, 0, tokens);
+    gpu.upload(this.predictionRows, batch.predictionRows, 0, predictions);
+    gpu.upload(this.targets, batch.targets, 0, predictions);
+    this.idPlaces.upload(gpu, batch.ids, tokens);
+    this.predictionPlaces.upload(gpu, batch.predictionRows, predictions);
   }
 }

@@ -1,5 +1,3 @@
-import { z } from "zod";
-
 /** How RoPE's frequencies are stretched for contexts longer than the model was first trained on. */
 export type RopeScaling =
   | { type: "linear"; factor: number }
@@ -10,54 +8,6 @@ export type RopeScaling =
       highFreqFactor: number;
       originalMaxPositionEmbeddings: number;
     };
-
-const positive = z.number().positive();
-
-/** `rope_scaling` of a config.json, or the newer `rope_parameters`, which holds theta too. */
-export const ropeFields = z.strictObject({
-  rope_theta: positive.nullish(),
-  rope_type: z
-    .enum(["default", "linear", "llama3"], {
-      error: ({ input }) => `${input} is not supported; only linear and llama3 are`,
-    })
-    .nullish(),
-  factor: positive.nullish(),
-  low_freq_factor: positive.nullish(),
-  high_freq_factor: positive.nullish(),
-  original_max_position_embeddings: positive.nullish(),
-});
-type RopeFields = z.infer<typeof ropeFields>;
-
-/** Reads the scaling; `fail` is told of a field that is missing. */
-export function parseRopeScaling(
-  given: RopeFields,
-  fail: (why: string) => never,
-): RopeScaling | null {
-  const type = given.rope_type ?? "default";
-  const need = (name: Exclude<keyof RopeFields, "rope_type">) =>
-    given[name] ?? fail(`RoPE scaling of type ${type} needs ${name}`);
-  if (type === "default") return null;
-  if (type === "linear") return { type, factor: need("factor") };
-  return {
-    type,
-    factor: need("factor"),
-    lowFreqFactor: need("low_freq_factor"),
-    highFreqFactor: need("high_freq_factor"),
-    originalMaxPositionEmbeddings: need("original_max_position_embeddings"),
-  };
-}
-
-/** The `rope_scaling` that `parseRopeScaling` reads back. */
-export function toRopeFields(scaling: RopeScaling | null): RopeFields | null {
-  if (scaling?.type !== "llama3") return scaling && { rope_type: "linear", factor: scaling.factor };
-  return {
-    rope_type: "llama3",
-    factor: scaling.factor,
-    low_freq_factor: scaling.lowFreqFactor,
-    high_freq_factor: scaling.highFreqFactor,
-    original_max_position_embeddings: scaling.originalMaxPositionEmbeddings,
-  };
-}
 
 export interface RopeConfig {
   headDim: number;

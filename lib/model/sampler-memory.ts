@@ -1,11 +1,12 @@
-import { elementBytes } from "../../beyond/storage/precision.ts";
-import type { Allocator, Tensor } from "../gpu/memory.ts";
-import { type ActivationOptions, Activations, type KeyValue } from "./activations.ts";
+import type { Allocator, ElementBytes, Tensor } from "../gpu/memory.ts";
+import { Activations, type KeyValue } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import { HeadMemory, logitsStride } from "./head.ts";
 import { allocateKeyChunks, type KeyChunks } from "./ops/attention.ts";
 
-export interface SamplerSizes extends ActivationOptions {
+export interface SamplerSizes {
+  /** Of activations and caches; 4 by default. */
+  elementBytes?: ElementBytes;
   /** Completions decoded at once. */
   rows: number;
   /** Prompts whose keys and values are held at once. */
@@ -51,16 +52,16 @@ export class SamplerMemory {
     /** Tokens that may be decoded beyond a completion's end. */
     spareTokens = 0,
   ) {
-    const { rows, promptSlots, maxPromptTokens, maxNewTokens, dtype = "f32" } = sizes;
+    const { rows, promptSlots, maxPromptTokens, maxNewTokens, elementBytes = 4 } = sizes;
     this.tokensPerRow = maxNewTokens + spareTokens;
     // New prompts, and beside them the last tokens of prompts whose completions are still arriving.
     this.maxTokens = Math.max(rows, maxPromptTokens) + rows;
-    this.activations = new Activations(alloc, config, this.maxTokens, "nothing", sizes);
-    this.head = new HeadMemory(alloc, config, rows, dtype);
+    this.activations = new Activations(alloc, config, this.maxTokens, "nothing", elementBytes);
+    this.head = new HeadMemory(alloc, config, rows, elementBytes);
     const cacheRows = promptSlots * maxPromptTokens + rows * this.tokensPerRow;
     const width = config.numKeyValueHeads * config.headDim;
     const makeCache = (name: string) =>
-      alloc.allocate("KV cache", name, cacheRows * width, elementBytes(dtype));
+      alloc.allocate("KV cache", name, cacheRows * width, elementBytes);
     this.caches = Array.from({ length: config.numLayers }, () => ({
       keys: makeCache("keys"),
       values: makeCache("values"),

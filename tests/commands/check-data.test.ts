@@ -13,11 +13,14 @@ const write = (name: string, rows: (object | string)[]) =>
   );
 
 async function data(...args: string[]) {
-  const running = Bun.spawn([process.execPath, `${import.meta.dir}/../main.ts`, "data", ...args], {
-    cwd: folder,
-    stdout: "pipe",
-    stderr: "pipe",
-  });
+  const running = Bun.spawn(
+    [process.execPath, `${import.meta.dir}/../../main.ts`, "data", ...args],
+    {
+      cwd: folder,
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  );
   const [stdout, stderr] = await Promise.all([
     new Response(running.stdout).text(),
     new Response(running.stderr).text(),

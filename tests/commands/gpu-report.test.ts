@@ -4,7 +4,7 @@ import { VERSION } from "../../beyond/runs/versions.ts";
 
 test("rlexplore gpu tells what a bug report needs", async () => {
   const process_ = Bun.spawn([process.execPath, "main.ts", "gpu"], {
-    cwd: `${import.meta.dir}/..`,
+    cwd: `${import.meta.dir}/../..`,
     stdout: "pipe",
     stderr: "inherit",
   });

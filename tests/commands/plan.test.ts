@@ -10,10 +10,11 @@ import {
   trainingNeeds,
 } from "../../beyond/memory/memory-plan.ts";
 import { flagsOf, smallestFit } from "../../beyond/memory/savings.ts";
+import { parseModelConfig } from "../../beyond/models/config.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { planSettings, trainSettings } from "../../beyond/settings/arguments.ts";
-import { type ModelConfig, parseModelConfig } from "../../lib/model/config.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
 import { train } from "../../lib/train.ts";
 
 const GIB = 2 ** 30;
@@ -30,7 +31,7 @@ const settingsOf = (line: string) => ({
 
 /** Configs of published models, as the hub has them. */
 function configOf(name: string): ModelConfig {
-  const path = `${import.meta.dir}/configs/${name}/config.json`;
+  const path = `${import.meta.dir}/../configs/${name}/config.json`;
   return parseModelConfig(readFileSync(path, "utf8"), path);
 }
 
@@ -144,7 +145,7 @@ describe("the smallest settings that fit", () => {
 describe("the command", () => {
   const plan = async (...args: string[]) => {
     const child = Bun.spawn([process.execPath, "main.ts", "plan", ...args], {
-      cwd: `${import.meta.dir}/..`,
+      cwd: `${import.meta.dir}/../..`,
       stdout: "pipe",
       stderr: "pipe",
     });

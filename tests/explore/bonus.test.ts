@@ -14,15 +14,26 @@
  */
 import { describe, expect, test } from "bun:test";
 import {
+  type Exploration,
   explorationSignal,
-  type Group,
-  historicalBonus,
-  parseExploration,
-  type Strategy,
-  strategies,
-  strategySignal,
+  methods,
+  termSignal,
   usesHistory,
 } from "../../lib/explore/bonus.ts";
+import { type ExplorationMethod, type Group, historicalBonus } from "../../lib/explore/method.ts";
+
+const NAMES = methods.map(({ name }) => name);
+
+/** The methods named, each with its coefficient. */
+const terms = (names: readonly string[], coefficients: readonly number[], b0 = 0.5): Exploration =>
+  names.map((name, i) => {
+    const method = methods.find((method) => method.name === name) as ExplorationMethod;
+    return { method, coefficient: coefficients[i], parameters: { b0 } };
+  });
+
+/** B of one method. */
+const signalOf = (name: string, group: Group, b0?: number) =>
+  termSignal(terms([name], [1], b0)[0], group);
 
 const group: Group = {
   outcomes: ["5", "6", "7", "8"],
@@ -36,20 +47,19 @@ function expectClose(actual: ArrayLike<number>, expected: readonly number[]): vo
 }
 
 describe("the worked example", () => {
-  const table: Record<Strategy, number[]> = {
-    none: [0, 0, 0, 0],
+  const table: Record<string, number[]> = {
     ucb: [1, 1, 1 / 2, 1 / 4],
     "ucb-mean": [5 / 12, 5 / 12, -1 / 4, -7 / 12],
     "ucb-con": [1 / 2, 1 / 2, 0, -1 / 4],
     batch: [0, 0, 0, 0],
   };
-  for (const strategy of strategies) {
-    test(strategy, () => {
-      expectClose(strategySignal(strategy, group, 0.5), table[strategy]);
-      const weighted = explorationSignal(parseExploration(strategy, [0.2], 0.5), group);
+  for (const name of NAMES) {
+    test(name, () => {
+      expectClose(signalOf(name, group), table[name]);
+      const weighted = explorationSignal(terms([name], [0.2]), group);
       expectClose(
         weighted,
-        table[strategy].map((signal) => 0.2 * signal),
+        table[name].map((signal) => 0.2 * signal),
       );
     });
   }
@@ -60,36 +70,36 @@ describe("the worked example", () => {
   });
 
   test("b0 = 1 makes ucb-con a pure penalty on repetition", () => {
-    expectClose(strategySignal("ucb-con", group, 1), [0, 0, -1 / 2, -3 / 4]);
+    expectClose(signalOf("ucb-con", group, 1), [0, 0, -1 / 2, -3 / 4]);
   });
 
   test("batch charges each repeat within the group, whatever the history", () => {
     const repeats = { ...group, outcomes: ["5", "7", "7", "7"] };
-    expectClose(strategySignal("batch", repeats, 0.5), [0, -1 / 2, -1 / 2, -1 / 2]);
+    expectClose(signalOf("batch", repeats), [0, -1 / 2, -1 / 2, -1 / 2]);
     const same = { ...group, outcomes: ["7", "7", "7", "7"] };
-    expectClose(strategySignal("batch", same, 0.5), [-3 / 4, -3 / 4, -3 / 4, -3 / 4]);
+    expectClose(signalOf("batch", same), [-3 / 4, -3 / 4, -3 / 4, -3 / 4]);
   });
 
   test("terms add up, each with its own coefficient", () => {
     const repeats = { ...group, outcomes: ["5", "5", "7", "8"], counts: [0, 0, 4, 16] };
-    const both = parseExploration("ucb-con,batch", [0.2, 0.4], 0.5);
+    const both = terms(["ucb-con", "batch"], [0.2, 0.4]);
     // 0.2 (b - 1/2) + 0.4 B: 0.1 - 0.1, twice; 0; -0.05.
     expectClose(explorationSignal(both, repeats), [0, 0, 0, -0.05]);
   });
 });
 
 describe("a solved group", () => {
-  for (const strategy of strategies) {
-    test(`${strategy} adds exactly 0`, () => {
+  for (const name of NAMES) {
+    test(`${name} adds exactly 0`, () => {
       const solved = { ...group, outcomes: ["5", "5", "5", "5"], rewards: [1, 1, 1, 1] };
-      const signal = explorationSignal(parseExploration(strategy, [0.2], 0.5), solved);
+      const signal = explorationSignal(terms([name], [0.2]), solved);
       for (const value of signal) expect(Object.is(value, 0)).toBe(true);
     });
   }
 
   test("one failure is enough to explore", () => {
     const nearly = { ...group, outcomes: ["5", "5", "5", "6"], rewards: [1, 1, 1, 0] };
-    expect(explorationSignal(parseExploration("batch", [0.2], 0.5), nearly)[0]).toBeLessThan(0);
+    expect(explorationSignal(terms(["batch"], [0.2]), nearly)[0]).toBeLessThan(0);
   });
 });
 
@@ -101,37 +111,42 @@ describe("no answer (null)", () => {
   };
 
   test("is never rewarded for being new", () => {
-    expectClose(strategySignal("ucb", unanswered, 0.5), [0, 1, 1 / 2, 0]);
-    expectClose(strategySignal("ucb-con", unanswered, 0.5), [0, 1 / 2, 0, 0]);
+    expectClose(signalOf("ucb", unanswered), [0, 1, 1 / 2, 0]);
+    expectClose(signalOf("ucb-con", unanswered), [0, 1 / 2, 0, 0]);
   });
 
   test("counts uncapped in the group mean of the others", () => {
     // b = 1, 1, 1/2, 1: the others of "6" average 5/6, those of "7" 1.
-    expectClose(strategySignal("ucb-mean", unanswered, 0.5), [0, 1 / 6, -1 / 2, 0]);
+    expectClose(signalOf("ucb-mean", unanswered), [0, 1 / 6, -1 / 2, 0]);
   });
 
   test("is punished like any outcome", () => {
     const often = { ...unanswered, counts: [16, 1, 4, 16] };
-    expectClose(strategySignal("ucb-con", often, 0.5), [-1 / 4, 1 / 2, 0, -1 / 4]);
-    expectClose(strategySignal("batch", unanswered, 0.5), [-1 / 4, 0, 0, -1 / 4]);
+    expectClose(signalOf("ucb-con", often), [-1 / 4, 1 / 2, 0, -1 / 4]);
+    expectClose(signalOf("batch", unanswered), [-1 / 4, 0, 0, -1 / 4]);
   });
 
   test("is capped term by term: a reward cannot offset a penalty", () => {
-    const both = parseExploration("ucb-con,batch", [0.2, 0.4], 0.5);
+    const both = terms(["ucb-con", "batch"], [0.2, 0.4]);
     expectClose(explorationSignal(both, unanswered), [-0.1, 0.1, 0, -0.1]);
   });
 });
 
 test("coefficient 0 gives the bits of none", () => {
   const repeats = { ...group, outcomes: ["5", null, "7", "7"] };
-  for (const text of [...strategies, "ucb-con,batch", "ucb,ucb-mean"]) {
-    const signal = explorationSignal(parseExploration(text, [0], 0.5), repeats);
+  for (const names of [
+    [],
+    ...NAMES.map((name) => [name]),
+    ["ucb-con", "batch"],
+    ["ucb", "ucb-mean"],
+  ]) {
+    const signal = explorationSignal(terms(names, [0, 0]), repeats);
     for (const value of signal) expect(Object.is(value, 0)).toBe(true);
   }
 });
 
 test("no signal is -0", () => {
-  const exploration = parseExploration("batch", [0.2], 0.5);
+  const exploration = terms(["batch"], [0.2]);
   for (const value of explorationSignal(exploration, group)) expect(Object.is(value, 0)).toBe(true);
 });
 
@@ -143,47 +158,15 @@ test("equal bonuses cancel exactly in ucb-mean, at any count and group size", ()
         counts: Array(n).fill(count),
         rewards: Array(n).fill(0),
       };
-      for (const value of strategySignal("ucb-mean", same, 0.5)) expect(value).toBe(0);
+      for (const value of signalOf("ucb-mean", same)) expect(value).toBe(0);
     }
   }
 });
 
-describe("parseExploration", () => {
-  test("reads sums; one coefficient serves all terms", () => {
-    expect(parseExploration("ucb-con, batch", [0.2], 0.5)).toEqual({
-      terms: [
-        { strategy: "ucb-con", coefficient: 0.2 },
-        { strategy: "batch", coefficient: 0.2 },
-      ],
-      b0: 0.5,
-    });
-    expect(parseExploration("none", [0.2], 0.5).terms).toEqual([]);
-  });
-
-  const wrong: [text: string, coefficients: number[], b0: number, message: string][] = [
-    ["ucbcon", [0.2], 0.5, 'unknown exploration strategy "ucbcon": choose from none, ucb,'],
-    ["", [0.2], 0.5, 'unknown exploration strategy ""'],
-    ["ucb,batch,ucb", [0.2], 0.5, "ucb is given twice"],
-    ["none,batch", [0.2], 0.5, "none cannot be added to others"],
-    ["ucb,batch", [0.1, 0.2, 0.3], 0.5, "3 exploration coefficients for 2 strategies"],
-    ["ucb", [], 0.5, "0 exploration coefficients for 1 strategies"],
-    ["ucb", [-0.1], 0.5, "coefficient -0.1 must be"],
-    ["ucb", [Number.NaN], 0.5, "coefficient NaN must be"],
-    ["ucb", [Infinity], 0.5, "coefficient Infinity must be"],
-    ["ucb", [0.2], -1, "b0 -1 must be"],
-    ["ucb", [0.2], Number.NaN, "b0 NaN must be"],
-  ];
-  for (const [text, coefficients, b0, message] of wrong) {
-    test(message, () => {
-      expect(() => parseExploration(text, coefficients, b0)).toThrow(RangeError);
-      expect(() => parseExploration(text, coefficients, b0)).toThrow(message);
-    });
-  }
-});
-
-test("usesHistory tells the strategies that need revisits", () => {
-  const uses = (text: string, c: number) => usesHistory(parseExploration(text, [c], 0.5));
-  expect(["none", "batch"].some((text) => uses(text, 0.2))).toBe(false);
-  expect(["ucb", "ucb-mean", "ucb-con", "batch,ucb"].every((text) => uses(text, 0.2))).toBe(true);
-  expect(uses("ucb-con", 0)).toBe(false);
+test("usesHistory tells the methods that need revisits", () => {
+  const uses = (names: string[], c: number) => usesHistory(terms(names, [c, c]));
+  expect([[], ["batch"]].some((names) => uses(names, 0.2))).toBe(false);
+  const historical = [["ucb"], ["ucb-mean"], ["ucb-con"], ["batch", "ucb"]];
+  expect(historical.every((names) => uses(names, 0.2))).toBe(true);
+  expect(uses(["ucb-con"], 0)).toBe(false);
 });

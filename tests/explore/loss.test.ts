@@ -227,3 +227,10 @@ test("beta without reference log-probabilities is refused", () => {
   };
   expect(() => policyLoss(batch, 1, settingsWith({}), new Float64Array(1))).toThrow(RangeError);
 });
+
+test("a step in which every sequence is masked is divided by something", () => {
+  for (const lossType of lossTypes) {
+    expect(lossNormalizer([0, 0], settingsWith({ lossType }))).toBeGreaterThan(0);
+    expect(lossNormalizer([], settingsWith({ lossType }))).toBeGreaterThan(0);
+  }
+});

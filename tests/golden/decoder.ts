@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { type ModelConfig, parseModelConfig } from "../../lib/model/config.ts";
+import { parseModelConfig } from "../../beyond/models/config.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
 import type { Group } from "../oracle/packing.ts";
 
 /** The variants that decoder.py makes: Llama with either head and with scaled RoPE, and the other families. */

@@ -16,13 +16,14 @@ import { join } from "node:path";
 import { sft } from "../../beyond/commands/sft.ts";
 import { merge } from "../../beyond/export/merge.ts";
 import { exportModel } from "../../beyond/export/model.ts";
+import { parseModelConfig } from "../../beyond/models/config.ts";
 import type { ModelFolder } from "../../beyond/models/folder.ts";
 import { encodeSafetensors, openSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
 import { openNamedModel, prompterOf, tokenizerOf } from "../../beyond/opening/named-model.ts";
 import { openGpu, Policy } from "../../beyond/opening/policy.ts";
 import { exportSettings, mergeSettings, sftSettings } from "../../beyond/settings/arguments.ts";
-import { parseModelConfig, tensorShapes } from "../../lib/model/config.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
 import { Random } from "../../lib/random.ts";
 import golden from "./tokenizer.json";
 
@@ -169,7 +170,7 @@ async function logprobsAfter(name: string, prefixes: number[][]): Promise<Float3
   const tokens = 1024;
   const optimizer = { adamBeta1: 0, adamBeta2: 0, adamEpsilon: 1, weightDecay: 0, maxGradNorm: 1 };
   const learning = { microBatchTokens: tokens, optimizer, reference: false };
-  const { weights, learner } = await Policy.open(gpu, model, { learning });
+  const { weights, trainingPass } = await Policy.open(gpu, model, { learning });
   const batch = new PackedBatch(tokens);
   const everyToken = Array.from({ length: vocabSize }, (_, id) => [id]);
   const out = new Float32Array(prefixes.length * vocabSize);
@@ -177,7 +178,7 @@ async function logprobsAfter(name: string, prefixes: number[][]): Promise<Float3
     batch.clear();
     batch.add(prefix, everyToken);
     const row = out.subarray(i * vocabSize, (i + 1) * vocabSize);
-    await learner.logprobs(weights, batch, 1, row, new Float32Array(tokens));
+    await trainingPass.logprobs(weights, batch, 1, row, new Float32Array(tokens));
   }
   return out;
 }

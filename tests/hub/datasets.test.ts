@@ -18,7 +18,7 @@ import { hubDataset } from "../../beyond/hub/datasets.ts";
 import { UserError } from "../../lib/errors.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
-const layout = (name: string) => readFileSync(`${import.meta.dir}/layouts/${name}`);
+const layout = (name: string) => readFileSync(`${import.meta.dir}/../datasets/layouts/${name}`);
 const card = `---
 configs:
 - config_name: main

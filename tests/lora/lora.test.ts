@@ -3,17 +3,19 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mergedTensor } from "../../beyond/export/merge.ts";
-import { AdapterLayout, Adapters } from "../../beyond/lora/lora.ts";
-import { adapterConfigText, readAdapterConfig } from "../../beyond/lora/peft.ts";
+import { LoraDelta, LoraScratch } from "../../beyond/lora/delta.ts";
+import { LoraLayout, LoraWeights } from "../../beyond/lora/lora.ts";
+import { loraConfigText, readLoraConfig } from "../../beyond/lora/peft.ts";
 import { encodeSafetensors, openSafetensors } from "../../beyond/models/safetensors.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
-import { type Dtype, hasHalves } from "../../beyond/storage/precision.ts";
-import { tensorShapes } from "../../lib/model/config.ts";
+import { type Dtype, elementBytes, hasHalves } from "../../beyond/storage/precision.ts";
+import { allIn, setValues } from "../../beyond/storage/weight-formats.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
-import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { ParameterLayout, Parameters, tensorShapes } from "../../lib/model/parameters.ts";
+import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { loadDecoderGolden, loadLoraGolden } from "../golden/decoder.ts";
 import { expectClose } from "../oracle/compare.ts";
 
@@ -32,7 +34,7 @@ const names = ["qwen2", "linear"] as const;
 /** Reads back the adapter_config.json that a folder of its own would hold. */
 function readConfig(config: object) {
   writeFileSync(join(folder, "adapter_config.json"), JSON.stringify(config));
-  return readAdapterConfig(folder);
+  return readLoraConfig(folder);
 }
 
 function open(
@@ -44,25 +46,35 @@ function open(
   const golden = loadLoraGolden(name);
   const { config } = base;
   const { lora } = readConfig({ ...golden.adapterConfig, base_model_name_or_path: "base" });
-  const frozen = new ParameterLayout(config, gpu, () => dtype);
+  const frozen = new ParameterLayout(config, gpu, allIn(dtype));
   const parameters = new Parameters(gpu, frozen, "weights", "weights");
-  const layout = new AdapterLayout(config, lora, gpu);
-  const adapters = new Adapters(gpu, layout, "weights", "adapters");
-  const gradients = new Adapters(gpu, layout, "gradients", "gradients");
-  for (const [tensor, data] of base.weights) parameters.set(gpu, tensor, Float32Array.from(data));
-  for (const [tensor, data] of golden.weights) adapters.set(gpu, tensor, Float32Array.from(data));
+  const layout = new LoraLayout(config, lora, gpu);
+  const loraWeights = new LoraWeights(gpu, layout, "weights", "LoRA");
+  const gradients = new LoraWeights(gpu, layout, "gradients", "gradients");
+  for (const [tensor, data] of base.weights) {
+    setValues(gpu, parameters, tensor, Float32Array.from(data));
+  }
+  for (const [tensor, data] of golden.weights)
+    loraWeights.set(gpu, tensor, Float32Array.from(data));
   gradients.clear(gpu);
   const { embedding, head, finalNorm, layers } = parameters;
-  const weights = { embedding, head, finalNorm, layers, adapters: adapters.adapters };
-  const decoder = new Decoder(gpu, config, gpu.allocate("buffers", "RoPE", 64 * config.headDim));
-  const options = { gradientCheckpointing, loraRank: lora.rank, dtype };
-  const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, maxTokens, options));
+  const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
+  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
+  const scratch = new LoraScratch(gpu, maxTokens, lora.rank, true);
+  const delta = new LoraDelta(decoder.ops, loraWeights, scratch, gradients);
+  const weights = { embedding, head, finalNorm, layers, delta };
+  const options = { gradientCheckpointing, elementBytes: elementBytes(dtype) };
+  const trainingPass = new TrainingPass(
+    gpu,
+    decoder,
+    new TrainingMemory(gpu, config, maxTokens, options),
+  );
   const batch = new PackedBatch(maxTokens);
   for (const { prompt, completions } of base.groups) batch.add(prompt, completions);
   const logprobs = new Float32Array(batch.predictions);
   const entropies = new Float32Array(batch.predictions);
-  const model = { base, golden, lora, layout, parameters, weights, adapters, gradients };
-  return { ...model, decoder, learner, batch, logprobs, entropies };
+  const model = { base, golden, lora, layout, parameters, weights, loraWeights, gradients };
+  return { ...model, decoder, trainingPass, batch, logprobs, entropies };
 }
 
 describe.each(names)("%s", (name) => {
@@ -72,13 +84,13 @@ describe.each(names)("%s", (name) => {
       test(`log-probabilities and gradients are PEFT's: ${how}`, async () => {
         const gpu = devices[i];
         const model = open(gpu, name, { gradientCheckpointing: checkpointing });
-        const { golden, base, layout, weights, gradients, learner, batch, logprobs } = model;
+        const { golden, base, layout, weights, gradients, trainingPass, batch, logprobs } = model;
         const { temperature } = base;
-        await learner.logprobs(weights, batch, temperature, logprobs, model.entropies);
+        await trainingPass.logprobs(weights, batch, temperature, logprobs, model.entropies);
         expectClose(logprobs, golden.logprobs, { name: "logprobs" });
         expectClose(model.entropies, golden.entropies, { name: "entropies" });
         const upstream = Float32Array.from(golden.coefficients);
-        learner.backward(weights, gradients, batch, temperature, upstream);
+        trainingPass.backward(weights, {}, batch, temperature, upstream);
         const upstreamNorm = Math.hypot(...golden.coefficients);
         for (const [tensor, reference] of golden.gradients) {
           const gradient = await gradients.get(gpu, tensor);
@@ -87,7 +99,13 @@ describe.each(names)("%s", (name) => {
         expect([...golden.gradients.keys()].sort()).toEqual([...layout.shapes.keys()].sort());
 
         // with the adapters off it is the base again: the reference of a KL penalty
-        await learner.logprobs(model.parameters, batch, temperature, logprobs, model.entropies);
+        await trainingPass.logprobs(
+          model.parameters,
+          batch,
+          temperature,
+          logprobs,
+          model.entropies,
+        );
         expectClose(logprobs, base.logprobs, { name: "logprobs of the base" });
       });
     }
@@ -97,11 +115,11 @@ describe.each(names)("%s", (name) => {
   const why = hasHalves(gpu) ? "" : `, skipped: ${gpu.found.name} has no shader-f16`;
   test.skipIf(!hasHalves(gpu))(`in f16, near enough to PEFT's${why}`, async () => {
     const model = open(gpu, name, { dtype: "f16" });
-    const { golden, base, weights, gradients, learner, batch, logprobs } = model;
-    await learner.logprobs(weights, batch, base.temperature, logprobs, model.entropies);
+    const { golden, base, weights, gradients, trainingPass, batch, logprobs } = model;
+    await trainingPass.logprobs(weights, batch, base.temperature, logprobs, model.entropies);
     expectClose(logprobs, golden.logprobs, { name: "logprobs", relative: 1e-2 });
     const upstream = Float32Array.from(golden.coefficients);
-    learner.backward(weights, gradients, batch, base.temperature, upstream);
+    trainingPass.backward(weights, {}, batch, base.temperature, upstream);
     for (const [tensor, reference] of golden.gradients) {
       expectClose(await gradients.get(gpu, tensor), reference, { name: tensor, relative: 2e-2 });
     }
@@ -110,7 +128,7 @@ describe.each(names)("%s", (name) => {
   test("20 steps of AdamW descend as in PyTorch, and leave the base alone", async () => {
     const [gpu] = devices;
     const model = open(gpu, name);
-    const { golden, base, layout, weights, gradients, learner, batch, logprobs } = model;
+    const { golden, base, layout, weights, gradients, trainingPass, batch, logprobs } = model;
     const { lr, betas, eps, weight_decay, max_norm } = base.optimizer;
     const memory = new OptimizerMemory(gpu, layout);
     const optimizer = new Optimizer(gpu, model.decoder.ops, memory, {
@@ -123,11 +141,11 @@ describe.each(names)("%s", (name) => {
     const dLogprobs = new Float32Array(batch.predictions).fill(-1 / batch.predictions);
     for (const [i, loss] of golden.losses.entries()) {
       gradients.clear(gpu);
-      await learner.logprobs(weights, batch, 1, logprobs, model.entropies);
+      await trainingPass.logprobs(weights, batch, 1, logprobs, model.entropies);
       const ours = -logprobs.reduce((sum, logprob) => sum + logprob, 0) / batch.predictions;
       expect(Math.abs(ours - loss)).toBeLessThan(1e-3 * loss);
-      learner.backward(weights, gradients, batch, 1, dLogprobs);
-      await optimizer.update(model.adapters, gradients, lr, i + 1);
+      trainingPass.backward(weights, {}, batch, 1, dLogprobs);
+      await optimizer.update(model.loraWeights, gradients, lr, i + 1);
     }
     for (const [tensor, data] of base.weights) {
       expect(await model.parameters.get(gpu, tensor)).toEqual(Float32Array.from(data));
@@ -137,7 +155,7 @@ describe.each(names)("%s", (name) => {
   test("the merged model computes the same without adapters", async () => {
     const [gpu] = devices;
     const model = open(gpu, name);
-    const { golden, base, lora, parameters, learner, batch, logprobs } = model;
+    const { golden, base, lora, parameters, trainingPass, batch, logprobs } = model;
     const stored = async (
       tensors: Map<string, Float64Array>,
       shapes: Map<string, readonly number[]>,
@@ -149,18 +167,18 @@ describe.each(names)("%s", (name) => {
       return openSafetensors(new Blob(await Array.fromAsync(encodeSafetensors(sources))), "stored");
     };
     const whole = await stored(base.weights, tensorShapes(base.config));
-    const adapters = await stored(golden.weights, model.layout.shapes as Map<string, number[]>);
+    const trained = await stored(golden.weights, model.layout.shapes as Map<string, number[]>);
     for (const tensor of whole.keys()) {
-      parameters.set(gpu, tensor, await mergedTensor(whole, adapters, lora, tensor));
+      parameters.set(gpu, tensor, await mergedTensor(whole, trained, lora, tensor));
     }
-    await learner.logprobs(parameters, batch, base.temperature, logprobs, model.entropies);
+    await trainingPass.logprobs(parameters, batch, base.temperature, logprobs, model.entropies);
     expectClose(logprobs, golden.logprobs, { name: "logprobs" });
   });
 });
 
 test("adapter_config.json survives the way out and back in, and hides nothing", () => {
   const lora = { rank: 8, alpha: 16, targets: ["q_proj", "down_proj"] as const };
-  const written = JSON.parse(adapterConfigText(lora, "org/base"));
+  const written = JSON.parse(loraConfigText(lora, "org/base"));
   expect(readConfig(written)).toEqual({
     lora: { ...lora, targets: [...lora.targets] },
     base: "org/base",

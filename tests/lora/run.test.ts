@@ -49,7 +49,7 @@ async function logprobsOf(name: string): Promise<Float32Array> {
   const batch = new PackedBatch(32);
   batch.add([1, 2, 3, 4], [[5, 6, 7], [8]]);
   const logprobs = new Float32Array(batch.predictions);
-  await policy.learner.logprobs(policy.weights, batch, 1, logprobs, logprobs.slice());
+  await policy.trainingPass.logprobs(policy.weights, batch, 1, logprobs, logprobs.slice());
   return logprobs;
 }
 

@@ -3,11 +3,12 @@ import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { Completion } from "../../lib/model/completion.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { threefry2x32 } from "../../lib/model/threefry.ts";
+import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { loadDecoderGolden } from "../golden/decoder.ts";
 import { pipelinedSampler, prompts, requests, settings } from "./requests.ts";
 
@@ -18,7 +19,8 @@ const golden = loadDecoderGolden("untied");
 const { config } = golden;
 const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
 for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
-const decoder = new Decoder(gpu, config, gpu.allocate("buffers", "RoPE", 64 * config.headDim));
+const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
+const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
 
 const lengths = { maxPromptTokens: 7, maxNewTokens: 12 };
 
@@ -200,7 +202,7 @@ test("greedy decoding takes the likeliest token whatever the seed", async () => 
 });
 
 test("log-probabilities recorded while sampling are those recomputed while learning", async () => {
-  const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, 1024));
+  const trainingPass = new TrainingPass(gpu, decoder, new TrainingMemory(gpu, config, 1024));
   const batch = new PackedBatch(1024);
   for (const [i, prompt] of prompts.entries()) {
     batch.add(
@@ -210,7 +212,7 @@ test("log-probabilities recorded while sampling are those recomputed while learn
   }
   const logprobs = new Float32Array(batch.predictions);
   const entropies = new Float32Array(batch.predictions);
-  await learner.logprobs(weights, batch, settings.temperature, logprobs, entropies);
+  await trainingPass.logprobs(weights, batch, settings.temperature, logprobs, entropies);
   const recorded = reference.flat().flatMap((completion) => completion.logprobs);
   const recordedEntropies = reference.flat().flatMap((completion) => completion.entropies);
   expect(recorded.length).toBe(batch.predictions);

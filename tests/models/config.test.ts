@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { parseModelConfig, toHuggingFaceConfig } from "../../beyond/models/config.ts";
 import { UserError } from "../../lib/errors.ts";
-import { parseModelConfig, tensorShapes, toHuggingFaceConfig } from "../../lib/model/config.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
 
 /** TinyLlama's shape, shrunk, as `transformers` writes it. */
 const llama = {

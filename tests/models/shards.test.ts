@@ -8,7 +8,7 @@ import {
 } from "../../beyond/models/safetensors.ts";
 import { openShards } from "../../beyond/models/shards.ts";
 import { UserError } from "../../lib/errors.ts";
-import { tensorShapes } from "../../lib/model/config.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
 
 async function shardOf(...tensors: TensorSource[]): Promise<Blob> {
   return new Blob((await Array.fromAsync(encodeSafetensors(tensors))) as Uint8Array<ArrayBuffer>[]);

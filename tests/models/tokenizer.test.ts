@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { parseModelConfig } from "../../beyond/models/config.ts";
 import { specialTokens, Tokenizer } from "../../beyond/models/tokenizer.ts";
 import { UserError } from "../../lib/errors.ts";
-import { parseModelConfig } from "../../lib/model/config.ts";
 import golden from "../golden/tokenizer.json";
 
 const read = (name: string) =>

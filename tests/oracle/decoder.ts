@@ -20,7 +20,8 @@ import {
 } from "../../beyond/oracle/rmsnorm.ts";
 import { type QueryKeyValue, ropeBackward, ropeForward } from "../../beyond/oracle/rope.ts";
 import { swigluBackward, swigluForward } from "../../beyond/oracle/swiglu.ts";
-import { type ModelConfig, tensorShapes } from "../../lib/model/config.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
 import type { PackedBatch } from "./packing.ts";
 
 /** Tensors by Hugging Face name. */

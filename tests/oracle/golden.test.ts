@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { type AdamwState, adamwStep, clipFactor, globalNorm } from "../../beyond/oracle/adamw.ts";
-import { tensorShapes } from "../../lib/model/config.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
 import { GOLDENS, loadDecoderGolden } from "../golden/decoder.ts";
 import optimizer from "../golden/optimizer.json";
 import { expectClose } from "./compare.ts";

@@ -53,7 +53,7 @@ test.each(["auto", "f16", "q4_1"] as const)(
   "the same with a frozen base in %s, in the bytes of that format",
   async (dtype) => {
     const model = await openEmbeddedModel();
-    const formats = baseFormats({ baseDtype: dtype, dtype: "f32" }, model.config, model.tensors);
+    const formats = baseFormats({ baseDtype: dtype, dtype: "f32" }, model.tensors);
     const needs = { sampling, learning: { ...learning, lora }, formats };
     const before = gpu.allocatedBytes;
     let plan: MemoryPlanner | undefined;
@@ -67,7 +67,7 @@ test.each(["auto", "f16", "q4_1"] as const)(
     expect(tensor.length * 4).toBe(layers[0].qkv.rows * layers[0].qkv.columns * bytes);
     const kept = { auto: "f32 f32", f16: "f16 f16", q4_1: "q8_0 f16" }[dtype];
     expect(`${head.format} ${layers[0].down.format}`).toBe(kept);
-    expect(policy.reference?.adapters).toBe(undefined);
+    expect(policy.reference?.delta).toBe(undefined);
   },
 );
 

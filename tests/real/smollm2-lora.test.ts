@@ -8,8 +8,9 @@ import { openSafetensors, readTensor, type StoredTensor } from "../../beyond/mod
 import { openGpu, Policy } from "../../beyond/opening/policy.ts";
 import { baseFormats } from "../../beyond/storage/base-formats.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
+import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { expectClose } from "../oracle/compare.ts";
 
 const path = process.env.RLEXPLORE_SMOLLM2;
@@ -42,16 +43,20 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, frozen in its own blocks", () => 
     batch.add(prompt, [[1, 2, 3, 49_151], [500]]);
     const results: Float32Array[] = [];
     for (const baseDtype of ["auto", "f32"] as const) {
-      const formats = baseFormats({ baseDtype, dtype: "f32" }, model.config, model.tensors);
+      const formats = baseFormats({ baseDtype, dtype: "f32" }, model.tensors);
       const sampling = { rows: 1, samplesPerPrompt: 1, maxPromptTokens: 8, maxNewTokens: 8 };
       const { weights } = await Policy.open(gpu, model, { sampling, formats });
       expect(weights.layers[29].down.format).toBe(baseDtype === "auto" ? "q4_1" : "f32");
       expect(weights.embedding.format).toBe(baseDtype === "auto" ? "q8_0" : "f32");
       const table = gpu.allocate("buffers", "RoPE table", 64 * model.config.headDim);
-      const decoder = new Decoder(gpu, model.config, table);
-      const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, model.config, 64));
+      const decoder = new Decoder(gpu, model.config, table, new Ops(gpu, model.config.headDim));
+      const trainingPass = new TrainingPass(
+        gpu,
+        decoder,
+        new TrainingMemory(gpu, model.config, 64),
+      );
       const logprobs = new Float32Array(batch.predictions);
-      await learner.logprobs(weights, batch, 1, logprobs, logprobs.slice());
+      await trainingPass.logprobs(weights, batch, 1, logprobs, logprobs.slice());
       results.push(logprobs);
     }
     expectClose(results[0], results[1], { name: "log-probabilities", relative: 1e-5 });

@@ -2,10 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { openGgufModel } from "../../beyond/gguf/open.ts";
 import { prompterOf, tokenizerOf } from "../../beyond/opening/named-model.ts";
 import { openGpu, Policy } from "../../beyond/opening/policy.ts";
-import { DTYPES, hasHalves } from "../../beyond/storage/precision.ts";
+import { DTYPES, elementBytes, hasHalves } from "../../beyond/storage/precision.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
+import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import corpus from "../golden/tokenizer.json";
 import golden from "./smollm2.json";
 
@@ -58,11 +59,11 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, from its GGUF file", () => {
       const loaded = performance.now();
 
       const table = gpu.allocate("buffers", "RoPE table", 256 * model.config.headDim);
-      const decoder = new Decoder(gpu, model.config, table);
-      const learner = new Learner(
+      const decoder = new Decoder(gpu, model.config, table, new Ops(gpu, model.config.headDim));
+      const trainingPass = new TrainingPass(
         gpu,
         decoder,
-        new LearnerMemory(gpu, model.config, 256, { dtype }),
+        new TrainingMemory(gpu, model.config, 256, { elementBytes: elementBytes(dtype) }),
       );
       const batch = new PackedBatch(256);
       const logprobs = new Float32Array(256);
@@ -71,7 +72,7 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, from its GGUF file", () => {
         if (!logits) continue;
         batch.clear();
         batch.add(prompt, vocabulary.map((id) => [id])); // biome-ignore format: one token each
-        await learner.logprobs(policy.weights, batch, 1, logprobs, new Float32Array(256));
+        await trainingPass.logprobs(policy.weights, batch, 1, logprobs, new Float32Array(256));
         // log-probabilities are logits but for one constant
         const shift = mean(logits) - mean([...logprobs.subarray(0, logits.length)]);
         const found = logits.map((_, i) => logprobs[i] + shift);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { metadataOf } from "../../beyond/gguf/describe.ts";
 import { tokenizerFilesOf } from "../../beyond/gguf/tokenizer.ts";
 import { Prompter } from "../../beyond/models/chat.ts";
+import { parseModelConfig } from "../../beyond/models/config.ts";
 import { Tokenizer, type TokenizerFiles } from "../../beyond/models/tokenizer.ts";
-import { parseModelConfig } from "../../lib/model/config.ts";
 import tokenizers from "../golden/tokenizer.json";
 import golden from "./vocabularies.json";
 

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  baseModel,
+  baseModels,
+  baseOf,
   estimateOf,
   gainOf,
   heldOutOf,
@@ -53,6 +54,32 @@ describe("methods", () => {
     expect(names(of("ucb", [0.2]), of("ucb", [0.4]))).toEqual(["ucb, c 0.2: 1", "ucb, c 0.4: 1"]);
     expect(names(of("none", [0]), of("ucb", [0.2]), of("ucb", [0.4]))[0]).toBe("none: 1");
   });
+
+  test("runs that differ in more than the seed are no seeds of each other, nor are two of one seed", () => {
+    const settings = (changed: object) => ({ settings: { ...changed } });
+    for (const changed of [
+      { data: "other.jsonl" },
+      { maxSteps: 8 },
+      { evalSamples: 8 },
+      { temperature: 0.2 },
+    ]) {
+      expect(names({ seed: 1 }, { seed: 2, ...settings(changed) }).map((n) => n.slice(-1))).toEqual(
+        ["1", "1"],
+      );
+    }
+    expect(names({ seed: 1 }, { seed: 1 })).toEqual(["run-0: 1", "run-1: 1"]);
+    expect(names({ seed: 1 }, { seed: 2, ...settings({ saveSteps: 7, gpu: "x" }) })).toEqual([
+      "none: 2",
+    ]);
+  });
+
+  test("many differences are told by the names of the runs, which --run-name gives", () => {
+    const many = { learningRate: 0.1, beta: 0.2, temperature: 0.7 };
+    expect(names({ seed: 1 }, { seed: 2, settings: { ...many, runName: "warm" } })).toEqual([
+      "run-0: 1",
+      "warm: 1",
+    ]);
+  });
 });
 
 describe("held out", () => {
@@ -61,7 +88,7 @@ describe("held out", () => {
     runs(...["none", "batch"].flatMap((explore) => seeds.map((seed) => ({ explore, seed })))),
   );
   const [none, batch] = modelsAt(methods, "last");
-  const base = baseModel(methods);
+  const [base] = baseModels(methods);
 
   test("early is a quarter of the run, last is its end, the base model is step 0", () => {
     const [run] = methods[0].runs;
@@ -81,8 +108,24 @@ describe("held out", () => {
     const gain = gainOf(none, batch, "pass@1");
     expect(gain?.mean).toBeCloseTo(to - from, 12);
     expect(gainOf(none, none, "pass@1")).toEqual({ mean: 0, low: 0, high: 0 });
-    expect(base?.runs.length).toBe(3);
-    expect(gainOf(base!, none, "pass@1")?.low).toBeGreaterThan(0);
+    expect(base.runs.length).toBe(3);
+    expect(gainOf(base, none, "pass@1")?.low).toBeGreaterThan(0);
+  });
+
+  test("each base model is its own row where it was asked differently", () => {
+    const apart = methodsOf(
+      runs({ seed: 1 }, { seed: 2, samples: 4, settings: { evalSamples: 4 } }),
+    );
+    const bases = baseModels(apart);
+    expect(bases.map(({ name }) => name).toSorted()).toEqual(["base of run-0", "base of run-1"]);
+    const trained = modelsAt(apart, "last");
+    expect(trained.map((models) => baseOf(models, bases)?.name)).toEqual(
+      trained.map(({ runs: [run] }) => `base of ${run.name}`),
+    );
+    const [first, second] = ["run-0", "run-1"].map(
+      (name) => trained.find(({ runs: [run] }) => run.name === name)!,
+    );
+    expect(gainOf(baseOf(first, bases)!, second, "pass@1")).toBeNull();
   });
 
   test("nothing is compared with models of other seeds", () => {
@@ -125,5 +168,5 @@ test("an evaluation of which only the line in the metrics is left has a value an
   const methods = methodsOf([reported]);
   const [models] = modelsAt(methods, "last");
   expect(estimateOf(models, "pass@1")?.mean).toBeGreaterThan(0);
-  expect(gainOf(baseModel(methods)!, models, "pass@1")).toBeNull();
+  expect(gainOf(baseModels(methods)[0], models, "pass@1")).toBeNull();
 });

@@ -1,6 +1,11 @@
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { estimates, evaluationPath, summarize } from "../../beyond/measuring/evaluation.ts";
+import {
+  estimates,
+  evaluationPath,
+  powersOfTwo,
+  summarize,
+} from "../../beyond/measuring/evaluation.ts";
 import { tallyQuestion } from "../../beyond/measuring/tally.ts";
 import { Ledger, type Rollout } from "../../beyond/runs/ledger.ts";
 import { Random } from "../../lib/random.ts";
@@ -17,6 +22,8 @@ export interface MadeRun {
   steps?: number;
   promptsPerStep?: number;
   evaluated?: boolean;
+  /** Of each held-out question; 8 by default. */
+  samples?: number;
 }
 
 /** A run that nobody trained: its policy drifts to one answer of each question, right or wrong. */
@@ -92,7 +99,7 @@ export class RunInTheMaking {
   /** Evaluates, as `train` does before and after. */
   evaluate() {
     const tallies = Array.from({ length: 12 }, (_, q) => {
-      const completions = Array.from({ length: 8 }, () => {
+      const completions = Array.from({ length: this.run.samples ?? 8 }, () => {
         const outcome = this.answer(q);
         return { outcome, correct: outcome === "0", finished: true, entropies: [0.5, 0.1] };
       });
@@ -103,7 +110,13 @@ export class RunInTheMaking {
     mkdirSync(join(path, ".."), { recursive: true });
     writeFileSync(
       path,
-      JSON.stringify({ figures: estimates(tallies, [1, 2, 4, 8]), questions: tallies }),
+      JSON.stringify({
+        data: "held-out.jsonl",
+        samples: tallies[0].samples,
+        sampling: { temperature: 1 },
+        figures: estimates(tallies, powersOfTwo(tallies[0].samples)),
+        questions: tallies,
+      }),
     );
   }
 

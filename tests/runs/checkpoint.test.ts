@@ -23,7 +23,8 @@ import {
   saveCheckpoint,
 } from "../../beyond/runs/checkpoint.ts";
 import { UserError } from "../../lib/errors.ts";
-import { type ModelConfig, tensorShapes } from "../../lib/model/config.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
 
 const root = mkdtempSync(join(tmpdir(), "checkpoint-"));
 afterAll(() => rmSync(root, { recursive: true }));

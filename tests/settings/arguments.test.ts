@@ -134,7 +134,7 @@ describe("values", () => {
     ["d --explore ucb-max", /--explore: .*ucb-max.*ucb-mean/],
     ["d --explore ucb,batch --explore-coef 1,2,3", /--explore: .*3 .*coefficients/],
     ["d --explore-coef -1", /--explore-coef must be a number at least 0/],
-    ["d --explore batch --b0 0.3", /--b0 is the baseline of ucb-con/],
+    ["d --explore batch --b0 0.3", /--b0 is a parameter of ucb-con/],
     ["d --explore none --explore-coef 1", /--explore none has no use/],
     ["d --steps-per-generation 3", /--steps-per-generation 3 must divide --prompts-per-step 16/],
     [

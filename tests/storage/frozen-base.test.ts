@@ -1,20 +1,23 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { openGgufModel } from "../../beyond/gguf/open.ts";
-import { AdapterLayout, Adapters, LORA_TARGETS } from "../../beyond/lora/lora.ts";
+import { LoraDelta, LoraScratch } from "../../beyond/lora/delta.ts";
+import { LORA_TARGETS, LoraLayout, LoraWeights } from "../../beyond/lora/lora.ts";
+import { parseModelConfig } from "../../beyond/models/config.ts";
 import { openModelFolder } from "../../beyond/models/folder.ts";
 import type { StoredTensor } from "../../beyond/models/safetensors.ts";
 import { Random } from "../../beyond/oracle/random.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { BASE_DTYPES, type BaseDtype, baseFormats } from "../../beyond/storage/base-formats.ts";
 import type { Dtype } from "../../beyond/storage/precision.ts";
-import { FROZEN_FORMATS } from "../../beyond/storage/weight-formats.ts";
-import { type ModelConfig, parseModelConfig, tensorShapes } from "../../lib/model/config.ts";
+import { FROZEN_FORMATS, getValues, setValues } from "../../beyond/storage/weight-formats.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
-import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { ParameterLayout, Parameters, tensorShapes } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
+import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { expectClose } from "../oracle/compare.ts";
 import { randomWeights } from "../oracle/decoder.ts";
 
@@ -48,29 +51,31 @@ const maxTokens = 64;
 
 /** The model with its matrices in a format, and one in f32 with the numbers that format leaves. */
 async function open(dtype: BaseDtype) {
-  const formats = baseFormats({ baseDtype: dtype, dtype: "f32" }, config, new Map());
+  const formats = baseFormats({ baseDtype: dtype, dtype: "f32" }, new Map());
   const layout = new ParameterLayout(config, gpu, formats);
   const frozen = new Parameters(gpu, layout, "weights", "weights");
   const plain = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
   for (const [name, data] of weights) {
-    frozen.set(gpu, name, Float32Array.from(data));
-    plain.set(gpu, name, await frozen.get(gpu, name));
+    setValues(gpu, frozen, name, Float32Array.from(data));
+    plain.set(gpu, name, await getValues(gpu, frozen, name));
   }
-  const adapterLayout = new AdapterLayout(config, lora, gpu);
-  const adapters = new Adapters(gpu, adapterLayout, "weights", "adapters");
-  const gradients = new Adapters(gpu, adapterLayout, "gradients", "gradients");
+  const loraLayout = new LoraLayout(config, lora, gpu);
+  const loraWeights = new LoraWeights(gpu, loraLayout, "weights", "adapters");
+  const gradients = new LoraWeights(gpu, loraLayout, "gradients", "gradients");
   const random = new Random(42);
-  for (const [name, [rows, columns]] of adapterLayout.shapes) {
-    adapters.set(gpu, name, Float32Array.from(random.normal(rows * columns, 0.2)));
+  for (const [name, [rows, columns]] of loraLayout.shapes) {
+    loraWeights.set(gpu, name, Float32Array.from(random.normal(rows * columns, 0.2)));
   }
+  const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
+  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
+  const scratch = new LoraScratch(gpu, maxTokens, lora.rank, true);
+  const delta = new LoraDelta(decoder.ops, loraWeights, scratch, gradients);
   const adapted = ({ embedding, head, finalNorm, layers }: Parameters) => ({
     ...{ embedding, head, finalNorm, layers },
-    adapters: adapters.adapters,
+    delta,
   });
-  const decoder = new Decoder(gpu, config, gpu.allocate("buffers", "RoPE", 64 * config.headDim));
-  const options = { loraRank: lora.rank };
-  const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, maxTokens, options));
-  return { layout, frozen, plain, adapted, adapterLayout, gradients, decoder, learner };
+  const trainingPass = new TrainingPass(gpu, decoder, new TrainingMemory(gpu, config, maxTokens));
+  return { layout, frozen, plain, adapted, loraLayout, gradients, decoder, trainingPass };
 }
 
 const batch = new PackedBatch(maxTokens);
@@ -80,7 +85,7 @@ const upstream = Float32Array.from(new Random(43).normal(batch.predictions));
 
 test.each(FROZEN_FORMATS)("%s computes what f32 does with the same numbers", async (format) => {
   const model = await open(format);
-  const { frozen, plain, adapted, gradients, learner } = model;
+  const { frozen, plain, adapted, gradients, trainingPass } = model;
   expect(frozen.layers[0].down.format).toBe(format);
   expect(frozen.layers[0].down.blocks.length).toBeGreaterThan(1);
   const pass = async (of: Parameters) => {
@@ -89,17 +94,17 @@ test.each(FROZEN_FORMATS)("%s computes what f32 does with the same numbers", asy
       () => new Float32Array(batch.predictions),
     );
     gradients.clear(gpu);
-    await learner.logprobs(adapted(of), batch, 0.9, logprobs, entropies);
-    learner.backward(adapted(of), gradients, batch, 0.9, upstream);
+    await trainingPass.logprobs(adapted(of), batch, 0.9, logprobs, entropies);
+    trainingPass.backward(adapted(of), {}, batch, 0.9, upstream);
     const found = new Map<string, Float32Array>([
       ["logprobs", logprobs],
       ["entropies", entropies],
     ]);
-    for (const name of model.adapterLayout.shapes.keys()) {
+    for (const name of model.loraLayout.shapes.keys()) {
       found.set(name, await gradients.get(gpu, name));
     }
     // with the adapters off it is the base again: the reference of a KL penalty
-    await learner.logprobs(of, batch, 0.9, reference, unused);
+    await trainingPass.logprobs(of, batch, 0.9, reference, unused);
     return found.set("logprobs of the base", reference);
   };
   const [found, expected] = [await pass(frozen), await pass(plain)];
@@ -123,7 +128,7 @@ test.each(FROZEN_FORMATS)("%s: the same bits whatever the batch", async (format)
   const completions: unknown[] = [];
   for (const rows of [1, 3, 15]) {
     const sizes = { rows, promptSlots: 3, maxPromptTokens: 4, maxNewTokens: 6 };
-    const memory = new SamplerMemory(gpu, config, { ...sizes, loraRank: lora.rank });
+    const memory = new SamplerMemory(gpu, config, sizes);
     const sampler = new Sampler(gpu, decoder, memory);
     completions.push(await sampler.generate(adapted(frozen), requests, settings));
   }
@@ -145,7 +150,7 @@ describe("--base-dtype", () => {
       if (key !== undefined)
         stored.set(name, { dtype: types[key], shape, bytes: new Blob(), source: "m" });
     }
-    const formats = baseFormats({ baseDtype, dtype }, model, stored);
+    const formats = baseFormats({ baseDtype, dtype }, stored);
     const layout = new ParameterLayout(model, gpu, formats);
     const prefix = "model.layers.1.";
     const names = ["self_attn.q_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.down_proj"];

@@ -1,16 +1,20 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Variants } from "../../beyond/kernels/variants.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
+import type { PipelinedSizes } from "../../beyond/scheduling/pipelined-memory.ts";
+import { makeMoments } from "../../beyond/storage/moments.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { RoundedParameters, roundable } from "../../beyond/storage/rounded.ts";
+import { allIn, setValues } from "../../beyond/storage/weight-formats.ts";
 import { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Head, HeadMemory, logitsStride } from "../../lib/model/head.ts";
-import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
-import { BatchMemory, BatchUploader, PackedBatch } from "../../lib/model/packing.ts";
+import { BatchMemory, PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
+import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
 import { emulatingKernel, shallowest } from "../kernels/subgroup-matrix.ts";
 import { pipelinedSampler, prompts, requests, settings } from "../model/requests.ts";
@@ -28,7 +32,7 @@ afterAll(() => {
   for (const device of devices) device.destroy();
 });
 const maxTokens = 256;
-const dtype = "f16";
+const elementBytes = 2;
 const why = hasHalves(gpu) ? "" : `, skipped: ${gpu.found.name} has no shader-f16`;
 
 /** A golden model that is trained in f16, with its groups packed. */
@@ -46,17 +50,20 @@ function open(
   const gradients = new Parameters(gpu, layout, "gradients", "gradients");
   for (const [tensor, data] of golden.weights) trained.set(gpu, tensor, Float32Array.from(data));
   const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, given);
+  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim, given));
   weights.refresh(decoder.ops);
   gradients.clear(gpu);
-  const memory = new LearnerMemory(gpu, config, maxTokens, { dtype, gradientCheckpointing });
-  const learner = new Learner(gpu, decoder, memory);
+  const memory = new TrainingMemory(gpu, config, maxTokens, {
+    elementBytes: 2,
+    gradientCheckpointing,
+  });
+  const trainingPass = new TrainingPass(gpu, decoder, memory);
   const batch = new PackedBatch(maxTokens);
   for (const { prompt, completions } of groups) batch.add(prompt, completions);
   const logprobs = new Float32Array(batch.predictions);
   const entropies = new Float32Array(batch.predictions);
   const model = { golden, layout, trained, weights, gradients, decoder, memory };
-  return { ...model, learner, batch, logprobs, entropies };
+  return { ...model, trainingPass, batch, logprobs, entropies };
 }
 
 /** Logits of every prediction of the batch, M rows without padding. */
@@ -66,9 +73,9 @@ async function logitsOf(gpu: SystemGpu, name: GoldenName) {
   const rows = batch.predictions;
   const stride = logitsStride(config.vocabSize);
   const inputs = new BatchMemory(gpu, maxTokens, config.vocabSize);
-  const heads = new HeadMemory(gpu, config, rows, dtype);
+  const heads = new HeadMemory(gpu, config, rows, elementBytes);
   const logits = gpu.allocate("buffers", "logits", rows * stride);
-  new BatchUploader(gpu, inputs).upload(batch);
+  inputs.upload(gpu, batch);
   const { activations } = memory;
   decoder.forward(weights, inputs, batch.tokens, activations);
   const head = new Head(decoder.ops, config);
@@ -92,13 +99,13 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
 
   async function expectGradients(device: SystemGpu, name: GoldenName, given?: Partial<Variants>) {
     const model = open(device, name, false, given);
-    const { golden, layout, weights, gradients, learner, batch, logprobs, entropies } = model;
+    const { golden, layout, weights, gradients, trainingPass, batch, logprobs, entropies } = model;
     const { temperature } = golden;
-    await learner.logprobs(weights, batch, temperature, logprobs, entropies);
+    await trainingPass.logprobs(weights, batch, temperature, logprobs, entropies);
     expectClose(logprobs, golden.logprobs, { name: "logprobs", relative: 1e-2 });
     expectClose(entropies, golden.entropies, { name: "entropies", relative: 1e-2 });
     const upstream = Float32Array.from(golden.coefficients);
-    learner.backward(weights, gradients, batch, temperature, upstream);
+    trainingPass.backward(weights, gradients, batch, temperature, upstream);
     for (const [tensor, reference] of golden.gradients) {
       const gradient = await gradients.get(device, tensor);
       expectClose(gradient, reference, { name: tensor, relative: 2e-2 });
@@ -129,7 +136,7 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
 
   test.each(GOLDENS)("%s: 20 steps of AdamW follow those of float64", async (name) => {
     const model = open(gpu, name);
-    const { golden, layout, trained, weights, gradients, decoder, learner, batch } = model;
+    const { golden, layout, trained, weights, gradients, decoder, trainingPass, batch } = model;
     const { lr, betas, eps, weight_decay, max_norm } = golden.optimizer;
     const settings = {
       adamBeta1: betas[0],
@@ -138,15 +145,16 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       weightDecay: weight_decay,
       maxGradNorm: max_norm,
     };
-    const moments = new OptimizerMemory(gpu, layout);
-    const optimizer = new Optimizer(gpu, decoder.ops, moments, settings, weights);
+    const moments = makeMoments(gpu, { layout, rounded: weights });
+    const memory = new OptimizerMemory(gpu, layout, moments);
+    const optimizer = new Optimizer(gpu, decoder.ops, memory, settings);
     const dLogprobs = new Float32Array(batch.predictions).fill(-1 / batch.predictions);
     const losses: number[] = [];
     for (let step = 1; step <= golden.losses.length; step++) {
       gradients.clear(gpu);
-      await learner.logprobs(weights, batch, 1, model.logprobs, model.entropies);
+      await trainingPass.logprobs(weights, batch, 1, model.logprobs, model.entropies);
       losses.push(-model.logprobs.reduce((sum, logprob) => sum + logprob, 0) / batch.predictions);
-      learner.backward(weights, gradients, batch, 1, dLogprobs);
+      trainingPass.backward(weights, gradients, batch, 1, dLogprobs);
       await optimizer.update(trained, gradients, lr, step);
     }
     golden.losses.forEach((loss, i) => {
@@ -160,7 +168,7 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
 
   test("what is too large for f16 is found, and nothing is moved", async () => {
     const model = open(gpu, "untied");
-    const { golden, layout, trained, weights, gradients, decoder, learner, batch } = model;
+    const { golden, layout, trained, weights, gradients, decoder, trainingPass, batch } = model;
     const norm = "model.layers.1.post_attention_layernorm.weight";
     const large = Float32Array.from(golden.weights.get(norm) ?? [], (value) => 1e5 * value);
     trained.set(gpu, norm, large);
@@ -171,10 +179,17 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       weightDecay: 0,
       maxGradNorm: 1,
     };
-    const moments = new OptimizerMemory(gpu, layout);
-    const optimizer = new Optimizer(gpu, decoder.ops, moments, settings, weights);
-    await learner.logprobs(weights, batch, 1, model.logprobs, model.entropies);
-    learner.backward(weights, gradients, batch, 1, new Float32Array(batch.predictions).fill(-1));
+    const moments = makeMoments(gpu, { layout, rounded: weights });
+    const memory = new OptimizerMemory(gpu, layout, moments);
+    const optimizer = new Optimizer(gpu, decoder.ops, memory, settings);
+    await trainingPass.logprobs(weights, batch, 1, model.logprobs, model.entropies);
+    trainingPass.backward(
+      weights,
+      gradients,
+      batch,
+      1,
+      new Float32Array(batch.predictions).fill(-1),
+    );
     expect(await optimizer.update(trained, gradients, 1e-3, 1)).toBeNull();
     expect(await trained.get(gpu, norm)).toEqual(large);
   });
@@ -192,22 +207,24 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       const results: unknown[] = [];
       for (const checkpointing of [false, true]) {
         const model = open(gpu, name, checkpointing);
-        const { golden, weights, gradients, learner, batch, logprobs, entropies } = model;
+        const { golden, weights, gradients, trainingPass, batch, logprobs, entropies } = model;
         const { temperature, config } = golden;
-        await learner.logprobs(weights, batch, temperature, logprobs, entropies);
+        await trainingPass.logprobs(weights, batch, temperature, logprobs, entropies);
         const upstream = Float32Array.from(golden.coefficients);
-        learner.backward(weights, gradients, batch, temperature, upstream);
+        trainingPass.backward(weights, gradients, batch, temperature, upstream);
         const all: unknown[] = [];
         for (const tensor of gradients.layout.shapes.keys()) {
           all.push(await gradients.get(gpu, tensor));
         }
         results.push([logprobs.slice(), all]);
 
-        const frozen = new ParameterLayout(config, gpu, () => dtype);
+        const frozen = new ParameterLayout(config, gpu, allIn("f16"));
         const loaded = new Parameters(gpu, frozen, "weights", "weights");
-        for (const [key, data] of golden.weights) loaded.set(gpu, key, Float32Array.from(data));
+        for (const [key, data] of golden.weights) {
+          setValues(gpu, loaded, key, Float32Array.from(data));
+        }
         const before = logprobs.slice();
-        await learner.logprobs(loaded, batch, temperature, logprobs, entropies);
+        await trainingPass.logprobs(loaded, batch, temperature, logprobs, entropies);
         expect(logprobs).toEqual(before);
       }
       expect(results[1]).toEqual(results[0]);
@@ -221,14 +238,18 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       const { config } = golden;
       const sample = (rows: number, promptSlots: number, readEvery: number) => {
         const lengths = { maxPromptTokens: 7, maxNewTokens: 12, readEvery };
-        const sampler = pipelinedSampler(gpu, decoder, { rows, promptSlots, ...lengths, dtype });
-        return sampler.generate(weights, requests, settings);
+        const sizes: PipelinedSizes = { ...lengths, rows, promptSlots, elementBytes };
+        return pipelinedSampler(gpu, decoder, sizes).generate(weights, requests, settings);
       };
       const completions = await sample(64, 16, 1);
       expect(await sample(64, 16, 8)).toEqual(completions);
       expect(await sample(7, 2, 3)).toEqual(completions);
 
-      const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, 1024, { dtype }));
+      const trainingPass = new TrainingPass(
+        gpu,
+        decoder,
+        new TrainingMemory(gpu, config, 1024, { elementBytes }),
+      );
       const batch = new PackedBatch(1024);
       for (const [i, prompt] of prompts.entries()) {
         batch.add(
@@ -238,7 +259,7 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       }
       const logprobs = new Float32Array(batch.predictions);
       const entropies = new Float32Array(batch.predictions);
-      await learner.logprobs(weights, batch, settings.temperature, logprobs, entropies);
+      await trainingPass.logprobs(weights, batch, settings.temperature, logprobs, entropies);
       const recorded = completions.flat().flatMap((completion) => completion.logprobs);
       expect(recorded.length).toBe(batch.predictions);
       recorded.forEach((logprob, m) => {
@@ -250,9 +271,9 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
   test("activations and the KV cache take two bytes where f32 takes four", () => {
     const { config } = loadDecoderGolden("qwen2");
     const sizes = { rows: 4, promptSlots: 2, maxPromptTokens: 8, maxNewTokens: 8 };
-    const [whole, halves] = (["f32", "f16"] as const).map((dtype) => {
+    const [whole, halves] = ([4, 2] as const).map((elementBytes) => {
       const plan = new MemoryPlanner(2 ** 30, 2 ** 30, 256);
-      new SamplerMemory(plan, config, { ...sizes, dtype });
+      new SamplerMemory(plan, config, { ...sizes, elementBytes });
       return plan.bytes;
     });
     expect(halves.get("KV cache")).toBe((whole.get("KV cache") as number) / 2);

@@ -5,8 +5,10 @@ import { frozen } from "../../beyond/oracle/cases/matrix.ts";
 import { Random } from "../../beyond/oracle/random.ts";
 import {
   FROZEN_FORMATS,
+  getValues,
   packValues,
   readPacked,
+  setValues,
   unpackValues,
   WEIGHT_FORMATS,
   type WeightFormat,
@@ -89,9 +91,9 @@ class MixedLayout extends SlabLayout {
       ["norm", [5]],
     ];
     super(new Map(shapes), limits);
-    this.placeMatrix("ab", ["a", "b"], { format });
-    this.placeMatrix("c", ["c"], { format });
-    this.placeVector("norm", ["norm"]);
+    this.stack("ab", ["a", "b"], { format: WEIGHT_FORMATS[format] });
+    this.stack("c", ["c"], { format: WEIGHT_FORMATS[format] });
+    this.stack("norm", ["norm"]);
   }
 }
 
@@ -106,16 +108,16 @@ test.each(["f32", ...FROZEN_FORMATS] as const)(
     const before = gpu.allocatedBytes;
     const slabs = new Slabs(gpu, layout, "weights", "weights");
     expect(plan.total).toBe(gpu.allocatedBytes - before);
-    expect(layout.matrices.get("ab")?.blocks.map((block) => block.rows)).toEqual([12, 5]);
-    const written = new Map<string, Float32Array>();
+    expect(layout.stacks.get("ab")?.blocks.map((block) => block.rows)).toEqual([12, 5]);
+    const written = new Map<string, Float32Array<ArrayBuffer>>();
     for (const [name, shape] of layout.shapes) {
       const values = Float32Array.from(random.normal(shape.reduce((a, b) => a * b)));
-      slabs.set(gpu, name, values);
+      setValues(gpu, slabs, name, values);
       const columns = shape[1] ?? 1;
       const kept = shape.length === 1 ? "f32" : format;
       written.set(name, unpackValues(packValues(values, kept, columns), kept, columns));
     }
-    for (const [name, values] of written) expect(await slabs.get(gpu, name)).toEqual(values);
+    for (const [name, values] of written) expect(await getValues(gpu, slabs, name)).toEqual(values);
   },
 );
 
@@ -124,7 +126,7 @@ test("a width that no blocks fit is refused", () => {
   class Narrow extends SlabLayout {
     constructor() {
       super(new Map([["a", [4, 36]]]), limits);
-      this.placeMatrix("a", ["a"], { format: "q8_0" });
+      this.stack("a", ["a"], { format: WEIGHT_FORMATS.q8_0 });
     }
   }
   expect(() => new Narrow()).toThrow(/36 columns/);

@@ -1,5 +1,6 @@
 import { type AdamwParams, SQUARE_CHUNK, squareChunks } from "../../../lib/model/ops/adamw.ts";
 import type { Dtype } from "../../storage/precision.ts";
+import { Round } from "../../storage/round.ts";
 import { type AdamwSettings, adamwStep, clipFactor, globalNorm } from "../adamw.ts";
 import { norm } from "../compare.ts";
 import { Random } from "../random.ts";
@@ -26,7 +27,7 @@ export function round(count: number, dtype: Dtype): KernelCase {
   return {
     inputs: { w },
     outputs: { copy: { kernel, reference: w, ...storage(dtype).output } },
-    dispatch: (ops, { w, copy }) => ops.round.forward({ w, copy }, count),
+    dispatch: ({ kernels }, { w, copy }) => new Round(kernels).forward({ w, copy }, count),
   };
 }
 
@@ -92,7 +93,9 @@ export function adamw(
       ops.adamw.total({ partial, summary }, chunks, params);
       counts.forEach((count, i) => {
         const [w, dw, m, v] = ["w", "dw", "m", "v"].map((name) => t[`${name}${i}`]);
-        ops.adamw.update({ w, dw, m, v, summary, copy: t[`copy${i}`] }, count, params);
+        const [tensors, copy] = [{ w, dw, m, v, summary }, t[`copy${i}`]];
+        if (copy) new Round(ops.kernels).update({ ...tensors, copy }, count, params);
+        else ops.adamw.update(tensors, count, params);
       });
     },
   };

@@ -1,4 +1,4 @@
-import { MOMENT_BLOCK } from "../../../lib/model/ops/adamw.ts";
+import { Adamw8, MOMENT_BLOCK } from "../../storage/adamw8.ts";
 import { clipFactor } from "../adamw.ts";
 import { adamw8Step } from "../adamw8.ts";
 import { norm } from "../compare.ts";
@@ -62,7 +62,7 @@ export function adamw8(
         scales: { kernel, reference: after.scales, initial: scales },
       },
       dispatch: (ops, { w, dw, m8, v8, scales, summary }) =>
-        ops.adamw.update8bit({ w, dw, m8, v8, scales, summary }, count, params, key),
+        new Adamw8(ops.kernels).update({ w, dw, m8, v8, scales, summary }, count, params, key),
     };
   }
 }

@@ -1,6 +1,7 @@
 import { weightKernel } from "../../../lib/model/ops/weights.ts";
 import { LARGEST_PARTS } from "../../kernels/matmul-families.ts";
-import { type Adapter, adaptersBackward, addAdapters } from "../../lora/lora.ts";
+import { LoraDelta } from "../../lora/delta.ts";
+import type { LayerLora } from "../../lora/lora.ts";
 import type { Dtype } from "../../storage/precision.ts";
 import type { WeightFormat } from "../../storage/weight-formats.ts";
 import { loraBackward, loraForward } from "../lora.ts";
@@ -21,7 +22,7 @@ export interface LoraCase {
   dy?: Dtype;
 }
 
-/** A layer with an adapter, forward and backward, as the decoder records it. N is a multiple of 4. */
+/** A layer with LoRA, forward and backward, as the decoder records it. N is a multiple of 4. */
 export function lora({
   T,
   K,
@@ -78,23 +79,27 @@ export function lora({
     },
     dispatch: (ops, t) => {
       const frozen = joined(t, "w", N, K, N, format);
-      const adapter = adapterOf(t, "", { N, K, rank, scale });
-      const gradient = adapterOf(t, "d", { N, K, rank, scale });
+      const weights = lowRank(t, "", { N, K, rank, scale });
+      const gradients = lowRank(t, "d", { N, K, rank, scale });
+      const delta = new LoraDelta(ops, weights, { low: t.low, dLow: t.dLow }, gradients);
       ops.linear.forward({ x: t.x, y: t.y }, frozen, T);
-      addAdapters(ops, [adapter], { x: t.x, low: t.low, y: t.y }, T, N);
-      const { x, low, dLow, dy, dx, partial } = t;
+      const place = { layer: 0, name: "output", matrix: frozen } as const;
+      delta.forward(place, { x: t.x, y: t.y }, T);
+      const { x, dy, dx, partial } = t;
       ops.linear.backward({ dy, x, dx, partial }, frozen, undefined, T);
-      adaptersBackward(ops, [adapter], [gradient], { x, low, dLow, dy, dx, partial }, T, N);
+      delta.backward(place, { x, dy, dx, partial }, T);
     },
   };
 }
 
-function adapterOf(
+/** LoRA of a layer with one matrix. */
+function lowRank(
   t: Tensors,
   prefix: string,
   { N, K, rank, scale }: { N: number; K: number; rank: number; scale: number },
-): Adapter {
+): { lowRank: LayerLora[] } {
   const a = joined(t, `${prefix}a`, rank, K, rank);
   const b = joined(t, `${prefix}b`, N, rank, N);
-  return { a, b, firstColumn: 0, scale };
+  const output = [{ a, b, firstColumn: 0, scale }];
+  return { lowRank: [{ qkv: [], output, gateUp: [], down: [] }] };
 }

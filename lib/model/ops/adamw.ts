@@ -1,4 +1,3 @@
-import adamw8Source from "../../../beyond/storage/adamw8.wgsl" with { type: "text" };
 import adamwSource from "../../../shaders/adamw.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
 import { ceil, type Kernels, withRows } from "./kernels.ts";
@@ -9,9 +8,6 @@ export const SQUARE_CHUNK = 1024;
 /** Partial sums that the gradient norm needs for `count` elements. */
 export const squareChunks = (count: number) => ceil(count, SQUARE_CHUNK);
 
-/** Elements that share a scale where moments take a byte. */
-export const MOMENT_BLOCK = 256;
-
 /** AdamW's scalars for one update; see shaders/adamw.wgsl. */
 export type AdamwParams = Readonly<
   Record<
@@ -20,13 +16,12 @@ export type AdamwParams = Readonly<
   >
 >;
 
-/** shaders/adamw.wgsl and adamw8.wgsl: the norm of the gradient, and the update. */
+/** shaders/adamw.wgsl: the norm of the gradient, and the update. */
 export class Adamw {
   constructor(private readonly kernels: Kernels) {
     const chunk = { CHUNK: SQUARE_CHUNK };
     kernels.addShared("adamw", adamwSource, "square total", chunk);
-    kernels.add("adamw", withRows(adamwSource), "update update_rounded", chunk);
-    kernels.addShared("adamw8", `${adamwSource}\n${adamw8Source}`, "update_8bit", chunk);
+    kernels.add("adamw", withRows(adamwSource), "update", chunk);
   }
 
   /** partial[chunkOffset...] = sums of squares of `count` elements of dw, and whether they are finite. */
@@ -45,33 +40,18 @@ export class Adamw {
     this.kernels.runShared("adamw.total", tensors, adamwParams(params, { chunks }), 1, chunks);
   }
 
-  /** Moves `count` elements of w; `copy`, if given, gets them rounded to f16. */
+  /** Moves `count` elements of w. */
   update(
-    tensors: { w: Tensor; dw: Tensor; m: Tensor; v: Tensor; summary: Tensor; copy?: Tensor },
+    tensors: Record<"w" | "dw" | "m" | "v" | "summary", Tensor>,
     count: number,
     params: AdamwParams,
   ): void {
-    const { copy, ...rest } = tensors;
-    const all = adamwParams(params, { count });
-    const groups = [ceil(count, 64)] as const;
-    if (copy) this.kernels.run("adamw.update_rounded", { ...rest, copy }, all, groups);
-    else this.kernels.run("adamw.update", rest, all, groups);
-  }
-
-  /** The same with moments of a byte each; `key` is that of the step's random numbers. */
-  update8bit(
-    tensors: { w: Tensor; dw: Tensor; m8: Tensor; v8: Tensor; scales: Tensor; summary: Tensor },
-    count: number,
-    params: AdamwParams,
-    key: number,
-  ): void {
-    const all = adamwParams(params, { count, key });
-    const blocks = ceil(count, MOMENT_BLOCK);
-    this.kernels.runShared("adamw8.update_8bit", tensors, all, blocks, MOMENT_BLOCK);
+    this.kernels.run("adamw.update", tensors, adamwParams(params, { count }), [ceil(count, 64)]);
   }
 }
 
-function adamwParams(params: AdamwParams, range: Record<string, number>) {
+/** The shader's `Params` for a range of elements. */
+export function adamwParams(params: AdamwParams, range: Record<string, number>) {
   const rest = { rest1: 1 - params.beta1, rest2: 1 - params.beta2 };
   return { ...params, ...rest, count: 0, chunk_offset: 0, chunks: 0, key: 0, ...range };
 }

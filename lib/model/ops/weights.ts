@@ -34,8 +34,8 @@ export function addWeightKernels(
 }
 
 /** The kernel of an entry point for matrices of a format. */
-export const weightKernel = (shader: string, format: WeightFormat, entry: string) =>
+export const weightKernel = (shader: string, format: string, entry: string) =>
   `${named(shader, format)}.${entry}`;
 
-const named = (shader: string, format: WeightFormat) =>
+const named = (shader: string, format: string) =>
   format === "f32" ? shader : `${shader}/${format}`;

@@ -1,12 +1,14 @@
 import { afterAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
+import { makeMoments } from "../../beyond/storage/moments.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Learner, LearnerMemory } from "../../lib/model/learner.ts";
+import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
+import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
 import { inSmallestParts } from "../kernels.ts";
 import { expectClose } from "../oracle/compare.ts";
@@ -37,13 +39,13 @@ function open(gpu: SystemGpu, name: GoldenName) {
   for (const [tensor, data] of golden.weights) weights.set(gpu, tensor, Float32Array.from(data));
   gradients.clear(gpu);
   const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table);
-  const learner = new Learner(gpu, decoder, new LearnerMemory(gpu, config, maxTokens));
+  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
+  const trainingPass = new TrainingPass(gpu, decoder, new TrainingMemory(gpu, config, maxTokens));
   const batch = new PackedBatch(maxTokens);
   for (const { prompt, completions } of groups) batch.add(prompt, completions);
   const logprobs = new Float32Array(batch.predictions);
   const entropies = new Float32Array(batch.predictions);
-  return { golden, layout, weights, gradients, decoder, learner, batch, logprobs, entropies };
+  return { golden, layout, weights, gradients, decoder, trainingPass, batch, logprobs, entropies };
 }
 
 test.each(["tied", "qwen2", "qwen3"] as const)(
@@ -54,12 +56,12 @@ test.each(["tied", "qwen2", "qwen3"] as const)(
     const { golden, layout, weights, gradients, decoder, batch, logprobs, entropies } = model;
     const { temperature, config } = golden;
     const upstream = Float32Array.from(golden.coefficients);
-    const memory = new LearnerMemory(gpu, config, maxTokens, { gradientCheckpointing: true });
+    const memory = new TrainingMemory(gpu, config, maxTokens, { gradientCheckpointing: true });
     const results: unknown[] = [];
-    for (const learner of [model.learner, new Learner(gpu, decoder, memory)]) {
+    for (const trainingPass of [model.trainingPass, new TrainingPass(gpu, decoder, memory)]) {
       gradients.clear(gpu);
-      await learner.logprobs(weights, batch, temperature, logprobs, entropies);
-      learner.backward(weights, gradients, batch, temperature, upstream);
+      await trainingPass.logprobs(weights, batch, temperature, logprobs, entropies);
+      trainingPass.backward(weights, gradients, batch, temperature, upstream);
       const all: unknown[] = [logprobs.slice()];
       for (const tensor of layout.shapes.keys()) all.push(await gradients.get(gpu, tensor));
       results.push(all);
@@ -74,14 +76,15 @@ for (const [i, name] of ["as it comes", "bindings of 2 KiB", "the matmul of GPUs
     test.each(goldens)("%s: log-probabilities, entropies and all gradients", async (name) => {
       const gpu = devices[i];
       const model = open(gpu, name);
-      const { golden, layout, weights, gradients, learner, batch, logprobs, entropies } = model;
+      const { golden, layout, weights, gradients, trainingPass, batch, logprobs, entropies } =
+        model;
       const { temperature } = golden;
-      await learner.logprobs(weights, batch, temperature, logprobs, entropies);
+      await trainingPass.logprobs(weights, batch, temperature, logprobs, entropies);
       expectClose(logprobs, golden.logprobs, { name: "logprobs" });
       expectClose(entropies, golden.entropies, { name: "entropies" });
 
       const upstream = Float32Array.from(golden.coefficients);
-      learner.backward(weights, gradients, batch, temperature, upstream);
+      trainingPass.backward(weights, gradients, batch, temperature, upstream);
       const upstreamNorm = Math.hypot(...golden.coefficients);
       for (const [tensor, reference] of golden.gradients) {
         const gradient = await gradients.get(gpu, tensor);
@@ -99,22 +102,27 @@ const descents = GOLDENS.flatMap((name) => [
 test.each(descents)("%s: 20 steps of %s descend as PyTorch's AdamW", async (name, optim, error) => {
   const [gpu] = devices;
   const model = open(gpu, name);
-  const { golden, layout, weights, gradients, decoder, learner, batch, logprobs } = model;
+  const { golden, layout, weights, gradients, decoder, trainingPass, batch, logprobs } = model;
   const { lr, betas, eps, weight_decay, max_norm } = golden.optimizer;
-  const optimizer = new Optimizer(gpu, decoder.ops, new OptimizerMemory(gpu, layout, optim), {
-    adamBeta1: betas[0],
-    adamBeta2: betas[1],
-    adamEpsilon: eps,
-    weightDecay: weight_decay,
-    maxGradNorm: max_norm,
-  });
+  const optimizer = new Optimizer(
+    gpu,
+    decoder.ops,
+    new OptimizerMemory(gpu, layout, makeMoments(gpu, { layout, optim })),
+    {
+      adamBeta1: betas[0],
+      adamBeta2: betas[1],
+      adamEpsilon: eps,
+      weightDecay: weight_decay,
+      maxGradNorm: max_norm,
+    },
+  );
   const dLogprobs = new Float32Array(batch.predictions).fill(-1 / batch.predictions);
   const losses: number[] = [];
   for (let step = 1; step <= golden.losses.length; step++) {
     gradients.clear(gpu);
-    await learner.logprobs(weights, batch, 1, logprobs, model.entropies);
+    await trainingPass.logprobs(weights, batch, 1, logprobs, model.entropies);
     losses.push(-logprobs.reduce((sum, logprob) => sum + logprob, 0) / batch.predictions);
-    learner.backward(weights, gradients, batch, 1, dLogprobs);
+    trainingPass.backward(weights, gradients, batch, 1, dLogprobs);
     await optimizer.update(weights, gradients, lr, step);
   }
   golden.losses.forEach((loss, i) => {
@@ -151,7 +159,7 @@ test.each([0, 2])(
   async (i) => {
     const gpu = devices[i];
     const { golden, layout, ...model } = open(gpu, "qwen2");
-    const { weights, gradients, decoder, learner, batch, logprobs, entropies } = model;
+    const { weights, gradients, decoder, trainingPass, batch, logprobs, entropies } = model;
     const sizes = { rows: 3, promptSlots: 2, maxPromptTokens: 12, maxNewTokens: 9, readEvery: 2 };
     const sampler = pipelinedSampler(gpu, decoder, sizes);
     const requests = golden.groups.map(({ prompt }, slot) => ({ prompt, samples: 2, slot }));
@@ -160,7 +168,7 @@ test.each([0, 2])(
     const dLogprobs = new Float32Array(batch.predictions).fill(-1 / batch.predictions);
     const run = async () => {
       for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
-      const memory = new OptimizerMemory(gpu, layout, "adamw");
+      const memory = new OptimizerMemory(gpu, layout);
       const optimizer = new Optimizer(gpu, decoder.ops, memory, {
         adamBeta1: 0.9,
         adamBeta2: 0.99,
@@ -171,8 +179,8 @@ test.each([0, 2])(
       const results: unknown[] = [await sampler.generate(weights, requests, settings)];
       for (const step of [1, 2]) {
         gradients.clear(gpu);
-        await learner.logprobs(weights, batch, 1, logprobs, entropies);
-        learner.backward(weights, gradients, batch, 1, dLogprobs);
+        await trainingPass.logprobs(weights, batch, 1, logprobs, entropies);
+        trainingPass.backward(weights, gradients, batch, 1, dLogprobs);
         await optimizer.update(weights, gradients, 1e-2, step);
         results.push([logprobs.slice(), entropies.slice()]);
       }

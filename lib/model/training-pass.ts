@@ -1,14 +1,14 @@
 import type { Gpu } from "../gpu/device.ts";
-import type { Allocator } from "../gpu/memory.ts";
-import { type ActivationOptions, Activations, Gradients } from "./activations.ts";
+import type { Allocator, ElementBytes } from "../gpu/memory.ts";
+import { Activations, Gradients } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import type { Decoder } from "./decoder.ts";
 import { asTable, Head, HeadGradients, HeadMemory } from "./head.ts";
-import { BatchMemory, BatchUploader, type PackedBatch } from "./packing.ts";
+import { BatchMemory, type PackedBatch } from "./packing.ts";
 import type { WeightGradients, Weights } from "./parameters.ts";
 
 /** Everything the forward and backward pass over a micro-batch of up to `maxTokens` need. */
-export class LearnerMemory {
+export class TrainingMemory {
   readonly activations: Activations;
   readonly gradients: Gradients;
   readonly head: HeadMemory;
@@ -19,15 +19,12 @@ export class LearnerMemory {
     alloc: Allocator,
     config: ModelConfig,
     readonly maxTokens: number,
-    {
-      gradientCheckpointing = false,
-      ...options
-    }: ActivationOptions & { gradientCheckpointing?: boolean } = {},
+    { gradientCheckpointing = false, elementBytes = 4 as ElementBytes } = {},
   ) {
     const keep = gradientCheckpointing ? "inputs" : "everything";
-    this.activations = new Activations(alloc, config, maxTokens, keep, options);
-    this.gradients = new Gradients(alloc, config, maxTokens, options.loraRank);
-    this.head = new HeadMemory(alloc, config, maxTokens, options.dtype);
+    this.activations = new Activations(alloc, config, maxTokens, keep, elementBytes);
+    this.gradients = new Gradients(alloc, config, maxTokens);
+    this.head = new HeadMemory(alloc, config, maxTokens, elementBytes);
     this.headGradients = new HeadGradients(alloc, config, maxTokens);
     this.batch = new BatchMemory(alloc, maxTokens, config.vocabSize);
   }
@@ -37,21 +34,19 @@ export class LearnerMemory {
  * Log-probabilities of a packed batch, and the gradient of any function of them. In between the
  * caller computes what it wants of those M numbers, on the CPU:
  *
- *   await learner.logprobs(weights, batch, temperature, logprobs, entropies)
+ *   await trainingPass.logprobs(weights, batch, temperature, logprobs, entropies)
  *   ... dLogprobs[m] = d loss / d logprobs[m] ...
- *   learner.backward(weights, gradients, batch, temperature, dLogprobs)
+ *   trainingPass.backward(weights, gradients, batch, temperature, dLogprobs)
  */
-export class Learner {
+export class TrainingPass {
   private readonly head: Head;
-  private readonly uploader: BatchUploader;
 
   constructor(
     private readonly gpu: Gpu,
     private readonly decoder: Decoder,
-    private readonly memory: LearnerMemory,
+    private readonly memory: TrainingMemory,
   ) {
     this.head = new Head(decoder.ops, decoder.config);
-    this.uploader = new BatchUploader(gpu, memory.batch);
   }
 
   /** Writes log-probability and entropy of each of the batch's predictions, M of them. */
@@ -64,11 +59,12 @@ export class Learner {
   ): Promise<void> {
     const { activations, head, headGradients, batch: tensors } = this.memory;
     this.gpu.commands.stage = "learning";
-    this.uploader.upload(batch);
+    tensors.upload(this.gpu, batch);
     this.decoder.forward(weights, tensors, batch.tokens, activations);
     const rows = batch.predictions;
     this.head.enter(weights, activations.output, tensors.predictionRows, rows, head);
-    this.head.logprobs(weights, tensors.targets, rows, temperature, head, headGradients);
+    const predictions = { targets: tensors.targets, rows, temperature };
+    this.head.logprobs(weights, predictions, head, headGradients);
     await this.gpu.commands.read(
       [head.logprob, head.entropy],
       [logprobs.subarray(0, rows), entropies.subarray(0, rows)],
@@ -89,24 +85,14 @@ export class Learner {
     const { gpu, memory } = this;
     const { activations, gradients: g, headGradients, batch: tensors } = memory;
     const { hiddenSize } = this.decoder.config;
-    const rows = batch.predictions;
-    gpu.upload(headGradients.logprob, dLogprobs, 0, rows);
-    this.head.backward(
-      weights,
-      gradients,
-      tensors.targets,
-      rows,
-      temperature,
-      memory.head,
-      headGradients,
-      g.partial,
-      (tensor) => gpu.commands.clear(tensor),
-    );
+    const predictions = { targets: tensors.targets, rows: batch.predictions, temperature };
+    gpu.upload(headGradients.logprob, dLogprobs, 0, batch.predictions);
+    gpu.commands.clear(headGradients.gathered);
+    this.head.backward(weights, gradients, predictions, memory.head, headGradients, g.partial);
     gpu.commands.clear(g.stream);
-    const scatter = { ...tensors.predictionLists, d_out: headGradients.gathered };
-    const { distinct } = this.uploader.predictions;
+    const { tensors: places, distinct } = tensors.predictionPlaces;
+    const scatter = { ...places, d_out: headGradients.gathered };
     this.decoder.ops.gather.backward(scatter, asTable(g.stream, hiddenSize), distinct);
-    const counts = { tokens: batch.tokens, distinctIds: this.uploader.ids.distinct };
-    this.decoder.backward(weights, gradients, tensors, counts, activations, g);
+    this.decoder.backward(weights, gradients, tensors, batch.tokens, activations, g);
   }
 }

@@ -1,0 +1,271 @@
+import { z } from "zod";
+import { UserError } from "../../lib/errors.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
+import type { RopeScaling } from "../../lib/model/rope.ts";
+
+/** What a family computes, the defaults `transformers` has for it, and fields it alone may have. */
+interface Family {
+  modelType: string;
+  qkvBias: boolean;
+  qkNorm: boolean;
+  maxPositionEmbeddings: number;
+  headDim?: number;
+  /** Fields with the only value this decoder computes. */
+  fixed: Record<string, unknown>;
+  /** Fields that mean nothing while the fixed ones are as they are. */
+  ignored: string[];
+  /** What `transformers` takes fields to be that are missing, where that is not computed here. */
+  assumed?: Record<string, unknown>;
+}
+
+const qwen = {
+  maxPositionEmbeddings: 32768,
+  fixed: { use_sliding_window: false },
+  ignored: ["sliding_window", "max_window_layers"],
+};
+const FAMILIES = {
+  LlamaForCausalLM: {
+    modelType: "llama",
+    qkvBias: false,
+    qkNorm: false,
+    maxPositionEmbeddings: 2048,
+    fixed: { attention_bias: false, mlp_bias: false, pretraining_tp: 1 },
+    ignored: ["is_llama_config"],
+  },
+  MistralForCausalLM: {
+    modelType: "mistral",
+    qkvBias: false,
+    qkNorm: false,
+    maxPositionEmbeddings: 131072,
+    fixed: { sliding_window: null },
+    ignored: [],
+    assumed: { sliding_window: 4096 },
+  },
+  Qwen2ForCausalLM: { ...qwen, modelType: "qwen2", qkvBias: true, qkNorm: false },
+  Qwen3ForCausalLM: {
+    ...qwen,
+    modelType: "qwen3",
+    qkvBias: false,
+    qkNorm: true,
+    headDim: 128,
+    fixed: { ...qwen.fixed, attention_bias: false },
+  },
+} satisfies Record<string, Family>;
+
+export type Architecture = keyof typeof FAMILIES;
+
+const size = z.int().positive();
+/** Each layer is a list of tensors; the deepest models have some hundreds. */
+const layers = size.max(1024);
+const tokenId = z.int().nonnegative();
+const positive = z.number().positive();
+/** `rope_scaling` of a config.json, or the newer `rope_parameters`, which holds theta too. */
+const ropeFields = z.strictObject({
+  rope_theta: positive.nullish(),
+  rope_type: z
+    .enum(["default", "linear", "llama3"], {
+      error: ({ input }) => `${input} is not supported; only linear and llama3 are`,
+    })
+    .nullish(),
+  factor: positive.nullish(),
+  low_freq_factor: positive.nullish(),
+  high_freq_factor: positive.nullish(),
+  original_max_position_embeddings: positive.nullish(),
+});
+type RopeFields = z.infer<typeof ropeFields>;
+
+/** The fields that decide the computation. */
+const fieldsThatCount = z.object({
+  vocab_size: size,
+  hidden_size: size,
+  intermediate_size: size,
+  num_hidden_layers: layers,
+  num_attention_heads: size,
+  num_key_value_heads: size.nullish(),
+  head_dim: size.nullish(),
+  rms_norm_eps: positive.default(1e-6),
+  rope_theta: positive.nullish(),
+  rope_scaling: ropeFields.nullish(),
+  rope_parameters: ropeFields.nullish(),
+  max_position_embeddings: size.nullish(),
+  tie_word_embeddings: z.boolean().default(false),
+  layer_types: z.array(z.literal("full_attention")).nullish(),
+  bos_token_id: tokenId.nullish(),
+  eos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),
+});
+
+/** Fields that describe, or that only matter to other programs. */
+const IGNORED_FIELDS = new Set(
+  (
+    "architectures torch_dtype dtype transformers_version use_cache initializer_range pad_token_id unk_token_id " +
+    "sep_token_id name_or_path output_attentions output_hidden_states return_dict torchscript id2label label2id " +
+    "problem_type task_specific_params chunk_size_feed_forward max_length min_length tokenizer_class " +
+    "do_sample temperature top_k top_p typical_p repetition_penalty length_penalty diversity_penalty num_beams " +
+    "num_beam_groups num_return_sequences attn_implementation transformers.js_config unsloth_version " +
+    "unsloth_fixed auto_map"
+  ).split(" "),
+);
+
+/**
+ * Reads a Hugging Face `config.json`. `source` names the file in messages. A field that would change the
+ * computation and is not computed here is an error: a model must never run as something it is not.
+ */
+export function parseModelConfig(text: string, source: string): ModelConfig {
+  const fail = (why: string): never => {
+    throw new UserError(`${source}: ${why}`);
+  };
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return fail("not valid JSON; copy the model's config.json again");
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    return fail("not a JSON object; expected a Hugging Face config.json");
+  }
+  const fields = json as Record<string, unknown>;
+  const architecture = String(fields.architectures ?? "none") as Architecture;
+  if (!Object.hasOwn(FAMILIES, architecture)) {
+    const known = Object.keys(FAMILIES).join(", ");
+    fail(`the architecture ${architecture} is not supported; these are: ${known}`);
+  }
+  const family: Family = FAMILIES[architecture];
+  const fixed: Record<string, unknown> = {
+    ...family.fixed,
+    model_type: family.modelType,
+    hidden_act: "silu",
+    attention_dropout: 0,
+    is_encoder_decoder: false,
+    is_causal: true,
+  };
+  for (const [name, value] of Object.entries({ ...family.assumed, ...fields })) {
+    if (name in fixed) {
+      if (value !== null && value !== fixed[name]) {
+        const only = JSON.stringify(fixed[name]);
+        fail(`${name} = ${JSON.stringify(value)} is not supported; only ${only} is`);
+      }
+    } else if (
+      !(name in fieldsThatCount.shape) &&
+      !IGNORED_FIELDS.has(name) &&
+      !family.ignored.includes(name)
+    ) {
+      // null and false leave a feature off; an underscore marks a field of the library, not of the model
+      if (value !== null && value !== false && !name.startsWith("_")) {
+        const shown = JSON.stringify(value).slice(0, 60);
+        fail(
+          `the field ${name} = ${shown} is not supported and may change what the model computes`,
+        );
+      }
+    }
+  }
+  const scaling = fields.rope_scaling;
+  if (typeof scaling === "object" && scaling !== null && "type" in scaling) {
+    const { type, ...rest } = scaling; // the name that `rope_type` had at first
+    fields.rope_scaling = { rope_type: type, ...rest };
+  }
+  const parsed = fieldsThatCount.safeParse(fields);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    return fail(`${issue.path.join(".")}: ${issue.message}`);
+  }
+  const c = parsed.data;
+  const headDim = c.head_dim ?? family.headDim ?? c.hidden_size / c.num_attention_heads;
+  if (!Number.isInteger(headDim)) {
+    fail(`hidden_size ${c.hidden_size} is not a multiple of num_attention_heads`);
+  }
+  if (c.num_key_value_heads == null && architecture !== "LlamaForCausalLM") {
+    fail("num_key_value_heads is missing");
+  }
+  if (c.rope_scaling && c.rope_parameters) {
+    fail("rope_scaling and rope_parameters exclude each other");
+  }
+  const config: ModelConfig = {
+    architecture,
+    vocabSize: c.vocab_size,
+    hiddenSize: c.hidden_size,
+    intermediateSize: c.intermediate_size,
+    numLayers: c.num_hidden_layers,
+    numHeads: c.num_attention_heads,
+    numKeyValueHeads: c.num_key_value_heads ?? c.num_attention_heads,
+    headDim,
+    rmsNormEps: c.rms_norm_eps,
+    ropeTheta: c.rope_parameters?.rope_theta ?? c.rope_scaling?.rope_theta ?? c.rope_theta ?? 10000,
+    ropeScaling: parseRopeScaling(c.rope_parameters ?? c.rope_scaling ?? {}, fail),
+    maxPositionEmbeddings: c.max_position_embeddings ?? family.maxPositionEmbeddings,
+    tieWordEmbeddings: c.tie_word_embeddings,
+    qkvBias: family.qkvBias,
+    qkNorm: family.qkNorm,
+    bosTokenId: c.bos_token_id ?? null,
+    eosTokenIds: c.eos_token_id == null ? [] : [c.eos_token_id].flat(),
+  };
+  if (config.numHeads % config.numKeyValueHeads !== 0) {
+    fail("num_attention_heads must be a multiple of num_key_value_heads");
+  }
+  // the kernels read rows as vec4
+  const rows = {
+    hidden_size: config.hiddenSize,
+    intermediate_size: config.intermediateSize,
+    head_dim: config.headDim,
+  };
+  for (const [name, value] of Object.entries(rows)) {
+    if (value % 4 !== 0) fail(`${name} must be a multiple of 4, not ${value}`);
+  }
+  for (const id of [config.bosTokenId ?? 0, ...config.eosTokenIds]) {
+    if (id >= config.vocabSize) fail(`token id ${id} is outside vocab_size ${config.vocabSize}`);
+  }
+  return config;
+}
+
+/** The `config.json` that `transformers` and vLLM read; `parseModelConfig` gives the same config back. */
+export function toHuggingFaceConfig(config: ModelConfig): Record<string, unknown> {
+  const { modelType, fixed }: Family = FAMILIES[config.architecture as Architecture];
+  return {
+    architectures: [config.architecture],
+    model_type: modelType,
+    vocab_size: config.vocabSize,
+    hidden_size: config.hiddenSize,
+    intermediate_size: config.intermediateSize,
+    num_hidden_layers: config.numLayers,
+    num_attention_heads: config.numHeads,
+    num_key_value_heads: config.numKeyValueHeads,
+    head_dim: config.headDim,
+    hidden_act: "silu",
+    rms_norm_eps: config.rmsNormEps,
+    rope_theta: config.ropeTheta,
+    rope_scaling: toRopeFields(config.ropeScaling),
+    max_position_embeddings: config.maxPositionEmbeddings,
+    tie_word_embeddings: config.tieWordEmbeddings,
+    ...fixed,
+    bos_token_id: config.bosTokenId,
+    eos_token_id: config.eosTokenIds.length === 1 ? config.eosTokenIds[0] : config.eosTokenIds,
+    torch_dtype: "float32",
+  };
+}
+
+/** Reads the scaling; `fail` is told of a field that is missing. */
+function parseRopeScaling(given: RopeFields, fail: (why: string) => never): RopeScaling | null {
+  const type = given.rope_type ?? "default";
+  const need = (name: Exclude<keyof RopeFields, "rope_type">) =>
+    given[name] ?? fail(`RoPE scaling of type ${type} needs ${name}`);
+  if (type === "default") return null;
+  if (type === "linear") return { type, factor: need("factor") };
+  return {
+    type,
+    factor: need("factor"),
+    lowFreqFactor: need("low_freq_factor"),
+    highFreqFactor: need("high_freq_factor"),
+    originalMaxPositionEmbeddings: need("original_max_position_embeddings"),
+  };
+}
+
+/** The `rope_scaling` that `parseRopeScaling` reads back. */
+export function toRopeFields(scaling: RopeScaling | null): RopeFields | null {
+  if (scaling?.type !== "llama3") return scaling && { rope_type: "linear", factor: scaling.factor };
+  return {
+    rope_type: "llama3",
+    factor: scaling.factor,
+    low_freq_factor: scaling.lowFreqFactor,
+    high_freq_factor: scaling.highFreqFactor,
+    original_max_position_embeddings: scaling.originalMaxPositionEmbeddings,
+  };
+}

@@ -1,0 +1,5 @@
+import { exploreMutants } from "./explore.ts";
+import type { Mutants } from "./mutant.ts";
+
+/** All mistakes that `npm run mutants` plants. */
+export const allMutants: readonly Mutants[] = [...exploreMutants];
