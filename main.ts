@@ -57,7 +57,7 @@ const commands: Record<string, Command> = {
     flags: trainGroups,
     async run(args) {
       const settings = trainSettings(args, storedSettings);
-      const { train } = await import("./lib/train.ts");
+      const { train } = await import("./beyond/commands/train.ts");
       await train(settings, interruption());
     },
   },

@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { findStated } from "../beyond/answers/extract.ts";
 import { mathKey } from "../beyond/answers/math/canonical.ts";
-import { openOutcome } from "../beyond/answers/outcome.ts";
+import { openJudge } from "../beyond/answers/outcome.ts";
 import { settle } from "../beyond/answers/settle.ts";
 import { Random } from "../lib/random.ts";
 import { readPairs } from "../scripts/answers.ts";
@@ -35,7 +35,7 @@ async function measure(random: Random): Promise<void> {
   );
 
   // a step of 16 questions, 64 completions each; every third answer was never seen before
-  const math = await openOutcome("math");
+  const math = await openJudge("math");
   const step = async (name: string, answer: (i: number) => string) => {
     const completions = Array.from({ length: 1024 }, (_, i) => ({
       text: `${"Let us think. ".repeat(100)}\\boxed{${answer(i)}}`,
@@ -73,7 +73,7 @@ async function judgeAgain(run: string): Promise<void> {
     )
     .all() as { step: number; slot: number; question: string; text: string; truncated: number }[];
   for (const kind of ["number", "math"]) {
-    const outcome = await openOutcome(kind);
+    const outcome = await openJudge(kind);
     for (const [step, group] of Map.groupBy(rows, (row) => row.step)) {
       const began = performance.now();
       for (const [, slot] of Map.groupBy(group, (row) => row.slot)) {

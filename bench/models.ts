@@ -2,7 +2,7 @@ import type { PolicyNeeds } from "../beyond/memory/memory-plan.ts";
 import { openEmbeddedModel } from "../beyond/models/embedded.ts";
 import type { ModelFolder } from "../beyond/models/folder.ts";
 import { openNamedModel } from "../beyond/opening/named-model.ts";
-import { Policy } from "../beyond/opening/policy.ts";
+import { OpenPolicy } from "../beyond/opening/policy.ts";
 import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import { EMBEDDED } from "../beyond/settings/shared.ts";
 import { setValues } from "../beyond/storage/weight-formats.ts";
@@ -47,10 +47,10 @@ export async function openBenchPolicy(
   gpu: SystemGpu,
   name: string,
   needs: PolicyNeeds,
-): Promise<Policy> {
+): Promise<OpenPolicy> {
   const model = await openBenchModel(name);
   const tune = tuneFor(gpu, { noTune: gpu.isSoftware }, (text) => console.error(text));
-  const policy = await Policy.open(gpu, model, needs, undefined, tune);
+  const policy = await OpenPolicy.open(gpu, model, needs, undefined, tune);
   if (model.tensors.size === 0) {
     fill(gpu, policy.trained);
     policy.refresh();

@@ -1,5 +1,5 @@
 import { tensorSources } from "../beyond/models/safetensors.ts";
-import type { Policy } from "../beyond/opening/policy.ts";
+import type { OpenPolicy } from "../beyond/opening/policy.ts";
 import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import { PackedBatch } from "../lib/model/packing.ts";
 import type { Part } from "./harness.ts";
@@ -77,7 +77,7 @@ async function learnBothWays(gpu: SystemGpu, model: string, prompt: number): Pro
 /** Every so many entries of a gradient are compared: reading all of a large model's would take memory. */
 const COMPARED_ENTRIES = 1 << 20;
 
-async function entriesOfGradient({ gradients, gpu }: Policy): Promise<number[]> {
+async function entriesOfGradient({ gradients, gpu }: OpenPolicy): Promise<number[]> {
   const stride = Math.ceil(parameterCount(gradients.layout) / COMPARED_ENTRIES);
   const entries: number[] = [];
   for (const { data } of tensorSources(gpu, gradients)) {
@@ -88,7 +88,7 @@ async function entriesOfGradient({ gradients, gpu }: Policy): Promise<number[]> 
 }
 
 /** Learning from these batches: how long it takes, and what it gave. */
-function learningWay(policy: Policy, batches: readonly PackedBatch[]) {
+function learningWay(policy: OpenPolicy, batches: readonly PackedBatch[]) {
   const way = {
     logprobs: [] as number[],
     gradient: [] as number[],
@@ -128,7 +128,7 @@ async function sampleBothWays(gpu: SystemGpu, model: string, prompt: number): Pr
 const GREEDY = { temperature: 0 };
 
 /** Sampling from these prompts: how long it takes, and what was last written. */
-function samplingWay(policy: Policy, prompts: Uint32Array[], samples: number) {
+function samplingWay(policy: OpenPolicy, prompts: Uint32Array[], samples: number) {
   const way = {
     texts: [] as string[],
     async work() {

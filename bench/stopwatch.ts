@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Policy } from "../beyond/opening/policy.ts";
+import { train } from "../beyond/commands/train.ts";
+import { OpenPolicy } from "../beyond/opening/policy.ts";
 import { SystemGpu } from "../beyond/platform/gpu.ts";
 import { RunFolder } from "../beyond/runs/folder.ts";
 import type { Profile } from "../beyond/scheduling/profile.ts";
@@ -12,7 +13,6 @@ import { PolicyGradient, type UpdateResult } from "../lib/learn.ts";
 import type { Completion, GenerationRequest } from "../lib/model/completion.ts";
 import { Sampler } from "../lib/model/generate.ts";
 import { Optimizer } from "../lib/model/optimizer.ts";
-import { train } from "../lib/train.ts";
 
 /** Seconds that the parts of one training step took, and what it did. */
 const EMPTY_STEP = {
@@ -82,8 +82,8 @@ export async function timedTraining(
       allocated.set(part as MemoryPart, (allocated.get(part as MemoryPart) ?? 0) + bytes);
       return tensor;
     }),
-    around(Policy, "open", async (open) => {
-      const [seconds, policy] = await timed(open as () => Promise<Policy>);
+    around(OpenPolicy, "open", async (open) => {
+      const [seconds, policy] = await timed(open as () => Promise<OpenPolicy>);
       loading = seconds;
       gpu = policy.gpu;
       for (const create of ["createBuffer", "createBindGroup", "createComputePipeline"]) {

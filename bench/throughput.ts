@@ -1,5 +1,5 @@
 import type { PolicyNeeds } from "../beyond/memory/memory-plan.ts";
-import type { Policy } from "../beyond/opening/policy.ts";
+import type { OpenPolicy } from "../beyond/opening/policy.ts";
 import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import { GpuError, UserError } from "../lib/errors.ts";
 import type { GenerationSettings } from "../lib/model/completion.ts";
@@ -23,12 +23,12 @@ export const learningNeeds = (microBatchTokens: number): PolicyNeeds => ({
 });
 
 /** Tokens that mean nothing: all that matters is how many. */
-export const someTokens = ({ model }: Policy, length: number, seed = 1) =>
+export const someTokens = ({ model }: OpenPolicy, length: number, seed = 1) =>
   Uint32Array.from({ length }, (_, i) => (7 * i + 13 * seed) % model.config.vocabSize);
 
 /** Completes each of `prompts` `samples` times with exactly `length` tokens: seconds, and the completions. */
 export function sampleTokens(
-  { sampler, weights }: Policy,
+  { sampler, weights }: OpenPolicy,
   prompts: readonly ArrayLike<number>[],
   samples: number,
   length: number,
@@ -51,7 +51,7 @@ export function sampleTokens(
 }
 
 /** Learns from packed batches, forward and backward: seconds, and the log-probabilities of all predictions. */
-export function learnFrom(policy: Policy, batches: readonly PackedBatch[]) {
+export function learnFrom(policy: OpenPolicy, batches: readonly PackedBatch[]) {
   const { trainingPass, weights, gradients, gpu } = policy;
   return timed(async () => {
     const all: Float32Array[] = [];
@@ -70,7 +70,7 @@ export function learnFrom(policy: Policy, batches: readonly PackedBatch[]) {
 }
 
 /** One batch of `tokens` tokens in sequences of `length`: what fine-tuning on single texts would pack. */
-export function batchOf(policy: Policy, tokens: number, length: number): PackedBatch {
+export function batchOf(policy: OpenPolicy, tokens: number, length: number): PackedBatch {
   const batch = new PackedBatch(tokens);
   for (let i = 0; i < tokens / length; i++) {
     const text = someTokens(policy, length + 1, i); // the last is predicted and not computed

@@ -10,3 +10,12 @@ export class UserError extends Error {
 export class GpuError extends Error {
   override name = "GpuError";
 }
+
+/** A loss or its gradient was NaN or infinite in this step of training. */
+export class NotFiniteError extends Error {
+  override name = "NotFiniteError";
+
+  constructor(readonly step: number) {
+    super(`step ${step}: the loss or its gradient is not a finite number`);
+  }
+}

@@ -1,4 +1,3 @@
-import type { Policy } from "../beyond/opening/policy.ts";
 import { type ExploreTokens, writeTokenAdvantages } from "./explore/advantages.ts";
 import {
   type LossSettings,
@@ -8,6 +7,7 @@ import {
   policyLoss,
 } from "./explore/loss.ts";
 import { PackedBatch } from "./model/packing.ts";
+import type { Policy } from "./policy.ts";
 import type { Earned } from "./rewards.ts";
 import type { Group, JudgedCompletion } from "./rollout.ts";
 

@@ -1,15 +1,12 @@
 /**
- * What a completion earns: a weighted sum of parts, `--reward correct=1,format=0.1,length=-0.0005`.
+ * What a completion earns: a weighted sum of parts, such as correct=1, format=0.1, length=-0.0005.
  *
  *     r = sum over parts of weight * part
  *
  * Only `correct` says whether a question is solved: pass@k, the count of solved questions and the
  * exploration term of a solved group go by it, never by r.
  */
-import type { AnswerForm } from "../beyond/answers/extract.ts";
-import { isUserCode } from "../beyond/answers/user.ts";
-import { nearest } from "../beyond/settings/nearest.ts";
-import { UserError } from "./errors.ts";
+import type { AnswerForm } from "./data/judge.ts";
 
 /** What is known of a completion when it is paid. */
 export interface Earning {
@@ -17,17 +14,10 @@ export interface Earning {
   correct: boolean;
   /** How its final answer is marked; null when it states none. */
   form: AnswerForm | null;
-  /** What the user's own code gave it; 0 with a built-in outcome. */
+  /** What the user's own code gave it; 0 from any other judge. */
   userReward: number;
   /** [L], the end token included. */
   tokens: ArrayLike<number>;
-}
-
-export interface RewardLengths {
-  /** Most tokens in a completion. */
-  maxCompletionLength: number;
-  /** Tokens before that limit in which `overlong` grows; null for a fifth of the limit. */
-  overlongCache: number | null;
 }
 
 /** The form in which `format` wants the answer. */
@@ -48,7 +38,7 @@ const PARTS = {
   overlong: ({ tokens }: Earning, rules: RewardRules) =>
     overlongPunishment(tokens.length, rules.maxCompletionLength, rules.overlongCache),
 
-  /** What the user's own --outcome code returns as its reward. */
+  /** What the user's own code returns as its reward. */
   user: ({ userReward }: Earning) => userReward,
 };
 
@@ -65,7 +55,9 @@ export interface RewardTerm {
 export interface RewardRules {
   terms: readonly RewardTerm[];
   answerForm: AskedForm;
+  /** Most tokens in a completion. */
   maxCompletionLength: number;
+  /** Tokens before that limit in which `overlong` grows. */
   overlongCache: number;
 }
 
@@ -73,53 +65,6 @@ export interface RewardRules {
 export interface Earned {
   reward: number;
   parts: Partial<Record<RewardPart, number>>;
-}
-
-/**
- * Reads `part=weight,...`; without it the reward is `correct`, or what the user's own code returns.
- * @throws UserError for an unknown or repeated part, a weight that is no number, and `user` without
- *   code of the user's
- */
-export function parseReward(text: string | null, outcome: string): RewardTerm[] {
-  const given = text ?? (isUserCode(outcome) ? "user=1" : "correct=1");
-  const terms = given.split(",").map((summand): RewardTerm => {
-    const [name, weight = "", ...more] = summand.split("=").map((side) => side.trim());
-    const part = REWARD_PARTS.find((known) => known === name);
-    if (!part) {
-      const hint = nearest(name, REWARD_PARTS);
-      const fix = hint ? `did you mean ${hint}?` : `there are ${REWARD_PARTS.join(", ")}`;
-      throw new UserError(`--reward has no part "${name}"; ${fix}`);
-    }
-    if (weight === "" || more.length > 0 || !Number.isFinite(Number(weight))) {
-      throw new UserError(`--reward ${summand.trim()} needs a weight, such as ${part}=0.5`);
-    }
-    return { part, weight: Number(weight) };
-  });
-  const names = terms.map(({ part }) => part);
-  const repeated = names.find((part, i) => names.indexOf(part) !== i);
-  if (repeated) throw new UserError(`--reward gives ${repeated} twice`);
-  if (names.includes("user") && !isUserCode(outcome)) {
-    throw new UserError("--reward user=... needs code of your own: --outcome ./my-outcome.ts");
-  }
-  return terms;
-}
-
-/**
- * The rules of a run, once its lengths are settled.
- * @throws UserError for an --overlong-cache longer than a completion
- */
-export function rewardRules(
-  terms: readonly RewardTerm[],
-  answerForm: AskedForm,
-  { maxCompletionLength, overlongCache }: RewardLengths,
-): RewardRules {
-  const cache = overlongCache ?? Math.max(1, Math.round(maxCompletionLength / 5));
-  if (cache > maxCompletionLength) {
-    throw new UserError(
-      `--overlong-cache ${cache} must not exceed --max-completion-length ${maxCompletionLength}`,
-    );
-  }
-  return { terms, answerForm, maxCompletionLength, overlongCache: cache };
 }
 
 /** What a completion earns. */

@@ -1,7 +1,7 @@
 // Judges the table of answer pairs, tests/answers/answer-pairs.jsonl, and lists every failure:
 //   node scripts/bun.js scripts/answers.ts [judgements.jsonl of another judge]
 // The other judge is math-verify, run by scripts/math-verify.py.
-import { openOutcome } from "../beyond/answers/outcome.ts";
+import { openJudge } from "../beyond/answers/outcome.ts";
 
 export interface Pair {
   kind: string;
@@ -24,7 +24,7 @@ export async function readPairs(): Promise<Pair[]> {
 
 /** Whether an answer in a box earns the reward of a row. */
 export async function isRight(gold: string, answer: string): Promise<boolean> {
-  const math = await openOutcome("math");
+  const math = await openJudge("math");
   const row = { question: "q", answer: gold, line: 1 };
   const right = math.gold(row);
   if (right === null) return false;

@@ -1,14 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { parseReward, rewardRules } from "../beyond/settings/reward.ts";
 import { hasSignal, rewardAdvantages } from "../lib/explore/advantages.ts";
 import { explorationSignal } from "../lib/explore/bonus.ts";
 import { batch } from "../lib/explore/methods/batch.ts";
-import {
-  type Earning,
-  earned,
-  overlongPunishment,
-  parseReward,
-  rewardRules,
-} from "../lib/rewards.ts";
+import { type Earning, earned, overlongPunishment } from "../lib/rewards.ts";
 
 const lengths = { maxCompletionLength: 100, overlongCache: 20 };
 const rules = (text: string, outcome = "math", form: "any" | "boxed" = "any") =>
@@ -94,7 +89,7 @@ describe("what the loss sees", () => {
     const exploration = explorationSignal([{ method: batch, coefficient: 1, parameters: {} }], {
       outcomes: ["1", "1"],
       counts: [9, 9],
-      rewards: group.map(({ correct }) => Number(correct)),
+      correct: group.map(({ correct }) => correct),
     });
     expect([...exploration]).toEqual([0, 0]);
     expect([hasSignal(plain, exploration, "all"), hasSignal(shorter, exploration, "all")]).toEqual([

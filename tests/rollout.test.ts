@@ -1,20 +1,22 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { openOutcome } from "../beyond/answers/outcome.ts";
+import { openJudge } from "../beyond/answers/outcome.ts";
 import { openEmbeddedModel } from "../beyond/models/embedded.ts";
-import { Policy } from "../beyond/opening/policy.ts";
+import { fitContext } from "../beyond/opening/lengths.ts";
+import { OpenPolicy } from "../beyond/opening/policy.ts";
 import { SystemGpu } from "../beyond/platform/gpu.ts";
-import { fitContext, PURPOSE, prepareQuestions, rollout } from "../lib/rollout.ts";
+import { prepareQuestions } from "../lib/data/questions.ts";
+import { PURPOSE, rollout } from "../lib/rollout.ts";
 
 const gpu = await SystemGpu.open();
 afterAll(() => gpu.destroy());
 
 const sampling = { rows: 64, samplesPerPrompt: 32, maxPromptTokens: 12, maxNewTokens: 20 };
-const policy = await Policy.open(gpu, await openEmbeddedModel(), { sampling });
+const policy = await OpenPolicy.open(gpu, await openEmbeddedModel(), { sampling });
 const rows = [
   { question: "12+3-4+5=", answer: "16", line: 1 },
   { question: "20-1-1-1=", answer: "####17", line: 2 },
 ];
-const outcome = await openOutcome("number");
+const outcome = await openJudge("number");
 const questions = prepareQuestions(policy.tokenizer, rows, "test.jsonl", outcome);
 const settings = {
   temperature: 1,

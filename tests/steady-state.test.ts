@@ -2,10 +2,10 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Policy } from "../beyond/opening/policy.ts";
+import { train } from "../beyond/commands/train.ts";
+import { OpenPolicy } from "../beyond/opening/policy.ts";
 import { RunFolder } from "../beyond/runs/folder.ts";
 import { trainSettings } from "../beyond/settings/arguments.ts";
-import { train } from "../lib/train.ts";
 
 const CREATED =
   /^create(Buffer|BindGroup|BindGroupLayout|ComputePipeline|PipelineLayout|QuerySet|ShaderModule|Texture)$/;
@@ -13,9 +13,9 @@ const CREATED =
 /** Runs `train` and gives the GPU objects created before and in each step, by kind. */
 async function objectsByStep(args: string[]): Promise<string[][]> {
   const created: string[][] = [[]];
-  const { open } = Policy;
+  const { open } = OpenPolicy;
   const { appendMetrics } = RunFolder.prototype;
-  Policy.open = async (gpu, ...rest) => {
+  OpenPolicy.open = async (gpu, ...rest) => {
     const device = gpu.device as unknown as Record<string, (...given: unknown[]) => unknown>;
     for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(device))) {
       if (!CREATED.test(name)) continue;
@@ -25,7 +25,7 @@ async function objectsByStep(args: string[]): Promise<string[][]> {
         return create.apply(this, given);
       };
     }
-    return open.call(Policy, gpu, ...rest);
+    return open.call(OpenPolicy, gpu, ...rest);
   };
   RunFolder.prototype.appendMetrics = function (...given) {
     created.push([]);
@@ -36,7 +36,7 @@ async function objectsByStep(args: string[]): Promise<string[][]> {
     const output = ["--output-dir", join(folder, "run"), "--quiet"];
     await train(trainSettings([...args, ...output], () => ({})));
   } finally {
-    Policy.open = open;
+    OpenPolicy.open = open;
     RunFolder.prototype.appendMetrics = appendMetrics;
     rmSync(folder, { recursive: true });
   }

@@ -1,7 +1,7 @@
 /** Multiple choice: a letter, or an option spelled out. */
-import type { Row } from "../datasets/rows.ts";
+import type { Judge, Row } from "../../lib/data/judge.ts";
 import { findAnswer } from "./extract.ts";
-import { judgement, type Outcome } from "./judgement.ts";
+import { judgement } from "./judgement.ts";
 import { mathKey } from "./math/canonical.ts";
 import { MAX_ANSWER } from "./math/number.ts";
 import { judging } from "./thread.ts";
@@ -55,7 +55,7 @@ function byPlace(text: string, options: Map<string, string>): string | null {
 }
 
 /** The letter an answer names; null if it is neither a letter nor one of the options. */
-export const choice: Outcome = {
+export const choice: Judge = {
   gold(row) {
     const options = optionsOf(row);
     const { text, named } = read(findAnswer(row.answer)?.text ?? row.answer, options);

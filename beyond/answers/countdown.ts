@@ -2,17 +2,17 @@
  * Countdown: reach a target with numbers, each used exactly once, and + - * /. An answer has at most 300
  * characters and no powers, so that it is judged at once.
  */
+import type { Judge, Row } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
-import type { Row } from "../datasets/rows.ts";
 import { findStated } from "./extract.ts";
-import { judgement, type Outcome } from "./judgement.ts";
+import { judgement } from "./judgement.ts";
 import { plainLatex, unwrap } from "./math/clean.ts";
 import { parse } from "./math/parse.ts";
 import { isInteger, plus, power, type Rational, TooMuch, times } from "./math/rational.ts";
 import { type Node, NotMath } from "./math/tree.ts";
 
 /** Any expression of the row's numbers that hits the target is right; each is an outcome of its own. */
-export const countdown: Outcome = {
+export const countdown: Judge = {
   gold: (row) => countdownAnswer(row.answer, row)?.key ?? row.answer,
   async judge(completions, { row }) {
     return completions.map(({ text, truncated }) => {

@@ -1,18 +1,5 @@
 /** Finding the final answer in the text of a completion. */
-
-/** How an answer is marked: \boxed{} or \fbox{}, <answer> tags, ####, #, "the answer is", ... */
-export type AnswerForm =
-  | "boxed"
-  | "tags"
-  | "hashes"
-  | "hash"
-  | "phrase"
-  /** by the pattern of --outcome regex: */
-  | "pattern"
-  /** by the user's own code */
-  | "code"
-  /** not at all */
-  | "last-number";
+import type { AnswerForm } from "../../lib/data/judge.ts";
 
 /** Characters from `start` to before `end` of the text that was searched. */
 export type Span = { text: string; start: number; end: number };

@@ -1,14 +1,7 @@
 /** Mathematical answers: equal keys, or else an exact look at those whose values agree. */
-import type { Row } from "../datasets/rows.ts";
+import type { Asked, Completed, Judge, Judgement, Row } from "../../lib/data/judge.ts";
 import { findStated } from "./extract.ts";
-import {
-  type Asked,
-  type Completed,
-  type Find,
-  type Judgement,
-  judgement,
-  type Outcome,
-} from "./judgement.ts";
+import { type Find, judgement } from "./judgement.ts";
 import { mathKey, type Readings, readings, sharesReading } from "./math/canonical.ts";
 import { unwrap } from "./math/clean.ts";
 import { MAX_ANSWER, PLAIN, plainNumber } from "./math/number.ts";
@@ -24,7 +17,7 @@ interface Known {
   settled: Map<string, string | null>;
 }
 
-export class MathOutcome implements Outcome {
+export class MathJudge implements Judge {
   private readonly questions = new Map<string, Known>();
 
   constructor(private readonly find: Find) {}

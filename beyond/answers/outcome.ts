@@ -3,27 +3,18 @@
  * compare it with the right one. Exploration counts outcomes, so two spellings of one answer must be
  * one outcome (1/2, 0.5, \frac12), and text that states no answer has the outcome `null`.
  */
+import type { Asked, Completed, Judge, Judgement, Row } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
-import type { Row } from "../datasets/rows.ts";
 import { choice, listsOptions } from "./choice.ts";
 import { countdown, isCountdown } from "./countdown.ts";
 import { as, findAnswer, findStated, lastNumber } from "./extract.ts";
-import {
-  type Asked,
-  type Completed,
-  type Find,
-  type Judgement,
-  judgement,
-  type Outcome,
-} from "./judgement.ts";
+import { type Find, judgement } from "./judgement.ts";
 import { textKey } from "./math/canonical.ts";
 import { numberKey } from "./math/number.ts";
-import { MathOutcome } from "./math.ts";
+import { MathJudge } from "./math.ts";
 import { lastMatches } from "./pattern.ts";
 import { judging } from "./thread.ts";
-import { isUserCode, userOutcome } from "./user.ts";
-
-export type { Completed, Judgement, Outcome } from "./judgement.ts";
+import { isUserCode, userJudge } from "./user.ts";
 
 export const OUTCOMES = [
   "math",
@@ -39,16 +30,16 @@ export const OUTCOMES = [
  * The outcome named on the command line: a built-in one, regex:<pattern>, or a file of the user's, whose
  * calls may take `timeout` seconds.
  */
-export async function openOutcome(name: string, timeout = 60): Promise<Outcome> {
-  if (name === "auto" || name === "math") return new MathOutcome(findStated);
-  if (name === "math:last-number") return new MathOutcome(orLastNumber(findStated));
+export async function openJudge(name: string, timeout = 60): Promise<Judge> {
+  if (name === "auto" || name === "math") return new MathJudge(findStated);
+  if (name === "math:last-number") return new MathJudge(orLastNumber(findStated));
   if (name === "number") return simple(findAnswer, numberKey);
   if (name === "number:last-number") return simple(orLastNumber(findAnswer), numberKey);
   if (name === "choice") return choice;
   if (name === "exact") return simple(findAnswer, exactKey);
   if (name === "countdown") return countdown;
   if (name.startsWith("regex:")) return regex(name.slice("regex:".length));
-  if (isUserCode(name)) return await userOutcome(name, timeout);
+  if (isUserCode(name)) return await userJudge(name, timeout);
   throw new UserError(
     `--outcome ${name} is unknown: it is ${OUTCOMES.join(", ")}, regex:<pattern> or a file such as ./my-outcome.ts`,
   );
@@ -67,7 +58,7 @@ const orLastNumber =
     find(text) ?? lastNumber(text);
 
 /** Outcomes that are equal exactly when their keys are. */
-function simple(find: Find, key: (answer: string) => string | null): Outcome {
+function simple(find: Find, key: (answer: string) => string | null): Judge {
   const judgeOne = ({ text, truncated }: Completed, { gold }: Asked): Judgement => {
     const answer = truncated ? null : find(text);
     const outcome = answer && key(answer.text);
@@ -85,7 +76,7 @@ function exactKey(answer: string): string | null {
 }
 
 /** The last match of a pattern: its first group if it has one. */
-function regex(pattern: string): Outcome {
+function regex(pattern: string): Judge {
   try {
     new RegExp(pattern, "gsu");
   } catch (error) {

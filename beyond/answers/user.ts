@@ -1,10 +1,11 @@
 /** Outcomes by the user's own code: a TypeScript or JavaScript file, loaded as it is. */
+
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Asked, Completed, Judge, Judgement, Row } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
-import type { Row } from "../datasets/rows.ts";
-import { type Asked, type Completed, type Judgement, noAnswer, type Outcome } from "./judgement.ts";
+import { noAnswer } from "./judgement.ts";
 
 /** What the file exports by default. It is handed the row as it stands in the data. */
 export type UserOutcome = (
@@ -31,7 +32,7 @@ const TOO_MANY = 20;
  * Loads the file. A call that throws, returns something else, or has not resolved after `timeout` seconds
  * counts as no answer.
  */
-export async function userOutcome(path: string, timeout: number): Promise<Outcome> {
+export async function userJudge(path: string, timeout: number): Promise<Judge> {
   const file = resolve(path);
   if (!existsSync(file)) throw new UserError(`--outcome ${path}: no such file`);
   let judgeOne: UserOutcome;

@@ -1,5 +1,5 @@
 import { UserError } from "../../lib/errors.ts";
-import { openOutcome } from "../answers/outcome.ts";
+import { openJudge } from "../answers/outcome.ts";
 import { type Asked, DataCheck, type Finding } from "../datasets/check.ts";
 import { type DataSource, readsWholeRow, scanRows } from "../datasets/rows.ts";
 import type { Prompter } from "../models/chat.ts";
@@ -33,7 +33,7 @@ export async function checkData(asked: DataSettings): Promise<void> {
   const sources = await sourcesOf(asked);
   const outcomeName = await outcomeOf(asked, sources[0], (text) => progress.note(text));
   const given = { ...asked, outcome: outcomeName };
-  const outcome = await openOutcome(given.outcome, given.outcomeTimeout);
+  const outcome = await openJudge(given.outcome, given.outcomeTimeout);
   const model = given.model === null ? null : await openNamedModel(given.model, { weights: false });
   const named = { ...given, model: given.model ?? "" };
   const prompter = model && prompterOf(model, named, (text) => progress.note(text));

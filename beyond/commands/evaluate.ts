@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { basename, extname, join } from "node:path";
-import { PURPOSE, type Question, type RolloutSettings, rollout } from "../../lib/rollout.ts";
+import type { Question } from "../../lib/data/questions.ts";
+import type { SamplingPolicy } from "../../lib/policy.ts";
+import { PURPOSE, type RolloutSettings, rollout } from "../../lib/rollout.ts";
 import {
   type Checkpoint,
   checkpointOf,
@@ -13,7 +15,7 @@ import {
 } from "../measuring/evaluation.ts";
 import { type QuestionTally, tallyQuestion } from "../measuring/tally.ts";
 import { openSampling } from "../opening/open-sampling.ts";
-import { closeGpu, type Policy } from "../opening/policy.ts";
+import { closeGpu } from "../opening/policy.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import type { EvalSettings } from "../settings/measuring.ts";
 import { EMBEDDED } from "../settings/shared.ts";
@@ -28,7 +30,7 @@ const QUESTIONS_AT_ONCE = 64;
  * question's place alone.
  */
 export async function measure(
-  policy: Policy,
+  policy: SamplingPolicy,
   questions: readonly Question[],
   samples: number,
   settings: RolloutSettings,

@@ -1,7 +1,6 @@
 import { MEMORY_PARTS, type MemoryPart, type MemoryPlanner } from "../../lib/gpu/memory.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
-import { fitContext, longestPrompt } from "../../lib/rollout.ts";
 import { MOST_SPLIT_QUERIES } from "../kernels/variants.ts";
 import { LORA_TARGETS, type LoraConfig, loraShapes } from "../lora/lora.ts";
 import {
@@ -16,9 +15,10 @@ import {
 } from "../memory/memory-plan.ts";
 import { type Fit, flagsOf, smallestFit } from "../memory/savings.ts";
 import type { ModelFolder } from "../models/folder.ts";
+import { fitContext, longestPrompt, requireMicroBatch } from "../opening/lengths.ts";
 import { openNamedModel, requireWhole } from "../opening/named-model.ts";
 import { openGpu } from "../opening/policy.ts";
-import { readQuestions, readRunData, requireMicroBatch } from "../opening/questions.ts";
+import { readQuestions, readRunData } from "../opening/questions.ts";
 import { optionName } from "../settings/flags.ts";
 import type { PlanSettings } from "../settings/training.ts";
 import { baseFormats } from "../storage/base-formats.ts";

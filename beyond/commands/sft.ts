@@ -1,22 +1,20 @@
-import { UserError } from "../../lib/errors.ts";
+import { NotFiniteError, UserError } from "../../lib/errors.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { learningRateAt } from "../../lib/model/schedule.ts";
 import { drawQuestions, Random } from "../../lib/random.ts";
 import { readSftRows, type SftRow, usableRows } from "../datasets/rows.ts";
-import { formatPlan } from "../memory/memory-plan.ts";
 import type { Prompter } from "../models/chat.ts";
 import { openNamedModel, prompterOf, requireWhole } from "../opening/named-model.ts";
-import { closeGpu, openGpu, Policy } from "../opening/policy.ts";
+import { openPolicy } from "../opening/open-policy.ts";
+import { closeGpu, type OpenPolicy } from "../opening/policy.ts";
 import { saveCheckpoint } from "../runs/checkpoint.ts";
 import { RunFolder } from "../runs/folder.ts";
 import { runConfig } from "../runs/versions.ts";
 import { loraOf } from "../settings/shared.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { SftSettings } from "../settings/training.ts";
-import { baseFormats } from "../storage/base-formats.ts";
-import { type Dtype, NOT_FINITE_REMEDY } from "../storage/precision.ts";
+import { NOT_FINITE_REMEDY } from "../storage/precision.ts";
 import { Progress } from "../terminal/progress.ts";
-import { tuneFor } from "../tuning/tuning.ts";
 
 /** A row as tokens. The completion ends with the end-of-text token. */
 interface Example {
@@ -39,16 +37,15 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   const rowsPerEpoch = data.rows.length / settings.rowsPerStep;
   const maxSteps = settings.maxSteps ?? Math.ceil(settings.numTrainEpochs * rowsPerEpoch);
   const progress = new Progress({ total: maxSteps, ...settings });
-  const rows = usableRows(data, (text) => progress.note(text));
+  const note = (text: string) => progress.note(text);
+  const rows = usableRows(data, note);
 
   RunFolder.requireFree(settings.outputDir);
   const model = await openNamedModel(settings.model, { weights: !settings.fromScratch });
   requireWhole(settings.model, model);
-  const prompter = prompterOf(model, settings, (text) => progress.note(text));
+  const prompter = prompterOf(model, settings, note);
   const context = model.config.maxPositionEmbeddings;
   const examples = rows.map((row) => encodeExample(prompter, row, settings, context));
-  const gpu = await openGpu(settings.gpu);
-  progress.note(gpu.found.why);
   const learning = {
     microBatchTokens: settings.microBatchTokens,
     longestSequence: examples.reduce(
@@ -61,11 +58,7 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     lora: loraOf(settings),
     seed: settings.seed,
   };
-  const formats = baseFormats(settings, model.tensors);
-  const needs = { dtype: settings.dtype, learning, formats };
-  const note = (text: string) => progress.note(text);
-  const tune = tuneFor(gpu, settings, note);
-  const policy = await Policy.open(gpu, model, needs, (plan) => note(formatPlan(plan)), tune);
+  const policy = await openPolicy(settings, model, { learning }, { note, describe: note });
   if (settings.fromScratch) drawWeights(policy, settings.seed);
   const run = RunFolder.create(settings.outputDir, settings.data);
   run.writeConfig(runConfig(storedSettings({ ...settings, maxSteps }), policy));
@@ -74,7 +67,7 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   const logprobs = new Float32Array(settings.microBatchTokens);
   const entropies = new Float32Array(settings.microBatchTokens);
   const dLogprobs = new Float32Array(settings.microBatchTokens);
-  const { weights, trained, gradients, trainingPass, optimizer } = policy;
+  const { gpu, weights, trained, gradients, trainingPass, optimizer } = policy;
 
   const save = (step: number) =>
     saveCheckpoint(run.path, step, {
@@ -125,11 +118,14 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     step++;
     const gradNorm = await optimizer.update(trained, gradients, rate, step);
     if (gradNorm === null || !Number.isFinite(loss)) {
-      throw new UserError(notFinite(step, settings.dtype));
+      const { message } = new NotFiniteError(step);
+      const remedy = NOT_FINITE_REMEDY[settings.dtype];
+      throw new UserError(`${message}; ${remedy} (the last checkpoint is untouched)`);
     }
     const seconds = (performance.now() - began) / 1000;
-    const metrics = { loss, entropy, gradNorm, learningTokensPerSecond: targets / seconds };
-    run.appendMetrics({ step, learningRate: rate, ...metrics });
+    const learningTokensPerSecond = targets / seconds;
+    const metrics = { loss, entropy, gradNorm, learningRate: rate, learningTokensPerSecond };
+    run.appendMetrics({ step, ...metrics });
     progress.step(step, metrics);
     if (step % settings.saveSteps === 0 && step < maxSteps) await save(step);
   }
@@ -138,10 +134,6 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   progress.result("saved", { path }, `${step} steps done; the model is in ${path}`);
   await closeGpu(gpu);
   return path;
-}
-
-function notFinite(step: number, dtype: Dtype): string {
-  return `step ${step}: the loss or its gradient is not a finite number; ${NOT_FINITE_REMEDY[dtype]} (the last checkpoint is untouched)`;
 }
 
 function encodeExample(
@@ -170,7 +162,7 @@ function encodeExample(
 }
 
 /** Normal weights of standard deviation 0.05 for the matrices, ones for the norms, zeros for biases. */
-function drawWeights(policy: Policy, seed: number): void {
+function drawWeights(policy: OpenPolicy, seed: number): void {
   const { gpu, trained: weights } = policy;
   const random = new Random(seed);
   for (const [name, shape] of weights.layout.shapes) {

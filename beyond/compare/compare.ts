@@ -1,9 +1,9 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
-import { train } from "../../lib/train.ts";
 import { evaluateModel } from "../commands/evaluate.ts";
 import { sampleBase } from "../commands/sample-base.ts";
+import { train } from "../commands/train.ts";
 import { evaluationPath, readEvaluation } from "../measuring/evaluation.ts";
 import { replaceFile } from "../platform/files.ts";
 import { checkpointPath, checkpointSteps } from "../runs/checkpoint.ts";

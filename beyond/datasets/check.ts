@@ -1,7 +1,7 @@
 /** What is found out about a data set by reading it once: counts, with the first few examples of each finding. */
+import type { Judge, Row } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
-import type { Outcome } from "../answers/outcome.ts";
-import { type BadRow, isBad, type Row } from "./rows.ts";
+import { type BadRow, isBad } from "./rows.ts";
 import { hashText, questionHash } from "./split.ts";
 
 /** How often something was found, and the first times. */
@@ -55,7 +55,7 @@ export class DataCheck {
    * @param other the data set that nothing should be shared with
    */
   constructor(
-    private readonly outcome: Outcome,
+    private readonly outcome: Judge,
     private readonly answersDiffer: boolean,
     private readonly other?: DataCheck,
   ) {}

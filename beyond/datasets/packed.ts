@@ -1,5 +1,5 @@
 /** Rows kept as bytes: a million of them as objects would take gigabytes, as UTF-8 what the file has of them. */
-import type { Row } from "./rows.ts";
+import type { Row } from "../../lib/data/judge.ts";
 import { hashText, questionHash } from "./split.ts";
 
 /** Bytes of a block; a longer row has one of its own. */

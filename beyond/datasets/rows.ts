@@ -2,6 +2,7 @@
  * Reading questions and texts. A file that cannot be used is a `UserError` that names the place and
  * the fix.
  */
+import type { Row } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
 import {
   answerOf,
@@ -15,15 +16,6 @@ import {
 } from "./fields.ts";
 import { readEntries } from "./formats.ts";
 import { PackedRows } from "./packed.ts";
-
-/** A question for reinforcement learning, with the answer that earns the reward. */
-export type Row = {
-  question: string;
-  answer: string;
-  line: number;
-  /** The row as it stands in the data, where outcomes need more than the answer. */
-  fields?: Record<string, unknown>;
-};
 
 /** A text for supervised training; the loss is on the completion. */
 export type SftRow = { prompt: string; completion: string; line: number };

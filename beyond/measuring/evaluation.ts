@@ -4,7 +4,7 @@ import { UserError } from "../../lib/errors.ts";
 import { Random } from "../../lib/random.ts";
 import type { RolloutSettings } from "../../lib/rollout.ts";
 import type { TuningTable } from "../kernels/variants.ts";
-import type { Policy } from "../opening/policy.ts";
+import type { OpenPolicy } from "../opening/policy.ts";
 import { diskError, replaceFile } from "../platform/files.ts";
 import { runConfig } from "../runs/versions.ts";
 import { type PassRow, table } from "../terminal/progress.ts";
@@ -123,7 +123,7 @@ export function evaluationFile(
   what: { data: string; model: string; step: number | null; ks: readonly number[] },
   tallies: QuestionTally[],
   settings: RolloutSettings,
-  policy: Policy,
+  policy: OpenPolicy,
 ): EvaluationFile {
   const { data, model, step, ks } = what;
   const { seed, temperature, topP, topK, minP, maxCompletionLength } = settings;

@@ -1,53 +1,47 @@
+import type { Judge } from "../../lib/data/judge.ts";
+import type { Question } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import { type Exploration, usesHistory } from "../../lib/explore/bonus.ts";
-import { parseReward, type RewardRules, rewardRules } from "../../lib/rewards.ts";
-import { longestPrompt, type Question, type RolloutSettings } from "../../lib/rollout.ts";
-import type { Outcome } from "../answers/outcome.ts";
-import type { Evaluation } from "../measuring/evaluation.ts";
-import { formatPlan, trainingNeeds } from "../memory/memory-plan.ts";
+import { OutcomeCounter } from "../../lib/explore/counter.ts";
+import type { RolloutSettings } from "../../lib/rollout.ts";
+import { type GrpoSettings, scheduledRate, type Training } from "../../lib/train.ts";
+import { trainingNeeds } from "../memory/memory-plan.ts";
 import type { ModelFolder } from "../models/folder.ts";
 import { latestCheckpoint } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import { Ledger } from "../runs/ledger.ts";
+import type { Evaluations } from "../runs/milestones.ts";
 import { runConfig } from "../runs/versions.ts";
 import { parseExploration } from "../settings/exploration.ts";
+import { parseReward, rewardRules } from "../settings/reward.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { TrainSettings } from "../settings/training.ts";
-import { baseFormats } from "../storage/base-formats.ts";
 import { Progress } from "../terminal/progress.ts";
-import { tuneFor } from "../tuning/tuning.ts";
+import { longestPrompt } from "./lengths.ts";
 import { openNamedModel, requireWhole } from "./named-model.ts";
-import { openGpu, Policy } from "./policy.ts";
-import { readQuestions, readRunData, type TrainingQuestions } from "./questions.ts";
+import { openPolicy } from "./open-policy.ts";
+import type { OpenPolicy } from "./policy.ts";
+import { readQuestions, readRunData, shuffleSeedOf, type TrainingQuestions } from "./questions.ts";
 
 /** What a resumed run needs beside weights, moments and ledger. */
-export interface TrainerState {
+export interface CheckpointState extends Evaluations {
   /** Questions drawn so far. */
   drawn: number;
   /** Updates of the weights so far. */
   updates: number;
-  /** The evaluation of the model the run started from. */
-  before: Evaluation | null;
-  /** The best pass@1 on the held-out questions, and the step of its checkpoint. */
-  best: { step: number; passAt1: number } | null;
 }
 
-/** Everything a training run works with. */
-export interface OpenRun {
-  settings: TrainSettings & RolloutSettings;
-  exploration: Exploration;
-  rewards: RewardRules;
+/** Everything that `train` works with: what the method needs, and what is kept of it. */
+export interface OpenRun extends Training {
+  settings: TrainSettings & GrpoSettings;
+  policy: OpenPolicy;
+  questions: TrainingQuestions;
+  heldOut: Question[];
   folder: RunFolder;
   ledger: Ledger;
   model: ModelFolder;
-  policy: Policy;
-  outcome: Outcome;
-  questions: TrainingQuestions;
-  heldOut: Question[];
-  state: TrainerState;
   progress: Progress;
-  /** Steps done before. */
-  step: number;
+  evaluations: Evaluations;
 }
 
 /**
@@ -56,33 +50,31 @@ export interface OpenRun {
  */
 export async function openRun(given: TrainSettings): Promise<OpenRun> {
   const notes: string[] = [];
-  const note = (text: string) => notes.push(text);
-  const data = await readRunData(given, note);
+  const noteLater = (text: string) => notes.push(text);
+  const data = await readRunData(given, noteLater);
   const exploration = parseExploration(given.explore, given.exploreCoef, { ...given });
   const terms = parseReward(given.reward, given.outcome);
-  const base = await openNamedModel(given.model);
-  requireWhole(given.model, base);
+  const model = await openNamedModel(given.model);
+  requireWhole(given.model, model);
   if (!given.resume) RunFolder.requireFree(given.outputDir);
-  const { outcome, questions, heldOut, settings } = await readQuestions(given, data, base, note);
+  const read = await readQuestions(given, data, model, noteLater);
+  const { judge, questions, heldOut } = read;
+  const settings = asGrpo(read.settings);
   const rewards = rewardRules(terms, settings.answerForm, settings);
 
   const progress = new Progress({ total: settings.maxSteps, ...settings });
-  const gpu = await openGpu(settings.gpu);
-  progress.note(gpu.found.why);
-  for (const text of notes) progress.note(text);
-  warnOfFewVisits(questions.different, exploration, settings, progress);
+  const note = (text: string) => progress.note(text);
+  for (const text of notes) note(text);
+  warnOfFewVisits(questions.different, exploration, settings, note);
 
-  const formats = baseFormats(settings, base.tensors);
-  const longest = longestPrompt([...questions.drawn, ...heldOut]);
-  const needs = trainingNeeds(settings, longest, formats);
   const begun = settings.resume ? RunFolder.open(settings.resume) : undefined;
-  const show = (text: string) => progress.note(text);
-  const tune = tuneFor(gpu, { ...settings, begun: begun?.readConfig() }, show);
-  const policy = await Policy.open(gpu, base, needs, (plan) => show(formatPlan(plan)), tune);
+  const config = begun?.readConfig<TrainSettings>();
+  const needs = trainingNeeds(settings, longestPrompt([...questions.drawn, ...heldOut]));
+  const policy = await openPolicy(settings, model, needs, { note, describe: note }, config);
 
   const folder = begun ?? RunFolder.create(settings.outputDir, settings.data);
   const ledger = new Ledger(folder.ledgerPath);
-  const checkpoint = settings.resume ? await latestCheckpoint<TrainerState>(folder.path) : null;
+  const checkpoint = settings.resume ? await latestCheckpoint<CheckpointState>(folder.path) : null;
   const step = checkpoint?.step ?? 0;
   if (step > settings.maxSteps) {
     throw new UserError(
@@ -99,29 +91,69 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
   if (settings.tensorboard) folder.openEvents(step);
 
   // a run that is the model here may go on, and its newest checkpoint be another one
-  const stored = storedSettings({ ...settings, model: modelPath(settings.model) });
+  const stored = storedSettings({ ...read.settings, model: modelPath(settings.model) });
   folder.writeConfig(runConfig(stored, policy));
   if (checkpoint) {
     await policy.load(policy.trained, checkpoint.tensors);
     await policy.loadMoments(checkpoint.optimizer);
-    progress.note(`resumed after step ${step}`);
+    note(`resumed after step ${step}`);
   }
-  const state = checkpoint?.state ?? { drawn: 0, updates: 0, before: null, best: null };
+  const { drawn, updates, before, best } = checkpoint?.state ?? FRESH;
+  if (checkpoint && config) noteJump(config.settings, settings, updates, note);
   return {
     settings,
     exploration,
     rewards,
     folder,
     ledger,
-    model: base,
+    model,
     policy,
-    outcome,
     questions,
     heldOut,
-    state,
     progress,
-    step,
+    state: { step, drawn, updates, ...whatWasSeen(ledger, judge) },
+    evaluations: { before, best },
   };
+}
+
+const FRESH: CheckpointState = { drawn: 0, updates: 0, before: null, best: null };
+
+/** The settings of `train` as the method has them: what stands for another one is settled. */
+const asGrpo = <S extends TrainSettings & RolloutSettings>(settings: S): S & GrpoSettings => ({
+  ...settings,
+  epsilonLow: settings.epsilon,
+  epsilonHigh: settings.epsilonHigh ?? settings.epsilon,
+  shuffleSeed: shuffleSeedOf(settings),
+});
+
+/** The counts and the solved questions of a ledger; the judge is told of every outcome in it. */
+export function whatWasSeen(
+  ledger: Pick<Ledger, "counts" | "solvedQuestions">,
+  judge: Pick<Judge, "remember">,
+): { counter: OutcomeCounter; solved: Set<string> } {
+  const counter = new OutcomeCounter();
+  for (const [question, outcome, count] of ledger.counts()) {
+    counter.addCount(question, outcome, count);
+    if (outcome !== null) judge.remember(question, outcome);
+  }
+  return { counter, solved: new Set(ledger.solvedQuestions()) };
+}
+
+type Scheduled = Parameters<typeof scheduledRate>[0];
+
+/** Notes that the learning rate goes on from another value than the settings of before would give it. */
+export function noteJump(
+  before: Scheduled,
+  now: Scheduled,
+  updates: number,
+  note: (text: string) => void,
+): void {
+  const [from, to] = [before, now].map((settings) => scheduledRate(settings, updates));
+  if (from === to) return;
+  const rates = [from, to].map((rate) => Number(rate.toPrecision(3)));
+  note(
+    `the learning rate jumps from ${rates[0]} to ${rates[1]} here: its schedule is another than before`,
+  );
 }
 
 /** Counts mean nothing until questions are seen again: the paper's comparisons need ten visits or more. */
@@ -129,11 +161,11 @@ function warnOfFewVisits(
   questions: number,
   exploration: Exploration,
   settings: TrainSettings,
-  progress: Progress,
+  note: (text: string) => void,
 ): void {
   const visits = (settings.maxSteps * settings.promptsPerStep) / questions;
   if (!usesHistory(exploration) || visits >= 4) return;
-  progress.note(
+  note(
     `warning: each of the ${questions} questions will be visited ${visits.toFixed(1)} times; ` +
       `--explore ${settings.explore} rewards rare answers only from the second visit on and needs 4 or more ` +
       "(raise --max-steps or --prompts-per-step, or use fewer questions)",

@@ -1,18 +1,24 @@
-import { fitContext, longestPrompt, prepareQuestions, type Question } from "../../lib/rollout.ts";
-import { openOutcome } from "../answers/outcome.ts";
+import { prepareQuestions, type Question } from "../../lib/data/questions.ts";
+import { openJudge } from "../answers/outcome.ts";
 import { type ReadOptions, readRows, readsWholeRow, usableRows } from "../datasets/rows.ts";
 import { holdOut } from "../datasets/split.ts";
-import { formatPlan } from "../memory/memory-plan.ts";
+import type { LoraModel } from "../lora/peft.ts";
 import type { PromptSettings } from "../models/chat.ts";
-import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
-import type { Dtype } from "../storage/precision.ts";
-import { type RunTuning, tuneFor } from "../tuning/tuning.ts";
+import type { RunTuning } from "../tuning/tuning.ts";
+import { fitContext, longestPrompt } from "./lengths.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
-import { openGpu, Policy } from "./policy.ts";
+import { openPolicy, type PolicySettings, type Told } from "./open-policy.ts";
+import type { OpenPolicy } from "./policy.ts";
 import { openData, outcomeOf, shuffleSeedOf } from "./questions.ts";
 
-/** What the commands need that ask a model the questions of a file, and teach it nothing. */
-interface SamplingNeeds extends ReadOptions, PromptSettings {
+/** What the commands need that ask a model, and teach it nothing. */
+interface AskingSettings extends PolicySettings {
+  maxCompletionLength: number | null;
+  samplingBatchSize: number;
+}
+
+/** ... and that ask it the questions of a file. */
+interface SamplingSettings extends AskingSettings, ReadOptions, PromptSettings {
   data: string;
   split: string | null;
   subset: string | null;
@@ -23,27 +29,21 @@ interface SamplingNeeds extends ReadOptions, PromptSettings {
   model: string;
   outcome: string;
   outcomeTimeout: number;
-  gpu: string | null;
-  noTune: boolean;
-  dtype: Dtype;
-  maxCompletionLength: number | null;
-  samplingBatchSize: number;
-  baseDtype: BaseDtype;
 }
 
 /** A model ready to be asked, the questions, and the settings with the length of completions settled. */
 export interface OpenSampling<S> {
-  policy: Policy;
+  policy: OpenPolicy;
   questions: Question[];
   settings: S & { maxCompletionLength: number };
 }
 
 /**
- * Reads the questions and opens model and GPU.
+ * Reads the questions of a file and opens model and GPU.
  * @param samples completions of a question
  * @param begun the configuration of the run that goes on
  */
-export async function openSampling<S extends SamplingNeeds>(
+export async function openSampling<S extends SamplingSettings>(
   asked: S,
   samples: number,
   note: (text: string) => void,
@@ -61,11 +61,21 @@ export async function openSampling<S extends SamplingNeeds>(
       )
     : all;
   const model = await openNamedModel(given.model);
-  const gpu = await openGpu(given.gpu);
-  note(gpu.found.why);
   const prompter = prompterOf(model, given, note);
-  const outcome = await openOutcome(given.outcome, given.outcomeTimeout);
-  const questions = prepareQuestions(prompter, rows, given.data, outcome);
+  const judge = await openJudge(given.outcome, given.outcomeTimeout);
+  const questions = prepareQuestions(prompter, rows, given.data, judge);
+  return openAsking(given, model, questions, samples, { note, describe: note }, begun);
+}
+
+/** Opens a model to be asked these questions, each `samples` times. */
+export async function openAsking<S extends AskingSettings>(
+  given: S,
+  model: LoraModel,
+  questions: Question[],
+  samples: number,
+  told: Told,
+  begun?: RunTuning,
+): Promise<OpenSampling<S>> {
   const settings = fitContext(given, questions, model.config.maxPositionEmbeddings);
   const sampling = {
     rows: settings.samplingBatchSize,
@@ -73,9 +83,6 @@ export async function openSampling<S extends SamplingNeeds>(
     maxPromptTokens: longestPrompt(questions),
     maxNewTokens: settings.maxCompletionLength,
   };
-  const formats = baseFormats(settings, model.tensors);
-  const needs = { dtype: settings.dtype, sampling, formats };
-  const tune = tuneFor(gpu, { ...given, begun }, note);
-  const policy = await Policy.open(gpu, model, needs, (plan) => note(formatPlan(plan)), tune);
+  const policy = await openPolicy(settings, model, { sampling }, told, begun);
   return { policy, questions, settings };
 }

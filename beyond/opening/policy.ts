@@ -9,6 +9,7 @@ import { Optimizer } from "../../lib/model/optimizer.ts";
 import type { WeightGradients, Weights } from "../../lib/model/parameters.ts";
 import type { Slabs } from "../../lib/model/slabs.ts";
 import { TrainingPass } from "../../lib/model/training-pass.ts";
+import type { Policy } from "../../lib/policy.ts";
 import { Random } from "../../lib/random.ts";
 import { isHubName } from "../hub/hub.ts";
 import { attentionChoice } from "../kernels/attention-choice.ts";
@@ -39,8 +40,8 @@ import { tokenizerOf } from "./named-model.ts";
 /** Settles which kernels are for these shapes, before anything is allocated. */
 export type Tune = (shapes: KernelShapes) => Promise<TuningTable>;
 
-/** A language model on the GPU, with what a run needs to sample from it and to train it. */
-export class Policy {
+/** A model opened on a GPU: what a run needs to sample from it, to train it, to load and to save it. */
+export class OpenPolicy implements Policy {
   readonly tokenizer: Tokenizer;
   readonly stopIds: ReadonlySet<number>;
   /** What passes through the model read: its parameters, with LoRA's delta if there is one. */
@@ -95,7 +96,7 @@ export class Policy {
     needs: PolicyNeeds,
     report: (plan: MemoryPlanner) => void = () => {},
     tune: Tune = async () => ({}),
-  ): Promise<Policy> {
+  ): Promise<OpenPolicy> {
     requireDtype(gpu, needs.dtype ?? "f32");
     const lora = needs.learning?.lora ?? model.lora?.config ?? null;
     const plan = planMemory(model.config, gpu, needs, lora);
@@ -104,7 +105,7 @@ export class Policy {
     const shapes = kernelShapes(model.config, gpu, needs, lora);
     const tuning = await tune(shapes);
     const memory = new PolicyMemory(gpu, model.config, needs, gpu.variants, lora);
-    const policy = new Policy(gpu, model, memory, needs, shapes, tuning);
+    const policy = new OpenPolicy(gpu, model, memory, needs, shapes, tuning);
     if (model.tensors.size > 0) await policy.load(memory.weights, model.tensors);
     if (memory.reference) {
       if (memory.rounded) await policy.load(memory.reference, model.tensors);

@@ -1,21 +1,15 @@
 import { existsSync, statSync } from "node:fs";
+import type { Judge, Row } from "../../lib/data/judge.ts";
+import { prepareQuestions, type Question } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import { drawQuestions } from "../../lib/random.ts";
-import {
-  fitContext,
-  longestPrompt,
-  prepareQuestions,
-  type Question,
-  type RolloutSettings,
-} from "../../lib/rollout.ts";
-import { type Outcome, openOutcome, outcomeFor } from "../answers/outcome.ts";
+import { openJudge, outcomeFor } from "../answers/outcome.ts";
 import type { PackedRows } from "../datasets/packed.ts";
 import {
   type DataSource,
   isBad,
   nameOf,
   type ReadOptions,
-  type Row,
   readRows,
   readsWholeRow,
   scanRows,
@@ -27,6 +21,7 @@ import { isHubName } from "../hub/hub.ts";
 import type { Prompter } from "../models/chat.ts";
 import type { ModelFolder } from "../models/folder.ts";
 import type { TrainSettings } from "../settings/training.ts";
+import { fitContext, longestPrompt, requireMicroBatch } from "./lengths.ts";
 import { prompterOf, showDownload } from "./named-model.ts";
 
 /**
@@ -124,9 +119,9 @@ export async function readQuestions<S extends TrainSettings>(
   note: (text: string) => void,
 ) {
   const prompter = prompterOf(model, given, note);
-  const outcome = await openOutcome(data.outcome, given.outcomeTimeout);
-  const questions = new TrainingQuestions(data, prompter, outcome, given);
-  const heldOut = prepareQuestions(prompter, data.heldOut.rows, data.heldOut.name, outcome);
+  const judge = await openJudge(data.outcome, given.outcomeTimeout);
+  const questions = new TrainingQuestions(data, prompter, judge, given);
+  const heldOut = prepareQuestions(prompter, data.heldOut.rows, data.heldOut.name, judge);
   const context = model.config.maxPositionEmbeddings;
   const settings = fitContext(
     { ...given, outcome: data.outcome },
@@ -134,20 +129,7 @@ export async function readQuestions<S extends TrainSettings>(
     context,
   );
   requireMicroBatch(longestPrompt(questions.drawn), settings);
-  return { outcome, questions, heldOut, settings };
-}
-
-/** A question and one completion of it must fit one micro-batch. */
-export function requireMicroBatch(
-  promptTokens: number,
-  { maxCompletionLength, microBatchTokens }: RolloutSettings & TrainSettings,
-): void {
-  const needed = promptTokens + maxCompletionLength;
-  if (needed > microBatchTokens) {
-    throw new UserError(
-      `a prompt and its completion may have ${needed} tokens; raise --micro-batch-tokens ${microBatchTokens} to that, or lower --max-completion-length`,
-    );
-  }
+  return { judge, questions, heldOut, settings };
 }
 
 /** The questions that a run trains on: `count` in all, of which those that it will draw are ready. */
@@ -160,7 +142,7 @@ export class TrainingQuestions {
   constructor(
     { rows, training }: RunData,
     prompter: Pick<Prompter, "encodePrompt">,
-    outcome: Outcome,
+    judge: Judge,
     settings: TrainSettings,
   ) {
     this.count = training?.length ?? rows.length;
@@ -168,7 +150,7 @@ export class TrainingQuestions {
     this.different = new Set(training ? Array.from(training, (i) => hashes[i]) : hashes).size;
     const places = drawnPlaces(this.count, settings);
     const drawn = places.map((place) => rows.at(training?.[place] ?? place));
-    const questions = prepareQuestions(prompter, drawn, settings.data, outcome);
+    const questions = prepareQuestions(prompter, drawn, settings.data, judge);
     for (const [i, question] of questions.entries()) this.ready.set(places[i], question);
   }
 

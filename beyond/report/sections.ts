@@ -216,6 +216,7 @@ const CURVES: [metric: string, title: string, options?: Partial<LineChart>][] = 
   ["kl", "KL from the reference, nats a token"],
   ["entropy", "entropy, nats a token", { zero: true }],
   ["gradNorm", "gradient norm", { zero: true }],
+  ["learningRate", "learning rate", { zero: true, format: "~e" }],
   ["distinct", "distinct answers in a group", { zero: true }],
   ["completionLength", "completion length, tokens"],
   ["truncated", "share of completions cut off", { zero: true }],

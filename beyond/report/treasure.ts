@@ -4,7 +4,7 @@
  */
 
 import { UserError } from "../../lib/errors.ts";
-import { openOutcome } from "../answers/outcome.ts";
+import { openJudge } from "../answers/outcome.ts";
 import { readRows } from "../datasets/rows.ts";
 import type { Method } from "./methods.ts";
 import type { ReportedRun } from "./runs.ts";
@@ -257,7 +257,7 @@ export async function goldAnswers(runs: readonly ReportedRun[]): Promise<Map<str
   );
   for (const settings of sources.values()) {
     try {
-      const outcome = await openOutcome(String(settings.outcome));
+      const outcome = await openJudge(String(settings.outcome));
       const { rows } = await readRows(String(settings.data), {
         questionField: (settings.questionField as string | null) ?? null,
         answerField: (settings.answerField as string | null) ?? null,

@@ -1,10 +1,35 @@
 import type { ScoredGroup } from "../../lib/learn.ts";
 import type { Earned, RewardPart } from "../../lib/rewards.ts";
+import type { StepReport } from "../../lib/train.ts";
 import { distinctAnswers } from "../measuring/estimators.ts";
 import type { Rollout } from "./ledger.ts";
 
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 const meanOf = (values: readonly number[]) => sum(values) / values.length;
+
+/**
+ * The metrics of a step of training.
+ * @param solved share of all questions solved at least once so far
+ * @param hasKl whether the KL divergence from the reference was measured
+ */
+export function describeStep(report: StepReport, solved: number, hasKl: boolean) {
+  const { groups, sums, learningRate, samplingSeconds, learningSeconds } = report;
+  const lengths = groups.flatMap(({ completions }) => completions.map((c) => c.tokens.length));
+  return {
+    ...describeGroups(groups),
+    solved,
+    loss: sums.loss,
+    kl: hasKl ? sums.kl / sums.tokens : null,
+    gradNorm: sums.gradNorm,
+    learningRate,
+    ratio: sums.ratio / sums.tokens,
+    clippedLow: sums.clippedLow / sums.tokens,
+    clippedHigh: sums.clippedHigh / sums.tokens,
+    samplingTokensPerSecond: sum(lengths) / samplingSeconds,
+    learningTokensPerSecond: sums.tokens / learningSeconds,
+    seconds: samplingSeconds + learningSeconds,
+  };
+}
 
 /** What the groups of a step look like, in means over completions unless said otherwise. */
 export function describeGroups(groups: readonly ScoredGroup[]) {

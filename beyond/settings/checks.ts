@@ -1,11 +1,11 @@
 /** What is refused although each flag alone is right. */
 
 import { UserError } from "../../lib/errors.ts";
-import { parseReward } from "../../lib/rewards.ts";
 import { isUserCode } from "../answers/user.ts";
 import type { BaseDtype } from "../storage/base-formats.ts";
 import { methodWithParameter, parseExploration } from "./exploration.ts";
 import { optionName } from "./flags.ts";
+import { parseReward } from "./reward.ts";
 import type { TrainSettings } from "./training.ts";
 
 export const fail = (message: string): never => {

@@ -14,6 +14,8 @@ export interface StepMetrics {
   /** Mean over tokens, k3 estimate. */
   kl?: number | null;
   gradNorm?: number | null;
+  /** Of the step's last update. */
+  learningRate?: number | null;
   samplingTokensPerSecond?: number | null;
   learningTokensPerSecond?: number | null;
 }
@@ -31,6 +33,7 @@ const FIELDS: Record<
   entropy: ["entropy", (x) => x.toFixed(3), 1],
   kl: ["KL", (x) => x.toPrecision(3), 1],
   gradNorm: ["grad norm", (x) => x.toPrecision(3), 1],
+  learningRate: ["lr", (x) => String(Number(x.toPrecision(3))), 1],
   samplingTokensPerSecond: ["sampling", rate, 2],
   learningTokensPerSecond: ["learning", rate, 2],
 };

@@ -49,12 +49,12 @@ export function termSignal({ method, parameters }: ExplorationTerm, group: Group
  * The exploration term sum over methods of c * B_i, for each completion of a group [n]: what is
  * added to A_i after any reward normalisation, and not scaled by it.
  *
- * A solved group (every r_i = 1) gets 0 throughout: a solved question must not be punished. Summing
+ * A solved group (every answer is right) gets 0 throughout: a solved question must not be punished. Summing
  * from +0 makes every zero a +0, so that coefficient 0 is `none` bit for bit.
  */
 export function explorationSignal(exploration: Exploration, group: Group): Float64Array {
   const total = new Float64Array(group.outcomes.length);
-  if (Array.prototype.every.call(group.rewards, (reward) => reward === 1)) return total;
+  if (group.correct.every((correct) => correct)) return total;
   for (const term of exploration) {
     const signal = termSignal(term, group);
     for (let i = 0; i < total.length; i++) total[i] += term.coefficient * signal[i];

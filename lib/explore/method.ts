@@ -6,8 +6,8 @@ export interface Group {
   readonly outcomes: readonly Outcome[];
   /** N(x, a_i) before this step. */
   readonly counts: ArrayLike<number>;
-  /** r_i, 1 for a correct answer. */
-  readonly rewards: ArrayLike<number>;
+  /** Which of them are right, whatever they earned. */
+  readonly correct: readonly boolean[];
 }
 
 /** A number that a method depends on, and a flag of the command line. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { findAnswer, findStated, lastNumber } from "../../beyond/answers/extract.ts";
 import { numberKey } from "../../beyond/answers/math/number.ts";
-import { type Completed, openOutcome } from "../../beyond/answers/outcome.ts";
+import { openJudge } from "../../beyond/answers/outcome.ts";
+import type { Completed } from "../../lib/data/judge.ts";
 import { processorMs } from "./pairs.ts";
 
 describe("where the answer stands", () => {
@@ -107,7 +108,7 @@ const whole = (text: string): Completed => ({ text, truncated: false });
 
 /** Judges one text against a right answer, as `train` would. */
 async function judge(kind: string, text: string, answer: string, truncated = false) {
-  const outcome = await openOutcome(kind);
+  const outcome = await openJudge(kind);
   const gold = outcome.gold(row(answer));
   if (gold === null) throw new Error("no right answer");
   return (await outcome.judge([{ text, truncated }], { row: row(answer), gold }))[0];
@@ -135,7 +136,7 @@ describe("judging a completion", () => {
   });
 
   test("the right answer may come as a worked solution", async () => {
-    const number = await openOutcome("number");
+    const number = await openJudge("number");
     expect(number.gold(row("9*8=72 #### 72"))).toBe("72");
     expect(number.gold(row(" 72.0 "))).toBe("72");
     expect(number.gold(row(" "))).toBeNull();
@@ -144,7 +145,7 @@ describe("judging a completion", () => {
 
 describe("mathematical answers", () => {
   test("one that is found equal takes the key that is there", async () => {
-    const math = await openOutcome("math");
+    const math = await openJudge("math");
     const asked = { row: row("\\frac{1}{2}"), gold: "1/2" };
     const texts = [
       "\\boxed{\\sin 30^\\circ}",
@@ -160,7 +161,7 @@ describe("mathematical answers", () => {
   });
 
   test("one counted before a run was resumed is joined too", async () => {
-    const math = await openOutcome("math");
+    const math = await openJudge("math");
     math.remember("q", "cos(1/5*pi)");
     const [{ outcome }] = await math.judge([whole("\\boxed{\\frac{1+\\sqrt5}{4}}")], {
       row: row("2"),
@@ -229,7 +230,7 @@ test.each([
 });
 
 test("options spelled out are their letters", async () => {
-  const choice = await openOutcome("choice");
+  const choice = await openJudge("choice");
   const asked = (fields?: Record<string, unknown>, question = "q") => ({
     row: { question, answer: "B", line: 1, fields },
     gold: "B",
@@ -245,7 +246,7 @@ test("options spelled out are their letters", async () => {
 });
 
 test("countdown: any expression that uses each number once and hits the target", async () => {
-  const countdown = await openOutcome("countdown");
+  const countdown = await openJudge("countdown");
   const task = { question: "q", answer: "24", line: 1, fields: { nums: [2, 3, 4], target: 24 } };
   const texts = [
     "2*3*4",

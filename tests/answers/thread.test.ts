@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { mathKey } from "../../beyond/answers/math/canonical.ts";
-import { openOutcome } from "../../beyond/answers/outcome.ts";
+import { openJudge } from "../../beyond/answers/outcome.ts";
 import { settle } from "../../beyond/answers/settle.ts";
 import { JudgingThread } from "../../beyond/answers/thread.ts";
 import { readPairs } from "../../scripts/answers.ts";
@@ -30,7 +30,7 @@ test("what takes too long is none, and costs the others nothing", async () => {
 });
 
 test("an answer seen before, and plain numbers among plain numbers, need no thread", async () => {
-  const math = await openOutcome("math");
+  const math = await openJudge("math");
   const asked = { row: { question: "q", answer: "\\frac12", line: 1 }, gold: "1/2" };
   const judge = (...answers: string[]) =>
     math.judge(

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ASSUMED_LIMITS, waysToTrain } from "../../beyond/commands/plan.ts";
+import { train } from "../../beyond/commands/train.ts";
 import {
   fits,
   type PolicyNeeds,
@@ -15,7 +16,6 @@ import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { planSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
-import { train } from "../../lib/train.ts";
 
 const GIB = 2 ** 30;
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-plan-test-"));

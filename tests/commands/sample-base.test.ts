@@ -4,10 +4,10 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sampleBase } from "../../beyond/commands/sample-base.ts";
+import { train } from "../../beyond/commands/train.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
 import { sampleBaseSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import type { SampleBaseSettings } from "../../beyond/settings/training.ts";
-import { train } from "../../lib/train.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-sample-base-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,7 +1,8 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ReadOptions, type Row, readRows } from "../../beyond/datasets/rows.ts";
+import { type ReadOptions, readRows } from "../../beyond/datasets/rows.ts";
+import type { Row } from "../../lib/data/judge.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-data-"));
 process.on("exit", () => require("node:fs").rmSync(folder, { recursive: true, force: true }));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { openOutcome, outcomeFor } from "../../beyond/answers/outcome.ts";
+import { openJudge, outcomeFor } from "../../beyond/answers/outcome.ts";
 import { readRows } from "../../beyond/datasets/rows.ts";
 
 const rowsIn = async (file: string) => [
@@ -94,12 +94,12 @@ const layouts: [string, string, [begins: string, ends: string, gold: string][]][
 
 describe("published layouts", () => {
   test.each(layouts)("%s, --outcome %s", async (file, kind, expected) => {
-    const outcome = await openOutcome(kind);
+    const outcome = await openJudge(kind);
     const rows = await rowsIn(file);
     expect(rows).toHaveLength(expected.length);
     // what is chosen where --outcome is not given; it reads plain numbers as --outcome number does
     expect(outcomeFor(rows)).toBe("math");
-    const math = await openOutcome("math");
+    const math = await openJudge("math");
     for (const [i, [begins, ends, gold]] of expected.entries()) {
       expect(rows[i].question).toStartWith(begins);
       expect(rows[i].question).toEndWith(ends);
@@ -114,8 +114,8 @@ describe("published layouts", () => {
     const [legs, countdown] = rows;
     expect(outcomeFor([countdown])).toBe("countdown");
     expect(legs.question).toStartWith("How many legs");
-    expect((await openOutcome("number")).gold(legs)).toBe("4");
-    const outcome = await openOutcome("countdown");
+    expect((await openJudge("number")).gold(legs)).toBe("4");
+    const outcome = await openJudge("countdown");
     const asked = { row: countdown, gold: outcome.gold(countdown) ?? "" };
     const texts = ["<answer>95 - (36 - 29)</answer>", "<answer>95 - 7</answer>"];
     const judged = await outcome.judge(
@@ -133,7 +133,7 @@ describe("published layouts", () => {
     expect(outcomeFor(rows)).toBe("countdown");
     const [row] = rows;
     expect(row.question).toStartWith(begins);
-    const outcome = await openOutcome("countdown");
+    const outcome = await openJudge("countdown");
     const [judged] = await outcome.judge(
       [{ text: `<answer> ${expression} </answer>`, truncated: false }],
       { row, gold: outcome.gold(row) ?? "" },

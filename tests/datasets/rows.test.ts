@@ -98,7 +98,7 @@ describe("fields", () => {
     const line = JSON.stringify({ q: { text: "1+1" }, question: "no", a: 2 });
     const [row] = await rowsOf(line, { questionField: "q.text", answerField: "a" });
     expect([row.question, row.answer]).toEqual(["1+1", "2"]);
-    expect(rowsOf(line, { answerField: "b" })).rejects.toThrow(
+    await expect(rowsOf(line, { answerField: "b" })).rejects.toThrow(
       'f.jsonl:1: no "b" (the row has "q", "question", "a")',
     );
   });

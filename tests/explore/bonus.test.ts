@@ -38,7 +38,7 @@ const signalOf = (name: string, group: Group, b0?: number) =>
 const group: Group = {
   outcomes: ["5", "6", "7", "8"],
   counts: [0, 1, 4, 16],
-  rewards: [1, 0, 0, 0],
+  correct: [true, false, false, false],
 };
 
 function expectClose(actual: ArrayLike<number>, expected: readonly number[]): void {
@@ -91,14 +91,18 @@ describe("the worked example", () => {
 describe("a solved group", () => {
   for (const name of NAMES) {
     test(`${name} adds exactly 0`, () => {
-      const solved = { ...group, outcomes: ["5", "5", "5", "5"], rewards: [1, 1, 1, 1] };
+      const solved = {
+        ...group,
+        outcomes: ["5", "5", "5", "5"],
+        correct: [true, true, true, true],
+      };
       const signal = explorationSignal(terms([name], [0.2]), solved);
       for (const value of signal) expect(Object.is(value, 0)).toBe(true);
     });
   }
 
   test("one failure is enough to explore", () => {
-    const nearly = { ...group, outcomes: ["5", "5", "5", "6"], rewards: [1, 1, 1, 0] };
+    const nearly = { ...group, outcomes: ["5", "5", "5", "6"], correct: [true, true, true, false] };
     expect(explorationSignal(terms(["batch"], [0.2]), nearly)[0]).toBeLessThan(0);
   });
 });
@@ -107,7 +111,7 @@ describe("no answer (null)", () => {
   const unanswered: Group = {
     outcomes: [null, "6", "7", null],
     counts: [0, 1, 4, 0],
-    rewards: [0, 0, 0, 0],
+    correct: [false, false, false, false],
   };
 
   test("is never rewarded for being new", () => {
@@ -156,7 +160,7 @@ test("equal bonuses cancel exactly in ucb-mean, at any count and group size", ()
       const same: Group = {
         outcomes: Array(n).fill("5"),
         counts: Array(n).fill(count),
-        rewards: Array(n).fill(0),
+        correct: Array(n).fill(false),
       };
       for (const value of signalOf("ucb-mean", same)) expect(value).toBe(0);
     }

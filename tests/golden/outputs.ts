@@ -20,7 +20,7 @@ import { parseModelConfig } from "../../beyond/models/config.ts";
 import type { ModelFolder } from "../../beyond/models/folder.ts";
 import { encodeSafetensors, openSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
 import { openNamedModel, prompterOf, tokenizerOf } from "../../beyond/opening/named-model.ts";
-import { openGpu, Policy } from "../../beyond/opening/policy.ts";
+import { OpenPolicy, openGpu } from "../../beyond/opening/policy.ts";
 import { exportSettings, mergeSettings, sftSettings } from "../../beyond/settings/arguments.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
@@ -170,7 +170,7 @@ async function logprobsAfter(name: string, prefixes: number[][]): Promise<Float3
   const tokens = 1024;
   const optimizer = { adamBeta1: 0, adamBeta2: 0, adamEpsilon: 1, weightDecay: 0, maxGradNorm: 1 };
   const learning = { microBatchTokens: tokens, optimizer, reference: false };
-  const { weights, trainingPass } = await Policy.open(gpu, model, { learning });
+  const { weights, trainingPass } = await OpenPolicy.open(gpu, model, { learning });
   const batch = new PackedBatch(tokens);
   const everyToken = Array.from({ length: vocabSize }, (_, id) => [id]);
   const out = new Float32Array(prefixes.length * vocabSize);
@@ -219,7 +219,7 @@ async function greedy(name: string, prompts: number[][]): Promise<number[][]> {
     maxPromptTokens,
     maxNewTokens: NEW_TOKENS,
   };
-  const policy = await Policy.open(gpu, await openNamedModel(name), { sampling });
+  const policy = await OpenPolicy.open(gpu, await openNamedModel(name), { sampling });
   const requests = prompts.map((prompt, slot) => ({ prompt, samples: 1, slot }));
   const limits = { topK: 1, topP: 1, minP: 0, maxNewTokens: NEW_TOKENS };
   const completions = await policy.sampler.generate(policy.weights, requests, {
@@ -285,7 +285,7 @@ async function write(name: string, variant: Variant, seed: number): Promise<void
     expected.push({ name, shape, data: () => values });
   }
   await Bun.write(at("expected.safetensors"), await joined(encodeSafetensors(expected)));
-  const stops = [...(await Policy.open(gpu, model, {})).stopIds];
+  const stops = [...(await OpenPolicy.open(gpu, model, {})).stopIds];
   const positions = POSITIONS;
   const json = { positions, sequences, texts, prompts, stops, greedy: continuations };
   writeFileSync(at("expected.json"), JSON.stringify(json));

@@ -3,15 +3,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sft } from "../../beyond/commands/sft.ts";
+import { train } from "../../beyond/commands/train.ts";
 import { merge } from "../../beyond/export/merge.ts";
 import { openNamedModel } from "../../beyond/opening/named-model.ts";
-import { Policy } from "../../beyond/opening/policy.ts";
+import { OpenPolicy } from "../../beyond/opening/policy.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
 import { mergeSettings, sftSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
-import { train } from "../../lib/train.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-lora-test-"));
 const data = join(folder, "questions.jsonl");
@@ -45,7 +45,7 @@ beforeAll(async () => {
 async function logprobsOf(name: string): Promise<Float32Array> {
   const optimizer = { adamBeta1: 0, adamBeta2: 0, adamEpsilon: 1, weightDecay: 0, maxGradNorm: 1 };
   const learning = { microBatchTokens: 32, optimizer, reference: false };
-  const policy = await Policy.open(gpu, await openNamedModel(name), { learning });
+  const policy = await OpenPolicy.open(gpu, await openNamedModel(name), { learning });
   const batch = new PackedBatch(32);
   batch.add([1, 2, 3, 4], [[5, 6, 7], [8]]);
   const logprobs = new Float32Array(batch.predictions);

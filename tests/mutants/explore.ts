@@ -56,8 +56,8 @@ export const exploreMutants: readonly Mutants[] = [
     tests: ["tests/explore/bonus.test.ts"],
     mistakes: [
       ["no answer is rewarded for being new", "Math.min(0, b)", "b"],
-      ["a solved group is explored", "(reward) => reward === 1", "(reward) => reward === 2"],
-      ["one right answer makes a group solved", "Array.prototype.every", "Array.prototype.some"],
+      ["a solved group is explored", "every((correct) => correct)", "every(() => false)"],
+      ["one right answer makes a group solved", "correct.every(", "correct.some("],
       ["terms replace each other", "total[i] += term", "total[i] = term"],
       ["coefficients are left out", "term.coefficient * signal[i]", "signal[i]"],
     ],

@@ -2,14 +2,14 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openOutcome } from "../../beyond/answers/outcome.ts";
+import { openJudge } from "../../beyond/answers/outcome.ts";
 import { PackedRows } from "../../beyond/datasets/packed.ts";
 import { openData, outcomeOf, TrainingQuestions } from "../../beyond/opening/questions.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
 import { UserError } from "../../lib/errors.ts";
 import { drawQuestions } from "../../lib/random.ts";
 
-const outcome = await openOutcome("number");
+const outcome = await openJudge("number");
 const prompter = { encodePrompt: (text: string) => [text.length] };
 
 function poolOf(count: number, given: Partial<TrainSettings>, training: Uint32Array | null = null) {

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { LORA_TARGETS } from "../../beyond/lora/lora.ts";
 import { formatBytes } from "../../beyond/memory/memory-plan.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
-import { Policy } from "../../beyond/opening/policy.ts";
+import { OpenPolicy } from "../../beyond/opening/policy.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { baseFormats } from "../../beyond/storage/base-formats.ts";
 import { MEMORY_PARTS, type MemoryPlanner } from "../../lib/gpu/memory.ts";
@@ -24,7 +24,7 @@ test("the memory plan is what is then allocated, to the byte", async () => {
   const model = await openEmbeddedModel({ weights: false });
   const before = gpu.allocatedBytes;
   let plan: MemoryPlanner | undefined;
-  await Policy.open(gpu, model, { sampling, learning }, (planned) => {
+  await OpenPolicy.open(gpu, model, { sampling, learning }, (planned) => {
     plan = planned;
   });
   expect(gpu.allocatedBytes - before).toBe(plan?.total as number);
@@ -45,7 +45,7 @@ test.each([
   const model = await openEmbeddedModel({ weights: false });
   const before = gpu.allocatedBytes;
   const totals: number[] = [];
-  await Policy.open(gpu, model, needs, ({ total }) => totals.push(total));
+  await OpenPolicy.open(gpu, model, needs, ({ total }) => totals.push(total));
   expect([gpu.allocatedBytes - before]).toEqual(totals);
 });
 
@@ -57,7 +57,7 @@ test.each(["auto", "f16", "q4_1"] as const)(
     const needs = { sampling, learning: { ...learning, lora }, formats };
     const before = gpu.allocatedBytes;
     let plan: MemoryPlanner | undefined;
-    const policy = await Policy.open(gpu, model, needs, (planned) => {
+    const policy = await OpenPolicy.open(gpu, model, needs, (planned) => {
       plan = planned;
     });
     expect(gpu.allocatedBytes - before).toBe(plan?.total as number);
@@ -74,15 +74,15 @@ test.each(["auto", "f16", "q4_1"] as const)(
 test("a run beyond the adapter's limits is refused with what makes it fit", async () => {
   const model = await openEmbeddedModel({ weights: false });
   const greedy = { ...learning, microBatchTokens: 50_000_000, longestSequence: 40 };
-  const learn = Policy.open(gpu, model, { learning: greedy });
+  const learn = OpenPolicy.open(gpu, model, { learning: greedy });
   await expect(learn).rejects.toThrow(
     /in one piece.*it fits with .*--micro-batch-tokens \d+; rlex/,
   );
   const many = { ...sampling, rows: 50_000_000 };
-  const sample = Policy.open(gpu, model, { sampling: many });
+  const sample = OpenPolicy.open(gpu, model, { sampling: many });
   await expect(sample).rejects.toThrow(/it fits with --sampling-batch-size \d+$/);
   const wide = { ...sampling, rows: 4, maxNewTokens: 500_000_000 };
-  const long = Policy.open(gpu, model, { sampling: wide });
+  const long = OpenPolicy.open(gpu, model, { sampling: wide });
   await expect(long).rejects.toThrow(/lower --max-completion-length/);
 });
 

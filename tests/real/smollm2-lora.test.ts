@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openGgufModel } from "../../beyond/gguf/open.ts";
 import { openModelFolder } from "../../beyond/models/folder.ts";
 import { openSafetensors, readTensor, type StoredTensor } from "../../beyond/models/safetensors.ts";
-import { openGpu, Policy } from "../../beyond/opening/policy.ts";
+import { OpenPolicy, openGpu } from "../../beyond/opening/policy.ts";
 import { baseFormats } from "../../beyond/storage/base-formats.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Ops } from "../../lib/model/ops.ts";
@@ -45,7 +45,7 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, frozen in its own blocks", () => 
     for (const baseDtype of ["auto", "f32"] as const) {
       const formats = baseFormats({ baseDtype, dtype: "f32" }, model.tensors);
       const sampling = { rows: 1, samplesPerPrompt: 1, maxPromptTokens: 8, maxNewTokens: 8 };
-      const { weights } = await Policy.open(gpu, model, { sampling, formats });
+      const { weights } = await OpenPolicy.open(gpu, model, { sampling, formats });
       expect(weights.layers[29].down.format).toBe(baseDtype === "auto" ? "q4_1" : "f32");
       expect(weights.embedding.format).toBe(baseDtype === "auto" ? "q8_0" : "f32");
       const table = gpu.allocate("buffers", "RoPE table", 64 * model.config.headDim);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { openGgufModel } from "../../beyond/gguf/open.ts";
 import { prompterOf, tokenizerOf } from "../../beyond/opening/named-model.ts";
-import { openGpu, Policy } from "../../beyond/opening/policy.ts";
+import { OpenPolicy, openGpu } from "../../beyond/opening/policy.ts";
 import { DTYPES, elementBytes, hasHalves } from "../../beyond/storage/precision.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Ops } from "../../lib/model/ops.ts";
@@ -55,7 +55,7 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, from its GGUF file", () => {
       const began = performance.now();
       const maxPromptTokens = Math.max(...cases.map(({ prompt }) => prompt.length));
       const sampling = { rows: cases.length, samplesPerPrompt: 1, maxPromptTokens, maxNewTokens };
-      const policy = await Policy.open(gpu, model, { dtype, sampling });
+      const policy = await OpenPolicy.open(gpu, model, { dtype, sampling });
       const loaded = performance.now();
 
       const table = gpu.allocate("buffers", "RoPE table", 256 * model.config.headDim);

@@ -144,7 +144,7 @@ describe("Ledger", () => {
 
   test("has one writer, and is free again when that one is killed", async () => {
     const path = newPath();
-    const script = `import { Ledger } from "../run/beyond/runs/ledger.ts";
+    const script = `import { Ledger } from "./beyond/runs/ledger.ts";
       globalThis.held = new Ledger(process.argv[1]); // or it is collected, and its lock with it
       console.log("open"); setInterval(() => {}, 1000);`;
     const other = Bun.spawn([process.execPath, "-e", script, path], { stdout: "pipe" });

@@ -2,9 +2,10 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { train } from "../../beyond/commands/train.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { openSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
-import { Policy } from "../../beyond/opening/policy.ts";
+import { OpenPolicy } from "../../beyond/opening/policy.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
 import { trainSettings } from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
@@ -12,7 +13,6 @@ import { OPTIMIZERS } from "../../beyond/storage/moments.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
-import { train } from "../../lib/train.ts";
 import { testGpu } from "../kernels.ts";
 
 // Whole runs with --dtype f16 on the embedded model. They are here, and not beside those in f32, because
@@ -80,7 +80,7 @@ describe.skipIf(!hasHalves(gpu))(`runs in f16${why}`, () => {
       const totals: number[] = [];
       for (const dtype of ["f16", "f32"] as const) {
         const allocated = gpu.allocatedBytes;
-        await Policy.open(gpu, model, { dtype, ...needs }, (plan: MemoryPlanner) => {
+        await OpenPolicy.open(gpu, model, { dtype, ...needs }, (plan: MemoryPlanner) => {
           totals.push(plan.total);
         });
         expect(gpu.allocatedBytes - allocated).toBe(totals.at(-1) as number);

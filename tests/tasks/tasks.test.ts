@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { openOutcome } from "../../beyond/answers/outcome.ts";
+import { openJudge } from "../../beyond/answers/outcome.ts";
 import { COUNTDOWN, countdownQuestion } from "../../beyond/tasks/countdown.ts";
 import {
   makeRows,
@@ -30,7 +30,7 @@ describe("countdown", () => {
     const rows = makeRows("countdown", given);
     expect(rows).toHaveLength(given.n);
     expect(new Set(rows.map(keyOf)).size).toBe(given.n);
-    const outcome = await openOutcome("countdown");
+    const outcome = await openJudge("countdown");
     // as the file is read, and judged as a completion that states the known solution
     const read = await rowsOf(toJsonLines(rows));
     for (const [i, { nums, target, answer, question }] of rows.entries()) {

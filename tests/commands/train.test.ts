@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { holdOut, questionHash } from "../beyond/datasets/split.ts";
-import { RunFolder } from "../beyond/runs/folder.ts";
-import { trainSettings } from "../beyond/settings/arguments.ts";
-import type { TrainSettings } from "../beyond/settings/training.ts";
-import { UserError } from "../lib/errors.ts";
-import { drawQuestions } from "../lib/random.ts";
-import { train } from "../lib/train.ts";
+import { train } from "../../beyond/commands/train.ts";
+import { holdOut, questionHash } from "../../beyond/datasets/split.ts";
+import { RunFolder } from "../../beyond/runs/folder.ts";
+import { trainSettings } from "../../beyond/settings/arguments.ts";
+import type { TrainSettings } from "../../beyond/settings/training.ts";
+import { UserError } from "../../lib/errors.ts";
+import { drawQuestions } from "../../lib/random.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-train-test-"));
 const data = join(folder, "questions.jsonl");
@@ -225,7 +225,7 @@ describe("the algorithm", () => {
   test("a gradient that is not finite stops the run and keeps the last checkpoint", async () => {
     const path = nextRun();
     const failed = run({ "learning-rate": 1e30, "save-steps": 1 });
-    expect(failed).rejects.toThrow(UserError);
+    await expect(failed).rejects.toThrow(UserError);
     await expect(failed).rejects.toThrow(/step 2: .*not a finite number/);
     expect(readdirSync(path)).toContain("checkpoint-1");
   });

@@ -1,0 +1,118 @@
+import { NotFiniteError, UserError } from "../../lib/errors.ts";
+import type { ScoredGroup } from "../../lib/learn.ts";
+import * as method from "../../lib/train.ts";
+import { type Evaluation, passRow } from "../measuring/evaluation.ts";
+import { evaluateHeldOut } from "../measuring/held-out.ts";
+import { type CheckpointState, type OpenRun, openRun } from "../opening/open-run.ts";
+import { closeGpu } from "../opening/policy.ts";
+import { pruneCheckpoints, saveCheckpoint } from "../runs/checkpoint.ts";
+import { describeStep, rolloutsOf } from "../runs/metrics.ts";
+import { Milestones } from "../runs/milestones.ts";
+import type { TrainSettings } from "../settings/training.ts";
+import { NOT_FINITE_REMEDY } from "../storage/precision.ts";
+import { type Progress, passTable } from "../terminal/progress.ts";
+
+/** `rlexplore train`: opens a run, listens to its steps, and keeps, shows and evaluates what comes of them. */
+export async function train(given: TrainSettings, signal?: AbortSignal): Promise<void> {
+  const run = await openRun(given);
+  const { progress, settings, heldOut, state } = run;
+  const milestones = milestonesOf(run);
+  try {
+    signal?.addEventListener("abort", () =>
+      progress.note("stopping after this step or evaluation; Ctrl-C again stops at once"),
+    );
+    if (heldOut.length > 0) await milestones.base(state.step);
+    progress.start();
+    await method.train(run, listener(run, milestones), signal);
+    const stopped = signal?.aborted && state.step < settings.maxSteps;
+    await (stopped ? stop(run, milestones) : finish(run, milestones));
+  } catch (error) {
+    if (!(error instanceof NotFiniteError)) throw error;
+    const remedy = NOT_FINITE_REMEDY[settings.dtype];
+    throw new UserError(`${error.message}; ${remedy} (${milestones.kept})`);
+  } finally {
+    run.ledger.close();
+    await closeGpu(run.policy.gpu);
+  }
+}
+
+/** What is done with every step: into the ledger, the metrics and the display; then evaluations and checkpoints. */
+const listener = (run: OpenRun, milestones: Milestones): method.Listener => ({
+  activity: (text) => run.progress.activity(text),
+  async step(report) {
+    const { settings, questions, ledger, folder, progress, state } = run;
+    const { step, groups } = report;
+    ledger.append(step, groups.flatMap(rolloutsOf));
+    const solved = state.solved.size / questions.different;
+    const metrics = describeStep(report, solved, settings.beta > 0);
+    folder.appendMetrics({ step, ...metrics });
+    progress.step(step, metrics);
+    if (settings.logCompletions) showCompletions(groups, progress);
+    await milestones.reached(step);
+  },
+});
+
+function milestonesOf(run: OpenRun): Milestones {
+  const { folder, settings, evaluations, policy, model, state } = run;
+  const deeds = {
+    evaluate: (step: number, name: string) => evaluateHeldOut(run, step, name),
+    async save(step: number) {
+      const { drawn, updates } = state;
+      const { before, best } = evaluations;
+      await saveCheckpoint<CheckpointState>(folder.path, step, {
+        model,
+        lora: policy.lora,
+        weights: policy.weightSources(),
+        optimizer: policy.momentSources(),
+        state: { drawn, updates, before, best },
+      });
+    },
+    prune: (keep: readonly number[]) =>
+      pruneCheckpoints(folder.path, settings.saveTotalLimit, keep),
+  };
+  return new Milestones(folder.path, settings, evaluations, deeds, state.step);
+}
+
+/** Completions of a group, and groups, that --log-completions shows of a step. */
+const SHOWN = { groups: 2, completions: 4 };
+
+function showCompletions(groups: readonly ScoredGroup[], progress: Progress): void {
+  for (const { question, completions, earned, exploration } of groups.slice(0, SHOWN.groups)) {
+    const lines = completions
+      .slice(0, SHOWN.completions)
+      .map(
+        ({ text, outcome }, i) =>
+          `  ${text}  -> ${outcome ?? "no answer"}, reward ${earned[i].reward}, exploration ${exploration[i].toFixed(3)}`,
+      );
+    progress.note([question.text, ...lines].join("\n"));
+  }
+}
+
+/** Interrupted: a checkpoint, and the way back to it. */
+async function stop({ progress, folder, state }: OpenRun, milestones: Milestones): Promise<void> {
+  const { step } = state;
+  await milestones.save(step);
+  progress.end();
+  progress.result(
+    "stopped",
+    { step, run: folder.path },
+    `stopped after step ${step}; go on with: rlexplore train --resume ${folder.path}`,
+  );
+}
+
+/** The table of before and after, and where the model is. */
+async function finish(run: OpenRun, milestones: Milestones): Promise<void> {
+  const { progress, evaluations, heldOut, state } = run;
+  let after: Evaluation | null = null;
+  if (heldOut.length > 0) after = await milestones.last(state.step);
+  const path = await milestones.save(state.step);
+  progress.end();
+  const { before } = evaluations;
+  if (before && after) {
+    const { questions, samples } = after;
+    const title = `Held out: ${questions} questions, ${samples} samples each`;
+    const rows = [passRow("base", before), passRow("trained", after)];
+    progress.result("evaluation", { before, after }, passTable(title, rows));
+  }
+  progress.result("saved", { path }, `the model is in ${path}`);
+}
