@@ -1,10 +1,11 @@
 import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { makeOps } from "../beyond/kernels/ops.ts";
 import type { Variants } from "../beyond/kernels/variants.ts";
 import type { KernelCase } from "../beyond/oracle/cases/case.ts";
 import { runCase } from "../beyond/oracle/run-case.ts";
 import { Pace } from "../beyond/scheduling/pace.ts";
 import { Gpu } from "../lib/gpu/device.ts";
-import { Ops } from "../lib/model/ops.ts";
+import type { Ops } from "../lib/model/ops.ts";
 
 const shared = globalThis as { testGpu?: Promise<Gpu> };
 
@@ -67,5 +68,5 @@ export function foldedOps(gpu: Gpu, headDim: number, given?: Partial<Variants>):
     commands.dispatch(kernel, tensors, params, folded);
   };
   const kernel: typeof commands.kernel = (...given) => commands.kernel(...given);
-  return new Ops({ variants, commands: { kernel, dispatch } } as unknown as Gpu, headDim, given);
+  return makeOps({ variants, commands: { kernel, dispatch } } as unknown as Gpu, headDim, given);
 }

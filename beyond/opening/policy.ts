@@ -4,7 +4,6 @@ import { Gpu } from "../../lib/gpu/device.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer } from "../../lib/model/optimizer.ts";
 import type { WeightGradients, Weights } from "../../lib/model/parameters.ts";
 import type { Slabs } from "../../lib/model/slabs.ts";
@@ -12,6 +11,7 @@ import { TrainingPass } from "../../lib/model/training-pass.ts";
 import { Random } from "../../lib/random.ts";
 import { isHubName } from "../hub/hub.ts";
 import { attentionChoice } from "../kernels/attention-choice.ts";
+import { makeOps } from "../kernels/ops.ts";
 import type { TuningTable } from "../kernels/variants.ts";
 import { LoraDelta } from "../lora/delta.ts";
 import { initialLora, type LoraConfig, type LoraWeights } from "../lora/lora.ts";
@@ -61,7 +61,7 @@ export class Policy {
     this.tokenizer = tokenizerOf(model);
     this.stopIds = new Set(this.tokenizer.stopIds(endTokens(model)));
     const { config } = model;
-    const ops = new Ops(gpu, config.headDim, {
+    const ops = makeOps(gpu, config.headDim, {
       tuned: tuning,
       ...attentionChoice({ ...gpu.variants, tuned: tuning }, attention),
     });

@@ -1,5 +1,4 @@
 import type { Gpu } from "../../lib/gpu/device.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import {
   MATMUL_FAMILIES,
   type MatmulFamily,
@@ -8,6 +7,7 @@ import {
   tilesOn,
 } from "../kernels/matmul-families.ts";
 import { builtInChoice } from "../kernels/matmuls.ts";
+import { makeOps } from "../kernels/ops.ts";
 
 /** One way to make a product. */
 export interface Candidate {
@@ -43,7 +43,7 @@ export function isSensible(
 
 /** Ops whose every product is made in one way, as far as its family makes it. */
 export const opsWith = (gpu: Gpu, { family, tile }: Candidate) =>
-  new Ops(gpu, 16, {
+  makeOps(gpu, 16, {
     matmul: family.name,
     tiles: { ...gpu.variants.tiles, [family.name]: tile.name },
     tuned: {},

@@ -40,7 +40,7 @@ export class Kernel {
     private readonly pace: Pace,
     private readonly halves: readonly string[] = [],
   ) {
-    const assembled = assemble(source, constants, halves);
+    const assembled = assemble(source, constants);
     const choosesSize = device.features.has("subgroup-size-control");
     const whole = choosesSize ? assembled : withoutSubgroupSizes(assembled);
     this.interface = reflect(whole, entryPoint);

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mergedTensor } from "../../beyond/export/merge.ts";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { LoraDelta, LoraScratch } from "../../beyond/lora/delta.ts";
 import { LoraLayout, LoraWeights } from "../../beyond/lora/lora.ts";
 import { loraConfigText, readLoraConfig } from "../../beyond/lora/peft.ts";
@@ -11,7 +12,6 @@ import { type Dtype, elementBytes, hasHalves } from "../../beyond/storage/precis
 import { allIn, setValues } from "../../beyond/storage/weight-formats.ts";
 import { Gpu } from "../../lib/gpu/device.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters, tensorShapes } from "../../lib/model/parameters.ts";
@@ -59,7 +59,7 @@ function open(
   gradients.clear(gpu);
   const { embedding, head, finalNorm, layers } = parameters;
   const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim));
   const scratch = new LoraScratch(gpu, maxTokens, lora.rank, true);
   const delta = new LoraDelta(decoder.ops, loraWeights, scratch, gradients);
   const weights = { embedding, head, finalNorm, layers, delta };
