@@ -1,7 +1,7 @@
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
 import { packValues } from "../../beyond/storage/weight-formats.ts";
 import { bestSeconds, type Ceilings } from "../../beyond/tuning/measure.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
 import type { MemoryPart, Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
 import { Ops } from "../../lib/model/ops.ts";
@@ -37,7 +37,7 @@ export class Space {
   private readonly noise: Float32Array;
 
   constructor(
-    readonly gpu: Gpu,
+    readonly gpu: SystemGpu,
     { headDim }: ModelShape,
     readonly dtype: Dtype,
   ) {

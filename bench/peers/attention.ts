@@ -1,6 +1,6 @@
 import type { Array as JaxArray } from "@jax-js/jax";
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { Dtype } from "../../beyond/storage/precision.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
 import { type HeadShape, softmaxLength } from "../../lib/model/ops/heads.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { causalSpans } from "../shapes.ts";
@@ -66,7 +66,7 @@ export function causalAttention(
 }
 
 function ours(
-  gpu: Gpu,
+  gpu: SystemGpu,
   inputs: Task["inputs"],
   T: number,
   shape: HeadShape,

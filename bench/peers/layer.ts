@@ -1,7 +1,7 @@
 import type { Array as JaxArray } from "@jax-js/jax";
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
 import { RoundedParameters, roundable } from "../../beyond/storage/rounded.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
 import { type Tensor, view } from "../../lib/gpu/memory.ts";
 import { Activations, Gradients } from "../../lib/model/activations.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
@@ -103,7 +103,7 @@ function jaxLayer(jax: Jax, p: Named<JaxArray>, headDim: number, epsilon: number
 
 /** A decoder of one layer whose embedding is x: ids 0 to T - 1 bring its rows into the layer. */
 function ours(
-  gpu: Gpu,
+  gpu: SystemGpu,
   inputs: Task["inputs"],
   model: ModelShape,
   T: number,

@@ -1,7 +1,7 @@
 import { LARGEST_PARTS, PRODUCTS, type Product } from "../../beyond/kernels/matmul-families.ts";
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { Dtype } from "../../beyond/storage/precision.ts";
 import { packValues, WEIGHT_FORMATS } from "../../beyond/storage/weight-formats.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
 import { Ops } from "../../lib/model/ops.ts";
@@ -42,7 +42,7 @@ function matmulTask(name: string, product: Product, { T, K, N }: Shape, dtype: D
 
 /** Gradients are f32, as they are when rlexplore learns. */
 function ours(
-  gpu: Gpu,
+  gpu: SystemGpu,
   inputs: Task["inputs"],
   product: Product,
   { T, K, N }: Shape,

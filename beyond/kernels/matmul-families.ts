@@ -1,7 +1,7 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import { LEAST_PARTIAL } from "../../lib/model/activations.ts";
 import { withMath } from "../../lib/model/ops/kernels.ts";
 import plainSource from "../../shaders/matmul.wgsl" with { type: "text" };
+import type { SystemGpu } from "../platform/gpu.ts";
 import type { Dtype } from "../storage/precision.ts";
 import type { WeightFormat } from "../storage/weight-formats.ts";
 import rangeSource from "./f16-range.wgsl" with { type: "text" };
@@ -225,7 +225,7 @@ export function constantsOf(
 
 /** The tiles of a family that an adapter can run: those for subgroups only where its own are of that size. */
 export function tilesOn(
-  { device, variants }: Pick<Gpu, "device" | "variants">,
+  { device, variants }: Pick<SystemGpu, "device" | "variants">,
   family: MatmulFamily,
 ): readonly Tile[] {
   const { feature, limits: needs, tiles } = family;

@@ -1,6 +1,7 @@
 /** The self-test: every kernel on this adapter, as its oracle has it and with the bits it must share. */
-import type { Gpu } from "../../lib/gpu/device.ts";
+
 import { Ops } from "../../lib/model/ops.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import { hasHalves } from "../storage/precision.ts";
 import { attentionDifferences } from "./attention-layouts.ts";
 import { attention } from "./cases/attention.ts";
@@ -25,7 +26,7 @@ export interface KernelCheck {
  * their rows, each of these is run, and must give the same bits; so must attention in every layout.
  * @throws GpuError if the device refuses
  */
-export async function selfTest(gpu: Gpu, variants = gpu.variants): Promise<KernelCheck[]> {
+export async function selfTest(gpu: SystemGpu, variants = gpu.variants): Promise<KernelCheck[]> {
   const headDim = 16;
   const ops = new Ops(gpu, headDim, { ...variants, plainQueries: 0 });
   const hasClasses = variants.tiles[variants.matmul].includes(" ");

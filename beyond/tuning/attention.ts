@@ -1,4 +1,3 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import type { ElementBytes, Tensor } from "../../lib/gpu/memory.ts";
 import { allocateKeyChunks } from "../../lib/model/ops/attention.ts";
 import { softmaxLength } from "../../lib/model/ops/heads.ts";
@@ -14,6 +13,7 @@ import { attentionDifferences } from "../oracle/attention-layouts.ts";
 import { attention } from "../oracle/cases/attention.ts";
 import { packedHeads } from "../oracle/cases/small.ts";
 import { runCase } from "../oracle/run-case.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import { elementBytes } from "../storage/precision.ts";
 import { fastestWay } from "./choose.ts";
 import { bestSeconds } from "./measure.ts";
@@ -36,7 +36,7 @@ export interface TunedAttention {
  * @param seconds after which no further way is tried
  */
 export async function searchAttention(
-  gpu: Gpu,
+  gpu: SystemGpu,
   shape: AttentionShape,
   reject: (text: string) => void,
   { seconds = Number.POSITIVE_INFINITY, ways = waysFor(gpu, shape) } = {},
@@ -62,7 +62,7 @@ export async function searchAttention(
   return { shape, times, choice: times.length > 0 ? fastestWay(times) : builtIn };
 }
 
-const waysFor = ({ device, variants }: Gpu, { headDim, dtype }: AttentionShape) =>
+const waysFor = ({ device, variants }: SystemGpu, { headDim, dtype }: AttentionShape) =>
   attentionChoices(
     headDim,
     device.limits.maxComputeWorkgroupStorageSize,
@@ -70,7 +70,7 @@ const waysFor = ({ device, variants }: Gpu, { headDim, dtype }: AttentionShape) 
   );
 
 async function mistake(
-  gpu: Gpu,
+  gpu: SystemGpu,
   ops: Ops,
   { headDim, dtype }: AttentionShape,
 ): Promise<string | null> {
@@ -87,7 +87,7 @@ async function mistake(
 }
 
 /** A prompt and its completions: all tokens packed in learning, the last of each in decoding. */
-async function secondsOf(gpu: Gpu, ops: Ops, shape: AttentionShape): Promise<number[]> {
+async function secondsOf(gpu: SystemGpu, ops: Ops, shape: AttentionShape): Promise<number[]> {
   const [completions, length] = gpu.isSoftware ? [8, 16] : [8, 112];
   const tokens = length * (completions + 1);
   const made: Tensor[] = [];

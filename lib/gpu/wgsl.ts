@@ -18,6 +18,8 @@ export interface Param {
 export interface ShaderInterface {
   /** The bindings `entryPoint` reaches, directly or through the functions it calls, by index. */
   bindings: Binding[];
+  /** Index of the binding of `Params`, or one that is free if the shader has none. */
+  uniform: number;
   /** Fields of `struct Params`, four bytes each, in order; empty if the entry point uses none. */
   params: Param[];
   /** Of a workgroup. */
@@ -34,10 +36,6 @@ export function assemble(
 ): string {
   return directivesFirst(storeHalves(specialise(source, constants), halves));
 }
-
-/** Without `@subgroup_size`, where the device does not let a shader choose; its subgroups have to be so already. */
-export const withoutSubgroupSizes = (source: string) =>
-  source.replace(/enable subgroup_size_control;\n|@subgroup_size\(\w+\)/g, "");
 
 /** Moves `enable` directives to the front, where WGSL wants them: another file may stand before a shader. */
 function directivesFirst(source: string): string {
@@ -170,10 +168,12 @@ export function reflect(source: string, entryPoint: string): ShaderInterface {
   for (const [, index, access, name] of code.matchAll(storage)) {
     if (words.has(name)) bindings.push({ name, index: Number(index), access: access as Access });
   }
-  const uniform = /var<uniform>\s*(\w+)\s*:\s*Params\b/.exec(code);
+  const declared = /@binding\((\d+)\)\s*var<uniform>\s*(\w+)\s*:\s*Params\b/.exec(code);
+  const taken = Array.from(code.matchAll(/@binding\((\d+)\)/g), ([, index]) => Number(index));
+  const uniform = declared ? Number(declared[1]) : Math.max(-1, ...taken) + 1;
   const struct = /struct Params\s*\{([^}]*)\}/.exec(code);
   const params =
-    uniform && struct && words.has(uniform[1])
+    declared && struct && words.has(declared[2])
       ? [...struct[1].matchAll(/(\w+)\s*:\s*(u32|i32|f32)/g)].map(([, name, type]) => ({
           name,
           type: type as ParamType,
@@ -185,7 +185,7 @@ export function reflect(source: string, entryPoint: string): ShaderInterface {
   const extents = (size?.[1] ?? "1").split(",").filter((extent) => extent.trim() !== "");
   const invocations = extents.reduce((product, each) => product * constantValue(code, each), 1);
   const loops = ["for", "while", "loop"].some((word) => words.has(word));
-  return { bindings, params, invocations, loops };
+  return { bindings, uniform, params, invocations, loops };
 }
 
 function functionBodies(code: string): Map<string, string> {

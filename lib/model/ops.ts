@@ -30,7 +30,11 @@ export class Ops {
   readonly adamw: Adamw;
 
   /** `given` takes the place of the adapter's variants. */
-  constructor(gpu: Gpu, headDim: number, given: Partial<Variants> = {}) {
+  constructor(
+    gpu: Gpu & { readonly variants: Variants },
+    headDim: number,
+    given: Partial<Variants> = {},
+  ) {
     const variants = { ...gpu.variants, ...given };
     const kernels = new Kernels(gpu, variants.lanes, variants.wideLanes);
     this.kernels = kernels;

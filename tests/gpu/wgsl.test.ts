@@ -48,6 +48,7 @@ describe("reflect", () => {
         { name: "x", index: 1, access: "read" },
         { name: "partial", index: 3, access: "read_write" },
       ],
+      uniform: 0,
       params: [
         { name: "rows", type: "u32" },
         { name: "scale", type: "f32" },
@@ -61,6 +62,7 @@ describe("reflect", () => {
   test("takes a field for no binding, and no parameters where none are used", () => {
     expect(reflect(source, "field")).toEqual({
       bindings: [{ name: "y", index: 2, access: "read_write" }],
+      uniform: 0,
       params: [],
       invocations: 1,
       loops: false,

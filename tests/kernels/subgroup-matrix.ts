@@ -1,6 +1,6 @@
 import type { Variants } from "../../beyond/kernels/variants.ts";
 import { createInstance } from "../../beyond/platform/dawn.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { assemble } from "../../lib/gpu/wgsl.ts";
 import { Ops } from "../../lib/model/ops.ts";
 
@@ -228,9 +228,9 @@ type Constants = Readonly<Record<string, number>>;
 
 /** `commands.kernel` of a GPU whose kernels with subgroup matrices are emulated, with what `change` makes of constants. */
 export function emulatingKernel(
-  { commands, device }: Gpu,
+  { commands, device }: SystemGpu,
   change = (constants: Constants) => constants,
-): Gpu["commands"]["kernel"] {
+): SystemGpu["commands"]["kernel"] {
   const real = commands.kernel.bind(commands);
   const halves = device.features.has("shader-f16");
   return (name, source, entry, constants = {}, stored = []) => {
@@ -244,14 +244,14 @@ export function emulatingKernel(
 
 /** Ops on `gpu` with such kernels. */
 export function emulatingOps(
-  gpu: Gpu,
+  gpu: SystemGpu,
   headDim: number,
   given: Partial<Variants>,
   change?: (constants: Constants) => Constants,
 ): Ops {
   const kernel = emulatingKernel(gpu, change);
-  const dispatch: Gpu["commands"]["dispatch"] = (...given) => gpu.commands.dispatch(...given);
-  const emulating = Object.create(gpu, { commands: { value: { kernel, dispatch } } }) as Gpu;
+  const dispatch: SystemGpu["commands"]["dispatch"] = (...given) => gpu.commands.dispatch(...given);
+  const emulating = Object.create(gpu, { commands: { value: { kernel, dispatch } } }) as SystemGpu;
   return new Ops(emulating, headDim, given);
 }
 

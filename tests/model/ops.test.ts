@@ -210,7 +210,7 @@ test("no kernel binds more storage buffers than the 8 that every adapter allows"
   const bound = new Map<string, number>();
   const kernel: Commands["kernel"] = (...given) => {
     const compiled = commands.kernel(...given);
-    bound.set(compiled.label, compiled.tensorNames.length);
+    bound.set(compiled.label, compiled.interface.bindings.length);
     return compiled;
   };
   const counting = {

@@ -15,13 +15,13 @@ import {
 import { formatChoice, shapeKey } from "../../beyond/kernels/matmuls.ts";
 import type { TuningTable } from "../../beyond/kernels/variants.ts";
 import { rowClassDifferences } from "../../beyond/oracle/row-classes.ts";
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { searchAttention } from "../../beyond/tuning/attention.ts";
 import { candidatesFor } from "../../beyond/tuning/candidates.ts";
 import { CandidateChecks } from "../../beyond/tuning/checks.ts";
 import { KeptTuning, tunedFor } from "../../beyond/tuning/kept.ts";
 import { searchMatmuls } from "../../beyond/tuning/search.ts";
 import { type TuningWish, tuneFor } from "../../beyond/tuning/tuning.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { testGpu } from "../kernels.ts";
 
@@ -111,7 +111,7 @@ test("... unless on another adapter, or in a version that has other kernels", as
   const features = new Set([...device.features, "chromium-experimental-subgroup-matrix"]);
   features.delete("subgroups");
   const bare = Object.create(device, { features: { value: features } });
-  const without: Gpu = Object.create(gpu, {
+  const without: SystemGpu = Object.create(gpu, {
     device: { value: bare },
     variants: { value: { ...variants, subgroupMatrix: null } },
   });
@@ -134,7 +134,7 @@ test("RLEXPLORE_MATMUL comes before every table", async () => {
 });
 
 test("a GPU is tuned on first use, and then no more", async () => {
-  const hardware: Gpu = Object.create(gpu, { isSoftware: { value: false } });
+  const hardware: SystemGpu = Object.create(gpu, { isSoftware: { value: false } });
   keepTable({ [attentionKey(heads)]: "plain" }); // the search for it takes minutes on SwiftShader
   const first: string[] = [];
   const tune = (notes: string[]) =>
@@ -156,7 +156,7 @@ test("a GPU is tuned on first use, and then no more", async () => {
 });
 
 test("what cannot be measured is in the run's table, and tried again by the next run", async () => {
-  const hardware: Gpu = Object.create(gpu, {
+  const hardware: SystemGpu = Object.create(gpu, {
     isSoftware: { value: false },
     attempt: { value: async () => "no" },
   });
@@ -203,7 +203,7 @@ test("what is wrong, or does not compile, is left out, and the device goes on", 
     const source = plain.source.replaceAll(from, to);
     const family = { ...plain, name: "wrong", shader: `wrong-${to}`, source };
     const tiles = { ...variants.tiles, wrong: plain.tiles[0].name };
-    const fake: Gpu = Object.create(gpu, { variants: { value: { ...variants, tiles } } });
+    const fake: SystemGpu = Object.create(gpu, { variants: { value: { ...variants, tiles } } });
     const families = MATMUL_FAMILIES as MatmulFamily[];
     families.push(family as unknown as MatmulFamily);
     try {
