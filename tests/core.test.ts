@@ -1,13 +1,16 @@
 /** The core stands alone: a device is all that it is given, and it trains a model drawn at random. */
+
 import { expect, test } from "bun:test";
 import { SystemGpu } from "../beyond/platform/gpu.ts";
 import { plainJudge } from "../lib/data/plain-judge.ts";
 import { prepareQuestions } from "../lib/data/questions.ts";
 import { OutcomeCounter } from "../lib/explore/counter.ts";
 import { ucbCon } from "../lib/explore/methods/ucb-con.ts";
+import type { Gpu } from "../lib/gpu/device.ts";
 import type { ModelConfig } from "../lib/model/config.ts";
 import { Decoder } from "../lib/model/decoder.ts";
 import { Sampler } from "../lib/model/generate.ts";
+import { Kernels } from "../lib/model/ops/kernels.ts";
 import { Ops } from "../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../lib/model/optimizer.ts";
 import { ParameterLayout, Parameters } from "../lib/model/parameters.ts";
@@ -52,7 +55,7 @@ const config: ModelConfig = {
 };
 
 /** Everything of a policy, allocated, its weights drawn with a seed. */
-function policyOn(gpu: SystemGpu): Policy {
+function policyOn(gpu: Gpu): Policy {
   const layout = new ParameterLayout(config, gpu);
   const weights = new Parameters(gpu, layout, "weights", "weights");
   const gradients = new Parameters(gpu, layout, "gradients", "gradients");
@@ -66,7 +69,7 @@ function policyOn(gpu: SystemGpu): Policy {
     );
   }
   const ropeTable = gpu.allocate("buffers", "RoPE table", 32 * config.headDim);
-  const ops = new Ops(gpu, config.headDim);
+  const ops = new Ops(new Kernels(gpu.commands), config.headDim);
   const decoder = new Decoder(gpu, config, ropeTable, ops);
   const sizes = { rows: 8, promptSlots: 3, maxPromptTokens: 4, maxNewTokens: 8 };
   const adamw = {
