@@ -105,7 +105,7 @@ async function spelledOut(texts: readonly string[], options: Map<string, string>
   const letters = new Map<string, string>();
   if (texts.length === 0 || options.size === 0) return letters;
   const answers = [...options.values(), ...new Set(texts)];
-  const outcomes = await judging.settle({ answers, gold: null, known: [] });
+  const outcomes = await judging.settle({ answers, known: [], unit: null });
   const names = [...options.keys()];
   for (const [i, text] of answers.entries()) {
     const option = outcomes.indexOf(outcomes[i]);
