@@ -14,6 +14,18 @@ const SYNONYMS: Record<string, string> = {
   "dataset-test-split": "eval-split",
   output: "output-dir",
   out: "output-dir",
+  // TRL, transformers and PEFT
+  "report-to": "tensorboard",
+  "per-device-train-batch-size": "prompts-per-step",
+  "gradient-accumulation-steps": "micro-batch-tokens",
+  "reward-funcs": "outcome",
+  "reward-weights": "reward",
+  "model-name-or-path": "model",
+  bf16: "dtype",
+  fp16: "dtype",
+  "torch-dtype": "dtype",
+  "lora-r": "lora-rank",
+  "lora-target-modules": "lora-targets",
 };
 
 /** The name nearest to what was typed (edit distance), if any is near. */
