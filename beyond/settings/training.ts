@@ -81,7 +81,17 @@ export const trainGroups = {
     outputDir,
     resume,
   },
-  "Length of the run": lengthOfRun,
+  "Length of the run": {
+    ...lengthOfRun,
+    numEpochs: optional(
+      number(
+        0,
+        { above: 0 },
+        "Times every question is drawn, instead of --max-steps.",
+        "--max-steps",
+      ),
+    ),
+  },
   Exploration: {
     explore: text(
       "ucb-con",
