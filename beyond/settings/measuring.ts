@@ -16,6 +16,7 @@ import {
   dtype,
   gpu,
   hubData,
+  kernels,
   model,
   noTune,
   OURS,
@@ -54,6 +55,7 @@ export const sampleGroups = {
     baseDtype,
     seed,
     gpu,
+    kernels,
     noTune,
     dtype,
     json: showing.json,
@@ -96,6 +98,7 @@ export const evalGroups = {
     seed,
     ...showing,
     gpu,
+    kernels,
     noTune,
     dtype,
   },
@@ -116,6 +119,7 @@ export const compareGroups = {
     ),
     ...showing,
     gpu,
+    kernels,
     noTune,
   },
 } satisfies FlagGroups;
@@ -175,6 +179,7 @@ export const banditGroups = {
 export const gpuGroups = {
   Options: {
     gpu,
+    kernels,
     tune: toggle(
       "Measure every kernel for attention and matrix products at the shapes of a model, show the speeds, and " +
         "keep the choice in the user's cache folder: it is used from then on, by new runs alone.",
