@@ -1,6 +1,7 @@
+import { textOf } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import { openJudge } from "../answers/outcome.ts";
-import { type Asked, DataCheck, type Finding } from "../datasets/check.ts";
+import { type AskedRow, DataCheck, type Finding } from "../datasets/check.ts";
 import { type DataSource, readsWholeRow, scanRows } from "../datasets/rows.ts";
 import type { Prompter } from "../models/chat.ts";
 import { openNamedModel, prompterOf } from "../opening/named-model.ts";
@@ -107,10 +108,10 @@ function nothingUsable(name: string, { rows, bad, unreadable }: DataCheck, outco
 function measure(check: DataCheck, prompter: Prompter | null, room: number | null): Lengths {
   const strange: Lengths["strange"] = { count: 0, first: [] };
   const tooLong: Lengths["tooLong"] = { count: 0, first: [] };
-  const lengthOf = ({ line, question }: Asked): number => {
-    if (prompter === null) return question.length;
+  const lengthOf = ({ line, ...asked }: AskedRow): number => {
+    if (prompter === null) return textOf(asked).length;
     try {
-      return prompter.encodePrompt(question, `line ${line}`).length;
+      return prompter.encodePrompt(asked, `line ${line}`).length;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       strange.count++;
@@ -119,7 +120,7 @@ function measure(check: DataCheck, prompter: Prompter | null, room: number | nul
     }
   };
   const seen = new Map<number, number>();
-  const of = (asked: Asked) => {
+  const of = (asked: AskedRow) => {
     const length = seen.get(asked.line) ?? lengthOf(asked);
     seen.set(asked.line, length);
     return { line: asked.line, length };

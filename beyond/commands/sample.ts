@@ -19,7 +19,7 @@ export async function sample(given: SampleSettings): Promise<void> {
     const row = { question: text, answer: NO_GOLD, line: 0 };
     return {
       text,
-      prompt: prompter.encodePrompt(text, "the question"),
+      prompt: prompter.encodePrompt({ question: text }, "the question"),
       gold: NO_GOLD,
       judge: (completions) => judge.judge(completions, { row, gold: NO_GOLD }),
     };

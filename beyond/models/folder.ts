@@ -88,24 +88,6 @@ export function openModelFolder(path: string, options: Wanted = {}) {
   return openModel(path, find, options);
 }
 
-/** The tokens that `config.json` and `generation_config.json` say end a completion. */
-export function endTokens({ config, files, source }: ModelFolder): number[] {
-  const name = "generation_config.json";
-  let ids: unknown[];
-  try {
-    ids = [JSON.parse(files[name] ?? "{}").eos_token_id ?? []].flat();
-  } catch {
-    throw new UserError(`${source}/${name} is not a JSON object; copy it again or delete it`);
-  }
-  const isToken = (id: unknown) =>
-    Number.isInteger(id) && Number(id) >= 0 && Number(id) < config.vocabSize;
-  const wrong = ids.find((id) => !isToken(id));
-  if (wrong !== undefined) {
-    throw new UserError(`${source}/${name}: ${wrong} in eos_token_id is no token of the model`);
-  }
-  return [...new Set([...config.eosTokenIds, ...(ids as number[])])];
-}
-
 /** The text files of a model folder, by name: everything but the weights. */
 export function modelTexts(model: Pick<ModelFolder, "config" | "files">): Record<string, string> {
   const { config, files } = model;

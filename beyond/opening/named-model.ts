@@ -7,7 +7,9 @@ import { isLora, type LoraModel, openLora, readLoraConfig } from "../lora/peft.t
 import { formatBytes } from "../memory/memory-plan.ts";
 import { Prompter, type PromptSettings } from "../models/chat.ts";
 import { openEmbeddedModel } from "../models/embedded.ts";
+import { type EndTokens, endTokens } from "../models/end-tokens.ts";
 import { type ModelFolder, openModelFolder, type Wanted } from "../models/folder.ts";
+import { closingToken } from "../models/lesson.ts";
 import { Tokenizer, type TokenizerFiles } from "../models/tokenizer.ts";
 import { modelPath } from "../runs/folder.ts";
 import { EMBEDDED } from "../settings/shared.ts";
@@ -61,14 +63,28 @@ export function tokenizerOf(model: ModelFolder): Tokenizer {
 /** Turns questions into prompts for the model. What it does with one that has no chat template is noted. */
 export function prompterOf(
   model: ModelFolder,
-  settings: PromptSettings & { model: string },
+  settings: PromptSettings & { model: string; stop?: readonly string[] },
   note: (text: string) => void,
 ): Prompter {
   const prompter = new Prompter(model, tokenizerOf(model), settings);
-  if (!prompter.hasTemplate && settings.model !== EMBEDDED) {
-    note(
-      `${model.source} has no chat template: a prompt is ${JSON.stringify(prompter.text("..."))}`,
-    );
+  if (settings.model === EMBEDDED) return prompter;
+  if (!prompter.hasTemplate) {
+    const example = JSON.stringify(prompter.text({ question: "..." }));
+    note(`${model.source} has no chat template: a prompt is ${example}`);
   }
+  note(describeEnds(prompter, endTokens(model, prompter.tokenizer), settings.stop));
   return prompter;
+}
+
+/** Says which tokens end a completion, and whether the chat template closes a turn with another one. */
+function describeEnds(
+  prompter: Prompter,
+  { ids, source }: EndTokens,
+  stop: readonly string[] = [],
+): string {
+  const shown = (id: number) => prompter.tokenizer.decode([id], true);
+  const ends = `a completion ends with ${ids.map(shown).join(" or ")} (${source})`;
+  const closing = closingToken(prompter);
+  if (closing === null || ids.includes(closing) || stop.includes(shown(closing))) return ends;
+  return `${ends}; the chat template ends a turn with ${shown(closing)}, where only --stop "${shown(closing)}" ends it`;
 }

@@ -19,7 +19,8 @@ import { initialLora, type LoraConfig, type LoraWeights } from "../lora/lora.ts"
 import type { LoraModel } from "../lora/peft.ts";
 import { PolicyMemory, type PolicyNeeds, planMemory } from "../memory/memory-plan.ts";
 import { requireRoom } from "../memory/savings.ts";
-import { endTokens, type ModelFolder } from "../models/folder.ts";
+import { endTokens } from "../models/end-tokens.ts";
+import type { ModelFolder } from "../models/folder.ts";
 import {
   type AnyTensorSource,
   type StoredTensor,
@@ -40,7 +41,7 @@ export type Tune = (shapes: KernelShapes) => Promise<TuningTable>;
 /** A model opened on a GPU: what a run needs to sample from it, to train it, to load and to save it. */
 export class OpenPolicy implements Policy {
   readonly tokenizer: Tokenizer;
-  readonly stopIds: ReadonlySet<number>;
+  readonly stopIds: Set<number>;
   /** What passes through the model read: its parameters, with LoRA's delta if there is one. */
   readonly weights: Weights;
   /** What the optimizer moves and checkpoints hold: what LoRA adds, or else all parameters. */
@@ -60,7 +61,7 @@ export class OpenPolicy implements Policy {
     readonly tuning: TuningTable,
   ) {
     this.tokenizer = tokenizerOf(model);
-    this.stopIds = new Set(this.tokenizer.stopIds(endTokens(model)));
+    this.stopIds = new Set(endTokens(model, this.tokenizer).ids);
     const { config } = model;
     const ops = new Ops(gpu, config.headDim, {
       tuned: tuning,

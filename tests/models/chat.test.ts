@@ -32,10 +32,10 @@ describe("a chat template gives what apply_chat_template gives", () => {
       const chatTemplateKwargs = Object.keys(kwargs).length > 0 ? kwargs : null;
       const prompter = prompterWith(template, { systemPrompt: system, chatTemplateKwargs });
       if (text === null) {
-        expect(() => prompter.text(question)).toThrow(UserError);
-        expect(() => prompter.text(question)).toThrow(/refuses the prompt: System role not/);
+        expect(() => prompter.text({ question })).toThrow(UserError);
+        expect(() => prompter.text({ question })).toThrow(/refuses the prompt: System role not/);
       } else {
-        expect(prompter.text(question)).toBe(text);
+        expect(prompter.text({ question })).toBe(text);
       }
     }
   });
@@ -47,7 +47,7 @@ describe("a prompt", () => {
 
   test("has special tokens where the template writes them, and no second beginning of text", () => {
     const prompter = prompterWith(chatml);
-    const ids = prompter.encodePrompt("Hi", "q");
+    const ids = prompter.encodePrompt({ question: "Hi" }, "q");
     expect([ids[0], ids.at(-2)]).toEqual([1, 2]);
     expect(prompter.tokenizer.decode(ids, true)).toBe("<|im_start|>user\nHi<|im_end|>\n");
     const files = {
@@ -58,17 +58,17 @@ describe("a prompt", () => {
       }),
     };
     const dressed = new Prompter({ files, source: "m" }, new Tokenizer(files, "m"), plain);
-    expect(dressed.encodePrompt("Hi", "q").filter((id) => id === 0)).toHaveLength(1);
+    expect(dressed.encodePrompt({ question: "Hi" }, "q").filter((id) => id === 0)).toHaveLength(1);
   });
 
   test("is the question inside --prompt-template; what looks like a pattern in it stays", () => {
     const promptTemplate = "Q: {question}\nAgain: {question}\nEnd with \\boxed{}.";
     const prompter = prompterWith(undefined, { promptTemplate });
     expect(prompter.hasTemplate).toBe(false);
-    expect(prompter.text("$& {question}?")).toBe(
+    expect(prompter.text({ question: "$& {question}?" })).toBe(
       "Q: $& {question}?\nAgain: $& {question}?\nEnd with \\boxed{}.",
     );
-    expect(prompterWith(undefined, { systemPrompt: "Be brief." }).text("1+1?")).toBe(
+    expect(prompterWith(undefined, { systemPrompt: "Be brief." }).text({ question: "1+1?" })).toBe(
       "Be brief.\n\n1+1?",
     );
   });
@@ -77,7 +77,7 @@ describe("a prompt", () => {
     const model = await openEmbeddedModel({ weights: false });
     const tokenizer = new Tokenizer(model.files as TokenizerFiles, "m");
     const prompter = new Prompter(model, tokenizer, plain);
-    expect(prompter.encodePrompt("23+7=", "q")).toEqual([3, 4, 11, 8, 13]);
+    expect(prompter.encodePrompt({ question: "23+7=" }, "q")).toEqual([3, 4, 11, 8, 13]);
   });
 });
 
