@@ -2,7 +2,7 @@ import { textOf } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import { openJudge } from "../answers/outcome.ts";
 import { type AskedRow, DataCheck, type Finding } from "../datasets/check.ts";
-import { type DataSource, readsWholeRow, scanRows } from "../datasets/rows.ts";
+import { type DataSource, isBad, readsWholeRow, scanRows } from "../datasets/rows.ts";
 import type { Prompter } from "../models/chat.ts";
 import { openNamedModel, prompterOf } from "../opening/named-model.ts";
 import { openData, outcomeOf } from "../opening/questions.ts";
@@ -41,18 +41,25 @@ export async function checkData(asked: DataSettings): Promise<void> {
   const context = model?.config.maxPositionEmbeddings ?? 0;
   const completion = given.maxCompletionLength ?? Math.min(256, context >> 1);
 
+  if (given.showPrompt !== null && !prompter) {
+    throw new UserError("--show-prompt shows what a model gets: name it with --model");
+  }
+
   const checked: Checked[] = [];
+  const first: AskedRow[] = [];
   for (const source of sources) {
     const check = new DataCheck(outcome, given.outcome !== "countdown", checked[0]?.check);
-    await readAll(source, given, check, progress);
+    await readAll(source, given, check, progress, first);
     if (check.usable === 0) throw nothingUsable(source.name, check, given.outcome);
     progress.activity(`${source.name}: measuring prompts`);
     const lengths = measure(check, prompter, model ? context - completion : null);
     checked.push({ name: source.name, check, lengths });
   }
   progress.end();
+  const prompts = prompter ? first.map((row) => promptOf(prompter, row, sources[0].name)) : [];
   if (given.json) {
     for (const one of checked) console.log(JSON.stringify({ type: "data", ...asJson(one) }));
+    for (const one of prompts) console.log(JSON.stringify({ type: "prompt", ...one }));
     return;
   }
   const columns = process.stdout.columns || 80;
@@ -60,6 +67,15 @@ export async function checkData(asked: DataSettings): Promise<void> {
   if (checked.length === 2) parts.push(overlap(checked[0], checked[1]));
   const wrap = process.stdout.isTTY ? (line: string) => wrapped(line, columns - 1) : String;
   console.log(parts.map((lines) => lines.map(wrap).join("\n")).join("\n\n"));
+  for (const { line, tokens, prompt } of prompts) {
+    console.log(`\nthe prompt of line ${line}, ${number(tokens)} tokens:\n${prompt}`);
+  }
+}
+
+/** A prompt as the model gets it. */
+function promptOf(prompter: Prompter, { line, ...asked }: AskedRow, source: string) {
+  const ids = prompter.encodePrompt(asked, `${source}:${line}`);
+  return { line, tokens: ids.length, prompt: prompter.tokenizer.decode(ids, true) };
 }
 
 /** A line of a report in lines of a terminal: what goes on stands further in. */
@@ -85,6 +101,7 @@ async function readAll(
   given: DataSettings,
   check: DataCheck,
   progress: Progress,
+  first: AskedRow[],
 ): Promise<void> {
   const wholeRows = readsWholeRow(given.outcome);
   for await (const some of scanRows(source, { ...given, wholeRows })) {
@@ -92,6 +109,7 @@ async function readAll(
       // as train counts: rows that are bad do not use it up
       if (check.rows - check.bad.count === given.limit) return;
       check.add(row);
+      if (first.length < (given.showPrompt ?? 0) && !isBad(row)) first.push(row);
     }
     progress.activity(`${source.name}: ${check.rows.toLocaleString("en")} rows`);
   }

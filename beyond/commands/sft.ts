@@ -12,7 +12,7 @@ import { closeGpu, type OpenPolicy } from "../opening/policy.ts";
 import { saveCheckpoint } from "../runs/checkpoint.ts";
 import { RunFolder } from "../runs/folder.ts";
 import { runConfig } from "../runs/versions.ts";
-import { EMBEDDED, loraOf } from "../settings/shared.ts";
+import { loraOf } from "../settings/shared.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { SftSettings } from "../settings/training.ts";
 import { NOT_FINITE_REMEDY } from "../storage/precision.ts";
@@ -43,9 +43,9 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   const context = model.config.maxPositionEmbeddings;
   const ends = endTokens(model, prompter.tokenizer);
   const examples = rows.map((row) => encodeRow(prompter, row, ends, settings, context));
-  if (settings.model !== EMBEDDED) {
+  if (ends.ids.length > 1) {
     const taught = prompter.tokenizer.decode([taughtEnd(prompter, ends)], true);
-    note(`each completion is taught to end with ${taught}, unless it is written to end otherwise`);
+    note(`of these, ${taught} is taught, where a row does not end with one`);
   }
   const learning = {
     microBatchTokens: settings.microBatchTokens,

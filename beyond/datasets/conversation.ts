@@ -5,6 +5,7 @@
  */
 import type { Turn } from "../../lib/data/judge.ts";
 import type { Asked } from "../../lib/data/questions.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { Lesson } from "../models/lesson.ts";
 
 export type Fields = Record<string, unknown>;
@@ -77,6 +78,24 @@ export function askedIn(turns: readonly Turn[], name: string): Asked {
   if (question.trim() === "") throw new Error(`"${name}" is empty`);
   const isAlone = turns.length === 1 && Object.keys(turns[0]).length === 2;
   return isAlone ? { question } : { question, turns };
+}
+
+/** A question that was typed: text, or a conversation as JSON. */
+export function askedFrom(typed: string): Asked {
+  let value: unknown;
+  try {
+    value = JSON.parse(typed);
+  } catch {
+    return { question: typed };
+  }
+  if (!Array.isArray(value) || !value.some((turn) => isFields(turn) && "role" in turn)) {
+    return { question: typed };
+  }
+  try {
+    return askedIn(turnsOf(value, "the question"), "the question");
+  } catch (error) {
+    throw new UserError((error as Error).message);
+  }
 }
 
 /**

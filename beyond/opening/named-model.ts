@@ -80,11 +80,13 @@ export function prompterOf(
 function describeEnds(
   prompter: Prompter,
   { ids, source }: EndTokens,
-  stop: readonly string[] = [],
+  stop: readonly string[] | undefined,
 ): string {
   const shown = (id: number) => prompter.tokenizer.decode([id], true);
   const ends = `a completion ends with ${ids.map(shown).join(" or ")} (${source})`;
   const closing = closingToken(prompter);
-  if (closing === null || ids.includes(closing) || stop.includes(shown(closing))) return ends;
+  if (closing === null || ids.includes(closing) || !stop || stop.includes(shown(closing))) {
+    return ends;
+  }
   return `${ends}; the chat template ends a turn with ${shown(closing)}, where only --stop "${shown(closing)}" ends it`;
 }

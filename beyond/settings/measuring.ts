@@ -50,6 +50,9 @@ export const sampleGroups = {
     ...prompting,
     ...sampling,
     baseDtype,
+    showPrompt: toggle(
+      "Print what the model gets, special tokens included, instead of the question.",
+    ),
     seed,
     gpu,
     noTune,

@@ -97,6 +97,49 @@ test("the template is found where transformers looks for it", () => {
   expect(chatTemplate({})).toBeNull();
 });
 
+describe("a conversation", () => {
+  const chatml =
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+  const user = (content: string) => ({ role: "user", content });
+  const system = { role: "system", content: "Be brief." };
+  const asked = { question: "2+2=", turns: [system, user("2+2=")] };
+  test("is rendered with every turn; --prompt-template is for the last of the user's", () => {
+    const turns = [user("1+1="), { role: "assistant", content: "2" }, user("2+2=")];
+    const prompter = prompterWith(chatml, { promptTemplate: "{question} ?", systemPrompt: "S" });
+    expect(prompter.text({ question: "2+2=", turns })).toBe(
+      "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n1+1=<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n<|im_start|>user\n2+2= ?<|im_end|>\n<|im_start|>assistant\n",
+    );
+    expect(() => prompter.encodePrompt(asked, "d:3")).toThrow(
+      "d:3: the conversation has its own system turn: leave --system-prompt out",
+    );
+  });
+  test("that ends with the assistant's turn goes on in it", () => {
+    const turns = [user("2+2="), { role: "assistant", content: "Let me " }];
+    const begun = "<|im_start|>user\n2+2=<|im_end|>\n<|im_start|>assistant\nLet me";
+    const said = { question: "2+2=", turns };
+    expect(prompterWith(chatml).text(said)).toBe(`${begun} `);
+    expect(prompterWith(chatml.replace("m.content", "m.content | trim")).text(said)).toBe(begun);
+  });
+  test("without a template may have a system turn and a question, no more", () => {
+    expect(prompterWith(undefined).text(asked)).toBe("Be brief.\n\n2+2=");
+    const turns = [user("a"), user("b")];
+    expect(() => prompterWith(undefined).text({ question: "b", turns })).toThrow(
+      "m has no chat template for a conversation of 2 turns (user,user)",
+    );
+  });
+  test("with reasoning that the template does not read is refused", () => {
+    const turns = [{ ...user("a"), reasoning_content: "hm" }, user("b")];
+    const said = { question: "b", turns };
+    expect(() => prompterWith(chatml).text(said)).toThrow('does not read "reasoning_content"');
+    const reads = chatml.replace("m.content", "m.content ~ (m.reasoning_content or '')");
+    expect(prompterWith(reads).text(said)).toContain("ahm<|im_end|>");
+  });
+  test("a template with line breaks of Windows writes what it writes without", () => {
+    const text = prompterWith(chatml.replaceAll("\n", "\r\n")).text(asked);
+    expect(text).toBe(prompterWith(chatml).text(asked));
+  });
+});
+
 describe("refused in one line", () => {
   test("a template that cannot be read", () => {
     expect(() => prompterWith("{% if %}")).toThrow(/^the chat template of m cannot be read: /);
