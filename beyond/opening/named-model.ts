@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { UserError } from "../../lib/errors.ts";
 import { openGgufModel } from "../gguf/open.ts";
 import { isHubName } from "../hub/hub.ts";
@@ -21,7 +21,8 @@ import { EMBEDDED } from "../settings/shared.ts";
  */
 export async function openNamedModel(name: string, options: Wanted = {}): Promise<LoraModel> {
   if (name === EMBEDDED) return openEmbeddedModel(options);
-  if (name.endsWith(".gguf")) return openGgufModel(name, options);
+  // Ollama's files have no ending
+  if (name.endsWith(".gguf") || isFile(name)) return openGgufModel(name, options);
   if (!existsSync(name) && isHubName(name)) {
     return {
       ...(await openModelFolder(await hubModel(name, showDownload, options), options)),
@@ -37,6 +38,8 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
   }
   return { ...model, lora: await openLora(path, model.config, lora) };
 }
+
+const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 
 /** Tells of a download: on a terminal a line that counts up; elsewhere a line when a file is there. */
 export function showDownload(file: string, done: number, total: number): void {
