@@ -8,7 +8,7 @@ import { formatBytes } from "../memory/memory-plan.ts";
 import { Prompter, type PromptSettings } from "../models/chat.ts";
 import { openEmbeddedModel } from "../models/embedded.ts";
 import { type EndTokens, endTokens } from "../models/end-tokens.ts";
-import { type ModelFolder, openModelFolder, type Wanted } from "../models/folder.ts";
+import { type ModelFolder, openModelFolder, textsIn, type Wanted } from "../models/folder.ts";
 import { closingToken } from "../models/lesson.ts";
 import { Tokenizer, type TokenizerFiles } from "../models/tokenizer.ts";
 import { modelPath } from "../runs/folder.ts";
@@ -36,7 +36,12 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
   if (model.lora) {
     throw new UserError(`${path} adapts ${base}, an adapter itself; merge that: rlexplore merge`);
   }
-  return { ...model, lora: await openLora(path, model.config, lora) };
+  const own = await textsIn(path);
+  // a tokenizer of the adapter's own comes with its own template, or none
+  const files = "tokenizer.json" in own ? own : { ...model.files, ...own };
+  const generation = "generation_config.json";
+  if (model.files[generation]) files[generation] ??= model.files[generation];
+  return { ...model, files, lora: await openLora(path, model.config, lora) };
 }
 
 const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
@@ -70,6 +75,7 @@ export function prompterOf(
   note: (text: string) => void,
 ): Prompter {
   const prompter = new Prompter(model, tokenizerOf(model), settings);
+  for (const text of model.notes ?? []) note(text);
   if (settings.model === EMBEDDED) return prompter;
   if (!prompter.hasTemplate) {
     const example = JSON.stringify(prompter.text({ question: "..." }));
