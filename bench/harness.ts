@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
+import { SystemGpu } from "../beyond/platform/gpu.ts";
 import { versions } from "../beyond/runs/versions.ts";
 import { type Ceilings, measureCeilings } from "../beyond/tuning/measure.ts";
-import { Gpu } from "../lib/gpu/device.ts";
 import { printSection, type Section } from "./tables.ts";
 
 /** Something to measure that can be asked for by name. */
@@ -21,7 +21,7 @@ interface Measured {
   sections: Section[];
 }
 
-type Adapter = Pick<Gpu["found"], "name" | "driver" | "kind">;
+type Adapter = Pick<SystemGpu["found"], "name" | "driver" | "kind">;
 
 /** What the parts share: the adapter, its ceilings, and where the tables go. */
 export class Bench {
@@ -38,7 +38,7 @@ export class Bench {
   ) {}
 
   static async open(request: string | undefined, models: readonly string[]): Promise<Bench> {
-    const gpu = await Gpu.open(request);
+    const gpu = await SystemGpu.open(request);
     const { name, driver, kind } = gpu.found;
     gpu.destroy();
     const date = new Date().toISOString().slice(0, 10);
@@ -69,8 +69,8 @@ export class Bench {
   }
 
   /** An open device for as long as `work` takes; what it allocates goes with it. */
-  async withGpu<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
-    const gpu = await Gpu.open(this.request);
+  async withGpu<T>(work: (gpu: SystemGpu) => Promise<T>): Promise<T> {
+    const gpu = await SystemGpu.open(this.request);
     try {
       return await work(gpu);
     } finally {
@@ -79,7 +79,7 @@ export class Bench {
   }
 
   /** The adapter's ceilings: the highest that any part has measured, as a busy machine lowers them. */
-  async ceilings(gpu: Gpu): Promise<Ceilings> {
+  async ceilings(gpu: SystemGpu): Promise<Ceilings> {
     const now = await measureCeilings(gpu);
     const before = this.measured ?? now;
     this.measured = {

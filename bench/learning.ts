@@ -1,4 +1,4 @@
-import type { Gpu } from "../lib/gpu/device.ts";
+import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import type { Bench, Part } from "./harness.ts";
 import { openBenchModel, openBenchPolicy, ratedModels, shortName } from "./models.ts";
 import type { Row } from "./tables.ts";
@@ -37,7 +37,7 @@ async function learningOf(bench: Bench, model: string): Promise<void> {
 }
 
 /** Tokens learned from a second, forward and backward; the optimizer does not count. */
-export async function learningRate(gpu: Gpu, model: string, tokens: number, length: number) {
+export async function learningRate(gpu: SystemGpu, model: string, tokens: number, length: number) {
   const policy = await openBenchPolicy(gpu, model, learningNeeds(tokens));
   const batch = batchOf(policy, tokens, length);
   await learnFrom(policy, [batchOf(policy, Math.min(tokens, length), length)]); // compiles

@@ -3,10 +3,10 @@ import { openEmbeddedModel } from "../beyond/models/embedded.ts";
 import type { ModelFolder } from "../beyond/models/folder.ts";
 import { openNamedModel } from "../beyond/opening/named-model.ts";
 import { OpenPolicy } from "../beyond/opening/policy.ts";
+import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import { EMBEDDED } from "../beyond/settings/shared.ts";
 import { setValues } from "../beyond/storage/weight-formats.ts";
 import { tuneFor } from "../beyond/tuning/tuning.ts";
-import type { Gpu } from "../lib/gpu/device.ts";
 import type { SlabLayout, Slabs } from "../lib/model/slabs.ts";
 import { Random } from "../lib/random.ts";
 import type { Bench } from "./harness.ts";
@@ -44,7 +44,7 @@ export async function openBenchModel(name: string): Promise<ModelFolder> {
 
 /** A policy from such a model, tuned as a command would, its weights drawn if it has none. */
 export async function openBenchPolicy(
-  gpu: Gpu,
+  gpu: SystemGpu,
   name: string,
   needs: PolicyNeeds,
 ): Promise<OpenPolicy> {
@@ -59,7 +59,7 @@ export async function openBenchPolicy(
 }
 
 /** Uniform numbers of standard deviation 0.02, the same few over and over: it is the shapes that take time. */
-function fill(gpu: Gpu, weights: Slabs): void {
+function fill(gpu: SystemGpu, weights: Slabs): void {
   const random = new Random(1);
   const noise = Float32Array.from({ length: 1 << 20 }, () => 0.07 * (random.float() - 0.5));
   for (const [name, shape] of weights.layout.shapes) {

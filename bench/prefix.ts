@@ -1,6 +1,6 @@
 import { tensorSources } from "../beyond/models/safetensors.ts";
 import type { OpenPolicy } from "../beyond/opening/policy.ts";
-import type { Gpu } from "../lib/gpu/device.ts";
+import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import { PackedBatch } from "../lib/model/packing.ts";
 import type { Part } from "./harness.ts";
 import { openBenchPolicy, parameterCount } from "./models.ts";
@@ -46,7 +46,7 @@ export const prefixPart: Part = {
   },
 };
 
-async function learnBothWays(gpu: Gpu, model: string, prompt: number): Promise<object> {
+async function learnBothWays(gpu: SystemGpu, model: string, prompt: number): Promise<object> {
   const policy = await openBenchPolicy(gpu, model, learningNeeds(MICRO_BATCH));
   const question = someTokens(policy, prompt);
   const completions = Array.from({ length: SAMPLES }, (_, i) =>
@@ -103,7 +103,7 @@ function learningWay(policy: OpenPolicy, batches: readonly PackedBatch[]) {
 }
 
 /** Greedily, so that both ways must write the same. */
-async function sampleBothWays(gpu: Gpu, model: string, prompt: number): Promise<object> {
+async function sampleBothWays(gpu: SystemGpu, model: string, prompt: number): Promise<object> {
   const sampling = {
     rows: SAMPLES,
     samplesPerPrompt: 1, // room for a prompt each

@@ -1,4 +1,4 @@
-import type { Gpu } from "../lib/gpu/device.ts";
+import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import type { Bench, Part } from "./harness.ts";
 import { openBenchModel, openBenchPolicy, ratedModels, shortName } from "./models.ts";
 import type { Row } from "./tables.ts";
@@ -47,7 +47,7 @@ const decodeSteps = (isSoftware: boolean) => (isSoftware ? 16 : 64);
  * @returns rates, and the seconds that it took to measure decoding
  */
 export async function samplingRates(
-  gpu: Gpu,
+  gpu: SystemGpu,
   model: string,
   { context, batch, steps }: { context: number; batch: number; steps: number },
 ) {

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { train } from "../beyond/commands/train.ts";
 import { OpenPolicy } from "../beyond/opening/policy.ts";
+import { SystemGpu } from "../beyond/platform/gpu.ts";
 import { RunFolder } from "../beyond/runs/folder.ts";
 import type { Profile } from "../beyond/scheduling/profile.ts";
+import { ScheduledCommands } from "../beyond/scheduling/scheduled-commands.ts";
 import { trainSettings } from "../beyond/settings/arguments.ts";
-import { Commands } from "../lib/gpu/commands.ts";
-import { Gpu } from "../lib/gpu/device.ts";
 import type { MemoryPart } from "../lib/gpu/memory.ts";
 import { PolicyGradient, type UpdateResult } from "../lib/learn.ts";
 import type { Completion, GenerationRequest } from "../lib/model/completion.ts";
@@ -71,14 +71,14 @@ export async function timedTraining(
   const allocated: TimedRun["allocated"] = new Map();
   let step = { ...EMPTY_STEP };
   let [stepEnded, samplingEnded, loading] = [0, 0, 0];
-  let gpu: Gpu | undefined;
+  let gpu: SystemGpu | undefined;
   let profile: Profile | undefined;
   const restore = [
     around(process.stdout, "write", () => true), // where the model lies: it is about to be removed
-    around(Gpu.prototype, "allocate", (allocate, self, [part]) => {
-      const before = (self as Gpu).allocatedBytes;
+    around(SystemGpu.prototype, "allocate", (allocate, self, [part]) => {
+      const before = (self as SystemGpu).allocatedBytes;
       const tensor = allocate();
-      const bytes = (self as Gpu).allocatedBytes - before;
+      const bytes = (self as SystemGpu).allocatedBytes - before;
       allocated.set(part as MemoryPart, (allocated.get(part as MemoryPart) ?? 0) + bytes);
       return tensor;
     }),
@@ -129,10 +129,10 @@ export async function timedTraining(
       stepEnded = now;
       step = { ...EMPTY_STEP };
       if (profiled && times.length === WARM_UP && gpu?.device.features.has("timestamp-query")) {
-        gpu.commands.startProfile("passes");
+        gpu.scheduled?.startProfile("passes");
       }
     }),
-    around(Commands.prototype, "readProfile", async (read) => {
+    around(ScheduledCommands.prototype, "readProfile", async (read) => {
       profile = (await read()) as Profile | undefined; // and nobody prints it
     }),
   ];

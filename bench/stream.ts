@@ -5,8 +5,8 @@ import {
   type Profile,
   type ProfileDetail,
 } from "../beyond/scheduling/profile.ts";
+import { ScheduledCommands } from "../beyond/scheduling/scheduled-commands.ts";
 import { EMBEDDED } from "../beyond/settings/shared.ts";
-import { Commands } from "../lib/gpu/commands.ts";
 import type { Bench, Part } from "./harness.ts";
 import { shortName } from "./models.ts";
 import { around, timedTraining } from "./stopwatch.ts";
@@ -25,11 +25,11 @@ interface Stream {
 async function timedStream(bench: Bench, model: string, detail: ProfileDetail): Promise<Stream> {
   const size = stepSize(model, bench.isSoftware);
   const [recorded, replayed]: number[][] = [[], []];
-  let commands: Commands | undefined;
+  let commands: ScheduledCommands | undefined;
   let profile: Promise<Profile> | undefined;
   const timeEach = (name: "record" | "replay", into: number[]) =>
-    around(Commands.prototype, name, (call, self, [given]) => {
-      commands = self as Commands;
+    around(ScheduledCommands.prototype, name, (call, self, [given]) => {
+      commands = self as ScheduledCommands;
       const began = performance.now();
       const result = call();
       const passed = 1000 * (performance.now() - began);
@@ -40,7 +40,7 @@ async function timedStream(bench: Bench, model: string, detail: ProfileDetail): 
   const restore = [
     timeEach("record", recorded),
     timeEach("replay", replayed),
-    around(Commands.prototype, "readProfile", (read) => {
+    around(ScheduledCommands.prototype, "readProfile", (read) => {
       profile = read() as Promise<Profile>;
       return profile.then(() => undefined); // not to be printed as well
     }),

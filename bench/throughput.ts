@@ -1,7 +1,7 @@
 import type { PolicyNeeds } from "../beyond/memory/memory-plan.ts";
 import type { OpenPolicy } from "../beyond/opening/policy.ts";
+import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import { GpuError, UserError } from "../lib/errors.ts";
-import type { Gpu } from "../lib/gpu/device.ts";
 import type { GenerationSettings } from "../lib/model/completion.ts";
 import { PackedBatch } from "../lib/model/packing.ts";
 import { timed } from "./stopwatch.ts";
@@ -80,14 +80,14 @@ export function batchOf(policy: OpenPolicy, tokens: number, length: number): Pac
 }
 
 /** The least seconds that `work` measures in a few tries; in a single one if it takes long. */
-export async function bestOf(gpu: Gpu, work: () => Promise<readonly [number, unknown]>) {
+export async function bestOf(gpu: SystemGpu, work: () => Promise<readonly [number, unknown]>) {
   const [best] = await bestOfEach(gpu, [work]);
   return best;
 }
 
 /** The same of several things to compare, which take turns: what else the machine does falls on all of them. */
 export async function bestOfEach(
-  gpu: Gpu,
+  gpu: SystemGpu,
   works: readonly (() => Promise<readonly [number, unknown]>)[],
 ): Promise<number[]> {
   const best = works.map(() => Number.POSITIVE_INFINITY);

@@ -183,9 +183,7 @@ async function updatePolicy(
   groups: readonly ScoredGroup[],
   listener: Listener,
 ) {
-  const learned = settings.filterZeroVariance
-    ? groups.filter((group) => group.hasSignal).slice(0, settings.promptsPerStep)
-    : groups;
+  const learned = settings.filterZeroVariance ? groups.filter((group) => group.hasSignal) : groups;
   const parts = settings.stepsPerGeneration;
   const updates = settings.numIterations * parts;
   const sums = { ...newLossSums(), gradNorm: 0 };

@@ -1,20 +1,21 @@
 import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { makeOps } from "../beyond/kernels/ops.ts";
 import type { Variants } from "../beyond/kernels/variants.ts";
 import type { KernelCase } from "../beyond/oracle/cases/case.ts";
 import { runCase } from "../beyond/oracle/run-case.ts";
+import { SystemGpu } from "../beyond/platform/gpu.ts";
 import { Pace } from "../beyond/scheduling/pace.ts";
-import { Gpu } from "../lib/gpu/device.ts";
-import { Ops } from "../lib/model/ops.ts";
+import type { Ops } from "../lib/model/ops.ts";
 
-const shared = globalThis as { testGpu?: Promise<Gpu> };
+const shared = globalThis as { testGpu?: Promise<SystemGpu> };
 
 /**
  * The one device of all the tests in a process, on the adapter RLEXPLORE_GPU names. Gives the file
  * that calls it minutes for each test: software adapters share a few cores, and compile slowly.
  */
-export function testGpu(): Promise<Gpu> {
+export function testGpu(): Promise<SystemGpu> {
   setDefaultTimeout(300_000); // holds for one file only
-  shared.testGpu ??= Gpu.open();
+  shared.testGpu ??= SystemGpu.open();
   return shared.testGpu;
 }
 
@@ -32,7 +33,7 @@ export async function inSmallestParts<T>(work: () => Promise<T>): Promise<T> {
  * Fails, naming the kernel and output, unless every output is as its oracle says, and errs by the same
  * where each workgroup is dispatched alone.
  */
-export async function expectCase(gpu: Gpu, ops: Ops, kernelCase: KernelCase): Promise<void> {
+export async function expectCase(gpu: SystemGpu, ops: Ops, kernelCase: KernelCase): Promise<void> {
   const results = await runCase(gpu, ops, kernelCase);
   const problems = results.flatMap((result) => {
     const { kernel, output, error, tolerance, norm, worst } = result;
@@ -46,7 +47,7 @@ export async function expectCase(gpu: Gpu, ops: Ops, kernelCase: KernelCase): Pr
 }
 
 /** One test for each case, all of them on `ops`. */
-export function testCases(name: string, gpu: Gpu, ops: Ops, cases: KernelCase[]): void {
+export function testCases(name: string, gpu: SystemGpu, ops: Ops, cases: KernelCase[]): void {
   test(name, async () => {
     for (const kernelCase of cases) await expectCase(gpu, ops, kernelCase);
   });
@@ -59,7 +60,7 @@ const ONE_DIMENSION =
  * Ops whose kernels with a one-dimensional grid run on three rows of workgroups, as a grid beyond
  * 65,535 would, however small it is.
  */
-export function foldedOps(gpu: Gpu, headDim: number, given?: Partial<Variants>): Ops {
+export function foldedOps(gpu: SystemGpu, headDim: number, given?: Partial<Variants>): Ops {
   const { commands, variants } = gpu;
   const dispatch: typeof commands.dispatch = (kernel, tensors, params, groups) => {
     const folds = ONE_DIMENSION.test(kernel.label.split(" ")[0]);
@@ -67,5 +68,9 @@ export function foldedOps(gpu: Gpu, headDim: number, given?: Partial<Variants>):
     commands.dispatch(kernel, tensors, params, folded);
   };
   const kernel: typeof commands.kernel = (...given) => commands.kernel(...given);
-  return new Ops({ variants, commands: { kernel, dispatch } } as unknown as Gpu, headDim, given);
+  return makeOps(
+    { variants, commands: { kernel, dispatch } } as unknown as SystemGpu,
+    headDim,
+    given,
+  );
 }

@@ -1,103 +1,93 @@
-import { afterAll, describe, expect, test } from "bun:test";
-import { openJudge } from "../beyond/answers/outcome.ts";
-import { openEmbeddedModel } from "../beyond/models/embedded.ts";
-import { fitContext } from "../beyond/opening/lengths.ts";
-import { OpenPolicy } from "../beyond/opening/policy.ts";
-import { type Prompter, prepareQuestions } from "../lib/data/questions.ts";
-import { Gpu } from "../lib/gpu/device.ts";
-import { PURPOSE, rollout } from "../lib/rollout.ts";
+import { describe, expect, test } from "bun:test";
+import { PURPOSE, type RolloutSettings, rollout } from "../lib/rollout.ts";
+import { fakePolicy, questionsOf, SILENT } from "./fakes.ts";
 
-const gpu = await Gpu.open();
-afterAll(() => gpu.destroy());
-
-const sampling = { rows: 64, samplesPerPrompt: 32, maxPromptTokens: 12, maxNewTokens: 20 };
-const policy = await OpenPolicy.open(gpu, await openEmbeddedModel(), { sampling });
-const rows = [
-  { question: "12+3-4+5=", answer: "16", line: 1 },
-  { question: "20-1-1-1=", answer: "####17", line: 2 },
-];
-const outcome = await openJudge("number");
-const prompter: Prompter = {
-  encodePrompt: ({ question }, where) => policy.tokenizer.encodePrompt(question, where),
-};
-const questions = prepareQuestions(prompter, rows, "test.jsonl", outcome);
-const settings = {
-  temperature: 1,
-  topK: 0,
-  topP: 1,
-  minP: 0,
+const settings: RolloutSettings = {
+  temperature: 0.9,
+  topK: 3,
+  topP: 0.8,
+  minP: 0.1,
   maxCompletionLength: 20,
-  stop: [] as string[],
-  seed: 1,
+  stop: [],
+  seed: 7,
 };
-const groups = await rollout(policy, questions, 32, settings, PURPOSE.train, 1);
 
-describe("a rollout", () => {
-  test("answers every question n times, and knows the right answer", () => {
-    expect(groups.map(({ completions }) => completions.length)).toEqual([32, 32]);
-    expect(groups.map(({ slot }) => slot)).toEqual([0, 1]);
-    for (const { question, completions } of groups) {
-      for (const { outcome, correct, form } of completions) {
-        expect(correct).toBe(outcome === question.gold);
-        expect(form).toBe(outcome === null ? null : "hash");
-      }
-      expect(completions.some(({ correct }) => correct)).toBe(true);
-      expect(completions.some(({ correct }) => !correct)).toBe(true);
-    }
-  });
+/** What a policy that says this answers, one completion a text. */
+async function said(texts: string[], given: Partial<RolloutSettings> = {}, answer = "12") {
+  const { policy } = fakePolicy({ say: (_, sample) => texts[sample] });
+  const all = { ...settings, ...given };
+  const questions = questionsOf({ q: answer });
+  const [group] = await rollout(policy, questions, texts.length, all, PURPOSE.train, 1);
+  return group.completions;
+}
 
-  test("says at which token the answer begins", () => {
-    for (const { text, tokens, answerStart, outcome } of groups.flatMap((g) => g.completions)) {
-      if (outcome === null) expect(answerStart).toBe(tokens.length);
-      // One token a character here: the answer follows the mark.
-      else expect(text[answerStart - 1]).toBe("#");
-    }
-  });
-
-  test("cut off at its limit a completion has no outcome", async () => {
-    const short = { ...settings, maxCompletionLength: 3 };
-    const [{ completions }] = await rollout(policy, questions, 32, short, PURPOSE.train, 1);
-    const cut = completions.filter(({ finished }) => !finished);
-    expect(cut.length).toBeGreaterThan(0);
-    for (const { outcome, correct, tokens } of cut) {
-      expect([outcome, correct, tokens.length]).toEqual([null, false, 3]);
-    }
-  });
-
-  test("a stop text ends a completion and is left out of its text", async () => {
-    const stopped = { ...settings, stop: [","] };
-    const result = await rollout(policy, questions, 32, stopped, PURPOSE.train, 1);
-    const texts = result.flatMap(({ completions }) => completions.map(({ text }) => text));
-    expect(texts.some((text) => text.includes(","))).toBe(false);
-    const whole = groups.flatMap(({ completions }) => completions.map(({ text }) => text));
-    expect(texts).toEqual(whole.map((text) => text.split(",")[0]));
-  });
-
-  test("training, evaluation and sampling never share random numbers", async () => {
-    const texts = async (purpose: number) =>
-      (await rollout(policy, questions, 32, settings, purpose, 1))[0].completions.map(
-        (c) => c.text,
-      );
-    const trained = await texts(PURPOSE.train);
-    expect(trained).toEqual(groups[0].completions.map(({ text }) => text));
-    expect(await texts(PURPOSE.evaluate)).not.toEqual(trained);
-    expect(await texts(PURPOSE.sample)).not.toEqual(trained);
-  });
+test("asks every question so many times, each under its own key", async () => {
+  const { policy, calls } = fakePolicy({ say: (prompt, sample) => `${prompt}${sample}` });
+  const questions = questionsOf({ a: "1", b: "2", c: "3" });
+  const groups = await rollout(policy, questions, 2, settings, PURPOSE.evaluate, 5, 10);
+  expect(calls.generated.map(({ prompt, slot, samples }) => [prompt, slot, samples])).toEqual([
+    ["a", 10, 2],
+    ["b", 11, 2],
+    ["c", 12, 2],
+  ]);
+  for (const { settings: given } of calls.generated) {
+    expect(given).toMatchObject({ temperature: 0.9, topK: 3, topP: 0.8, minP: 0.1 });
+    expect(given).toMatchObject({ maxNewTokens: 20, seed: [7, PURPOSE.evaluate], step: 5 });
+    expect(given.stopIds).toBe(policy.stopIds);
+    expect(given.isOver).toBeUndefined();
+  }
+  expect(groups.map(({ question, slot }) => [question.text, slot])).toEqual([
+    ["a", 10],
+    ["b", 11],
+    ["c", 12],
+  ]);
+  expect(groups[1].completions.map(({ text }) => text)).toEqual(["b0", "b1"]);
 });
 
-describe("questions that cannot be asked", () => {
-  test("a prompt that leaves no room for a completion", () => {
-    const fit = (maxCompletionLength: number | null, context: number) =>
-      fitContext({ maxCompletionLength }, questions, context).maxCompletionLength;
-    expect(() => fit(20, 25)).toThrow(/has 9 tokens, .*leaves 5 .*; shorten it or lower that$/);
-    expect(() => fit(1, 8)).toThrow(/shorten it$/);
-    expect([fit(16, 25), fit(null, 64), fit(null, 4096)]).toEqual([16, 32, 256]);
+test("training, evaluation and sampling have keys of their own", () => {
+  expect(new Set(Object.values(PURPOSE)).size).toBe(3);
+});
+
+test("judges what was said, and finds the token at which the answer begins", async () => {
+  const texts = ["6+6 = 12", "x#13", "no idea", `6${SILENT}6#${SILENT}12`];
+  const [right, wrong, none, spaced] = await said(texts);
+  expect([right.outcome, right.correct, right.form]).toEqual(["12", true, "last-number"]);
+  expect([wrong.outcome, wrong.correct, wrong.form]).toEqual(["13", false, "hash"]);
+  expect([none.outcome, none.correct, none.form]).toEqual([null, false, null]);
+  expect([right.answerStart, wrong.answerStart]).toEqual([6, 2]);
+  // all of it is reasoning, the end token included
+  expect(none.answerStart).toBe(none.tokens.length);
+  expect(none.tokens.length).toBe("no idea".length + 1);
+  // of tokens that begin at one place the last one spells it
+  expect(spaced.answerStart).toBe(5);
+});
+
+test("a completion that was cut off has stated no answer; one that ended has", async () => {
+  const [cut, ended] = await said(["#12345678", "#12"], { maxCompletionLength: 5 });
+  expect([cut.finished, cut.outcome, cut.correct]).toEqual([false, null, false]);
+  expect([cut.tokens.length, cut.answerStart]).toEqual([5, 5]);
+  expect([ended.finished, ended.outcome, ended.correct]).toEqual([true, "12", true]);
+});
+
+describe("stop texts", () => {
+  test("end a completion, and are no part of its text", async () => {
+    const stop = [";", "STOP"];
+    const [first, second, never] = await said(["a12;b", "a12STOPb", "a12STO"], { stop });
+    expect([first.text, second.text, never.text]).toEqual(["a12", "a12", "a12STO"]);
+    expect([first.tokens.length, second.tokens.length]).toEqual([4, 7]);
+    expect([first.finished, second.finished, never.finished]).toEqual([true, true, true]);
+    expect([first.outcome, second.outcome]).toEqual(["12", "12"]);
   });
 
-  test("a text the tokenizer cannot spell, and an empty answer, name file and line", () => {
-    const bad = [{ question: "1x2=", answer: "2", line: 7 }];
-    const prepare = (some: typeof rows) => prepareQuestions(prompter, some, "d.jsonl", outcome);
-    expect(() => prepare(bad)).toThrow(/^d\.jsonl:7: .*cannot spell "x"; pass --model/);
-    expect(() => prepare([{ ...rows[0], answer: " " }])).toThrow(/^d\.jsonl:1: .*answer is empty/);
+  test("are seen whole through tokens that spell nothing", async () => {
+    const [spread] = await said([`12S${SILENT.repeat(8)}TOPx`], { stop: ["STOP", ";"] });
+    expect([spread.text, spread.finished]).toEqual(["12", true]);
+    expect(spread.tokens.length).toBe(2 + 8 + 4);
+  });
+
+  test("of several the first one counts", async () => {
+    const [one] = await said(["1,2;3"], { stop: [";", ","] });
+    const [within] = await said(["xaby"], { stop: ["ab", "b"] });
+    expect([one.text, within.text]).toEqual(["1", "x"]);
   });
 });

@@ -1,9 +1,10 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { train } from "../beyond/commands/train.ts";
 import { OpenPolicy } from "../beyond/opening/policy.ts";
+import { SystemGpu } from "../beyond/platform/gpu.ts";
 import { RunFolder } from "../beyond/runs/folder.ts";
 import { trainSettings } from "../beyond/settings/arguments.ts";
 
@@ -43,12 +44,20 @@ async function objectsByStep(args: string[]): Promise<string[][]> {
   return created;
 }
 
-test("after two steps, training creates no GPU objects", async () => {
+test.each([
+  ["as it is", false],
+  ["with plain commands and sampler", true],
+])("after two steps, training %s creates no GPU objects", async (_, plain) => {
+  const { open } = SystemGpu;
+  const opened = spyOn(SystemGpu, "open").mockImplementation((request, options) =>
+    open.call(SystemGpu, request, { ...options, plain }),
+  );
   const data = join(import.meta.dir, "..", "examples", "arithmetic.jsonl");
   const size = { "max-steps": 6, "prompts-per-step": 4, "num-generations": 4 };
   const settings = { ...size, "sampling-batch-size": 6, beta: 0.1, "learning-rate": 1e-3 };
   const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const created = await objectsByStep([data, ...flags]);
+  opened.mockRestore();
   expect(created[0].filter((name) => name === "createBuffer").length).toBeGreaterThan(50);
   expect(created[0]).toContain("createComputePipeline");
   expect(created[0]).toContain("createBindGroup");

@@ -1,5 +1,5 @@
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { type Dtype, hasHalves } from "../../beyond/storage/precision.ts";
-import { Gpu } from "../../lib/gpu/device.ts";
 import type { Bench } from "../harness.ts";
 import type { Row } from "../tables.ts";
 import { type Contestant, largestDifference, type Named, race, type Task } from "./contest.ts";
@@ -16,7 +16,7 @@ export async function compete(
   title: string,
   choose: (dtype: Dtype, isSoftware: boolean) => Task[],
 ): Promise<void> {
-  const gpu = await Gpu.open(bench.request);
+  const gpu = await SystemGpu.open(bench.request);
   const torch = await Torch.open(gpu.isSoftware);
   try {
     const jax = await openJax(gpu.found);
@@ -42,7 +42,7 @@ async function taskRow(
   jax: Jax | null,
   torch: Torch | null,
 ): Promise<Row> {
-  const gpu = await Gpu.open(bench.request);
+  const gpu = await SystemGpu.open(bench.request);
   const contestants: Named<Contestant> = {
     rlexplore: ourContestant(gpu, task.ours(gpu, task.inputs)),
   };

@@ -1,5 +1,5 @@
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { Dtype } from "../../beyond/storage/precision.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
 import { Random } from "../../lib/random.ts";
 import type { JaxFunction } from "./jax.ts";
 import type { OurTask } from "./ours.ts";
@@ -16,7 +16,7 @@ export interface Task {
   name: string;
   dtype: Dtype;
   inputs: Named<Values>;
-  ours(gpu: Gpu, inputs: Named<Values>): OurTask;
+  ours(gpu: SystemGpu, inputs: Named<Values>): OurTask;
   jax: JaxFunction;
   /** What torch.py is asked for. */
   torch: { op: string; settings: Record<string, number | string> };

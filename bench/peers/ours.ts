@@ -1,6 +1,6 @@
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
 import { packValues, unpackValues } from "../../beyond/storage/weight-formats.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import type { Contestant, Named } from "./contest.ts";
 
@@ -15,7 +15,7 @@ export interface OurTask {
 }
 
 /** `gpu` is the contestant's own, and closed with it. */
-export function ourContestant(gpu: Gpu, { record, outputs, sums = [] }: OurTask): Contestant {
+export function ourContestant(gpu: SystemGpu, { record, outputs, sums = [] }: OurTask): Contestant {
   const [last] = Object.values(outputs).slice(-1);
   return {
     async run(times) {
@@ -37,18 +37,23 @@ export function ourContestant(gpu: Gpu, { record, outputs, sums = [] }: OurTask)
   };
 }
 
-export function make(gpu: Gpu, name: string, length: number, dtype: Dtype = "f32"): Tensor {
+export function make(gpu: SystemGpu, name: string, length: number, dtype: Dtype = "f32"): Tensor {
   return gpu.allocate("buffers", name, length, elementBytes(dtype));
 }
 
 /** A tensor of these values, rounded to `dtype`. */
-export function upload(gpu: Gpu, name: string, values: Float32Array, dtype: Dtype = "f32"): Tensor {
+export function upload(
+  gpu: SystemGpu,
+  name: string,
+  values: Float32Array,
+  dtype: Dtype = "f32",
+): Tensor {
   const tensor = make(gpu, name, values.length, dtype);
   gpu.upload(tensor, packValues(values, dtype, values.length));
   return tensor;
 }
 
-async function download(gpu: Gpu, { length, ...tensor }: Tensor): Promise<Float32Array> {
+async function download(gpu: SystemGpu, { length, ...tensor }: Tensor): Promise<Float32Array> {
   const dtype = tensor.elementBytes === 2 ? "f16" : "f32";
   const words = new Uint32Array((length * tensor.elementBytes) / 4);
   await gpu.read({ ...tensor, length: words.length }, words);

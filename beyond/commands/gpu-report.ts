@@ -1,10 +1,10 @@
 import { cpus, release, totalmem, type } from "node:os";
-import type { Gpu } from "../../lib/gpu/device.ts";
-import { Ops } from "../../lib/model/ops.ts";
+import { makeOps } from "../kernels/ops.ts";
 import { describeVariants } from "../kernels/variants.ts";
 import { formatBytes } from "../memory/memory-plan.ts";
 import { closeGpu, openGpu } from "../opening/policy.ts";
 import { type KernelCheck, selfTest } from "../oracle/self-test.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import { versions } from "../runs/versions.ts";
 import type { GpuSettings } from "../settings/measuring.ts";
 import { measureCeilings } from "../tuning/measure.ts";
@@ -38,7 +38,7 @@ export async function gpuReport(settings: GpuSettings): Promise<void> {
 }
 
 /** Name and text of each line on program, machine, adapter and choices. */
-function description(gpu: Gpu): [string, string][] {
+function description(gpu: SystemGpu): [string, string][] {
   const { found, device, variants, bindingLimit } = gpu;
   const { rlexplore, bun, webgpu, platform } = versions();
   const { limits } = device;
@@ -72,10 +72,10 @@ function description(gpu: Gpu): [string, string][] {
   ];
 }
 
-async function printSpeed(gpu: Gpu): Promise<void> {
+async function printSpeed(gpu: SystemGpu): Promise<void> {
   const { flops, bandwidth } = await measureCeilings(gpu);
   const size = 1024;
-  const rate = await matmulRate(gpu, new Ops(gpu, 16), "forward", { T: size, K: size, N: size });
+  const rate = await matmulRate(gpu, makeOps(gpu, 16), "forward", { T: size, K: size, N: size });
   const giga = (value: number) => (value / 1e9).toPrecision(3);
   const share = ((100 * rate) / flops).toFixed(0);
   console.log(`multiply-add  ${giga(flops)} GFLOP/s, f32, from registers`);

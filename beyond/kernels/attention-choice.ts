@@ -1,5 +1,5 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import type { HeadShape } from "../../lib/model/ops/heads.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import type { Dtype } from "../storage/precision.ts";
 import { matrixConstants } from "./attention-matrix.ts";
 import { attentionTile, type TiledEntry } from "./attention-tiled.ts";
@@ -31,7 +31,7 @@ export function parseAttention(text: string): Partial<AttentionChoice> | undefin
 
 /** Whether an adapter can compute attention in this way at all. */
 export function attentionRunsOn(
-  { device, variants }: Pick<Gpu, "device" | "variants">,
+  { device, variants }: Pick<SystemGpu, "device" | "variants">,
   { attention, attentionMemory = 0 }: Partial<AttentionChoice>,
 ): boolean {
   if (attention === "subgroup") return device.features.has("subgroups");

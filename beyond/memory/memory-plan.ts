@@ -1,14 +1,14 @@
 import { freemem } from "node:os";
-import type { Gpu } from "../../lib/gpu/device.ts";
 import { type Allocator, MemoryPlanner, type Tensor } from "../../lib/gpu/memory.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { type AdamwSettings, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { type MatrixFormats, ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
-import { SamplerMemory, type SamplerSizes } from "../../lib/model/sampler-memory.ts";
 import { TrainingMemory } from "../../lib/model/training-pass.ts";
 import type { Variants } from "../kernels/variants.ts";
 import { LoraScratch } from "../lora/delta.ts";
 import { type LoraConfig, LoraLayout, LoraWeights } from "../lora/lora.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
+import { PipelinedMemory, type PipelinedSizes } from "../scheduling/pipelined-memory.ts";
 import { loraOf } from "../settings/shared.ts";
 import type { TrainSettings } from "../settings/training.ts";
 import { makeMoments, type StoredMoments, type Trained } from "../storage/moments.ts";
@@ -23,7 +23,7 @@ type SamplerVariants = Pick<Variants, "readEvery" | "splitQueries">;
 export interface PolicyNeeds {
   /** What weights, activations and KV cache are stored in; f32 by default. */
   dtype?: Dtype;
-  sampling?: Omit<SamplerSizes, "promptSlots" | keyof SamplerVariants> & {
+  sampling?: Omit<PipelinedSizes, "promptSlots" | keyof SamplerVariants> & {
     /** Completions of a question: rows that share a prompt. */
     samplesPerPrompt: number;
   };
@@ -85,7 +85,7 @@ export class PolicyMemory {
   /** Those of the optimizer. */
   readonly moments?: StoredMoments;
   readonly training?: TrainingMemory;
-  readonly sampler?: SamplerMemory;
+  readonly sampler?: PipelinedMemory;
 
   constructor(
     alloc: Allocator,
@@ -129,7 +129,7 @@ export class PolicyMemory {
       const promptSlots = Math.ceil(rows / Math.min(samplesPerPrompt, rows)) + 1;
       const lengths = { maxPromptTokens, maxNewTokens, readEvery, splitQueries };
       const sizes = { rows, promptSlots, ...lengths, elementBytes: bytes };
-      this.sampler = new SamplerMemory(alloc, config, sizes);
+      this.sampler = new PipelinedMemory(alloc, config, sizes);
       positions = Math.max(positions, maxPromptTokens + maxNewTokens + readEvery);
     }
     if (lora && loraWeights) {
@@ -170,7 +170,7 @@ export interface Room {
 }
 
 /** WebGPU tells no GPU's free memory; a software adapter computes in the host's. */
-export function roomOf(gpu: Gpu): Room {
+export function roomOf(gpu: SystemGpu): Room {
   const piece = Math.min(gpu.bindingLimit, gpu.bufferLimit);
   return { piece, total: gpu.isSoftware ? freemem() : null, halves: hasHalves(gpu) };
 }

@@ -1,10 +1,10 @@
 /** Settings that save memory, and the fewest of them with which a run fits. */
 
 import { UserError } from "../../lib/errors.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import type { LoraConfig } from "../lora/lora.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
 import {
   type AdapterLimits,
@@ -180,7 +180,7 @@ const ADVICE: Record<string, string> = {
 /** Refuses a run that the GPU cannot hold, saying what would make it fit. */
 export function requireRoom(
   plan: MemoryPlanner,
-  gpu: Gpu,
+  gpu: SystemGpu,
   config: ModelConfig,
   needs: PolicyNeeds,
   lora: LoraConfig | null,

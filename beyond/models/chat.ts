@@ -2,6 +2,7 @@ import { Template } from "@huggingface/jinja";
 import type { Turn } from "../../lib/data/judge.ts";
 import type { Asked } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
+import { parseThinkTags, type Thinking, thinkingOf } from "../answers/thinking.ts";
 import type { ModelFolder } from "./folder.ts";
 import { parseJson, specialTokens, type Tokenizer } from "./tokenizer.ts";
 
@@ -26,7 +27,7 @@ export class Prompter {
   /** What the template writes after what the assistant says, such as <|im_end|> and a line break. */
   readonly closing: string | null;
   readonly #source: string;
-  readonly #templateText: string;
+  readonly #templateText: string | null;
   readonly #template: Template | null;
   readonly #variables: Record<string, unknown>;
 
@@ -39,7 +40,7 @@ export class Prompter {
     const text = chatTemplate(files);
     this.hasTemplate = text !== null;
     this.#source = source;
-    this.#templateText = text ?? "";
+    this.#templateText = text;
     for (const name of Object.keys(settings.chatTemplateKwargs ?? {})) {
       if (this.#reads(name)) continue;
       const has = text === null ? "no chat template" : `a chat template that knows no ${name}`;
@@ -72,6 +73,11 @@ export class Prompter {
     }
     const begun = text.slice(0, at);
     return text[at + MARK.length] === " " ? begun : begun.trimEnd();
+  }
+
+  /** How the model marks what it thinks before it answers. `given` are delimiters from the command line. */
+  thinking(given: string | null): Thinking {
+    return thinkingOf(this.#templateText, this.text({ question: "?" }), parseThinkTags(given));
   }
 
   /** The token ids of a prompt. `what` names the question in errors. */
@@ -140,7 +146,7 @@ export class Prompter {
   }
 
   #reads(name: string): boolean {
-    return new RegExp(`\\b${RegExp.escape(name)}\\b`).test(this.#templateText);
+    return new RegExp(`\\b${RegExp.escape(name)}\\b`).test(this.#templateText ?? "");
   }
 
   #findClosing(): string | null {

@@ -34,15 +34,3 @@ export function endTokens(
   if (first) return { ...first, ids: [...new Set(first.ids)] };
   throw new UserError("the model names no end-of-text token; add eos_token_id to its config.json");
 }
-
-/** The token that a text of `--stop` is; null for a text of its own, which is looked for in completions. */
-export function stopToken(text: string, tokenizer: Tokenizer): number | null {
-  const ids = tokenizer.encode(text);
-  const special = ids.find((id) => tokenizer.isSpecial(id));
-  if (special === undefined) return null;
-  if (ids.length === 1) return special;
-  const alone = JSON.stringify(tokenizer.decode([special], true));
-  throw new UserError(
-    `--stop ${JSON.stringify(text)}: ${alone} is a token of its own; give it alone`,
-  );
-}

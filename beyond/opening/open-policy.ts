@@ -1,6 +1,5 @@
 import type { LoraModel } from "../lora/peft.ts";
 import { formatPlan, type PolicyNeeds } from "../memory/memory-plan.ts";
-import { stopToken } from "../models/end-tokens.ts";
 import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
 import type { Dtype } from "../storage/precision.ts";
 import { type RunTuning, tuneFor } from "../tuning/tuning.ts";
@@ -12,7 +11,6 @@ export interface PolicySettings {
   noTune: boolean;
   dtype: Dtype;
   baseDtype: BaseDtype;
-  stop?: readonly string[];
 }
 
 /** What is said meanwhile. */
@@ -40,10 +38,5 @@ export async function openPolicy(
   const formats = baseFormats(settings, model.tensors);
   const all = { ...needs, dtype: settings.dtype, formats };
   const tune = tuneFor(gpu, { ...settings, begun }, note);
-  const policy = await OpenPolicy.open(gpu, model, all, (plan) => describe(formatPlan(plan)), tune);
-  for (const text of settings.stop ?? []) {
-    const token = stopToken(text, policy.tokenizer);
-    if (token !== null) policy.stopIds.add(token);
-  }
-  return policy;
+  return OpenPolicy.open(gpu, model, all, (plan) => describe(formatPlan(plan)), tune);
 }

@@ -1,10 +1,9 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { Gpu } from "../../lib/gpu/device.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer } from "../../lib/model/optimizer.ts";
 import type { WeightGradients, Weights } from "../../lib/model/parameters.ts";
 import type { Slabs } from "../../lib/model/slabs.ts";
@@ -13,6 +12,7 @@ import type { Policy } from "../../lib/policy.ts";
 import { Random } from "../../lib/random.ts";
 import { isHubName } from "../hub/hub.ts";
 import { attentionChoice } from "../kernels/attention-choice.ts";
+import { makeOps } from "../kernels/ops.ts";
 import type { TuningTable } from "../kernels/variants.ts";
 import { LoraDelta } from "../lora/delta.ts";
 import { initialLora, type LoraConfig, type LoraWeights } from "../lora/lora.ts";
@@ -28,6 +28,9 @@ import {
   tensorSources,
 } from "../models/safetensors.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
+import { SystemGpu } from "../platform/gpu.ts";
+import type { PipelinedMemory } from "../scheduling/pipelined-memory.ts";
+import { PipelinedSampler } from "../scheduling/pipelined-sampler.ts";
 import { profileTable, requestedProfile } from "../scheduling/profile.ts";
 import { EMBEDDED } from "../settings/shared.ts";
 import { requireDtype } from "../storage/precision.ts";
@@ -41,7 +44,7 @@ export type Tune = (shapes: KernelShapes) => Promise<TuningTable>;
 /** A model opened on a GPU: what a run needs to sample from it, to train it, to load and to save it. */
 export class OpenPolicy implements Policy {
   readonly tokenizer: Tokenizer;
-  readonly stopIds: Set<number>;
+  readonly stopIds: ReadonlySet<number>;
   /** What passes through the model read: its parameters, with LoRA's delta if there is one. */
   readonly weights: Weights;
   /** What the optimizer moves and checkpoints hold: what LoRA adds, or else all parameters. */
@@ -52,7 +55,7 @@ export class OpenPolicy implements Policy {
   private readonly optimizerOrNone: Optimizer | undefined;
 
   private constructor(
-    readonly gpu: Gpu,
+    readonly gpu: SystemGpu,
     readonly model: ModelFolder,
     private readonly memory: PolicyMemory,
     private readonly needs: PolicyNeeds,
@@ -63,7 +66,7 @@ export class OpenPolicy implements Policy {
     this.tokenizer = tokenizerOf(model);
     this.stopIds = new Set(endTokens(model, this.tokenizer).ids);
     const { config } = model;
-    const ops = new Ops(gpu, config.headDim, {
+    const ops = makeOps(gpu, config.headDim, {
       tuned: tuning,
       ...attentionChoice({ ...gpu.variants, tuned: tuning }, attention),
     });
@@ -73,7 +76,7 @@ export class OpenPolicy implements Policy {
     const delta = lora && new LoraDelta(ops, lora.weights, lora.scratch, lora.gradients);
     this.weights = { embedding, head, finalNorm, layers, delta };
     this.trained = lora?.weights ?? weights;
-    this.samplerOrNone = memory.sampler && new Sampler(gpu, this.decoder, memory.sampler);
+    this.samplerOrNone = memory.sampler && openSampler(gpu, this.decoder, memory.sampler);
     this.trainingPassOrNone =
       memory.training && new TrainingPass(gpu, this.decoder, memory.training);
     this.optimizerOrNone =
@@ -89,7 +92,7 @@ export class OpenPolicy implements Policy {
    * @throws UserError if the adapter cannot hold the run, saying what would make it fit
    */
   static async open(
-    gpu: Gpu,
+    gpu: SystemGpu,
     model: LoraModel,
     needs: PolicyNeeds,
     report: (plan: MemoryPlanner) => void = () => {},
@@ -183,7 +186,7 @@ export class OpenPolicy implements Policy {
   }
 }
 
-function drawLora(gpu: Gpu, weights: LoraWeights, seed: number): void {
+function drawLora(gpu: SystemGpu, weights: LoraWeights, seed: number): void {
   const random = new Random(seed);
   for (const [name, shape] of weights.layout.shapes) {
     const values = initialLora(name, shape, () => random.float());
@@ -191,23 +194,37 @@ function drawLora(gpu: Gpu, weights: LoraWeights, seed: number): void {
   }
 }
 
+/** The sampler for the GPU's command stream: plain beside a plain one. */
+function openSampler(gpu: SystemGpu, decoder: Decoder, memory: PipelinedMemory): Sampler {
+  const { scheduled } = gpu;
+  return scheduled
+    ? new PipelinedSampler(gpu, scheduled, decoder, memory)
+    : new Sampler(gpu, decoder, memory);
+}
+
 function required<T>(part: T | undefined): T {
   if (part === undefined) throw new Error("the policy was opened without this part");
   return part;
 }
 
-/** Opens the GPU that `--gpu` names; RLEXPLORE_PROFILE has its work timed. */
-export async function openGpu(name: string | null): Promise<Gpu> {
+/**
+ * Opens the GPU that `--gpu` names; RLEXPLORE_PROFILE has its work timed.
+ * @param plain whether command stream and sampler are the core's own
+ */
+export async function openGpu(name: string | null, plain = false): Promise<SystemGpu> {
   const detail = requestedProfile();
-  const gpu = await Gpu.open(name ?? undefined);
-  if (detail) gpu.commands.startProfile(detail);
+  if (detail && plain) {
+    throw new UserError("RLEXPLORE_PROFILE cannot time --kernels plain; leave one of them out");
+  }
+  const gpu = await SystemGpu.open(name ?? undefined, { plain });
+  if (detail) gpu.scheduled?.startProfile(detail);
   return gpu;
 }
 
 /** Lets go of the GPU, and tells where its time went if that was asked for. */
-export async function closeGpu(gpu: Gpu): Promise<void> {
+export async function closeGpu(gpu: SystemGpu): Promise<void> {
   // What a GPU that failed has to say was said by then.
-  const profile = await gpu.commands.readProfile().catch(() => undefined);
+  const profile = await gpu.scheduled?.readProfile().catch(() => undefined);
   if (profile) console.error(profileTable(profile).join("\n"));
   gpu.destroy();
 }

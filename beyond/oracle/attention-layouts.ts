@@ -1,7 +1,7 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import { allocateKeyChunks, type DecodingStep } from "../../lib/model/ops/attention.ts";
 import type { Ops } from "../../lib/model/ops.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import { type Dtype, elementBytes } from "../storage/precision.ts";
 import { Random } from "./random.ts";
 
@@ -19,7 +19,7 @@ const [PROMPT_ROW, OWN_ROWS] = [5, [270, 250]];
  * @param others computes what is compared with the packed batch; `headDim` is that of both
  */
 export async function attentionDifferences(
-  gpu: Gpu,
+  gpu: SystemGpu,
   headDim: number,
   ops: Ops,
   others = ops,

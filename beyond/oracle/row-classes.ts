@@ -1,7 +1,7 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
 import type { Ops } from "../../lib/model/ops.ts";
 import { LARGEST_PARTS } from "../kernels/matmul-families.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import { type Dtype, elementBytes } from "../storage/precision.ts";
 import { packValues, type WeightFormat } from "../storage/weight-formats.ts";
 import { Random } from "./random.ts";
@@ -24,7 +24,7 @@ interface Options {
  * same rows among more, by entry point. 0 is as it must be, whatever the tiles that `ops` has for so many rows.
  */
 export async function rowClassDifferences(
-  gpu: Gpu,
+  gpu: SystemGpu,
   ops: Ops,
   { fewer = ops, entries = ENTRIES, format = "f32", dtype = "f32" }: Options = {},
 ) {

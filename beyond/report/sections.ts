@@ -2,6 +2,7 @@
 import { escapeHtml } from "./draw.ts";
 import { baseModels, heldOutOf, modelsAt, momentStep } from "./evaluated.ts";
 import { drawLines, type LineChart } from "./lines.ts";
+import type { Material, ReportOptions } from "./material.ts";
 import { type Method, methodsOf } from "./methods.ts";
 import { countOf, csvOf, figureOf, type Section } from "./page.ts";
 import type { ReportedRun } from "./runs.ts";
@@ -10,23 +11,6 @@ import { summarise } from "./summary.ts";
 import { heldOutDiversity, passTable, settingsTables, trainingDiversity } from "./tables.ts";
 import { type Ink, inksFor } from "./theme.ts";
 import { mapSection } from "./treasure-section.ts";
-
-export interface ReportOptions {
-  /** Questions to map, instead of those that tell most. */
-  questions: readonly string[] | null;
-  /** The right answers by question, where they are known. */
-  gold: ReadonlyMap<string, string>;
-  /** Is given every chart: its name and SVG. */
-  onChart?: (id: string, svg: string) => void;
-}
-
-/** What a section is made from. */
-export interface Material {
-  runs: readonly ReportedRun[];
-  methods: readonly Method[];
-  inks: ReadonlyMap<string, Ink>;
-  options: ReportOptions;
-}
 
 /** All sections, in the order of the page. */
 export async function sectionsOf(

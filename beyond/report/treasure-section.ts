@@ -1,7 +1,7 @@
 import { escapeHtml } from "./draw.ts";
 import { CLASSES, cellId, drawMap, rowLabel } from "./heat.ts";
+import type { Material } from "./material.ts";
 import { csvOf, figureOf } from "./page.ts";
-import type { Material } from "./sections.ts";
 import {
   mapQuestion,
   type QuestionMaps,

@@ -1,9 +1,10 @@
 import type { Server } from "bun";
 import { UserError } from "../../lib/errors.ts";
 import type { WatchSettings } from "../settings/measuring.ts";
+import type { ReportOptions } from "./material.ts";
 import { pageOf, type Section } from "./page.ts";
 import { findRuns, ReportedRun } from "./runs.ts";
-import { type ReportOptions, sectionsOf, titleOf } from "./sections.ts";
+import { sectionsOf, titleOf } from "./sections.ts";
 import { goldAnswers } from "./treasure.ts";
 
 /** Milliseconds between looks at the run, at least. */

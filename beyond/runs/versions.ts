@@ -1,6 +1,6 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import type { TuningTable } from "../kernels/variants.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import type { RunConfig } from "./folder.ts";
 
 export const VERSION = packageJson.version;
@@ -16,7 +16,7 @@ export const versions = () => ({
 /** What a run's `config.json` says of the program, the machine and the settings. */
 export function runConfig<Settings extends object>(
   settings: Settings,
-  { gpu: { found }, tuning }: { gpu: Gpu; tuning: TuningTable },
+  { gpu: { found }, tuning }: { gpu: SystemGpu; tuning: TuningTable },
 ): RunConfig<Settings> {
   return {
     settings,

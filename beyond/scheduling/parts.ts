@@ -15,16 +15,14 @@ export const ALL_GROUPS = 4; // a vec3u begins at a multiple of four words
 const PART_FIELDS = "first_group: vec3u, all_groups: vec3u";
 
 /**
- * The shader with an entry point that takes a part of its grid for what it is, line for line as it was,
- * and the binding of the uniform that tells it.
+ * The shader with an entry point that takes a part of its grid for what it is, line for line as it was.
+ * @param uniform index of the binding that tells it, where the shader has its `Params` if it has any
  * @throws Error naming a builtin whose value in a part is not known
  */
-export function inParts(source: string, entryPoint: string): { code: string; uniform: number } {
+export function inParts(source: string, entryPoint: string, uniform: number): string {
   let code = withoutComments(source);
-  const declared = /@binding\((\d+)\)\s*var<uniform>\s*(\w+)\s*:\s*Params\b/.exec(code);
-  const taken = Array.from(code.matchAll(/@binding\((\d+)\)/g), ([, index]) => Number(index));
-  const uniform = declared ? Number(declared[1]) : Math.max(-1, ...taken) + 1;
-  const params = declared?.[2] ?? "params";
+  const declared = /var<uniform>\s*(\w+)\s*:\s*Params\b/.exec(code);
+  const params = declared?.[1] ?? "params";
   if (declared) {
     code = code.replace(/struct Params\s*\{/, (opening) => `${opening} ${PART_FIELDS},`);
   } else {
@@ -57,7 +55,7 @@ export function inParts(source: string, entryPoint: string): { code: string; uni
     );
     return `${head}${renamed}) {${places}`;
   });
-  return { code, uniform };
+  return code;
 }
 
 /** What a builtin is in the whole grid, from what it is in a part of workgroups of this size. */

@@ -1,14 +1,33 @@
-import type { Commands } from "../../lib/gpu/commands.ts";
-import type { Bound, Kernel } from "../../lib/gpu/kernel.ts";
+import type { Kernel } from "../../lib/gpu/kernel.ts";
 
 /** Dispatches as the GPU is given them, in flat arrays: a pipeline, a bind group, a grid, parameters. */
 export class Recording {
   readonly kernels: Kernel[] = [];
-  readonly bounds: Bound[] = [];
+  readonly groups: GPUBindGroup[] = [];
   /** Workgroups in x, y and z of each dispatch. */
   readonly grids: number[] = [];
   /** The parameters of all dispatches, one after the other, as 32-bit words. */
   readonly words: number[] = [];
+
+  add(
+    kernel: Kernel,
+    group: GPUBindGroup,
+    x: number,
+    y: number,
+    z: number,
+    params: ArrayLike<number>,
+  ): void {
+    this.kernels.push(kernel);
+    this.groups.push(group);
+    this.grids.push(x, y, z);
+    for (let i = 0; i < kernel.params.length; i++) this.words.push(params[i]);
+  }
+}
+
+/** Who can record dispatches and do them again. */
+interface Recorder {
+  record(work: () => void): Recording;
+  replay(recording: Recording): void;
 }
 
 const MAX_DISPATCHES = 1 << 17; // a dozen megabytes
@@ -25,7 +44,7 @@ export class Recordings {
 
   /** `maxDispatches` bounds the memory: the recording that would exceed it takes the place of all others. */
   constructor(
-    private readonly commands: Commands,
+    private readonly commands: Recorder,
     private readonly maxDispatches = MAX_DISPATCHES,
   ) {}
 

@@ -38,6 +38,7 @@ import {
   showing,
   skipBad,
   TRL,
+  thinkTags,
 } from "./shared.ts";
 
 const evalFraction = number(
@@ -73,13 +74,24 @@ export const trainGroups = {
     model,
     outcome,
     outcomeTimeout,
+    thinkTags,
     ...hubData,
     ...dataFields,
     skipBad,
     outputDir,
     resume,
   },
-  "Length of the run": lengthOfRun,
+  "Length of the run": {
+    ...lengthOfRun,
+    numEpochs: optional(
+      number(
+        0,
+        { above: 0 },
+        "Times every question is drawn, instead of --max-steps.",
+        "--max-steps",
+      ),
+    ),
+  },
   Exploration: {
     explore: text(
       "ucb-con",
@@ -206,6 +218,7 @@ export const sampleBaseGroups = {
     model,
     outcome,
     outcomeTimeout,
+    thinkTags,
     ...hubData,
     ...dataFields,
     evalFraction: { ...evalFraction, help: "Leave out the questions that train holds out by it." },

@@ -27,6 +27,6 @@ export const hasHalves = ({ device }: Gpu) => device.features.has("shader-f16");
 export function requireDtype(gpu: Gpu, dtype: Dtype): void {
   if (dtype === "f32" || hasHalves(gpu)) return;
   throw new UserError(
-    `${gpu.found.name} has no shader-f16, which --dtype f16 needs; use --dtype f32, or another adapter with --gpu`,
+    `${gpu.name} has no shader-f16, which --dtype f16 needs; use --dtype f32, or another adapter with --gpu`,
   );
 }

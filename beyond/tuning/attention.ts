@@ -1,8 +1,7 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import type { ElementBytes, Tensor } from "../../lib/gpu/memory.ts";
 import { allocateKeyChunks } from "../../lib/model/ops/attention.ts";
 import { softmaxLength } from "../../lib/model/ops/heads.ts";
-import { Ops } from "../../lib/model/ops.ts";
+import type { Ops } from "../../lib/model/ops.ts";
 import {
   type AttentionChoice,
   type AttentionShape,
@@ -10,10 +9,13 @@ import {
   attentionKey,
   formatAttention,
 } from "../kernels/attention-choice.ts";
+import { gradientFactors } from "../kernels/chosen-attention.ts";
+import { makeOps } from "../kernels/ops.ts";
 import { attentionDifferences } from "../oracle/attention-layouts.ts";
 import { attention } from "../oracle/cases/attention.ts";
 import { packedHeads } from "../oracle/cases/small.ts";
 import { runCase } from "../oracle/run-case.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import { elementBytes } from "../storage/precision.ts";
 import { fastestWay } from "./choose.ts";
 import { bestSeconds } from "./measure.ts";
@@ -36,7 +38,7 @@ export interface TunedAttention {
  * @param seconds after which no further way is tried
  */
 export async function searchAttention(
-  gpu: Gpu,
+  gpu: SystemGpu,
   shape: AttentionShape,
   reject: (text: string) => void,
   { seconds = Number.POSITIVE_INFINITY, ways = waysFor(gpu, shape) } = {},
@@ -50,7 +52,7 @@ export async function searchAttention(
     if (performance.now() - began > 1000 * seconds) break;
     let problem: string | null = null;
     const complaint = await gpu.attempt(async () => {
-      const ops = new Ops(gpu, shape.headDim, choice);
+      const ops = makeOps(gpu, shape.headDim, choice);
       problem = await mistake(gpu, ops, shape);
       if (problem === null) times.push([choice, await secondsOf(gpu, ops, shape)]);
     });
@@ -62,7 +64,7 @@ export async function searchAttention(
   return { shape, times, choice: times.length > 0 ? fastestWay(times) : builtIn };
 }
 
-const waysFor = ({ device, variants }: Gpu, { headDim, dtype }: AttentionShape) =>
+const waysFor = ({ device, variants }: SystemGpu, { headDim, dtype }: AttentionShape) =>
   attentionChoices(
     headDim,
     device.limits.maxComputeWorkgroupStorageSize,
@@ -70,11 +72,11 @@ const waysFor = ({ device, variants }: Gpu, { headDim, dtype }: AttentionShape) 
   );
 
 async function mistake(
-  gpu: Gpu,
+  gpu: SystemGpu,
   ops: Ops,
   { headDim, dtype }: AttentionShape,
 ): Promise<string | null> {
-  const factors = ops.attention.gradientFactors(dtype);
+  const factors = gradientFactors(ops.attention, dtype);
   for (const check of attention(packedHeads(headDim), { dtype, factors })) {
     for (const { kernel, error, tolerance, norm } of await runCase(gpu, ops, check)) {
       if (!(error <= tolerance)) return `${kernel} errs by ${(error / norm).toExponential(1)}`;
@@ -87,7 +89,7 @@ async function mistake(
 }
 
 /** A prompt and its completions: all tokens packed in learning, the last of each in decoding. */
-async function secondsOf(gpu: Gpu, ops: Ops, shape: AttentionShape): Promise<number[]> {
+async function secondsOf(gpu: SystemGpu, ops: Ops, shape: AttentionShape): Promise<number[]> {
   const [completions, length] = gpu.isSoftware ? [8, 16] : [8, 112];
   const tokens = length * (completions + 1);
   const made: Tensor[] = [];

@@ -1,5 +1,3 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import {
   MATMUL_FAMILIES,
   type MatmulFamily,
@@ -8,6 +6,8 @@ import {
   tilesOn,
 } from "../kernels/matmul-families.ts";
 import { builtInChoice } from "../kernels/matmuls.ts";
+import { makeOps } from "../kernels/ops.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 
 /** One way to make a product. */
 export interface Candidate {
@@ -16,7 +16,7 @@ export interface Candidate {
 }
 
 /** What can make a shape on an adapter. */
-export const candidatesFor = (gpu: Gpu, shape: MatmulShape): Candidate[] =>
+export const candidatesFor = (gpu: SystemGpu, shape: MatmulShape): Candidate[] =>
   MATMUL_FAMILIES.filter((family) => family.makes(shape)).flatMap((family) =>
     tilesOn(gpu, family).map((tile) => ({ family, tile })),
   );
@@ -27,7 +27,7 @@ export const candidatesFor = (gpu: Gpu, shape: MatmulShape): Candidate[] =>
  * always is, and the family's lowest for few rows, its highest for many.
  */
 export function isSensible(
-  gpu: Gpu,
+  gpu: SystemGpu,
   shape: MatmulShape,
   { family, tile }: Candidate,
   rows: number,
@@ -42,8 +42,8 @@ export function isSensible(
 }
 
 /** Ops whose every product is made in one way, as far as its family makes it. */
-export const opsWith = (gpu: Gpu, { family, tile }: Candidate) =>
-  new Ops(gpu, 16, {
+export const opsWith = (gpu: SystemGpu, { family, tile }: Candidate) =>
+  makeOps(gpu, 16, {
     matmul: family.name,
     tiles: { ...gpu.variants.tiles, [family.name]: tile.name },
     tuned: {},

@@ -1,4 +1,3 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import {
   MATMUL_FAMILIES,
   type MatmulShape,
@@ -8,6 +7,7 @@ import {
 import { linearBackward, linearForward } from "../oracle/cases/matrix.ts";
 import { rowClassDifferences } from "../oracle/row-classes.ts";
 import { runCase } from "../oracle/run-case.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import { type Candidate, opsWith } from "./candidates.ts";
 
 /**
@@ -19,7 +19,7 @@ export class CandidateChecks {
   private readonly failed = new Map<string, Set<Tile>>();
 
   constructor(
-    private readonly gpu: Gpu,
+    private readonly gpu: SystemGpu,
     private readonly reject: (text: string) => void,
   ) {}
 

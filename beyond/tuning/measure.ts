@@ -1,5 +1,5 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import source from "./peak.wgsl" with { type: "text" };
 import matrixSource from "./peak-matrix.wgsl" with { type: "text" };
 
@@ -9,7 +9,7 @@ import matrixSource from "./peak-matrix.wgsl" with { type: "text" };
  * @param result any tensor the work writes
  */
 export async function bestSeconds(
-  gpu: Gpu,
+  gpu: SystemGpu,
   result: Tensor,
   record: () => void,
   { tries = 5, seconds = 0.05 } = {},
@@ -44,7 +44,7 @@ export interface Ceilings {
 }
 
 /** Measures the adapter's ceilings with beyond/tuning/peak.wgsl and peak-matrix.wgsl. */
-export async function measureCeilings(gpu: Gpu): Promise<Ceilings> {
+export async function measureCeilings(gpu: SystemGpu): Promise<Ceilings> {
   const rounds = gpu.isSoftware ? 256 : 4096;
   const invocations = gpu.isSoftware ? 1 << 12 : 1 << 18;
   const vectors = gpu.isSoftware ? 1 << 20 : 1 << 22;

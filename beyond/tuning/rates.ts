@@ -1,8 +1,9 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
+import type { Product } from "../../lib/model/ops/linear.ts";
 import type { Ops } from "../../lib/model/ops.ts";
-import { LARGEST_PARTS, type MatmulShape, type Product } from "../kernels/matmul-families.ts";
+import { LARGEST_PARTS, type MatmulShape } from "../kernels/matmul-families.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import { type Dtype, elementBytes } from "../storage/precision.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../storage/weight-formats.ts";
 import { bestSeconds } from "./measure.ts";
@@ -14,7 +15,7 @@ export class MatmulTrial {
   private readonly result: Tensor;
 
   constructor(
-    private readonly gpu: Gpu,
+    private readonly gpu: SystemGpu,
     { product, K, N, format, dtype }: MatmulShape,
     maxRows: number,
   ) {
@@ -59,7 +60,7 @@ export class MatmulTrial {
 
 /** Floating-point operations a second of one product of x[T, K] and W[N, K], x and y being of `dtype`. */
 export async function matmulRate(
-  gpu: Gpu,
+  gpu: SystemGpu,
   ops: Ops,
   product: Product,
   { T, K, N }: { T: number; K: number; N: number },

@@ -1,10 +1,10 @@
 import { UserError } from "../../lib/errors.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
 import { attentionKey, formatAttention } from "../kernels/attention-choice.ts";
 import { formatChoice, ROW_CLASSES, shapeKey } from "../kernels/matmuls.ts";
 import { requestedAttention, requestedMatmul } from "../kernels/variants.ts";
 import { trainingNeeds } from "../memory/memory-plan.ts";
 import { openNamedModel } from "../opening/named-model.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import { trainSettings } from "../settings/arguments.ts";
 import { baseFormats } from "../storage/base-formats.ts";
 import { type Dtype, requireDtype } from "../storage/precision.ts";
@@ -19,7 +19,7 @@ import { knownChoices } from "./table.ts";
 const SHOWN = 8;
 
 /** The table in force on an adapter, in a few lines. */
-export function keptLines(gpu: Gpu): string[] {
+export function keptLines(gpu: SystemGpu): string[] {
   const { path, table } = new KeptTuning(tunedFor(gpu.found)).read();
   const entries = Object.entries(knownChoices(table, gpu));
   if (path === null || entries.length === 0) {
@@ -36,7 +36,7 @@ export function keptLines(gpu: Gpu): string[] {
  * training and as one that is not trained, shows the rates, and keeps what was chosen.
  */
 export async function tuneAdapter(
-  gpu: Gpu,
+  gpu: SystemGpu,
   settings: { model: string; dtype: Dtype },
   print: (line: string) => void,
 ): Promise<void> {
@@ -63,7 +63,7 @@ export async function tuneAdapter(
   print(`\n${seconds} s, ${path ? `kept in ${path}` : "not kept: no cache folder can be written"}`);
 }
 
-async function shapesOf(gpu: Gpu, { model, dtype }: { model: string; dtype: Dtype }) {
+async function shapesOf(gpu: SystemGpu, { model, dtype }: { model: string; dtype: Dtype }) {
   const { config, tensors, lora } = await openNamedModel(model, {
     weights: "if there",
     tokenizer: false,

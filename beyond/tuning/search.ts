@@ -1,6 +1,6 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import type { MatmulShape } from "../kernels/matmul-families.ts";
 import { type MatmulChoice, rowClass, shapeKey } from "../kernels/matmuls.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import { candidatesFor, isSensible, opsWith } from "./candidates.ts";
 import { CandidateChecks } from "./checks.ts";
 import { chooseMatmul, type Timing } from "./choose.ts";
@@ -35,7 +35,7 @@ const MOST_SECONDS = { software: 5, hardware: 0.5 };
  *   was left out
  */
 export async function searchMatmuls(
-  gpu: Gpu,
+  gpu: SystemGpu,
   shapes: readonly MatmulShape[],
   seconds: number,
   reject: (text: string) => void,
@@ -60,7 +60,7 @@ export async function searchMatmuls(
 
 /** Times everything that can make a shape; nothing if it gets late meanwhile. */
 async function measureShape(
-  gpu: Gpu,
+  gpu: SystemGpu,
   shape: MatmulShape,
   checks: CandidateChecks,
   isLate: () => boolean,

@@ -1,4 +1,3 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import {
   attentionChoice,
   attentionKey,
@@ -9,12 +8,13 @@ import {
 import { tilesOn } from "../kernels/matmul-families.ts";
 import { formatChoice, matmulChoice, parseChoice, shapeKey } from "../kernels/matmuls.ts";
 import type { TuningTable } from "../kernels/variants.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import type { KernelShapes } from "./kernel-shapes.ts";
 
 export const isAttention = (key: string) => key.startsWith("attention ");
 
 /** The entries of a table, read from a file, that name kernels there are and a device can run. */
-export function knownChoices(table: unknown, gpu: Gpu): TuningTable {
+export function knownChoices(table: unknown, gpu: SystemGpu): TuningTable {
   const isKnown = (key: string, text: string) => {
     if (isAttention(key)) {
       const choice = parseAttention(text);
@@ -33,7 +33,7 @@ export function knownChoices(table: unknown, gpu: Gpu): TuningTable {
 
 /** What is in force for each shape: built-in kernels where a table says nothing. */
 export function tableOf(
-  gpu: Gpu,
+  gpu: SystemGpu,
   { products, attention }: KernelShapes,
   table: TuningTable,
 ): TuningTable {

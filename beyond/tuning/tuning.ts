@@ -1,8 +1,8 @@
-import type { Gpu } from "../../lib/gpu/device.ts";
 import { attentionKey, formatAttention } from "../kernels/attention-choice.ts";
 import { formatChoice, shapeKey } from "../kernels/matmuls.ts";
 import { requestedAttention, requestedMatmul, type TuningTable } from "../kernels/variants.ts";
 import type { Tune } from "../opening/policy.ts";
+import type { SystemGpu } from "../platform/gpu.ts";
 import { searchAttention } from "./attention.ts";
 import { KeptTuning, tunedFor } from "./kept.ts";
 import type { KernelShapes } from "./kernel-shapes.ts";
@@ -35,7 +35,7 @@ type Note = (text: string) => void;
  * that comes out has every shape.
  */
 export const tuneFor =
-  (gpu: Gpu, wish: TuningWish, note: Note): Tune =>
+  (gpu: SystemGpu, wish: TuningWish, note: Note): Tune =>
   async (shapes) => {
     const forced = { matmul: requestedMatmul(), attention: requestedAttention() };
     for (const [op, kernel] of Object.entries(forced)) {
@@ -48,7 +48,7 @@ export const tuneFor =
   };
 
 async function tableFor(
-  gpu: Gpu,
+  gpu: SystemGpu,
   { noTune, begun, seconds: limit = 5 }: TuningWish,
   shapes: KernelShapes,
   isFree: (key: string) => boolean,

@@ -1,60 +1,40 @@
-import type { Cost, Pace } from "../../beyond/scheduling/pace.ts";
-import { inParts } from "../../beyond/scheduling/parts.ts";
 import { GpuError } from "../errors.ts";
 import type { Tensor } from "./memory.ts";
-import {
-  assemble,
-  type Param,
-  reflect,
-  type ShaderInterface,
-  withoutSubgroupSizes,
-} from "./wgsl.ts";
+import { type Param, reflect, type ShaderInterface } from "./wgsl.ts";
 
 /** What a dispatch has of the uniform buffer: the largest minUniformBufferOffsetAlignment an adapter may have. */
 export const SLOT_BYTES = 256;
 
-/** Tensors as a kernel binds them, and what a workgroup over them is believed to cost. */
-export interface Bound {
-  readonly group: GPUBindGroup;
-  readonly cost: Cost;
-}
-
 /** A compiled entry point of a shader, with its bind groups cached by the tensors they bind. */
 export class Kernel {
+  readonly interface: ShaderInterface;
   readonly params: readonly Param[];
-  /** Names of the tensors a dispatch must pass, in binding order. */
-  readonly tensorNames: readonly string[];
   private readonly pipeline: GPUComputePipeline;
   private readonly layout: GPUBindGroupLayout;
-  private readonly interface: ShaderInterface;
-  private readonly uniformIndex: number;
   private readonly groups: BindGroupNode = { children: new Map() };
   private readonly offsets = [0];
 
+  /**
+   * @param halves bindings whose elements are of two bytes
+   * @param compiled takes the place of `shader`, whose bindings and parameters it has
+   */
   constructor(
     private readonly device: GPUDevice,
     readonly label: string,
-    source: string,
+    shader: string,
     entryPoint: string,
-    constants: Readonly<Record<string, number>>,
-    private readonly pace: Pace,
     private readonly halves: readonly string[] = [],
+    compiled = shader,
   ) {
-    const assembled = assemble(source, constants, halves);
-    const choosesSize = device.features.has("subgroup-size-control");
-    const whole = choosesSize ? assembled : withoutSubgroupSizes(assembled);
-    this.interface = reflect(whole, entryPoint);
-    const { code, uniform } = inParts(whole, entryPoint);
-    this.uniformIndex = uniform;
+    this.interface = reflect(shader, entryPoint);
     this.params = this.interface.params;
-    this.tensorNames = this.interface.bindings.map((binding) => binding.name);
     const entries: GPUBindGroupLayoutEntry[] = this.interface.bindings.map((binding) => ({
       binding: binding.index,
       visibility: 4 /* COMPUTE */,
       buffer: { type: binding.access === "read" ? "read-only-storage" : "storage" },
     }));
     entries.push({
-      binding: uniform,
+      binding: this.interface.uniform,
       visibility: 4,
       buffer: { type: "uniform", hasDynamicOffset: true },
     });
@@ -62,7 +42,7 @@ export class Kernel {
     this.pipeline = device.createComputePipeline({
       label,
       layout: device.createPipelineLayout({ label, bindGroupLayouts: [this.layout] }),
-      compute: { module: device.createShaderModule({ label, code }), entryPoint },
+      compute: { module: device.createShaderModule({ label, code: compiled }), entryPoint },
     });
   }
 
@@ -74,9 +54,9 @@ export class Kernel {
   }
 
   /** These tensors as the kernel binds them, made when they are first needed. */
-  bind(tensors: Readonly<Record<string, Tensor>>, uniform: GPUBuffer): Bound {
+  bind(tensors: Readonly<Record<string, Tensor>>, uniform: GPUBuffer): GPUBindGroup {
     let node = this.groups;
-    for (const name of this.tensorNames) {
+    for (const { name } of this.interface.bindings) {
       const tensor = tensors[name];
       if (tensor === undefined) throw new Error(`${this.label} needs the tensor "${name}"`);
       let child = node.children.get(tensor.id);
@@ -86,11 +66,8 @@ export class Kernel {
       }
       node = child;
     }
-    node.bound ??= {
-      group: this.createBindGroup(tensors, uniform),
-      cost: this.pace.newCost(this.interface),
-    };
-    return node.bound;
+    node.group ??= this.createBindGroup(tensors, uniform);
+    return node.group;
   }
 
   private createBindGroup(
@@ -108,7 +85,7 @@ export class Kernel {
       return { binding: index, resource: { buffer, offset, size } };
     });
     entries.push({
-      binding: this.uniformIndex,
+      binding: this.interface.uniform,
       resource: { buffer: uniform, offset: 0, size: SLOT_BYTES },
     });
     return this.device.createBindGroup({ label: this.label, layout: this.layout, entries });
@@ -132,6 +109,6 @@ export class Kernel {
 }
 
 interface BindGroupNode {
-  bound?: Bound;
+  group?: GPUBindGroup;
   children: Map<number, BindGroupNode>;
 }

@@ -18,6 +18,8 @@ export interface Param {
 export interface ShaderInterface {
   /** The bindings `entryPoint` reaches, directly or through the functions it calls, by index. */
   bindings: Binding[];
+  /** Index of the binding of `Params`, or one that is free if the shader has none. */
+  uniform: number;
   /** Fields of `struct Params`, four bytes each, in order; empty if the entry point uses none. */
   params: Param[];
   /** Of a workgroup. */
@@ -26,18 +28,25 @@ export interface ShaderInterface {
   loops: boolean;
 }
 
-/** What is compiled: a shader with these constants, and these bindings holding halves. */
-export function assemble(
-  source: string,
-  constants: Readonly<Record<string, number>> = {},
-  halves: readonly string[] = [],
-): string {
-  return directivesFirst(storeHalves(specialise(source, constants), halves));
+/** Texts by the names that shaders include them by. */
+export type Files = Readonly<Record<string, string>>;
+
+/**
+ * A shader with the files that it, or one of them, names in lines `// include "row.wgsl"`; each comes once.
+ * @throws Error naming a file that is not there
+ */
+export function include(source: string, files: Files, included = new Set<string>()): string {
+  return source.replace(/^\/\/ include "(.+)"$/gm, (_, name: string) => {
+    if (included.has(name)) return "";
+    included.add(name);
+    if (files[name] === undefined) throw new Error(`shader includes ${name}, which is not there`);
+    return include(files[name], files, included);
+  });
 }
 
-/** Without `@subgroup_size`, where the device does not let a shader choose; its subgroups have to be so already. */
-export const withoutSubgroupSizes = (source: string) =>
-  source.replace(/enable subgroup_size_control;\n|@subgroup_size\(\w+\)/g, "");
+/** What is compiled: a shader with these constants. */
+export const assemble = (source: string, constants: Readonly<Record<string, number>> = {}) =>
+  directivesFirst(specialise(source, constants));
 
 /** Moves `enable` directives to the front, where WGSL wants them: another file may stand before a shader. */
 function directivesFirst(source: string): string {
@@ -63,33 +72,6 @@ export function specialise(source: string, constants: Readonly<Record<string, nu
   }
   return unroll(text);
 }
-
-/**
- * Bindings that may hold halves: those of an array whose elements have a name of their own,
- * `alias X = f32;`, `vec2f` or `vec4f`. The shader converts at every load and store, `f32(x[i])` and
- * `X(value)`, which costs nothing where both are the same.
- */
-export function halvable(source: string): { name: string; alias: string }[] {
-  const bindings = source.matchAll(/var<storage, \w+> (\w+): array<(\w+)>/g);
-  return Array.from(bindings, ([, name, alias]) => ({ name, alias })).filter(({ alias }) =>
-    source.match(aliasOf(alias)),
-  );
-}
-
-/** Lets the bindings named hold halves. @throws Error naming one that cannot */
-export function storeHalves(source: string, names: readonly string[]): string {
-  if (names.length === 0) return source;
-  let text = source;
-  for (const name of names) {
-    const alias = halvable(source).find((binding) => binding.name === name)?.alias;
-    if (!alias) throw new Error(`shader cannot hold ${name} in halves`);
-    text = text.replace(aliasOf(alias), (_, type) => `alias ${alias} = ${HALF[type]};`);
-  }
-  return `enable f16;\n${text}`;
-}
-
-const HALF: Record<string, string> = { f32: "f16", vec2f: "vec2h", vec4f: "vec4h" };
-const aliasOf = (name: string) => new RegExp(`alias ${name} = (f32|vec2f|vec4f);`);
 
 const UNROLL = "// unroll";
 
@@ -170,10 +152,12 @@ export function reflect(source: string, entryPoint: string): ShaderInterface {
   for (const [, index, access, name] of code.matchAll(storage)) {
     if (words.has(name)) bindings.push({ name, index: Number(index), access: access as Access });
   }
-  const uniform = /var<uniform>\s*(\w+)\s*:\s*Params\b/.exec(code);
+  const declared = /@binding\((\d+)\)\s*var<uniform>\s*(\w+)\s*:\s*Params\b/.exec(code);
+  const taken = Array.from(code.matchAll(/@binding\((\d+)\)/g), ([, index]) => Number(index));
+  const uniform = declared ? Number(declared[1]) : Math.max(-1, ...taken) + 1;
   const struct = /struct Params\s*\{([^}]*)\}/.exec(code);
   const params =
-    uniform && struct && words.has(uniform[1])
+    declared && struct && words.has(declared[2])
       ? [...struct[1].matchAll(/(\w+)\s*:\s*(u32|i32|f32)/g)].map(([, name, type]) => ({
           name,
           type: type as ParamType,
@@ -185,7 +169,7 @@ export function reflect(source: string, entryPoint: string): ShaderInterface {
   const extents = (size?.[1] ?? "1").split(",").filter((extent) => extent.trim() !== "");
   const invocations = extents.reduce((product, each) => product * constantValue(code, each), 1);
   const loops = ["for", "while", "loop"].some((word) => words.has(word));
-  return { bindings, params, invocations, loops };
+  return { bindings, uniform, params, invocations, loops };
 }
 
 function functionBodies(code: string): Map<string, string> {

@@ -30,3 +30,18 @@ export interface GenerationSettings extends SamplingOptions {
   seed: readonly [number, number];
   step: number;
 }
+
+/** Adds a drawn token to a completion. @returns whether it is over with that */
+export function appendToken(
+  completion: Completion,
+  token: number,
+  logprob: number,
+  entropy: number,
+  { stopIds, isOver, maxNewTokens }: GenerationSettings,
+): boolean {
+  completion.tokens.push(token);
+  completion.logprobs.push(logprob);
+  completion.entropies.push(entropy);
+  completion.finished = stopIds.has(token) || (isOver?.(completion.tokens) ?? false);
+  return completion.finished || completion.tokens.length === maxNewTokens;
+}

@@ -1,16 +1,25 @@
 /** Generation: which completions are decoded when, and the work of each step. */
 
-import { LookAhead } from "../../beyond/scheduling/look-ahead.ts";
-import { Recordings } from "../../beyond/scheduling/recording.ts";
 import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
-import type { Completion, GenerationRequest, GenerationSettings } from "./completion.ts";
+import {
+  appendToken,
+  type Completion,
+  type GenerationRequest,
+  type GenerationSettings,
+} from "./completion.ts";
 import type { Decoder } from "./decoder.ts";
 import { Head, logitsStride } from "./head.ts";
 import type { Weights } from "./parameters.ts";
-import { type CachedPrompt, type Look, type Row, RowState } from "./row-state.ts";
+import {
+  type CachedPrompt,
+  type Entry,
+  type Row,
+  RowState,
+  type Waiting,
+  waitingSamples,
+} from "./row-state.ts";
 import type { Drawn, SamplerMemory } from "./sampler-memory.ts";
-import { threefry2x32 } from "./threefry.ts";
 
 /**
  * Completes prompts in batches. A prompt is computed once for all its completions, which read its
@@ -19,39 +28,29 @@ import { threefry2x32 } from "./threefry.ts";
  * the batch.
  */
 export class Sampler {
+  protected readonly state: RowState;
   private readonly head: Head;
-  /** Of decoding steps, by rows and by where their last tokens are. */
-  private readonly recordings: Recordings;
-  private recorded: { weights: Weights; drawing: string } | undefined;
-  private readonly freeSlots: number[] = [];
-  private readonly freeCacheRows: number[] = [];
-  /** Those that the next steps decode, in the order of the GPU's tensors if they are `inPlace`. */
-  private rows: Row[] = [];
-  private inPlace = false;
-  /** How much of `SamplerMemory.lastTokens` is taken. */
-  private places = 0;
-  /** What the GPU was given and the host has not looked at yet, oldest first. */
-  private readonly ahead: Look[][] = [];
-  private readonly lookAhead: LookAhead;
-  private readonly state: RowState;
   private readonly promptIds: Uint32Array;
   private readonly promptSpans: Uint32Array;
+  private readonly ids: Uint32Array;
+  private readonly drawn: { tokens: Uint32Array; logprobs: Float32Array; entropies: Float32Array };
 
   constructor(
-    private readonly gpu: Gpu,
-    private readonly decoder: Decoder,
+    protected readonly gpu: Gpu,
+    protected readonly decoder: Decoder,
     private readonly memory: SamplerMemory,
-    /** Turns that the GPU is given ahead of the one looked at; by default as many as pay. */
-    private readonly turnsAhead?: number,
   ) {
+    const { rows } = memory.sizes;
+    this.state = new RowState(gpu, memory);
     this.head = new Head(decoder.ops, decoder.config);
-    this.recordings = new Recordings(gpu.commands);
-    const { maxNewTokens, readEvery } = memory.sizes;
-    this.freeAll();
-    this.lookAhead = new LookAhead(maxNewTokens + readEvery);
-    this.state = new RowState(gpu, memory, this.lookAhead);
     this.promptIds = new Uint32Array(memory.maxTokens);
     this.promptSpans = new Uint32Array(memory.maxTokens * 4);
+    this.ids = new Uint32Array(rows);
+    this.drawn = {
+      tokens: new Uint32Array(rows),
+      logprobs: new Float32Array(rows),
+      entropies: new Float32Array(rows),
+    };
   }
 
   /**
@@ -63,107 +62,50 @@ export class Sampler {
     requests: readonly GenerationRequest[],
     settings: GenerationSettings,
   ): Promise<Completion[][]> {
+    const { maxPromptTokens, maxNewTokens } = this.memory.sizes;
+    const isLong = ({ prompt }: GenerationRequest) => prompt.length > maxPromptTokens;
+    if (requests.some(isLong) || settings.maxNewTokens > maxNewTokens) {
+      throw new RangeError("a prompt or completion is longer than the sampler was made for");
+    }
     this.gpu.commands.stage = "sampling";
-    this.keepRecordings(weights, settings);
-    this.lookAhead.fade();
     const results = requests.map((): Completion[] => []);
-    const waiting = waitingSamples(requests, results);
     try {
-      while (waiting.length > 0 || this.freeCacheRows.length < this.memory.sizes.rows) {
-        const turn = this.letIn(weights, waiting, settings);
-        const decoded = this.decode(weights, settings);
-        if (decoded) turn.push(decoded);
-        if (turn.length > 0) this.ahead.push(turn);
-        const most = turn.length > 0 ? this.mayBeAhead(turn) : 0;
-        while (this.ahead.length > most) await this.lookAt(this.ahead.shift() ?? [], settings);
-      }
+      await this.complete(weights, waitingSamples(requests, results), settings);
     } catch (error) {
-      // What the GPU was given ahead nobody will look at, and its rows are not given back.
-      await Promise.allSettled(this.ahead.flat().map(({ arrived }) => arrived));
-      this.freeAll();
+      this.state.freeAll();
       throw error;
     }
     return results;
   }
 
-  /** Nothing is decoded, and all places are free. */
-  private freeAll(): void {
-    const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery } = this.memory.sizes;
-    this.rows = [];
-    this.places = 0;
-    this.ahead.length = 0;
-    this.freeSlots.length = 0;
-    this.freeCacheRows.length = 0;
-    for (let slot = promptSlots - 1; slot >= 0; slot--) this.freeSlots.push(slot);
-    for (let row = rows - 1; row >= 0; row--) {
-      this.freeCacheRows.push(promptSlots * maxPromptTokens + row * (maxNewTokens + readEvery));
-    }
-  }
-
-  /** How many turns the GPU may be given ahead, `turn` being the last one. */
-  private mayBeAhead(turn: readonly Look[]): number {
-    if (this.turnsAhead !== undefined) return this.turnsAhead;
-    const expectedEnds = turn.reduce((sum, look) => sum + look.expectedEnds, 0);
-    return this.lookAhead.pays(expectedEnds) ? 1 : 0;
-  }
-
-  /** Lets in all that can enter, before any is decoded: a step takes hardly longer for many rows than for few. */
-  private letIn(weights: Weights, waiting: Waiting[], settings: GenerationSettings): Look[] {
-    const looks: Look[] = [];
-    for (;;) {
-      const admitted: Row[] = [];
-      const fresh: CachedPrompt[] = [];
-      while (waiting.length > 0) {
-        const row = this.admit(waiting[0], fresh, settings);
-        if (!row) break;
-        admitted.push(row);
-        waiting.shift();
-      }
-      if (admitted.length === 0) return looks;
-      looks.push(this.firstTokens(weights, fresh, admitted, settings));
-    }
-  }
-
-  /** Makes a row for a waiting sample, if there is a free row, and a free prompt slot if it needs one. */
-  private admit(
-    waiting: Waiting,
-    fresh: CachedPrompt[],
-    settings: GenerationSettings,
-  ): Row | undefined {
-    const { rows, maxPromptTokens, maxNewTokens } = this.memory.sizes;
-    const { request, sample, completion } = waiting;
-    if (this.freeCacheRows.length === 0) return undefined;
-    if (request.prompt.length > maxPromptTokens || settings.maxNewTokens > maxNewTokens) {
-      throw new RangeError("a prompt or completion is longer than the sampler was made for");
-    }
-    if (!waiting.group.prompt) {
-      let tokens = request.prompt.length;
-      for (const { request: other } of fresh) tokens += other.prompt.length;
-      if (this.freeSlots.length === 0 || tokens > this.memory.maxTokens - rows) return undefined;
-      const prompt = { request, slot: this.freeSlots.pop() as number, readers: request.samples };
-      waiting.group.prompt = prompt;
-      fresh.push(prompt);
-    }
-    const step = [settings.step >>> 0, request.slot >>> 0] as const;
-    return {
-      prompt: waiting.group.prompt,
-      completion,
-      sample,
-      key: threefry2x32(settings.seed, step),
-      cacheRow: this.freeCacheRows.pop() as number,
-      drawn: 0,
-      place: 0,
-      isOver: false,
-    };
-  }
-
-  /** Computes the prompts that are new to the cache and draws the admitted rows' first tokens. */
-  private firstTokens(
+  /** Lets in all that can enter, decodes a token for each, looks at what was drawn, and so on until all are over. */
+  protected async complete(
     weights: Weights,
-    fresh: readonly CachedPrompt[],
-    admitted: Row[],
+    waiting: Waiting[],
     settings: GenerationSettings,
-  ): Look {
+  ): Promise<void> {
+    let rows: Row[] = [];
+    while (waiting.length > 0 || this.state.isBusy) {
+      for (;;) {
+        const entry = this.state.admit(waiting, settings);
+        if (entry.rows.length === 0) break;
+        this.prefill(weights, entry, settings);
+        rows.push(...(await this.look(entry.rows, settings)));
+      }
+      if (rows.length === 0) continue;
+      rows.forEach(({ completion: { tokens } }, i) => {
+        this.ids[i] = tokens[tokens.length - 1];
+      });
+      const { ids, drawn } = this.memory;
+      this.gpu.upload(ids, this.ids, 0, rows.length);
+      this.state.upload(rows, (_, i) => i);
+      this.decode(weights, rows.length, ids, drawn, settings);
+      rows = await this.look(rows, settings);
+    }
+  }
+
+  /** Computes the prompts that are new to the cache and draws the rows' first tokens, into `memory.drawn`. */
+  protected prefill(weights: Weights, { rows, fresh }: Entry, settings: GenerationSettings): void {
     const { gpu, memory } = this;
     // A row admitted to a prompt that is in the cache already needs that prompt's last hidden state
     // too, so the last token is run again: its key and value come out the same.
@@ -179,61 +121,19 @@ export class Sampler {
       lastTokenOf.set(prompt, tokens - 1);
     };
     for (const prompt of fresh) push(prompt, 0);
-    for (const { prompt } of admitted) {
+    for (const { prompt } of rows) {
       if (!lastTokenOf.has(prompt)) push(prompt, prompt.request.prompt.length - 1);
     }
     gpu.upload(memory.promptIds, this.promptIds, 0, tokens);
     gpu.upload(memory.promptSpans, this.promptSpans, 0, tokens * 4);
-    this.state.upload(admitted, ({ prompt }) => lastTokenOf.get(prompt) as number);
+    this.state.upload(rows, ({ prompt }) => lastTokenOf.get(prompt) as number);
     const input = { ids: memory.promptIds, spans: memory.promptSpans };
     this.decoder.forward(weights, input, tokens, memory.activations, memory.caches);
-    this.draw(weights, admitted.length, memory.first, settings);
-    gpu.commands.copy(memory.first.token, memory.lastTokens, admitted.length, 0, this.places);
-    for (const row of admitted) row.place = this.places++;
-    this.rows = [...this.rows, ...admitted];
-    this.inPlace = false;
-    return this.state.look(admitted, [memory.first]);
+    this.draw(weights, rows.length, memory.drawn, settings);
   }
 
-  /** A few decoding steps for all rows that go on as far as is known, if any does. */
-  private decode(weights: Weights, settings: GenerationSettings): Look | undefined {
-    const { memory } = this;
-    const { places, lastTokens, drawn } = memory;
-    const goesOn = (row: Row) => !row.isOver && row.drawn < settings.maxNewTokens;
-    const rows = this.rows.filter(goesOn);
-    const inPlace = this.inPlace && rows.length === this.rows.length;
-    const count = rows.length;
-    this.rows = rows;
-    this.places = count;
-    this.inPlace = true;
-    if (count === 0) return undefined;
-    let ids = lastTokens;
-    if (!inPlace) {
-      this.state.upload(rows, (_, i) => i);
-      this.decoder.ops.sample.pick({ places, tokens: ids, picked: memory.ids }, count);
-      ids = memory.ids;
-    }
-    drawn.forEach((results, step) => {
-      // The first step has one of two inputs, and none has that of another.
-      const input = step === 0 && inPlace ? drawn.length : step;
-      const key = count * (drawn.length + 1) + input;
-      if (!this.recordings.replay(key)) {
-        this.recordings.record(key, () => this.step(weights, count, ids, results, settings));
-      }
-      ids = results.token;
-      if (step < drawn.length - 1) this.gpu.commands.submit(); // the last goes with the read-back
-    });
-    rows.forEach((row, i) => {
-      row.place = i;
-    });
-    return this.state.look(rows, drawn);
-  }
-
-  /**
-   * Decodes a token for each of the first `count` rows. Tokens, positions and spans stay on the GPU from step
-   * to step, so that it is the same dispatches each time that there are so many rows.
-   */
-  private step(
+  /** Decodes a token for each of the first `count` rows, `ids` being their last ones. */
+  protected decode(
     weights: Weights,
     count: number,
     ids: Tensor,
@@ -244,15 +144,6 @@ export class Sampler {
     const input = { ids, spans, keyChunks, isDecoding: true };
     this.decoder.forward(weights, input, count, activations, caches);
     this.draw(weights, count, drawn, settings);
-  }
-
-  /** Recorded steps hold for the weights and the way of drawing that they were recorded with. */
-  private keepRecordings(weights: Weights, settings: GenerationSettings): void {
-    const { temperature, topK, topP, minP } = settings;
-    const drawing = [temperature, topK, topP, minP].join();
-    if (this.recorded?.weights === weights && this.recorded.drawing === drawing) return;
-    this.recordings.clear();
-    this.recorded = { weights, drawing };
   }
 
   /** From hidden states to drawn tokens and their log-probabilities, for the first `count` rows. */
@@ -272,35 +163,16 @@ export class Sampler {
     head.logprobsOf(weights, memory.logits, predictions, results);
   }
 
-  /** Waits for what rows drew; those that it ends give back their places, and the last of a prompt the prompt's. */
-  private async lookAt(turn: readonly Look[], settings: GenerationSettings): Promise<void> {
-    for (const look of turn) {
-      await look.arrived;
-      this.lookAhead.seen(look.rows.length, look.given);
-      for (const { cacheRow, prompt } of this.state.append(look, settings)) {
-        this.freeCacheRows.push(cacheRow);
-        if (--prompt.readers === 0) this.freeSlots.push(prompt.slot);
-      }
-    }
-  }
-}
-
-/** A completion that waits for a row, with what its siblings share. */
-interface Waiting {
-  request: GenerationRequest;
-  sample: number;
-  completion: Completion;
-  group: { prompt?: CachedPrompt };
-}
-
-/** All samples of all requests, in order; their completions, still empty, become the results. */
-function waitingSamples(requests: readonly GenerationRequest[], results: Completion[][]) {
-  return requests.flatMap((request, i) => {
-    const group = {};
-    return Array.from({ length: request.samples }, (_, sample): Waiting => {
-      const completion = { tokens: [], logprobs: [], entropies: [], finished: false };
-      results[i].push(completion);
-      return { request, sample, completion, group };
+  /** Waits for what the rows drew. @returns those that go on */
+  private async look(rows: readonly Row[], settings: GenerationSettings): Promise<Row[]> {
+    const { token, logprob, entropy } = this.memory.drawn;
+    const { tokens, logprobs, entropies } = this.drawn;
+    await this.gpu.commands.read([token, logprob, entropy], [tokens, logprobs, entropies]);
+    return rows.filter((row, i) => {
+      row.drawn++;
+      const isOver = appendToken(row.completion, tokens[i], logprobs[i], entropies[i], settings);
+      if (isOver) this.state.giveBack(row);
+      return !isOver;
     });
-  });
+  }
 }

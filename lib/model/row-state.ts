@@ -1,10 +1,9 @@
-/** The rows of a sampler on the host and on the GPU: what goes up before they are decoded, what comes back. */
+/** The rows of a sampler: who enters, what goes up before they are decoded, who leaves. */
 
-import type { LookAhead } from "../../beyond/scheduling/look-ahead.ts";
 import type { Gpu } from "../gpu/device.ts";
-import type { Tensor } from "../gpu/memory.ts";
 import type { Completion, GenerationRequest, GenerationSettings } from "./completion.ts";
-import type { Drawn, SamplerMemory } from "./sampler-memory.ts";
+import type { SamplerMemory } from "./sampler-memory.ts";
+import { threefry2x32 } from "./threefry.ts";
 
 /** A prompt in the cache, and how many completions still read it. */
 export interface CachedPrompt {
@@ -21,56 +20,102 @@ export interface Row {
   key: readonly [number, number];
   /** First cache row of its own keys and values. */
   cacheRow: number;
-  /** Tokens drawn, those included that the host has not seen yet. */
+  /** Tokens drawn so far. */
   drawn: number;
-  /** Where the last of them lies in `SamplerMemory.lastTokens`. */
-  place: number;
-  /** Whether the host has seen its end. */
-  isOver: boolean;
 }
 
-/** What rows draw in some steps that the GPU was given. */
-export interface Look {
-  rows: readonly Row[];
-  steps: readonly DrawnArrays[];
-  /** Fulfilled once `steps` has it. */
-  arrived: Promise<void>;
-  /** When the GPU was given it, in milliseconds. */
-  given: number;
-  /** How many of the rows it is likely to end. */
-  expectedEnds: number;
+/** A completion that waits for a row, with what its siblings share. */
+export interface Waiting {
+  request: GenerationRequest;
+  sample: number;
+  completion: Completion;
+  group: { prompt?: CachedPrompt };
 }
 
-/** What a step drew, by row. */
-interface DrawnArrays {
-  tokens: Uint32Array;
-  logprobs: Float32Array;
-  entropies: Float32Array;
+/** Completions that enter together, and those of their prompts that the cache has not. */
+export interface Entry {
+  rows: Row[];
+  fresh: CachedPrompt[];
 }
 
-/** The host's side of the tensors of `SamplerMemory` that belong to rows. */
+/** All samples of all requests, in order; their completions, still empty, become the results. */
+export function waitingSamples(
+  requests: readonly GenerationRequest[],
+  results: Completion[][],
+): Waiting[] {
+  return requests.flatMap((request, i) => {
+    const group = {};
+    return Array.from({ length: request.samples }, (_, sample): Waiting => {
+      const completion = { tokens: [], logprobs: [], entropies: [], finished: false };
+      results[i].push(completion);
+      return { request, sample, completion, group };
+    });
+  });
+}
+
+/** Which places of a `SamplerMemory` are free, and the host's side of its tensors that belong to rows. */
 export class RowState {
+  private readonly freeSlots: number[] = [];
+  private readonly freeCacheRows: number[] = [];
   private readonly spans: Uint32Array;
   private readonly draws: Uint32Array;
-  private readonly places: Uint32Array;
-  private readonly indices: Uint32Array;
-  /** For looks to come. */
-  private readonly spare: DrawnArrays[] = [];
+  private readonly index: Uint32Array;
 
   constructor(
     private readonly gpu: Gpu,
     private readonly memory: SamplerMemory,
-    private readonly lookAhead: LookAhead,
   ) {
     const { rows } = memory.sizes;
     this.spans = new Uint32Array(rows * 4);
     this.draws = new Uint32Array(rows * 4);
-    this.places = new Uint32Array(rows);
-    this.indices = new Uint32Array(rows);
+    this.index = new Uint32Array(rows);
+    this.freeAll();
+  }
+
+  freeAll(): void {
+    const { rows, promptSlots, maxPromptTokens } = this.memory.sizes;
+    this.freeSlots.length = 0;
+    this.freeCacheRows.length = 0;
+    for (let slot = promptSlots - 1; slot >= 0; slot--) this.freeSlots.push(slot);
+    for (let row = rows - 1; row >= 0; row--) {
+      this.freeCacheRows.push(promptSlots * maxPromptTokens + row * this.memory.tokensPerRow);
+    }
+  }
+
+  /** Whether any row is taken. */
+  get isBusy(): boolean {
+    return this.freeCacheRows.length < this.memory.sizes.rows;
+  }
+
+  /** Takes from `waiting` those that can enter together: as rows, slots and one forward pass have room. */
+  admit(waiting: Waiting[], { seed, step }: GenerationSettings): Entry {
+    const entry: Entry = { rows: [], fresh: [] };
+    let room = this.memory.maxTokens - this.memory.sizes.rows;
+    while (waiting.length > 0 && this.freeCacheRows.length > 0) {
+      const { request, sample, completion, group } = waiting[0];
+      if (!group.prompt) {
+        room -= request.prompt.length;
+        if (this.freeSlots.length === 0 || room < 0) break;
+        const slot = this.freeSlots.pop() as number;
+        group.prompt = { request, slot, readers: request.samples };
+        entry.fresh.push(group.prompt);
+      }
+      const key = threefry2x32(seed, [step >>> 0, request.slot >>> 0]);
+      const cacheRow = this.freeCacheRows.pop() as number;
+      entry.rows.push({ prompt: group.prompt, completion, sample, key, cacheRow, drawn: 0 });
+      waiting.shift();
+    }
+    return entry;
+  }
+
+  /** A completion that is over gives back its row, and the last of a prompt the prompt's slot. */
+  giveBack({ cacheRow, prompt }: Row): void {
+    this.freeCacheRows.push(cacheRow);
+    if (--prompt.readers === 0) this.freeSlots.push(prompt.slot);
   }
 
   /**
-   * Uploads where these rows stand: the keys that each sees, what its next draw depends on, its last token.
+   * Uploads where these rows stand: the keys that each sees, and what its next draw depends on.
    * @param hiddenOf which hidden state a row's next token is drawn from
    */
   upload(rows: readonly Row[], hiddenOf: (row: Row, i: number) => number): void {
@@ -80,65 +125,11 @@ export class RowState {
       const end = start + prompt.request.prompt.length;
       this.spans.set([start, end, cacheRow, cacheRow + drawn], i * 4);
       this.draws.set([key[0], key[1], sample, drawn], i * 4);
-      this.places[i] = row.place;
-      this.indices[i] = hiddenOf(row, i);
+      this.index[i] = hiddenOf(row, i);
     });
     const { gpu, memory } = this;
-    const count = rows.length;
-    gpu.upload(memory.index, this.indices, 0, count);
-    gpu.upload(memory.spans, this.spans, 0, count * 4);
-    gpu.upload(memory.draws, this.draws, 0, count * 4);
-    gpu.upload(memory.places, this.places, 0, count);
-  }
-
-  /** Asks for what the rows draw in the steps that the GPU was just given. */
-  look(rows: readonly Row[], drawn: readonly Drawn[]): Look {
-    const steps: DrawnArrays[] = [];
-    const tensors: Tensor[] = [];
-    const into: (Float32Array | Uint32Array)[] = [];
-    for (const { token, logprob, entropy } of drawn) {
-      const step = this.spare.pop() ?? makeArrays(this.memory.sizes.rows);
-      steps.push(step);
-      tensors.push(token, logprob, entropy);
-      for (const array of [step.tokens, step.logprobs, step.entropies]) {
-        into.push(array.subarray(0, rows.length));
-      }
-    }
-    let expectedEnds = 0;
-    for (const row of rows) {
-      for (let step = 0; step < drawn.length; step++) {
-        expectedEnds += this.lookAhead.endsAt(++row.drawn);
-      }
-    }
-    const given = this.lookAhead.now();
-    const arrived = this.gpu.commands.read(tensors, into);
-    arrived.catch(() => {}); // told to who awaits it, if anybody still does
-    return { rows, steps, arrived, given, expectedEnds };
-  }
-
-  /** Appends what has come to the completions, as far as they go on. @returns the rows that it ended */
-  append({ rows, steps }: Look, settings: GenerationSettings): Row[] {
-    this.spare.push(...steps);
-    return rows.filter((row, i) => {
-      if (row.isOver) return false;
-      const { completion } = row;
-      for (const { tokens, logprobs, entropies } of steps) {
-        completion.tokens.push(tokens[i]);
-        completion.logprobs.push(logprobs[i]);
-        completion.entropies.push(entropies[i]);
-        completion.finished =
-          settings.stopIds.has(tokens[i]) || (settings.isOver?.(completion.tokens) ?? false);
-        row.isOver = completion.finished || completion.tokens.length === settings.maxNewTokens;
-        this.lookAhead.note(completion.tokens.length, completion.finished);
-        if (row.isOver) return true;
-      }
-      return false;
-    });
+    gpu.upload(memory.index, this.index, 0, rows.length);
+    gpu.upload(memory.spans, this.spans, 0, rows.length * 4);
+    gpu.upload(memory.draws, this.draws, 0, rows.length * 4);
   }
 }
-
-const makeArrays = (rows: number): DrawnArrays => ({
-  tokens: new Uint32Array(rows),
-  logprobs: new Float32Array(rows),
-  entropies: new Float32Array(rows),
-});

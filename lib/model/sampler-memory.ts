@@ -13,8 +13,6 @@ export interface SamplerSizes {
   promptSlots: number;
   maxPromptTokens: number;
   maxNewTokens: number;
-  /** Decoding steps between two looks at the drawn tokens. */
-  readEvery: number;
   /** Queries whose keys attention may split, as the adapter's variants have it; by default as many as any has. */
   splitQueries?: number;
 }
@@ -39,29 +37,28 @@ export class SamplerMemory {
   readonly spans: Tensor;
   readonly draws: Tensor;
   readonly index: Tensor;
-  /** The last tokens of the rows, where others are decoded than in the steps before. */
+  /** The last tokens of the rows. */
   readonly ids: Tensor;
-  /** Where in `lastTokens` these lie. */
-  readonly places: Tensor;
-  /** What the last decoding step drew, and behind it the first tokens of rows that were admitted since. */
-  readonly lastTokens: Tensor;
-  /** What was drawn from prompts. */
-  readonly first: Drawn;
-  /** What each of `readEvery` decoding steps drew. */
-  readonly drawn: readonly Drawn[];
+  readonly drawn: Drawn;
+  /** Of one forward pass. */
   readonly maxTokens: number;
+  /** Cache rows of a completion. */
+  readonly tokensPerRow: number;
 
   constructor(
     alloc: Allocator,
     config: ModelConfig,
     readonly sizes: SamplerSizes,
+    /** Tokens that may be decoded beyond a completion's end. */
+    spareTokens = 0,
   ) {
-    const { rows, promptSlots, maxPromptTokens, maxNewTokens, readEvery, elementBytes = 4 } = sizes;
+    const { rows, promptSlots, maxPromptTokens, maxNewTokens, elementBytes = 4 } = sizes;
+    this.tokensPerRow = maxNewTokens + spareTokens;
     // New prompts, and beside them the last tokens of prompts whose completions are still arriving.
     this.maxTokens = Math.max(rows, maxPromptTokens) + rows;
     this.activations = new Activations(alloc, config, this.maxTokens, "nothing", elementBytes);
     this.head = new HeadMemory(alloc, config, rows, elementBytes);
-    const cacheRows = promptSlots * maxPromptTokens + rows * (maxNewTokens + readEvery);
+    const cacheRows = promptSlots * maxPromptTokens + rows * this.tokensPerRow;
     const width = config.numKeyValueHeads * config.headDim;
     const makeCache = (name: string) =>
       alloc.allocate("KV cache", name, cacheRows * width, elementBytes);
@@ -70,7 +67,7 @@ export class SamplerMemory {
       values: makeCache("values"),
     }));
     const heads = { heads: config.numHeads, headDim: config.headDim };
-    const maxKeys = maxPromptTokens + maxNewTokens + readEvery;
+    const maxKeys = maxPromptTokens + this.tokensPerRow;
     this.keyChunks = allocateKeyChunks(alloc, heads, rows, maxKeys, sizes.splitQueries);
     const make = (name: string, length = rows) => alloc.allocate("buffers", name, length);
     this.logits = make("logits", rows * logitsStride(config.vocabSize));
@@ -80,16 +77,12 @@ export class SamplerMemory {
     this.draws = make("row draws", rows * 4);
     this.index = make("row index");
     this.ids = make("row ids");
-    this.places = make("places of last tokens");
-    this.lastTokens = make("last tokens", rows * 2);
-    const makeDrawn = (token = make("drawn tokens")) => ({
-      token,
-      logprob: make("drawn log-probabilities"),
-      entropy: make("drawn entropies"),
-    });
-    this.first = makeDrawn();
-    this.drawn = Array.from({ length: readEvery }, (_, i) =>
-      makeDrawn(i === readEvery - 1 ? this.lastTokens : undefined),
-    );
+    this.drawn = makeDrawn(alloc, rows);
   }
 }
+
+export const makeDrawn = (alloc: Allocator, rows: number): Drawn => ({
+  token: alloc.allocate("buffers", "drawn tokens", rows),
+  logprob: alloc.allocate("buffers", "drawn log-probabilities", rows),
+  entropy: alloc.allocate("buffers", "drawn entropies", rows),
+});

@@ -13,8 +13,8 @@ import {
 import { flagsOf, smallestFit } from "../../beyond/memory/savings.ts";
 import { parseModelConfig } from "../../beyond/models/config.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { planSettings, trainSettings } from "../../beyond/settings/arguments.ts";
-import { Gpu } from "../../lib/gpu/device.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 
 const GIB = 2 ** 30;
@@ -36,11 +36,11 @@ function configOf(name: string): ModelConfig {
 }
 
 describe("a plan says what a run allocates", () => {
-  let gpu: Gpu;
+  let gpu: SystemGpu;
   let config: ModelConfig;
   const data = join(folder, "sums.jsonl");
   beforeAll(async () => {
-    gpu = await Gpu.open();
+    gpu = await SystemGpu.open();
     config = (await openEmbeddedModel({ weights: false })).config;
     const sums = ["10+1-1+1=", "11+2+1+1="].map((question) => ({ question, answer: "11" }));
     writeFileSync(data, sums.map((row) => JSON.stringify(row)).join("\n"));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { assemble, reflect, specialise } from "../../lib/gpu/wgsl.ts";
+import { storeHalves } from "../../beyond/storage/storage-kernels.ts";
+import { assemble, include, reflect, specialise } from "../../lib/gpu/wgsl.ts";
 
 const source = `
 // @group(0) @binding(9) var<storage, read> commented: array<f32>;
@@ -48,6 +49,7 @@ describe("reflect", () => {
         { name: "x", index: 1, access: "read" },
         { name: "partial", index: 3, access: "read_write" },
       ],
+      uniform: 0,
       params: [
         { name: "rows", type: "u32" },
         { name: "scale", type: "f32" },
@@ -61,6 +63,7 @@ describe("reflect", () => {
   test("takes a field for no binding, and no parameters where none are used", () => {
     expect(reflect(source, "field")).toEqual({
       bindings: [{ name: "y", index: 2, access: "read_write" }],
+      uniform: 0,
       params: [],
       invocations: 1,
       loops: false,
@@ -150,7 +153,7 @@ test("directives come first, once each, whatever stands before the shader", () =
   const source =
     "const N: u32 = 1u;\nalias X = vec4f;\n@group(0) @binding(0) var<storage, read> x: array<X>;\n" +
     "enable subgroups;\nenable f16;\nfn f() {}\n";
-  const code = assemble(source, { N: 2 }, ["x"]);
+  const code = assemble(storeHalves(source, ["x"]), { N: 2 });
   expect(code.split("\n").slice(0, 4)).toEqual([
     "enable f16;",
     "enable subgroups;",
@@ -158,4 +161,11 @@ test("directives come first, once each, whatever stands before the shader", () =
     "alias X = vec4h;",
   ]);
   expect(code.match(/enable/g)).toHaveLength(2);
+});
+
+test("includes each file once, and names one that is not there", () => {
+  const files = { "a.wgsl": '// include "b.wgsl"\nfn a() {}', "b.wgsl": "fn b() {}" };
+  const source = '// include "b.wgsl"\n// include "a.wgsl"\nfn c() {}';
+  expect(include(source, files)).toBe("fn b() {}\n\nfn a() {}\nfn c() {}");
+  expect(() => include('// include "c.wgsl"', files)).toThrow("c.wgsl, which is not there");
 });

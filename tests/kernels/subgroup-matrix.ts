@@ -1,8 +1,9 @@
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { Variants } from "../../beyond/kernels/variants.ts";
 import { createInstance } from "../../beyond/platform/dawn.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { assemble } from "../../lib/gpu/wgsl.ts";
-import { Ops } from "../../lib/model/ops.ts";
+import type { Ops } from "../../lib/model/ops.ts";
 
 /**
  * Subgroup matrices (`chromium_experimental_subgroup_matrix`) where no adapter has them. Two halves of a
@@ -228,9 +229,9 @@ type Constants = Readonly<Record<string, number>>;
 
 /** `commands.kernel` of a GPU whose kernels with subgroup matrices are emulated, with what `change` makes of constants. */
 export function emulatingKernel(
-  { commands, device }: Gpu,
+  { commands, device }: SystemGpu,
   change = (constants: Constants) => constants,
-): Gpu["commands"]["kernel"] {
+): SystemGpu["commands"]["kernel"] {
   const real = commands.kernel.bind(commands);
   const halves = device.features.has("shader-f16");
   return (name, source, entry, constants = {}, stored = []) => {
@@ -244,15 +245,15 @@ export function emulatingKernel(
 
 /** Ops on `gpu` with such kernels. */
 export function emulatingOps(
-  gpu: Gpu,
+  gpu: SystemGpu,
   headDim: number,
   given: Partial<Variants>,
   change?: (constants: Constants) => Constants,
 ): Ops {
   const kernel = emulatingKernel(gpu, change);
-  const dispatch: Gpu["commands"]["dispatch"] = (...given) => gpu.commands.dispatch(...given);
-  const emulating = Object.create(gpu, { commands: { value: { kernel, dispatch } } }) as Gpu;
-  return new Ops(emulating, headDim, given);
+  const dispatch: SystemGpu["commands"]["dispatch"] = (...given) => gpu.commands.dispatch(...given);
+  const emulating = Object.create(gpu, { commands: { value: { kernel, dispatch } } }) as SystemGpu;
+  return makeOps(emulating, headDim, given);
 }
 
 /** Matmul in shallow steps: software adapters compile it sooner, and have not the workgroup memory for large tiles. */

@@ -3,15 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mergedTensor } from "../../beyond/export/merge.ts";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { LoraDelta, LoraScratch } from "../../beyond/lora/delta.ts";
 import { LoraLayout, LoraWeights } from "../../beyond/lora/lora.ts";
 import { loraConfigText, readLoraConfig } from "../../beyond/lora/peft.ts";
 import { encodeSafetensors, openSafetensors } from "../../beyond/models/safetensors.ts";
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { type Dtype, elementBytes, hasHalves } from "../../beyond/storage/precision.ts";
 import { allIn, setValues } from "../../beyond/storage/weight-formats.ts";
-import { Gpu } from "../../lib/gpu/device.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters, tensorShapes } from "../../lib/model/parameters.ts";
@@ -22,7 +22,7 @@ import { expectClose } from "../oracle/compare.ts";
 setDefaultTimeout(300_000);
 
 // LoRA against PEFT in float64. The second device's bindings cut the adapters' matrices in blocks too.
-const devices = [await Gpu.open(), await Gpu.open(undefined, { bindingLimit: 512 })];
+const devices = [await SystemGpu.open(), await SystemGpu.open(undefined, { bindingLimit: 512 })];
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-lora-"));
 afterAll(() => {
   for (const gpu of devices) gpu.destroy();
@@ -38,7 +38,7 @@ function readConfig(config: object) {
 }
 
 function open(
-  gpu: Gpu,
+  gpu: SystemGpu,
   name: (typeof names)[number],
   { gradientCheckpointing = false, dtype = "f32" as Dtype } = {},
 ) {
@@ -59,7 +59,7 @@ function open(
   gradients.clear(gpu);
   const { embedding, head, finalNorm, layers } = parameters;
   const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim));
   const scratch = new LoraScratch(gpu, maxTokens, lora.rank, true);
   const delta = new LoraDelta(decoder.ops, loraWeights, scratch, gradients);
   const weights = { embedding, head, finalNorm, layers, delta };

@@ -7,15 +7,15 @@ import { train } from "../../beyond/commands/train.ts";
 import { merge } from "../../beyond/export/merge.ts";
 import { openNamedModel } from "../../beyond/opening/named-model.ts";
 import { OpenPolicy } from "../../beyond/opening/policy.ts";
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
 import { mergeSettings, sftSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
-import { Gpu } from "../../lib/gpu/device.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-lora-test-"));
 const data = join(folder, "questions.jsonl");
-const gpu = await Gpu.open();
+const gpu = await SystemGpu.open();
 afterAll(() => {
   gpu.destroy();
   rmSync(folder, { recursive: true });

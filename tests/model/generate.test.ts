@@ -1,19 +1,18 @@
 import { afterAll, expect, spyOn, test } from "bun:test";
-import { Gpu } from "../../lib/gpu/device.ts";
+import { makeOps } from "../../beyond/kernels/ops.ts";
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { Completion } from "../../lib/model/completion.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
-import { RowState } from "../../lib/model/row-state.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { threefry2x32 } from "../../lib/model/threefry.ts";
 import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { loadDecoderGolden } from "../golden/decoder.ts";
-import { prompts, requests, settings } from "./requests.ts";
+import { pipelinedSampler, prompts, requests, settings } from "./requests.ts";
 
-const gpu = await Gpu.open();
+const gpu = await SystemGpu.open();
 afterAll(() => gpu.destroy());
 
 const golden = loadDecoderGolden("untied");
@@ -21,15 +20,35 @@ const { config } = golden;
 const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
 for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
 const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
-const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
+const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim));
 
-function sampler(rows: number, promptSlots: number, readEvery: number, ahead?: number): Sampler {
-  const sizes = { rows, promptSlots, maxPromptTokens: 7, maxNewTokens: 12, readEvery };
-  return new Sampler(gpu, decoder, new SamplerMemory(gpu, config, sizes), ahead);
+const lengths = { maxPromptTokens: 7, maxNewTokens: 12 };
+
+function plainSampler(rows: number, promptSlots: number): Sampler {
+  return new Sampler(
+    gpu,
+    decoder,
+    new SamplerMemory(gpu, config, { rows, promptSlots, ...lengths }),
+  );
 }
 
-// Looked at after every step, before the next.
-const reference: Completion[][] = await sampler(64, 16, 1, 0).generate(weights, requests, settings);
+function sampler(rows: number, promptSlots: number, readEvery: number, ahead?: number): Sampler {
+  return pipelinedSampler(gpu, decoder, { rows, promptSlots, ...lengths, readEvery }, ahead);
+}
+
+const reference: Completion[][] = await plainSampler(64, 16).generate(weights, requests, settings);
+
+for (const [rows, promptSlots] of [
+  [1, 1],
+  [7, 2],
+]) {
+  test(`the same bits with ${rows} rows, ${promptSlots} prompts`, async () => {
+    const again = plainSampler(rows, promptSlots);
+    expect(await again.generate(weights, requests, settings)).toEqual(reference);
+    // A second call reuses every place the first one took.
+    expect(await again.generate(weights, requests, settings)).toEqual(reference);
+  });
+}
 
 for (const [rows, promptSlots, readEvery, ahead] of [
   [1, 1, 1, 0],
@@ -51,7 +70,7 @@ for (const [rows, promptSlots, readEvery, ahead] of [
 test("what is still under way when a call ends does no harm to the next, whatever it asks for", async () => {
   const one = sampler(7, 2, 1, 2);
   const hot = { ...settings, temperature: 3, maxNewTokens: 4 };
-  const expected = await sampler(64, 16, 1, 0).generate(weights, requests, hot);
+  const expected = await plainSampler(64, 16).generate(weights, requests, hot);
   for (let i = 0; i < 2; i++) {
     expect(await one.generate(weights, requests, settings)).toEqual(reference);
     expect(await one.generate(weights, requests, hot)).toEqual(expected);
@@ -79,42 +98,35 @@ test("a completion ends where the caller says, and is decoded for the turns ahea
   const dropped = all.reduce((sum, { tokens }) => sum + Number(tokens.length < 12), 0);
   for (const ahead of [0, 1]) {
     const one = sampler(7, 2, 1, ahead);
-    let drawn = 0;
     // Not by what is recorded: replayed steps draw as well.
-    const { look } = RowState.prototype;
-    const looked = spyOn(RowState.prototype, "look").mockImplementation(function (
-      this: RowState,
-      rows,
-      steps,
-    ) {
-      drawn += rows.length * steps.length;
-      return look.call(this, rows, steps);
-    });
+    const read = spyOn(gpu.commands, "read");
     expect(await one.generate(weights, requests, { ...settings, isOver })).toEqual(expected);
-    looked.mockRestore();
+    const drawn = read.mock.calls.reduce((sum, [, [tokens]]) => sum + tokens.length, 0);
+    read.mockRestore();
     expect(drawn).toBeGreaterThanOrEqual(tokens);
     expect(drawn).toBeLessThanOrEqual(tokens + dropped * (ahead + 1));
   }
 });
 
 test("after a judge that throws, or a prompt that is too long, the sampler is as it was", async () => {
-  const one = sampler(7, 2, 1, 1);
-  let asked = 0;
-  const isOver = () => {
-    if (++asked === 20) throw new Error("the judge is out");
-    return asked % 3 === 0;
-  };
-  await expect(one.generate(weights, requests, { ...settings, isOver })).rejects.toThrow("out");
-  const tooLong = { ...requests[0], prompt: new Array<number>(8).fill(1) };
-  await expect(one.generate(weights, [requests[1], tooLong], settings)).rejects.toThrow(
-    "longer than",
-  );
-  expect(await one.generate(weights, requests, settings)).toEqual(reference);
+  for (const one of [plainSampler(7, 2), sampler(7, 2, 1, 1)]) {
+    let asked = 0;
+    const isOver = () => {
+      if (++asked === 20) throw new Error("the judge is out");
+      return asked % 3 === 0;
+    };
+    await expect(one.generate(weights, requests, { ...settings, isOver })).rejects.toThrow("out");
+    const tooLong = { ...requests[0], prompt: new Array<number>(8).fill(1) };
+    await expect(one.generate(weights, [requests[1], tooLong], settings)).rejects.toThrow(
+      "longer than",
+    );
+    expect(await one.generate(weights, requests, settings)).toEqual(reference);
+  }
 });
 
 test("completions of one token", async () => {
   const short = { ...settings, maxNewTokens: 1 };
-  const expected = await sampler(64, 16, 1, 0).generate(weights, requests, short);
+  const expected = await plainSampler(64, 16).generate(weights, requests, short);
   const first = (completion: Completion) => completion.tokens.slice(0, 1);
   expect(expected.map((group) => group.map(first))).toEqual(
     reference.map((group) => group.map(first)),
@@ -126,8 +138,9 @@ test("the same bits where long caches are split", async () => {
   const sizes = { rows: 7, promptSlots: 2, maxPromptTokens: 150, maxNewTokens: 150, readEvery: 2 };
   const memory = new SamplerMemory(gpu, config, sizes);
   expect(memory.keyChunks?.chunks).toBe(3);
-  const split = new Sampler(gpu, decoder, memory);
-  expect(await split.generate(weights, requests, settings)).toEqual(reference);
+  for (const split of [new Sampler(gpu, decoder, memory), pipelinedSampler(gpu, decoder, sizes)]) {
+    expect(await split.generate(weights, requests, settings)).toEqual(reference);
+  }
 });
 
 test("no step is decoded while more completions may enter", async () => {
@@ -173,7 +186,7 @@ test("steps recorded for one way of drawing, or one set of weights, are not repl
     [weights, hot],
     [other, settings],
   ] as const) {
-    const expected = await sampler(64, 16, 2).generate(w, requests, s);
+    const expected = await plainSampler(64, 16).generate(w, requests, s);
     expect(expected).not.toEqual(reference);
     expect(await one.generate(w, requests, s)).toEqual(expected);
   }

@@ -1,4 +1,9 @@
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
+import { PipelinedMemory, type PipelinedSizes } from "../../beyond/scheduling/pipelined-memory.ts";
+import { PipelinedSampler } from "../../beyond/scheduling/pipelined-sampler.ts";
+import type { ScheduledCommands } from "../../beyond/scheduling/scheduled-commands.ts";
 import type { GenerationSettings } from "../../lib/model/completion.ts";
+import type { Decoder } from "../../lib/model/decoder.ts";
 
 // What the small random models are asked: more completions than the samplers of the tests have rows for.
 export const settings: GenerationSettings = {
@@ -13,3 +18,14 @@ export const settings: GenerationSettings = {
 };
 export const prompts = [[1], [4, 5, 6], [7, 8, 9, 10, 11], [12, 30], [2, 2, 2, 2, 2, 2, 2]];
 export const requests = prompts.map((prompt, slot) => ({ prompt, samples: 13, slot }));
+
+/** The sampler of a run, with a memory of its own. */
+export function pipelinedSampler(
+  gpu: SystemGpu,
+  decoder: Decoder,
+  sizes: PipelinedSizes,
+  turnsAhead?: number,
+): PipelinedSampler {
+  const memory = new PipelinedMemory(gpu, decoder.config, sizes);
+  return new PipelinedSampler(gpu, gpu.scheduled as ScheduledCommands, decoder, memory, turnsAhead);
+}

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { makeMoments } from "../../beyond/storage/moments.ts";
-import { Gpu } from "../../lib/gpu/device.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
@@ -12,6 +12,7 @@ import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
 import { inSmallestParts } from "../kernels.ts";
 import { expectClose } from "../oracle/compare.ts";
+import { pipelinedSampler } from "./requests.ts";
 
 setDefaultTimeout(300_000);
 
@@ -19,9 +20,9 @@ setDefaultTimeout(300_000);
 // device allows 2 KiB a binding, so that embedding, head and MLP come in several blocks; the third has the
 // matmul of GPUs.
 const devices = [
-  await Gpu.open(),
-  await Gpu.open(undefined, { bindingLimit: 2048 }),
-  await Gpu.open(undefined, { matmul: "tiled" }),
+  await SystemGpu.open(),
+  await SystemGpu.open(undefined, { bindingLimit: 2048 }),
+  await SystemGpu.open(undefined, { matmul: "tiled" }),
 ];
 afterAll(() => {
   for (const gpu of devices) gpu.destroy();
@@ -29,7 +30,7 @@ afterAll(() => {
 const maxTokens = 256;
 
 /** A golden model on a GPU, with its groups packed. */
-function open(gpu: Gpu, name: GoldenName) {
+function open(gpu: SystemGpu, name: GoldenName) {
   const golden = loadDecoderGolden(name);
   const { config, groups } = golden;
   const layout = new ParameterLayout(config, gpu);
@@ -38,7 +39,7 @@ function open(gpu: Gpu, name: GoldenName) {
   for (const [tensor, data] of golden.weights) weights.set(gpu, tensor, Float32Array.from(data));
   gradients.clear(gpu);
   const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim));
   const trainingPass = new TrainingPass(gpu, decoder, new TrainingMemory(gpu, config, maxTokens));
   const batch = new PackedBatch(maxTokens);
   for (const { prompt, completions } of groups) batch.add(prompt, completions);
@@ -136,7 +137,7 @@ test.each(greedy)(
     const gpu = devices[i];
     const { golden, weights, decoder } = open(gpu, name);
     const maxNewTokens = golden.greedy[0].length;
-    const sizes = { rows: 2, promptSlots: 2, maxPromptTokens: 12, maxNewTokens, readEvery: 1 };
+    const sizes = { rows: 2, promptSlots: 2, maxPromptTokens: 12, maxNewTokens };
     const sampler = new Sampler(gpu, decoder, new SamplerMemory(gpu, golden.config, sizes));
     const requests = golden.groups.map(({ prompt }, slot) => ({ prompt, samples: 1, slot }));
     const completions = await sampler.generate(weights, requests, {
@@ -160,7 +161,7 @@ test.each([0, 2])(
     const { golden, layout, ...model } = open(gpu, "qwen2");
     const { weights, gradients, decoder, trainingPass, batch, logprobs, entropies } = model;
     const sizes = { rows: 3, promptSlots: 2, maxPromptTokens: 12, maxNewTokens: 9, readEvery: 2 };
-    const sampler = new Sampler(gpu, decoder, new SamplerMemory(gpu, golden.config, sizes));
+    const sampler = pipelinedSampler(gpu, decoder, sizes);
     const requests = golden.groups.map(({ prompt }, slot) => ({ prompt, samples: 2, slot }));
     const drawing = { temperature: 1, topK: 0, topP: 0.9, minP: 0, maxNewTokens: 9 };
     const settings = { ...drawing, stopIds: new Set<number>(), seed: [1, 2] as const, step: 0 };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Prompter } from "../../beyond/models/chat.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
-import { endTokens, stopToken } from "../../beyond/models/end-tokens.ts";
+import { endTokens } from "../../beyond/models/end-tokens.ts";
 import { encodeLesson } from "../../beyond/models/lesson.ts";
 import { Tokenizer } from "../../beyond/models/tokenizer.ts";
 import golden from "../golden/chat.json";
@@ -50,14 +50,6 @@ describe("the tokens that end a completion", () => {
     expect(tokenizerWith({}, map).tokenizer.eosId).toBe(END);
     expect(tokenizerWith(other, map).tokenizer.eosId).toBe(END);
     expect(tokenizerWith({ ...other, added_tokens_decoder: {} }, map).tokenizer.eosId).toBe(OTHER);
-  });
-  test("may be named by --stop", () => {
-    const { tokenizer } = tokenizerWith({});
-    expect(stopToken("<|im_end|>", tokenizer)).toBe(END);
-    expect(stopToken("so", tokenizer)).toBeNull();
-    expect(() => stopToken("<|im_end|>\n", tokenizer)).toThrow(
-      '"<|im_end|>" is a token of its own',
-    );
   });
 });
 

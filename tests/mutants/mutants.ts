@@ -1,5 +1,6 @@
 import { exploreMutants } from "./explore.ts";
+import { loopMutants } from "./loop.ts";
 import type { Mutants } from "./mutant.ts";
 
 /** All mistakes that `npm run mutants` plants. */
-export const allMutants: readonly Mutants[] = [...exploreMutants];
+export const allMutants: readonly Mutants[] = [...exploreMutants, ...loopMutants];

@@ -1,6 +1,6 @@
 import { expect, spyOn, test } from "bun:test";
 import { Pace, type Stretch } from "../../beyond/scheduling/pace.ts";
-import { Commands } from "../../lib/gpu/commands.ts";
+import { ScheduledCommands } from "../../beyond/scheduling/scheduled-commands.ts";
 import { testGpu } from "../kernels.ts";
 
 /** A GPU on which a workgroup of each kernel takes so many seconds, and a clock that knows. */
@@ -144,7 +144,7 @@ test("where the stream is cut changes no bit", async () => {
   const output = gpu.allocate("buffers", "output", 1);
   const submit = spyOn(gpu.device.queue, "submit");
   const run = async (longest: number) => {
-    const commands = new Commands(gpu, new Pace(true, longest));
+    const commands = new ScheduledCommands(gpu.device, () => gpu.check(), new Pace(true, longest));
     const kernel = commands.kernel("pace", source, "step");
     gpu.upload(output, Float32Array.of(1));
     submit.mockClear();

@@ -2,7 +2,8 @@ import { afterAll, describe, expect, spyOn, test } from "bun:test";
 import { Pace } from "../../beyond/scheduling/pace.ts";
 import { evenly, inParts } from "../../beyond/scheduling/parts.ts";
 import { Recordings } from "../../beyond/scheduling/recording.ts";
-import { Commands } from "../../lib/gpu/commands.ts";
+import { ScheduledCommands } from "../../beyond/scheduling/scheduled-commands.ts";
+import { reflect } from "../../lib/gpu/wgsl.ts";
 import { testGpu } from "../kernels.ts";
 
 // Every invocation adds what it makes of its place to an element of its own; what none or two have written
@@ -74,7 +75,7 @@ class FixedPace extends Pace {
   }
 }
 const pace = new FixedPace();
-const commands = new Commands(gpu, pace);
+const commands = new ScheduledCommands(gpu.device, () => gpu.check(), pace);
 const tensors = { seen: gpu.allocate("buffers", "seen", 6 * 65_538) };
 function dispatch(entry: string, ...groups: [number, number?, number?]) {
   const kernel = commands.kernel("parts", entry === "bare" ? bare : places, entry);
@@ -167,10 +168,11 @@ test("parts are as equal as they can be", () => {
 });
 
 test("a shader keeps its lines, and one with a place that parts do not know is refused", () => {
-  const { code, uniform } = inParts(places, "structured");
+  const { uniform } = reflect(places, "structured");
   expect(uniform).toBe(1);
+  const code = inParts(places, "structured", uniform);
   expect(code.split("\n").length).toBe(places.split("\n").length);
-  expect(inParts(bare, "bare").uniform).toBe(4);
+  expect(reflect(bare, "bare").uniform).toBe(4);
   const unknown = bare.replace("local_invocation_index", "workgroup_index");
-  expect(() => inParts(unknown, "bare")).toThrow("@builtin(workgroup_index)");
+  expect(() => inParts(unknown, "bare", 4)).toThrow("@builtin(workgroup_index)");
 });

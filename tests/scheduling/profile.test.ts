@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import {
   BETWEEN_STAGES,
   busySeconds,
@@ -6,7 +7,7 @@ import {
   profileTable,
   requestedProfile,
 } from "../../beyond/scheduling/profile.ts";
-import { Gpu } from "../../lib/gpu/device.ts";
+import type { ScheduledCommands } from "../../beyond/scheduling/scheduled-commands.ts";
 
 const source = `
 struct Params { rounds: u32 }
@@ -19,9 +20,9 @@ fn long(@builtin(global_invocation_id) id: vec3u) {
   for (var i = 0u; i < params.rounds; i++) { output[id.x] = output[id.x] * 0.5 + 1.0; }
 }`;
 
-const gpu = await Gpu.open();
+const gpu = await SystemGpu.open();
 afterAll(() => gpu.destroy());
-const { commands } = gpu;
+const commands = gpu.scheduled as ScheduledCommands;
 const output = gpu.allocate("buffers", "output", 64);
 const run = (entry: "short" | "long", rounds: number) =>
   commands.dispatch(commands.kernel("test", source, entry), { output }, { rounds }, [1]);
@@ -118,7 +119,7 @@ test("is asked for by name, and is off by default", async () => {
   expect(requestedProfile("")).toBeUndefined();
   expect(requestedProfile("passes")).toBe("passes");
   expect(() => requestedProfile("1")).toThrow('RLEXPLORE_PROFILE is kernels or passes, not "1"');
-  const own = await Gpu.open();
-  expect(await own.commands.readProfile()).toBeUndefined();
+  const own = await SystemGpu.open();
+  expect(await own.scheduled?.readProfile()).toBeUndefined();
   own.destroy();
 });

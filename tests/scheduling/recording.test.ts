@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { Recordings } from "../../beyond/scheduling/recording.ts";
+import type { ScheduledCommands } from "../../beyond/scheduling/scheduled-commands.ts";
 import { testGpu } from "../kernels.ts";
 
 const source = `
@@ -19,7 +20,7 @@ fn bare(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 }`;
 
 const gpu = await testGpu();
-const { commands } = gpu;
+const commands = gpu.scheduled as ScheduledCommands;
 const step = commands.kernel("recording", source, "step");
 const bare = commands.kernel("recording", source, "bare");
 const input = gpu.allocate("buffers", "input", 3);

@@ -1,19 +1,19 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { openGgufModel } from "../../beyond/gguf/open.ts";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { LoraDelta, LoraScratch } from "../../beyond/lora/delta.ts";
 import { LORA_TARGETS, LoraLayout, LoraWeights } from "../../beyond/lora/lora.ts";
 import { parseModelConfig } from "../../beyond/models/config.ts";
 import { openModelFolder } from "../../beyond/models/folder.ts";
 import type { StoredTensor } from "../../beyond/models/safetensors.ts";
 import { Random } from "../../beyond/oracle/random.ts";
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { BASE_DTYPES, type BaseDtype, baseFormats } from "../../beyond/storage/base-formats.ts";
 import type { Dtype } from "../../beyond/storage/precision.ts";
 import { FROZEN_FORMATS, getValues, setValues } from "../../beyond/storage/weight-formats.ts";
-import { Gpu } from "../../lib/gpu/device.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters, tensorShapes } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
@@ -24,7 +24,7 @@ import { randomWeights } from "../oracle/decoder.ts";
 setDefaultTimeout(300_000);
 
 // Bindings of 2 KiB cut every matrix in blocks.
-const gpu = await Gpu.open(undefined, { bindingLimit: 2048 });
+const gpu = await SystemGpu.open(undefined, { bindingLimit: 2048 });
 afterAll(() => gpu.destroy());
 
 const shape = {
@@ -67,7 +67,7 @@ async function open(dtype: BaseDtype) {
     loraWeights.set(gpu, name, Float32Array.from(random.normal(rows * columns, 0.2)));
   }
   const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim));
   const scratch = new LoraScratch(gpu, maxTokens, lora.rank, true);
   const delta = new LoraDelta(decoder.ops, loraWeights, scratch, gradients);
   const adapted = ({ embedding, head, finalNorm, layers }: Parameters) => ({
@@ -127,7 +127,7 @@ test.each(FROZEN_FORMATS)("%s: the same bits whatever the batch", async (format)
   };
   const completions: unknown[] = [];
   for (const rows of [1, 3, 15]) {
-    const sizes = { rows, promptSlots: 3, maxPromptTokens: 4, maxNewTokens: 6, readEvery: 2 };
+    const sizes = { rows, promptSlots: 3, maxPromptTokens: 4, maxNewTokens: 6 };
     const memory = new SamplerMemory(gpu, config, sizes);
     const sampler = new Sampler(gpu, decoder, memory);
     completions.push(await sampler.generate(adapted(frozen), requests, settings));

@@ -1,15 +1,15 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { Variants } from "../../beyond/kernels/variants.ts";
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
+import type { PipelinedSizes } from "../../beyond/scheduling/pipelined-memory.ts";
 import { makeMoments } from "../../beyond/storage/moments.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { RoundedParameters, roundable } from "../../beyond/storage/rounded.ts";
 import { allIn, setValues } from "../../beyond/storage/weight-formats.ts";
-import { Gpu } from "../../lib/gpu/device.ts";
 import { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { Sampler } from "../../lib/model/generate.ts";
 import { Head, HeadMemory, logitsStride } from "../../lib/model/head.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { BatchMemory, PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
@@ -17,7 +17,7 @@ import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
 import { emulatingKernel, shallowest } from "../kernels/subgroup-matrix.ts";
-import { prompts, requests, settings } from "../model/requests.ts";
+import { pipelinedSampler, prompts, requests, settings } from "../model/requests.ts";
 import { expectClose } from "../oracle/compare.ts";
 import { oracleDecoder } from "../oracle/decoder.ts";
 import { packGroups } from "../oracle/packing.ts";
@@ -26,7 +26,7 @@ setDefaultTimeout(300_000);
 
 // The whole decoder with f16 weights, activations and KV cache, against float64 with the weights as they
 // were before rounding. The second device allows 2 KiB a binding, so that matrices come in several blocks.
-const devices = [await Gpu.open(), await Gpu.open(undefined, { bindingLimit: 2048 })];
+const devices = [await SystemGpu.open(), await SystemGpu.open(undefined, { bindingLimit: 2048 })];
 const [gpu] = devices;
 afterAll(() => {
   for (const device of devices) device.destroy();
@@ -37,7 +37,7 @@ const why = hasHalves(gpu) ? "" : `, skipped: ${gpu.found.name} has no shader-f1
 
 /** A golden model that is trained in f16, with its groups packed. */
 function open(
-  gpu: Gpu,
+  gpu: SystemGpu,
   name: GoldenName,
   gradientCheckpointing = false,
   given: Partial<Variants> = {},
@@ -50,7 +50,7 @@ function open(
   const gradients = new Parameters(gpu, layout, "gradients", "gradients");
   for (const [tensor, data] of golden.weights) trained.set(gpu, tensor, Float32Array.from(data));
   const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim, given));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, given));
   weights.refresh(decoder.ops);
   gradients.clear(gpu);
   const memory = new TrainingMemory(gpu, config, maxTokens, {
@@ -67,7 +67,7 @@ function open(
 }
 
 /** Logits of every prediction of the batch, M rows without padding. */
-async function logitsOf(gpu: Gpu, name: GoldenName) {
+async function logitsOf(gpu: SystemGpu, name: GoldenName) {
   const { golden, decoder, memory, weights, batch } = open(gpu, name);
   const { config } = golden;
   const rows = batch.predictions;
@@ -97,7 +97,7 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
     });
   }
 
-  async function expectGradients(device: Gpu, name: GoldenName, given?: Partial<Variants>) {
+  async function expectGradients(device: SystemGpu, name: GoldenName, given?: Partial<Variants>) {
     const model = open(device, name, false, given);
     const { golden, layout, weights, gradients, trainingPass, batch, logprobs, entropies } = model;
     const { temperature } = golden;
@@ -114,7 +114,7 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
   }
 
   test("all products by subgroup matrices, emulated: all gradients", async () => {
-    const device = await Gpu.open(undefined, { bindingLimit: 2048 });
+    const device = await SystemGpu.open(undefined, { bindingLimit: 2048 });
     devices.push(device);
     const kernel = emulatingKernel(device, shallowest);
     const matmuls = new Set<string>();
@@ -238,13 +238,8 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       const { config } = golden;
       const sample = (rows: number, promptSlots: number, readEvery: number) => {
         const lengths = { maxPromptTokens: 7, maxNewTokens: 12, readEvery };
-        const memory = new SamplerMemory(gpu, config, {
-          ...lengths,
-          rows,
-          promptSlots,
-          elementBytes,
-        });
-        return new Sampler(gpu, decoder, memory).generate(weights, requests, settings);
+        const sizes: PipelinedSizes = { ...lengths, rows, promptSlots, elementBytes };
+        return pipelinedSampler(gpu, decoder, sizes).generate(weights, requests, settings);
       };
       const completions = await sample(64, 16, 1);
       expect(await sample(64, 16, 8)).toEqual(completions);
@@ -275,7 +270,7 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
 
   test("activations and the KV cache take two bytes where f32 takes four", () => {
     const { config } = loadDecoderGolden("qwen2");
-    const sizes = { rows: 4, promptSlots: 2, maxPromptTokens: 8, maxNewTokens: 8, readEvery: 1 };
+    const sizes = { rows: 4, promptSlots: 2, maxPromptTokens: 8, maxNewTokens: 8 };
     const [whole, halves] = ([4, 2] as const).map((elementBytes) => {
       const plan = new MemoryPlanner(2 ** 30, 2 ** 30, 256);
       new SamplerMemory(plan, config, { ...sizes, elementBytes });

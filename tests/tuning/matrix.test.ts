@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
 import { attentionChoices } from "../../beyond/kernels/attention-choice.ts";
-import type { MatmulShape, Product } from "../../beyond/kernels/matmul-families.ts";
+import type { MatmulShape } from "../../beyond/kernels/matmul-families.ts";
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { searchAttention } from "../../beyond/tuning/attention.ts";
 import { candidatesFor } from "../../beyond/tuning/candidates.ts";
 import { searchMatmuls } from "../../beyond/tuning/search.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
+import type { Product } from "../../lib/model/ops/linear.ts";
 import { emulatingKernel, shallowest } from "../kernels/subgroup-matrix.ts";
 import { testGpu } from "../kernels.ts";
 
@@ -24,7 +25,7 @@ function withOthers<T extends object>(object: T, others: Partial<Record<keyof T,
 
 const subgroupMatrix = { M: 16, N: 16, K: 16, shallow: false };
 const features = new Set([...gpu.device.features, "chromium-experimental-subgroup-matrix"]);
-const emulatingGpu = (kernel: Gpu["commands"]["kernel"]): Gpu =>
+const emulatingGpu = (kernel: SystemGpu["commands"]["kernel"]): SystemGpu =>
   Object.create(gpu, {
     device: { value: withOthers(gpu.device, { features }) },
     variants: { value: { ...gpu.variants, subgroupMatrix } },

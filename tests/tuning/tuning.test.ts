@@ -13,16 +13,17 @@ import {
   type MatmulShape,
 } from "../../beyond/kernels/matmul-families.ts";
 import { formatChoice, shapeKey } from "../../beyond/kernels/matmuls.ts";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { TuningTable } from "../../beyond/kernels/variants.ts";
 import { rowClassDifferences } from "../../beyond/oracle/row-classes.ts";
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { searchAttention } from "../../beyond/tuning/attention.ts";
 import { candidatesFor } from "../../beyond/tuning/candidates.ts";
 import { CandidateChecks } from "../../beyond/tuning/checks.ts";
 import { KeptTuning, tunedFor } from "../../beyond/tuning/kept.ts";
 import { searchMatmuls } from "../../beyond/tuning/search.ts";
 import { type TuningWish, tuneFor } from "../../beyond/tuning/tuning.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
-import { Ops } from "../../lib/model/ops.ts";
+import type { Ops } from "../../lib/model/ops.ts";
 import { testGpu } from "../kernels.ts";
 
 const gpu = await testGpu();
@@ -111,7 +112,7 @@ test("... unless on another adapter, or in a version that has other kernels", as
   const features = new Set([...device.features, "chromium-experimental-subgroup-matrix"]);
   features.delete("subgroups");
   const bare = Object.create(device, { features: { value: features } });
-  const without: Gpu = Object.create(gpu, {
+  const without: SystemGpu = Object.create(gpu, {
     device: { value: bare },
     variants: { value: { ...variants, subgroupMatrix: null } },
   });
@@ -134,7 +135,7 @@ test("RLEXPLORE_MATMUL comes before every table", async () => {
 });
 
 test("a GPU is tuned on first use, and then no more", async () => {
-  const hardware: Gpu = Object.create(gpu, { isSoftware: { value: false } });
+  const hardware: SystemGpu = Object.create(gpu, { isSoftware: { value: false } });
   keepTable({ [attentionKey(heads)]: "plain" }); // the search for it takes minutes on SwiftShader
   const first: string[] = [];
   const tune = (notes: string[]) =>
@@ -156,7 +157,7 @@ test("a GPU is tuned on first use, and then no more", async () => {
 });
 
 test("what cannot be measured is in the run's table, and tried again by the next run", async () => {
-  const hardware: Gpu = Object.create(gpu, {
+  const hardware: SystemGpu = Object.create(gpu, {
     isSoftware: { value: false },
     attempt: { value: async () => "no" },
   });
@@ -176,13 +177,13 @@ test("what the time does not reach stays as it is", async () => {
 });
 
 test("a table is obeyed, by the shapes it has and by no other", async () => {
-  const all = new Ops(gpu, 16, { matmul: other });
-  const one = new Ops(gpu, 16, { tuned: wanted });
+  const all = makeOps(gpu, 16, { matmul: other });
+  const one = makeOps(gpu, 16, { tuned: wanted });
   // rowClassDifferences makes products of 160 x 76
   const differences = (fewer: Ops) => rowClassDifferences(gpu, all, { fewer });
   expect(await differences(one)).toMatchObject({ forward: 0 });
   expect((await differences(one)).backward_input).toBeGreaterThan(0);
-  expect((await differences(new Ops(gpu, 16))).forward).toBeGreaterThan(0);
+  expect((await differences(makeOps(gpu, 16))).forward).toBeGreaterThan(0);
 });
 
 test("every way to make a product has right sums, and the bits of its family", async () => {
@@ -203,7 +204,7 @@ test("what is wrong, or does not compile, is left out, and the device goes on", 
     const source = plain.source.replaceAll(from, to);
     const family = { ...plain, name: "wrong", shader: `wrong-${to}`, source };
     const tiles = { ...variants.tiles, wrong: plain.tiles[0].name };
-    const fake: Gpu = Object.create(gpu, { variants: { value: { ...variants, tiles } } });
+    const fake: SystemGpu = Object.create(gpu, { variants: { value: { ...variants, tiles } } });
     const families = MATMUL_FAMILIES as MatmulFamily[];
     families.push(family as unknown as MatmulFamily);
     try {

@@ -1,27 +1,12 @@
 /**
- * The smallest parts of an expression: numbers, names with their subscripts, brackets, functions and
- * what they apply to, fractions, matrices.
+ * The smallest parts of an expression: numbers, brackets, sets, commands, matrices and systems.
  */
-import { Cursor } from "./cursor.ts";
-import { BASES, FUNCTIONS, NAMES } from "./names.ts";
+import { Named } from "./named.ts";
+import { FUNCTIONS, NAMES } from "./names.ts";
 import { readNumber, type Token } from "./tokens.ts";
-import { minusOne, type Node, NotMath, negative, node, quotient, symbol } from "./tree.ts";
+import { type Node, NotMath, negative, node, quotient, symbol } from "./tree.ts";
 
-const CLOSING: Record<string, string> = {
-  "(": ")",
-  "[": "]",
-  "\\{": "\\}",
-  "\\langle": "\\rangle",
-};
-
-export abstract class Atoms extends Cursor {
-  /** What stands between separators. */
-  protected abstract items(): Node[];
-  protected abstract sum(): Node;
-  /** A factor with its powers, and whether another one follows. */
-  protected abstract postfix(): Node;
-  protected abstract startsFactor(): boolean;
-
+export abstract class Atoms extends Named {
   /** What a command applies to: a group in braces, or one digit, letter or command as TeX has it. */
   protected argument(): Node {
     if (this.peek().text === "{") return this.group("{", "}");
@@ -67,9 +52,9 @@ export abstract class Atoms extends Cursor {
       this.at--;
       return this.group("{", "}");
     }
-    if (text === "(" || text === "[") return this.brackets(text);
+    if (text === "(" || text === "[" || text === "]") return this.brackets(text);
     if (text === "|") return node("call", [this.closed("|")], "abs");
-    if (text === "\u221a") return node("call", [this.argument()], "sqrt");
+    if (text === "\u221a") return node("call", [this.primary()], "sqrt");
     if (text === "\u03c0") return symbol("pi");
     if (text === "\u221e") return symbol("oo");
     return this.fail();
@@ -80,7 +65,7 @@ export abstract class Atoms extends Cursor {
     return value ? { op: "number", value } : this.fail();
   }
 
-  private closed(close: string): Node {
+  protected closed(close: string): Node {
     const value = this.sum();
     this.expect(close);
     return value;
@@ -93,6 +78,12 @@ export abstract class Atoms extends Cursor {
     const items = this.items();
     this.depth--;
     const close = this.next().text;
+    // ]1,2[ is how the French write (1,2)
+    if (open === "]" || close === "[") {
+      if (items.length !== 2 || !/^[)[\]]$/.test(close)) this.fail();
+      const sides = `${open === "]" ? "(" : open}${close === "[" ? ")" : close}`;
+      return sides === "()" ? node("tuple", items) : node("interval", items, sides);
+    }
     if (!/^[)\]]$/.test(close)) this.fail();
     if (items.length === 1 && open === "(" && close === ")") {
       // (1011)_2
@@ -116,97 +107,11 @@ export abstract class Atoms extends Cursor {
     return this.fail();
   }
 
-  private letters({ text }: Token): Node {
-    if (NAMES.has(text)) return this.subscripted(symbol(text), text);
-    const name = FUNCTIONS.has(text)
-      ? text
-      : [...FUNCTIONS].find((f) => f.length > 1 && text.startsWith(f));
-    if (name) {
-      if (text !== name) this.splice(text.slice(name.length));
-      return this.call(name);
-    }
-    if (text.length > 3 && (text.length > 6 || /[aeiouy]/.test(text))) throw new NotMath(text);
-    if (text.length > 1) this.splice(text.slice(1));
-    return this.subscripted(symbol(text[0]), text[0]);
-  }
-
-  /** Subscripts belong to the name: x_1, k_B, and 1011_2 for a number in another base. */
-  private subscripted(value: Node, name: string): Node {
-    if (!this.take("_")) return value;
-    const parts: string[] = [];
-    if (this.take("{")) {
-      while (!this.take("}")) {
-        const { kind, text } = this.next();
-        if (!/^(?:number|letters|text)$/.test(kind) && text !== ",") this.fail();
-        parts.push(text.trim());
-      }
-    } else {
-      const { kind, text } = this.next();
-      if (kind !== "number" && kind !== "letters") this.fail();
-      parts.push(kind === "letters" ? text[0] : text);
-      if (kind === "letters" && text.length > 1) this.splice(text.slice(1));
-    }
-    const subscript = value.op === "number" ? (BASES[parts[0]] ?? parts.join("")) : parts.join("");
-    return symbol(subscript.length === 1 ? `${name}_${subscript}` : `${name}_{${subscript}}`);
-  }
-
-  private call(name: string): Node {
-    if (name === "sqrt" && this.peek().text === "[") {
-      this.at++;
-      const index = this.closed("]");
-      return node("power", [this.argument(), node("power", [index, minusOne])]);
-    }
-    let base: Node | null = null;
-    let exponent: Node | null = null;
-    for (;;) {
-      if (name === "log" && this.take("_")) base = this.argument();
-      else if (this.take("^")) exponent = this.argument();
-      else break;
-    }
-    const args = this.callArguments(name);
-    const value = node("call", base ? [...args, base] : args, name);
-    if (!exponent) return value;
-    const inverse = exponent.op === "multiply" && name.length === 3 && isMinusOne(exponent);
-    return inverse ? node("call", args, `arc${name}`) : node("power", [value, exponent]);
-  }
-
-  private callArguments(name: string): Node[] {
-    if (this.peek().text === "(" || this.peek().text === "[") {
-      const close = CLOSING[this.next().text];
-      this.deeper();
-      const items = this.items();
-      this.depth--;
-      this.expect(close);
-      return items;
-    }
-    if (this.peek().text === "{") return [this.group("{", "}")];
-    if (name === "sqrt") return [this.argument()];
-    if (!/^(?:sin|cos|tan|cot|sec|csc|arc...|cis|ln|log|exp|sinh|cosh|tanh)$/.test(name))
-      this.fail();
-    // sin 2x, ln 3: numbers and letters that follow, up to the next function
-    const minus = this.take("-");
-    let value = this.postfix();
-    while (this.peek().kind !== "number" && this.startsFactor() && !this.startsCall()) {
-      value = node("multiply", [value, this.postfix()]);
-    }
-    if (this.peek().text === "/" && /^(?:number|letters)$/.test(this.peek(1).kind)) {
-      this.at++;
-      value = quotient(value, this.postfix());
-    }
-    return [minus ? negative(value) : value];
-  }
-
-  private startsCall(): boolean {
-    const { kind, text } = this.peek();
-    const name = kind === "command" ? text.slice(1) : text;
-    // sin x e^{2x} is a product
-    if (text === "e" && this.peek(1).text === "^") return true;
-    return text === "(" || FUNCTIONS.has(name) || (kind === "command" && name === "sqrt");
-  }
-
   private command(text: string): Node {
     const name = text.slice(1);
-    if (name === "frac") return quotient(this.argument(), this.argument());
+    if (name === "frac") {
+      return this.derivative() ?? quotient(this.argument(), this.argument(), "frac");
+    }
     if (name === "binom") return node("call", [this.argument(), this.argument()], "binom");
     if (name === "overline" || name === "bar") return node("call", [this.argument()], "overline");
     if (name === "begin") return this.matrix();
@@ -222,7 +127,9 @@ export abstract class Atoms extends Cursor {
     if (name === "lceil") return node("call", [this.closed("\\rceil")], "ceil");
     if (name === "lvert") return node("call", [this.closed("\\rvert")], "abs");
     if (FUNCTIONS.has(name)) return this.call(name);
-    if (NAMES.has(name)) return this.subscripted(symbol(name), name);
+    if (NAMES.has(name)) {
+      return this.applied(this.subscripted(symbol(name), name), { kind: "command", text: name });
+    }
     return this.fail();
   }
 
@@ -249,8 +156,10 @@ export abstract class Atoms extends Cursor {
   /** \begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}, also bmatrix, vmatrix and the like. */
   private matrix(): Node {
     const kind = this.environment();
+    if (/^(?:cases|aligned|gathered)$/.test(kind)) return this.system();
     if (!/^[pbBvV]?(?:small)?matrix$|^array$/.test(kind)) this.fail();
     if (kind === "array" && this.take("{")) while (!this.take("}")) this.next();
+    if (kind === "array" && this.tokens.some(({ text }) => text === "=")) return this.system();
     const rows: Node[][] = [[]];
     while (!this.take("\\end")) {
       rows[rows.length - 1].push(this.sum());
@@ -267,6 +176,20 @@ export abstract class Atoms extends Cursor {
     return /^[vV]/.test(kind) ? node("call", [matrix], "det") : matrix;
   }
 
+  /** The lines of a system of equations. */
+  private system(): Node {
+    const lines: Node[] = [];
+    while (!this.take("\\end")) {
+      lines.push(...this.items());
+      while (this.take("\\\\") || this.take(",") || this.take(";"));
+      if (lines.length > 20) this.fail();
+    }
+    this.environment();
+    return lines.length === 1
+      ? lines[0]
+      : node("list", lines, ", ".repeat(lines.length - 1).trim());
+  }
+
   private environment(): string {
     this.expect("{");
     const { text } = this.next();
@@ -274,9 +197,6 @@ export abstract class Atoms extends Cursor {
     return text;
   }
 }
-
-const isMinusOne = ({ args }: { args: Node[] }) =>
-  args.every((arg) => arg.op === "number" && arg.value[0] ** 2n === 1n && arg.value[1] === 1n);
 
 function matrixRow(matrix: Node): Node[] {
   return matrix.op === "matrix" && matrix.args[0].op === "tuple" ? matrix.args[0].args : [];

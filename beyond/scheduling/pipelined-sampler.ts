@@ -1,0 +1,224 @@
+import type { Gpu } from "../../lib/gpu/device.ts";
+import type { Tensor } from "../../lib/gpu/memory.ts";
+import { appendToken, type GenerationSettings } from "../../lib/model/completion.ts";
+import type { Decoder } from "../../lib/model/decoder.ts";
+import { Sampler } from "../../lib/model/generate.ts";
+import type { Weights } from "../../lib/model/parameters.ts";
+import type { Row, Waiting } from "../../lib/model/row-state.ts";
+import type { Drawn } from "../../lib/model/sampler-memory.ts";
+import { LookAhead } from "./look-ahead.ts";
+import type { PipelinedMemory } from "./pipelined-memory.ts";
+import { Recordings } from "./recording.ts";
+import type { ScheduledCommands } from "./scheduled-commands.ts";
+
+/** A completion of which the GPU may have drawn more than the host has seen. */
+interface RowAhead extends Row {
+  /** Where its last token lies in `PipelinedMemory.lastTokens`. */
+  place: number;
+  /** Whether the host has seen its end. */
+  isOver: boolean;
+}
+
+/** What rows draw in some steps that the GPU was given. */
+interface Look {
+  rows: readonly RowAhead[];
+  steps: readonly DrawnArrays[];
+  /** Fulfilled once `steps` has it. */
+  arrived: Promise<void>;
+  /** When the GPU was given it, in milliseconds. */
+  given: number;
+  /** How many of the rows it is likely to end. */
+  expectedEnds: number;
+}
+
+/** What a step drew, by row. */
+interface DrawnArrays {
+  tokens: Uint32Array;
+  logprobs: Float32Array;
+  entropies: Float32Array;
+}
+
+/**
+ * The sampler that keeps a GPU busy: tokens stay on the GPU from step to step, steps are recorded once and
+ * replayed, the host looks at the tokens of several steps at once, and gives the GPU more to do before it
+ * looks where that pays. The completions have the bits of the plain sampler's.
+ */
+export class PipelinedSampler extends Sampler {
+  /** Of decoding steps, by rows and by where their last tokens are. */
+  private readonly recordings: Recordings;
+  private recorded: { weights: Weights; drawing: string } | undefined;
+  /** Those that the next steps decode, in the order of the GPU's tensors if they are `inPlace`. */
+  private rows: RowAhead[] = [];
+  private inPlace = false;
+  /** How much of `PipelinedMemory.lastTokens` is taken. */
+  private places = 0;
+  private readonly hostPlaces: Uint32Array;
+  /** What the GPU was given and the host has not looked at yet, oldest first. */
+  private readonly ahead: Look[][] = [];
+  private readonly lookAhead: LookAhead;
+  /** For looks to come. */
+  private readonly spare: DrawnArrays[] = [];
+
+  constructor(
+    gpu: Gpu,
+    private readonly commands: ScheduledCommands,
+    decoder: Decoder,
+    private readonly pipeline: PipelinedMemory,
+    /** Turns that the GPU is given ahead of the one looked at; by default as many as pay. */
+    private readonly turnsAhead?: number,
+  ) {
+    super(gpu, decoder, pipeline);
+    this.recordings = new Recordings(commands);
+    this.lookAhead = new LookAhead(pipeline.tokensPerRow);
+    this.hostPlaces = new Uint32Array(pipeline.sizes.rows);
+  }
+
+  protected override async complete(
+    weights: Weights,
+    waiting: Waiting[],
+    settings: GenerationSettings,
+  ): Promise<void> {
+    this.keepRecordings(weights, settings);
+    this.lookAhead.fade();
+    this.rows = [];
+    this.places = 0;
+    const { ahead } = this;
+    try {
+      while (waiting.length > 0 || this.state.isBusy) {
+        const turn = this.letIn(weights, waiting, settings);
+        const decoded = this.decodeSteps(weights, settings);
+        if (decoded) turn.push(decoded);
+        if (turn.length > 0) ahead.push(turn);
+        const most = turn.length > 0 ? this.mayBeAhead(turn) : 0;
+        while (ahead.length > most) await this.lookAt(ahead.shift() ?? [], settings);
+      }
+    } catch (error) {
+      // What the GPU was given ahead nobody will look at.
+      await Promise.allSettled(ahead.flat().map(({ arrived }) => arrived));
+      ahead.length = 0;
+      throw error;
+    }
+  }
+
+  /** How many turns the GPU may be given ahead, `turn` being the last one. */
+  private mayBeAhead(turn: readonly Look[]): number {
+    if (this.turnsAhead !== undefined) return this.turnsAhead;
+    const expectedEnds = turn.reduce((sum, look) => sum + look.expectedEnds, 0);
+    return this.lookAhead.pays(expectedEnds) ? 1 : 0;
+  }
+
+  /** Lets in all that can enter, before any is decoded: a step takes hardly longer for many rows than for few. */
+  private letIn(weights: Weights, waiting: Waiting[], settings: GenerationSettings): Look[] {
+    const looks: Look[] = [];
+    const { drawn, lastTokens } = this.pipeline;
+    for (;;) {
+      const entry = this.state.admit(waiting, settings);
+      if (entry.rows.length === 0) return looks;
+      this.prefill(weights, entry, settings);
+      this.commands.copy(drawn.token, lastTokens, entry.rows.length, 0, this.places);
+      const rows = entry.rows.map((row) => ({ ...row, place: this.places++, isOver: false }));
+      this.rows = [...this.rows, ...rows]; // the array before belongs to a look
+      this.inPlace = false;
+      looks.push(this.askFor(rows, [drawn]));
+    }
+  }
+
+  /** A few decoding steps for all rows that go on as far as is known, if any does. */
+  private decodeSteps(weights: Weights, settings: GenerationSettings): Look | undefined {
+    const { lastTokens, steps } = this.pipeline;
+    const goesOn = (row: RowAhead) => !row.isOver && row.drawn < settings.maxNewTokens;
+    const rows = this.rows.filter(goesOn);
+    const inPlace = this.inPlace && rows.length === this.rows.length;
+    const count = rows.length;
+    this.rows = rows;
+    this.places = count;
+    this.inPlace = true;
+    if (count === 0) return undefined;
+    let ids = inPlace ? lastTokens : this.pickLastTokens(rows);
+    // Positions and spans stay on the GPU too, so that it is the same dispatches each time that there are so many rows.
+    steps.forEach((drawn, step) => {
+      // The first step has one of two inputs, and none has that of another.
+      const input = step === 0 && inPlace ? steps.length : step;
+      const key = count * (steps.length + 1) + input;
+      if (!this.recordings.replay(key)) {
+        this.recordings.record(key, () => this.decode(weights, count, ids, drawn, settings));
+      }
+      ids = drawn.token;
+      if (step < steps.length - 1) this.commands.submit(); // the last goes with the read-back
+    });
+    rows.forEach((row, i) => {
+      row.place = i;
+    });
+    return this.askFor(rows, steps);
+  }
+
+  /** Where other rows are decoded than in the steps before, theirs become the first ones. @returns their last tokens */
+  private pickLastTokens(rows: readonly RowAhead[]): Tensor {
+    const { ids, places, lastTokens } = this.pipeline;
+    rows.forEach(({ place }, i) => {
+      this.hostPlaces[i] = place;
+    });
+    this.state.upload(rows, (_, i) => i);
+    this.gpu.upload(places, this.hostPlaces, 0, rows.length);
+    this.decoder.ops.sample.pick({ places, tokens: lastTokens, picked: ids }, rows.length);
+    return ids;
+  }
+
+  /** Recorded steps hold for the weights and the way of drawing that they were recorded with. */
+  private keepRecordings(weights: Weights, settings: GenerationSettings): void {
+    const { temperature, topK, topP, minP } = settings;
+    const drawing = [temperature, topK, topP, minP].join();
+    if (this.recorded?.weights === weights && this.recorded.drawing === drawing) return;
+    this.recordings.clear();
+    this.recorded = { weights, drawing };
+  }
+
+  /** Asks for what the rows draw in the steps that the GPU was just given. */
+  private askFor(rows: readonly RowAhead[], drawn: readonly Drawn[]): Look {
+    const steps: DrawnArrays[] = [];
+    const tensors: Tensor[] = [];
+    const into: (Float32Array | Uint32Array)[] = [];
+    for (const { token, logprob, entropy } of drawn) {
+      const step = this.spare.pop() ?? makeArrays(this.pipeline.sizes.rows);
+      steps.push(step);
+      tensors.push(token, logprob, entropy);
+      for (const array of [step.tokens, step.logprobs, step.entropies]) {
+        into.push(array.subarray(0, rows.length));
+      }
+    }
+    let expectedEnds = 0;
+    for (const row of rows) {
+      for (let step = 0; step < drawn.length; step++) {
+        expectedEnds += this.lookAhead.endsAt(++row.drawn);
+      }
+    }
+    const given = this.lookAhead.now();
+    const arrived = this.commands.read(tensors, into);
+    arrived.catch(() => {}); // told to who awaits it, if anybody still does
+    return { rows, steps, arrived, given, expectedEnds };
+  }
+
+  /** Waits for what rows drew, and appends it as far as they go on; those that it ends give back their places. */
+  private async lookAt(turn: readonly Look[], settings: GenerationSettings): Promise<void> {
+    for (const { rows, steps, arrived, given } of turn) {
+      await arrived;
+      this.lookAhead.seen(rows.length, given);
+      this.spare.push(...steps);
+      for (const [i, row] of rows.entries()) {
+        for (const { tokens, logprobs, entropies } of steps) {
+          if (row.isOver) break;
+          const { completion } = row;
+          row.isOver = appendToken(completion, tokens[i], logprobs[i], entropies[i], settings);
+          this.lookAhead.note(completion.tokens.length, completion.finished);
+          if (row.isOver) this.state.giveBack(row);
+        }
+      }
+    }
+  }
+}
+
+const makeArrays = (rows: number): DrawnArrays => ({
+  tokens: new Uint32Array(rows),
+  logprobs: new Float32Array(rows),
+  entropies: new Float32Array(rows),
+});

@@ -1,0 +1,5 @@
+/** A shader, imported `with { type: "text" }`. */
+declare module "*.wgsl" {
+  const source: string;
+  export default source;
+}
