@@ -19,7 +19,8 @@ import { initialLora, type LoraConfig, type LoraWeights } from "../lora/lora.ts"
 import type { LoraModel } from "../lora/peft.ts";
 import { PolicyMemory, type PolicyNeeds, planMemory } from "../memory/memory-plan.ts";
 import { requireRoom } from "../memory/savings.ts";
-import { endTokens, type ModelFolder } from "../models/folder.ts";
+import { endTokens } from "../models/end-tokens.ts";
+import type { ModelFolder } from "../models/folder.ts";
 import {
   type AnyTensorSource,
   type StoredTensor,
@@ -63,7 +64,7 @@ export class OpenPolicy implements Policy {
     readonly tuning: TuningTable,
   ) {
     this.tokenizer = tokenizerOf(model);
-    this.stopIds = new Set(this.tokenizer.stopIds(endTokens(model)));
+    this.stopIds = new Set(endTokens(model, this.tokenizer).ids);
     const { config } = model;
     const ops = makeOps(gpu, config.headDim, {
       tuned: tuning,

@@ -53,6 +53,9 @@ export const sampleGroups = {
     ...prompting,
     ...sampling,
     baseDtype,
+    showPrompt: toggle(
+      "Print what the model gets, special tokens included, instead of the question.",
+    ),
     seed,
     gpu,
     kernels,
