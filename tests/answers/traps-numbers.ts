@@ -1,6 +1,6 @@
 /** Traps among numbers: digits, fractions, percentages, surds, closed forms, arithmetic that is left to do. */
 import type { Random } from "../../lib/random.ts";
-import type { Make } from "./traps.ts";
+import type { Make } from "./trap.ts";
 
 /** A whole number from low to high. */
 export const between = (random: Random, low: number, high: number): number =>
