@@ -207,11 +207,21 @@ function required<T>(part: T | undefined): T {
   return part;
 }
 
+/** `plain` is the core alone: its kernels, its command stream, its sampler. */
+export type KernelChoice = "auto" | "plain";
+
 /**
  * Opens the GPU that `--gpu` names; RLEXPLORE_PROFILE has its work timed.
- * @param plain whether command stream and sampler are the core's own
+ * @throws UserError for a value of RLEXPLORE_KERNELS that there is not
  */
-export async function openGpu(name: string | null, plain = false): Promise<SystemGpu> {
+export async function openGpu(
+  name: string | null,
+  kernels: KernelChoice = "auto",
+): Promise<SystemGpu> {
+  if (kernels !== "auto" && kernels !== "plain") {
+    throw new UserError(`RLEXPLORE_KERNELS is auto or plain, not "${kernels}"`);
+  }
+  const plain = kernels === "plain";
   const detail = requestedProfile();
   if (detail && plain) {
     throw new UserError("RLEXPLORE_PROFILE cannot time --kernels plain; leave one of them out");

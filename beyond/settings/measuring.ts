@@ -16,6 +16,7 @@ import {
   dtype,
   gpu,
   hubData,
+  kernels,
   model,
   noTune,
   OURS,
@@ -57,6 +58,7 @@ export const sampleGroups = {
     ),
     seed,
     gpu,
+    kernels,
     noTune,
     dtype,
     json: showing.json,
@@ -99,6 +101,7 @@ export const evalGroups = {
     seed,
     ...showing,
     gpu,
+    kernels,
     noTune,
     dtype,
   },
@@ -119,6 +122,7 @@ export const compareGroups = {
     ),
     ...showing,
     gpu,
+    kernels,
     noTune,
   },
 } satisfies FlagGroups;
@@ -178,6 +182,7 @@ export const banditGroups = {
 export const gpuGroups = {
   Options: {
     gpu,
+    kernels,
     tune: toggle(
       "Measure every kernel for attention and matrix products at the shapes of a model, show the speeds, and " +
         "keep the choice in the user's cache folder: it is used from then on, by new runs alone.",

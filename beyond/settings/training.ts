@@ -21,6 +21,7 @@ import {
   fraction,
   gpu,
   hubData,
+  kernels,
   lora,
   model,
   noTune,
@@ -208,6 +209,7 @@ export const trainGroups = {
     ),
     ...showing,
     gpu,
+    kernels,
     noTune,
     dtype,
   },
@@ -235,7 +237,7 @@ export const sampleBaseGroups = {
   },
   Prompts: prompting,
   Sampling: { ...sampling, baseDtype },
-  Showing: { ...showing, gpu, noTune, dtype },
+  Showing: { ...showing, gpu, kernels, noTune, dtype },
 } satisfies FlagGroups;
 
 export const sftGroups = {
@@ -257,7 +259,7 @@ export const sftGroups = {
     ...optimizer,
   },
   LoRA: lora,
-  "Saving and showing": { ...saving, ...showing, gpu, noTune, dtype },
+  "Saving and showing": { ...saving, ...showing, gpu, kernels, noTune, dtype },
 } satisfies FlagGroups;
 
 export const planGroups = {

@@ -238,7 +238,13 @@ describe("other commands", () => {
   });
 
   test("gpu", () => {
-    const plain = { gpu: "llvm", tune: false, model: "embedded", dtype: "f32" } as const;
+    const plain = {
+      gpu: "llvm",
+      kernels: "auto",
+      tune: false,
+      model: "embedded",
+      dtype: "f32",
+    } as const;
     expect(gpuSettings(["--gpu", "llvm"])).toEqual(plain);
     expect(gpuSettings(["--tune", "--model", "m"])).toMatchObject({ tune: true, model: "m" });
     expect(() => gpuSettings(["--model", "m"])).toThrow(/--model is for --tune/);
