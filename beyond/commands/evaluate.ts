@@ -14,6 +14,7 @@ import {
   writeEvaluation,
 } from "../measuring/evaluation.ts";
 import { type QuestionTally, tallyQuestion } from "../measuring/tally.ts";
+import { explainNotFinite } from "../opening/not-finite.ts";
 import { openSampling } from "../opening/open-sampling.ts";
 import { closeGpu } from "../opening/policy.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
@@ -105,6 +106,8 @@ export async function evaluateModel(
     writeEvaluation(path, file);
     note(`${path} holds the counts of each question`);
     return file;
+  } catch (error) {
+    throw explainNotFinite(error, settings);
   } finally {
     await closeGpu(policy.gpu);
   }

@@ -2,6 +2,7 @@ import type { Question } from "../../lib/data/questions.ts";
 import { PURPOSE, rollout } from "../../lib/rollout.ts";
 import { openJudge } from "../answers/outcome.ts";
 import { openNamedModel, prompterOf } from "../opening/named-model.ts";
+import { explainNotFinite } from "../opening/not-finite.ts";
 import { openAsking } from "../opening/open-sampling.ts";
 import { closeGpu } from "../opening/policy.ts";
 import type { SampleSettings } from "../settings/measuring.ts";
@@ -29,7 +30,16 @@ export async function sample(given: SampleSettings): Promise<void> {
   const few = { ...given, samplingBatchSize };
   const opened = await openAsking(few, model, asked, numGenerations, { note });
   const { policy, questions, settings } = opened;
-  const groups = await rollout(policy, questions, numGenerations, settings, PURPOSE.sample, 0);
+  const groups = await rollout(
+    policy,
+    questions,
+    numGenerations,
+    settings,
+    PURPOSE.sample,
+    0,
+  ).catch((error) => {
+    throw explainNotFinite(error, settings);
+  });
   for (const { question, completions } of groups) {
     if (settings.json) {
       for (const { text, outcome, finished } of completions) {

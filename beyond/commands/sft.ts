@@ -5,6 +5,7 @@ import { drawQuestions, Random } from "../../lib/random.ts";
 import { readSftRows, type SftRow, usableRows } from "../datasets/rows.ts";
 import type { Prompter } from "../models/chat.ts";
 import { openNamedModel, prompterOf, requireWhole } from "../opening/named-model.ts";
+import { explainNotFinite } from "../opening/not-finite.ts";
 import { openPolicy } from "../opening/open-policy.ts";
 import { closeGpu, type OpenPolicy } from "../opening/policy.ts";
 import { saveCheckpoint } from "../runs/checkpoint.ts";
@@ -13,7 +14,6 @@ import { runConfig } from "../runs/versions.ts";
 import { loraOf } from "../settings/shared.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { SftSettings } from "../settings/training.ts";
-import { NOT_FINITE_REMEDY } from "../storage/precision.ts";
 import { Progress } from "../terminal/progress.ts";
 
 /** A row as tokens. The completion ends with the end-of-text token. */
@@ -118,9 +118,11 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     step++;
     const gradNorm = await optimizer.update(trained, gradients, rate, step);
     if (gradNorm === null || !Number.isFinite(loss)) {
-      const { message } = new NotFiniteError(step);
-      const remedy = NOT_FINITE_REMEDY[settings.dtype];
-      throw new UserError(`${message}; ${remedy} (the last checkpoint is untouched)`);
+      const circumstances = { ...settings, updates: step - 1, when: `in step ${step}` };
+      throw explainNotFinite(new NotFiniteError("loss"), {
+        ...circumstances,
+        kept: "the last checkpoint is untouched",
+      });
     }
     const seconds = (performance.now() - began) / 1000;
     const learningTokensPerSecond = targets / seconds;

@@ -1,15 +1,14 @@
-import { NotFiniteError, UserError } from "../../lib/errors.ts";
 import type { ScoredGroup } from "../../lib/learn.ts";
 import * as method from "../../lib/train.ts";
 import { type Evaluation, passRow } from "../measuring/evaluation.ts";
 import { evaluateHeldOut } from "../measuring/held-out.ts";
+import { explainNotFinite } from "../opening/not-finite.ts";
 import { type CheckpointState, type OpenRun, openRun } from "../opening/open-run.ts";
 import { closeGpu } from "../opening/policy.ts";
 import { pruneCheckpoints, saveCheckpoint } from "../runs/checkpoint.ts";
 import { describeStep, rolloutsOf } from "../runs/metrics.ts";
 import { Milestones } from "../runs/milestones.ts";
 import type { TrainSettings } from "../settings/training.ts";
-import { NOT_FINITE_REMEDY } from "../storage/precision.ts";
 import { type Progress, passTable } from "../terminal/progress.ts";
 
 /** `rlexplore train`: opens a run, listens to its steps, and keeps, shows and evaluates what comes of them. */
@@ -27,9 +26,9 @@ export async function train(given: TrainSettings, signal?: AbortSignal): Promise
     const stopped = signal?.aborted && state.step < settings.maxSteps;
     await (stopped ? stop(run, milestones) : finish(run, milestones));
   } catch (error) {
-    if (!(error instanceof NotFiniteError)) throw error;
-    const remedy = NOT_FINITE_REMEDY[settings.dtype];
-    throw new UserError(`${error.message}; ${remedy} (${milestones.kept})`);
+    const { step, updates } = state;
+    const when = step > 0 ? `after step ${step}` : "in the first step";
+    throw explainNotFinite(error, { ...settings, updates, when, kept: milestones.kept });
   } finally {
     run.ledger.close();
     await closeGpu(run.policy.gpu);

@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../../lib/errors.ts";
+import { NotFiniteError, UserError } from "../../lib/errors.ts";
 import type { LoraConfig } from "../lora/lora.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, isLora, loraConfigText } from "../lora/peft.ts";
 import { type ModelFolder, modelTexts, openModelFolder, WEIGHTS } from "../models/folder.ts";
 import {
   type AnyTensorSource,
   encodeSafetensors,
+  notFinite,
   openSafetensors,
   type StoredTensor,
   type TensorSource,
@@ -62,7 +63,7 @@ export async function saveCheckpoint<State extends object>(
       ? { ...model.files, [ADAPTER_CONFIG]: loraConfigText(lora.config, lora.base) }
       : modelTexts(model);
     for (const [name, text] of Object.entries(texts)) await write(name, encode(text));
-    await write(lora ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights));
+    await write(lora ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights.map(finite)));
     await write(OPTIMIZER, encodeSafetensors(optimizer));
     const last = JSON.stringify({ step, state, files }, null, 2);
     await writeDurably(join(partial, STATE), encode(`${last}\n`));
@@ -74,6 +75,16 @@ export async function saveCheckpoint<State extends object>(
   }
   return path;
 }
+
+/** The same tensor, of which NaN and infinity are not written. */
+const finite = (tensor: TensorSource): TensorSource => ({
+  ...tensor,
+  async data() {
+    const values = await tensor.data();
+    if (notFinite(values) === undefined) return values;
+    throw new NotFiniteError("weights");
+  },
+});
 
 /** The steps of the run's checkpoints, ascending. */
 export function checkpointSteps(run: string): number[] {
