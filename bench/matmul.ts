@@ -1,8 +1,9 @@
-import { PRODUCTS, type Product } from "../beyond/kernels/matmul-families.ts";
+import { PRODUCTS } from "../beyond/kernels/matmul-families.ts";
+import { makeOps } from "../beyond/kernels/ops.ts";
 import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import { FROZEN_FORMATS, type WeightFormat } from "../beyond/storage/weight-formats.ts";
 import { matmulRate } from "../beyond/tuning/rates.ts";
-import { Ops } from "../lib/model/ops.ts";
+import type { Product } from "../lib/model/ops/linear.ts";
 import type { Part } from "./harness.ts";
 import type { Row, Section } from "./tables.ts";
 
@@ -22,7 +23,7 @@ export const matmulPart: Part = {
  * else the machine does falls on all of them.
  */
 async function formatSection(gpu: SystemGpu): Promise<Section> {
-  const ops = new Ops(gpu, 16);
+  const ops = makeOps(gpu, 16);
   const rows: Row[] = [];
   const add = async (product: Product, T: number) => {
     const shape = { T, K: 576, N: 3072 }; // SmolLM2-135M's gate and up
@@ -57,7 +58,7 @@ async function matmulKernelSection(gpu: SystemGpu): Promise<Section> {
       const best = { plain: 0, tiled: 0 };
       for (let round = 0; round < rounds; round++) {
         for (const matmul of ["plain", "tiled"] as const) {
-          const rate = await matmulRate(gpu, new Ops(gpu, 16, { matmul }), product, { T, K, N });
+          const rate = await matmulRate(gpu, makeOps(gpu, 16, { matmul }), product, { T, K, N });
           best[matmul] = Math.max(best[matmul], rate);
         }
       }

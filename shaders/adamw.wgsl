@@ -8,7 +8,10 @@
 //
 // `square` sums chunks of dw^2, `total` the chunks; `update` applies the above. A NaN or infinity
 // anywhere in dw sets summary.nonfinite, and then `update` leaves every parameter as it was.
-// Called by lib/model/ops/adamw.ts. Needs row.wgsl and math.wgsl.
+// Called by lib/model/ops/adamw.ts.
+
+// include "row.wgsl"
+// include "math.wgsl"
 
 struct Params {
   count: u32,            // elements in this range

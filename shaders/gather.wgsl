@@ -9,6 +9,8 @@
 // forward reads the table through one of shaders/weights/. Called by lib/model/ops/gather.ts. D is a
 // multiple of 4.
 
+// include "weights/f32.wgsl"
+
 struct Params {
   count: u32,        // M forward, distinct rows backward
   width: u32,        // D / 4

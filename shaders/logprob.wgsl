@@ -10,7 +10,10 @@
 // Sampling and learning both take their log-probabilities from here, which is why the first
 // importance ratio is 1. A row is read in vectors of four, so `stride`, `offset` and `first_column` are
 // multiples of 4; what a row's last vector holds past its end may be anything.
-// Called by lib/model/ops/logprob.ts. Needs row.wgsl and math.wgsl.
+// Called by lib/model/ops/logprob.ts.
+
+// include "row.wgsl"
+// include "math.wgsl"
 
 struct Params {
   rows: u32,               // M

@@ -1,4 +1,4 @@
-// Arithmetic every shader may count on, prepended to the shaders that use it.
+// Arithmetic every shader may count on.
 //
 // WGSL's own log may err by 2^-21 near 1, and does worse on some software adapters; a confident
 // token's log-probability lives just there. This is Cephes' logf: within 1 ulp over all positive

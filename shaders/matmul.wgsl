@@ -1,45 +1,22 @@
 // The three products of a linear layer y = x W^T, W stored [N, K] as torch's nn.Linear stores it:
 //
-//   forward           y[T, N]  = x[T, K] W[N, K]^T              (forward_residual adds r[T, N], or a bias r[N])
-//   forward_add       y[T, N] += the same                       (LoRA, on top of the frozen product)
+//   forward           y[T, N]  = x[T, K] W[N, K]^T              (or y +=, or added to a residual: outputs/)
 //   forward_swiglu    y[T, N]  = silu(x G^T) * (x U^T), W[2 N, K] being G above U, rounded as y is stored
 //   backward_input    dx[T, K] = dy[T, N] W[N, K]               (added to dx if `add` is 1)
 //   backward_weight   dW[N, K] += sum over t of dy[t, N]^T x[t, K]
 //
 // W is read through one of shaders/weights/, by its format; a format of blocks needs K to be a multiple of
 // theirs. backward_weight has no W and knows float32 alone: what is not float32 is not trained.
-// Called by lib/model/ops/linear.ts, for every linear layer and the LM head; on GPUs it takes
-// matmul-tiled.wgsl instead, and matmul-subgroup.wgsl on software adapters that have subgroups.
+// Called by lib/model/ops/linear.ts, for every linear layer and the LM head.
 //
 // K is a multiple of 4, and so are the row strides of y, dy and a residual (`y_stride` may exceed N
 // when the rows are a block of something wider); T and N are anything. One invocation owns a tile of
 // TILE_ROWS x TILE_COLUMNS outputs in registers and walks the whole contraction alone, in order: no
 // workgroup memory, no barrier, and an output never depends on how many other rows are in flight.
 // A tile is made of 4 x 4 blocks, each a mat4x4f whose columns are the block's rows. A larger tile
-// loads less for each product and needs more registers: beyond/kernels/variants.ts chooses.
+// loads less for each product and needs more registers.
 
-// What x and y are stored as: vec4h where a run keeps activations in f16. Sums are f32.
-alias X = vec4f;
-alias Y = vec4f;
-
-struct Params {
-  rows: u32,              // T
-  outputs: u32,           // N
-  inputs: u32,            // K
-  y_stride: u32,          // elements between the rows of y and dy
-  y_column: u32,          // the column of y that the first row of W makes
-  residual_stride: u32,   // elements between the rows of residual: 0 for a bias
-  add: u32,               // 1: backward_input adds to dx
-  scale: f32,             // of the product, in forward and backward_input
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<X>;              // [T, K]
-@group(0) @binding(3) var<storage, read_write> y: array<Y>;        // [T, y_stride]
-@group(0) @binding(4) var<storage, read> residual: array<vec4f>;   // [T, residual_stride]
-@group(0) @binding(5) var<storage, read> dy: array<vec4f>;         // [T, y_stride]
-@group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;   // [T, K]
-@group(0) @binding(7) var<storage, read_write> dw: array<vec4f>;   // [N, K]
+// include "linear.wgsl"
 
 const TILE_ROWS: u32 = 4u;
 const TILE_COLUMNS: u32 = 8u;
@@ -49,9 +26,6 @@ const GROUP_X: u32 = 8u;
 const GROUP_Y: u32 = 8u;
 
 alias Tile = array<mat4x4f, R * C>;
-
-// The row of W that makes the first column: forward_swiglu makes gate and up one after the other.
-var<private> first_row: u32;
 
 fn forward_tile(row: u32, column: u32) -> Tile {
   let k4 = params.inputs / 4u;
@@ -95,17 +69,8 @@ fn forward_tile(row: u32, column: u32) -> Tile {
   return sum;
 }
 
-fn store(row: u32, column: u32, value: vec4f) {
-  if (column < params.outputs) {
-    let at = (row * params.y_stride + params.y_column + column) / 4u;
-    if (column + 4u <= params.outputs) {
-      y[at] = Y(value);
-    } else {
-      let part = Y(value);
-      for (var i = 0u; i < params.outputs - column; i++) { y[at][i] = part[i]; }
-    }
-  }
-}
+// Where vector (i, j) of an invocation's tile goes.
+fn output(id: vec3u, i: u32, j: u32) -> vec2u { return vec2u(id.x * C + j, id.y * TILE_ROWS + i); }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
@@ -114,37 +79,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   if (row >= params.rows || column >= params.outputs) { return; }
   var tile = forward_tile(row, column);
   for (var i = 0u; i < min(TILE_ROWS, params.rows - row); i++) {
-    for (var j = 0u; j < C; j++) {
-      store(row + i, column + 4u * j, params.scale * tile[i / 4u * C + j][i % 4u]);
-    }
-  }
-}
-
-@compute @workgroup_size(GROUP_X, GROUP_Y)
-fn forward_add(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.y * TILE_ROWS;
-  let column = id.x * TILE_COLUMNS;
-  if (row >= params.rows || column >= params.outputs) { return; }
-  var tile = forward_tile(row, column);
-  for (var i = 0u; i < min(TILE_ROWS, params.rows - row); i++) {
-    let before = ((row + i) * params.y_stride + params.y_column + column) / 4u;
-    for (var j = 0u; j < C; j++) {
-      store(row + i, column + 4u * j, vec4f(y[before + j]) + tile[i / 4u * C + j][i % 4u]);
-    }
-  }
-}
-
-@compute @workgroup_size(GROUP_X, GROUP_Y)
-fn forward_residual(@builtin(global_invocation_id) id: vec3u) {
-  let row = id.y * TILE_ROWS;
-  let column = id.x * TILE_COLUMNS;
-  if (row >= params.rows || column >= params.outputs) { return; }
-  var tile = forward_tile(row, column);
-  for (var i = 0u; i < min(TILE_ROWS, params.rows - row); i++) {
-    let added = ((row + i) * params.residual_stride + params.y_column + column) / 4u;
-    for (var j = 0u; j < C; j++) {
-      store(row + i, column + 4u * j, residual[added + j] + tile[i / 4u * C + j][i % 4u]);
-    }
+    for (var j = 0u; j < C; j++) { finish(output(id, i, j), tile[i / 4u * C + j][i % 4u]); }
   }
 }
 
@@ -161,9 +96,7 @@ fn forward_swiglu(@builtin(global_invocation_id) id: vec3u) {
   var up = forward_tile(row, column);
   for (var i = 0u; i < min(TILE_ROWS, params.rows - row); i++) {
     for (var j = 0u; j < C; j++) {
-      let g = kept(gate[i / 4u * C + j][i % 4u]);
-      let u = kept(up[i / 4u * C + j][i % 4u]);
-      store(row + i, column + 4u * j, silu(g) * u);
+      finish_swiglu(output(id, i, j), gate[i / 4u * C + j][i % 4u], up[i / 4u * C + j][i % 4u]);
     }
   }
 }
@@ -225,11 +158,7 @@ fn backward_input(@builtin(global_invocation_id) id: vec3u) {
   }
   var tile = sum;
   for (var i = 0u; i < min(TILE_ROWS, params.rows - row); i++) {
-    let at = (row + i) * k4 + column;
-    for (var j = 0u; j < min(C, k4 - column); j++) {
-      let before = select(vec4f(), dx[at + j], params.add == 1u);
-      dx[at + j] = before + params.scale * tile[i / 4u * C + j][i % 4u];
-    }
+    for (var j = 0u; j < C; j++) { store_input(output(id, i, j), tile[i / 4u * C + j][i % 4u]); }
   }
 }
 
@@ -278,7 +207,6 @@ fn backward_weight(@builtin(global_invocation_id) id: vec3u) {
   }
   var tile = sum;
   for (var i = 0u; i < min(TILE_ROWS, params.outputs - row); i++) {
-    let at = (row + i) * k4 + column;
-    for (var j = 0u; j < min(C, k4 - column); j++) { dw[at + j] += tile[i / 4u * C + j][i % 4u]; }
+    for (var j = 0u; j < C; j++) { store_weight(output(id, i, j), tile[i / 4u * C + j][i % 4u]); }
   }
 }

@@ -10,7 +10,9 @@
 // backward_input adds, because x also feeds the residual stream whose gradient dx already holds.
 // A row may be a head of a token (Qwen3 norms the heads of q and k): then `heads` rows lie side by
 // side from column `first` of every token's `stride` elements, in x and y as in their gradients.
-// D, `first` and `stride` are multiples of 4. Called by lib/model/ops/rmsnorm.ts. Needs row.wgsl.
+// D, `first` and `stride` are multiples of 4. Called by lib/model/ops/rmsnorm.ts.
+
+// include "row.wgsl"
 
 // What activations are stored as: vec4h in runs that say so. Arithmetic and gradients are f32.
 alias X = vec4f;

@@ -1,4 +1,4 @@
-// Reductions over the rows of a matrix, prepended to the shaders that need them.
+// Reductions over the rows of a matrix.
 //
 // A workgroup holds ROWS rows of LANES invocations each (local id y and x). Every lane brings its
 // partial result and every lane gets the row's. The tree's shape depends on LANES alone, which the

@@ -12,7 +12,10 @@
 //
 // `forward` also moves the row on: its span gains the key of the token just drawn and its position
 // the next one. A row is read in vectors of four, so `stride` is a multiple of 4; what its last vector
-// holds past the vocabulary may be anything. Called by lib/model/ops/sample.ts. Needs row.wgsl and math.wgsl.
+// holds past the vocabulary may be anything. Called by lib/model/ops/sample.ts.
+
+// include "row.wgsl"
+// include "math.wgsl"
 
 struct Params {
   rows: u32,

@@ -3,8 +3,10 @@
 //   forward    a[T, F] from gate_up[T, 2F], the gate in the first half of each row
 //   backward   dg = da * u * sigmoid(g) * (1 + g * (1 - sigmoid(g))),  du = da * silu(g)
 //
-// Called by lib/model/ops/swiglu.ts, after math.wgsl. F is a multiple of 4. Where no backward pass will read gate_up,
+// Called by lib/model/ops/swiglu.ts. F is a multiple of 4. Where no backward pass will read gate_up,
 // matmul's forward_swiglu makes a without it, with the same bits.
+
+// include "math.wgsl"
 
 // What activations are stored as: vec4h in runs that say so. Arithmetic and gradients are f32.
 alias Stored = vec4f;

@@ -1,10 +1,11 @@
 import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { makeOps } from "../beyond/kernels/ops.ts";
 import type { Variants } from "../beyond/kernels/variants.ts";
 import type { KernelCase } from "../beyond/oracle/cases/case.ts";
 import { runCase } from "../beyond/oracle/run-case.ts";
 import { SystemGpu } from "../beyond/platform/gpu.ts";
 import { Pace } from "../beyond/scheduling/pace.ts";
-import { Ops } from "../lib/model/ops.ts";
+import type { Ops } from "../lib/model/ops.ts";
 
 const shared = globalThis as { testGpu?: Promise<SystemGpu> };
 
@@ -67,7 +68,7 @@ export function foldedOps(gpu: SystemGpu, headDim: number, given?: Partial<Varia
     commands.dispatch(kernel, tensors, params, folded);
   };
   const kernel: typeof commands.kernel = (...given) => commands.kernel(...given);
-  return new Ops(
+  return makeOps(
     { variants, commands: { kernel, dispatch } } as unknown as SystemGpu,
     headDim,
     given,

@@ -1,10 +1,11 @@
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
 import { packValues } from "../../beyond/storage/weight-formats.ts";
 import { bestSeconds, type Ceilings } from "../../beyond/tuning/measure.ts";
 import type { MemoryPart, Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
-import { Ops } from "../../lib/model/ops.ts";
+import type { Ops } from "../../lib/model/ops.ts";
 import { Random } from "../../lib/random.ts";
 import type { ModelShape } from "../shapes.ts";
 import type { Row } from "../tables.ts";
@@ -41,7 +42,7 @@ export class Space {
     { headDim }: ModelShape,
     readonly dtype: Dtype,
   ) {
-    this.ops = new Ops(gpu, headDim);
+    this.ops = makeOps(gpu, headDim);
     const random = new Random(1);
     this.noise = Float32Array.from({ length: 1 << 18 }, () => random.float() - 0.5);
   }

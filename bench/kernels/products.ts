@@ -1,5 +1,5 @@
-import type { Product } from "../../beyond/kernels/matmul-families.ts";
 import { LARGEST_PARTS, PRODUCTS } from "../../beyond/kernels/matmul-families.ts";
+import type { Product } from "../../lib/model/ops/linear.ts";
 import { VOCABULARY_BLOCK } from "../../lib/model/parameters.ts";
 import { layerMatrices, type ModelShape } from "../shapes.ts";
 import type { Kernel, KernelCase, Space } from "./kernel.ts";

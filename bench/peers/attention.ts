@@ -1,8 +1,8 @@
 import type { Array as JaxArray } from "@jax-js/jax";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { Dtype } from "../../beyond/storage/precision.ts";
 import { type HeadShape, softmaxLength } from "../../lib/model/ops/heads.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { causalSpans } from "../shapes.ts";
 import { type Named, randomValues, type Task } from "./contest.ts";
 import type { Jax } from "./jax.ts";
@@ -74,7 +74,7 @@ function ours(
   dtype: Dtype,
 ): OurTask {
   const { heads, kvHeads, headDim } = shape;
-  const { attention } = new Ops(gpu, headDim);
+  const { attention } = makeOps(gpu, headDim);
   const spans = gpu.allocate("buffers", "spans", 4 * T);
   gpu.upload(spans, causalSpans(T));
   const last_query = gpu.allocate("buffers", "last queries", T);

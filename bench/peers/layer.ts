@@ -1,11 +1,11 @@
 import type { Array as JaxArray } from "@jax-js/jax";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { type Dtype, elementBytes } from "../../beyond/storage/precision.ts";
 import { RoundedParameters, roundable } from "../../beyond/storage/rounded.ts";
 import { type Tensor, view } from "../../lib/gpu/memory.ts";
 import { Activations, Gradients } from "../../lib/model/activations.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { BatchMemory, PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { ropeTable } from "../../lib/model/rope.ts";
@@ -115,7 +115,7 @@ function ours(
   parameters.set(gpu, "model.embed_tokens.weight", inputs.x.data);
   for (const [name, key] of Object.entries(PARAMETERS)) parameters.set(gpu, key, inputs[name].data);
   const table = make(gpu, "RoPE table", T * model.headDim);
-  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim));
   const rounded = dtype === "f16" ? new RoundedParameters(gpu, parameters) : undefined;
   rounded?.refresh(decoder.ops);
   const weights = rounded ?? parameters;

@@ -1,10 +1,11 @@
-import { LARGEST_PARTS, PRODUCTS, type Product } from "../../beyond/kernels/matmul-families.ts";
+import { LARGEST_PARTS, PRODUCTS } from "../../beyond/kernels/matmul-families.ts";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { Dtype } from "../../beyond/storage/precision.ts";
 import { packValues, WEIGHT_FORMATS } from "../../beyond/storage/weight-formats.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
-import { Ops } from "../../lib/model/ops.ts";
+import type { Product } from "../../lib/model/ops/linear.ts";
 import { randomValues, type Task } from "./contest.ts";
 import { make, type OurTask, upload } from "./ours.ts";
 
@@ -48,7 +49,7 @@ function ours(
   { T, K, N }: Shape,
   dtype: Dtype,
 ): OurTask {
-  const { linear } = new Ops(gpu, 16);
+  const { linear } = makeOps(gpu, 16);
   const tensor = (name: string, type: Dtype) => upload(gpu, name, inputs[name].data, type);
   const matrix = (tensor: Tensor, format: Dtype): Matrix => ({
     rows: N,

@@ -1,5 +1,5 @@
 import { cpus, release, totalmem, type } from "node:os";
-import { Ops } from "../../lib/model/ops.ts";
+import { makeOps } from "../kernels/ops.ts";
 import { describeVariants } from "../kernels/variants.ts";
 import { formatBytes } from "../memory/memory-plan.ts";
 import { closeGpu, openGpu } from "../opening/policy.ts";
@@ -75,7 +75,7 @@ function description(gpu: SystemGpu): [string, string][] {
 async function printSpeed(gpu: SystemGpu): Promise<void> {
   const { flops, bandwidth } = await measureCeilings(gpu);
   const size = 1024;
-  const rate = await matmulRate(gpu, new Ops(gpu, 16), "forward", { T: size, K: size, N: size });
+  const rate = await matmulRate(gpu, makeOps(gpu, 16), "forward", { T: size, K: size, N: size });
   const giga = (value: number) => (value / 1e9).toPrecision(3);
   const share = ((100 * rate) / flops).toFixed(0);
   console.log(`multiply-add  ${giga(flops)} GFLOP/s, f32, from registers`);

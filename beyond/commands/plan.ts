@@ -1,7 +1,7 @@
 import { MEMORY_PARTS, type MemoryPart, type MemoryPlanner } from "../../lib/gpu/memory.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
+import { MOST_SPLIT_QUERIES } from "../../lib/model/ops/attention.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
-import { MOST_SPLIT_QUERIES } from "../kernels/variants.ts";
 import { LORA_TARGETS, type LoraConfig, loraShapes } from "../lora/lora.ts";
 import {
   type AdapterLimits,

@@ -8,9 +8,8 @@
 //   backward_key     dk[s] = sum over the queries that see s of ds q / sqrt(D),  dv[s] = sum of p do
 //
 // For q, do and dq [T, H, D], and k, v, dk and dv [T, KV, D]: learning has no cache. Called by
-// beyond/kernels/attention-matrix.ts, one after the other, where beyond/kernels/variants.ts or tuning says "matrix". Needs
-// math.wgsl, f16-range.wgsl, attention-queries.wgsl, attention-matrix-pairs.wgsl (read it second) and
-// chromium_experimental_subgroup_matrix.
+// beyond/kernels/attention-matrix.ts, one after the other, where beyond/kernels/variants.ts or tuning says "matrix". Read
+// attention-matrix-pairs.wgsl second.
 //
 // Factors are f16, sums f32. What f16 has no room for gets it by powers of two, as f16-range.wgsl says:
 //
@@ -39,29 +38,10 @@
 //
 // Order: keys, or queries, are added as they are walked, by steps of K.
 
-// What q, k, v and o are stored as: vec4h in the runs that this is for.
-alias Stored = vec4f;
-
-struct Params {
-  tokens: u32,     // T
-  heads: u32,      // H
-  kv_heads: u32,   // KV
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> spans: array<vec4u>;              // [T]
-@group(0) @binding(2) var<storage, read> last_query: array<u32>;           // [T]
-@group(0) @binding(3) var<storage, read> q: array<Stored>;                 // [T, H, D]
-@group(0) @binding(4) var<storage, read> k: array<Stored>;                 // [T, KV, D]
-@group(0) @binding(5) var<storage, read> v: array<Stored>;                 // [T, KV, D]
-@group(0) @binding(6) var<storage, read> o: array<Stored>;                 // [T, H, D]
-@group(0) @binding(7) var<storage, read> lse: array<f32>;                  // [T, H]
-@group(0) @binding(8) var<storage, read> d_o: array<vec4f>;                // [T, H, D]
-// [T, H] (lse, delta); then [T / THREADS, H] (largest sum of |do| over a row, largest |v|), of THREADS tokens each
-@group(0) @binding(9) var<storage, read_write> softmax: array<vec2f>;
-@group(0) @binding(10) var<storage, read_write> dq: array<vec4f>;          // [T, H, D]
-@group(0) @binding(11) var<storage, read_write> dk: array<vec4f>;          // [T, KV, D]
-@group(0) @binding(12) var<storage, read_write> dv: array<vec4f>;          // [T, KV, D]
+// include "math.wgsl"
+// include "f16-range.wgsl"
+// include "attention-queries.wgsl"
+// include "attention-matrix-pairs.wgsl"
 
 var<workgroup> largest_of: array<vec2u, THREADS>;
 var<workgroup> walked_softmax: array<vec2f, BLOCK>;    // (lse, delta) of walked queries
@@ -151,7 +131,7 @@ fn backward_query(
         var key = vec4h();
         var value = vec4h();
         if (start + i / D4 < run.seen) {
-          let vector = (key_row(run, start + i / D4) * params.kv_heads + at.kv_head) * D4 + i % D4;
+          let vector = (key_row(run.span, start + i / D4) * params.kv_heads + at.kv_head) * D4 + i % D4;
           key = vec4h(k[vector]);
           value = vec4h(v[vector]);
         }

@@ -1,6 +1,6 @@
 // How attention-matrix-backward.wgsl multiplies, by subgroup matrices: a workgroup owns TILE rows of two tensors, a
-// pair, and walks those of two others BLOCK at a time, all of them in workgroup memory in f16. Prepended to that file
-// by beyond/kernels/attention-matrix.ts, which chooses the sizes:
+// pair, and walks those of two others BLOCK at a time, all of them in workgroup memory in f16. Included by that file;
+// the host, beyond/kernels/attention-matrix.ts, chooses the sizes:
 //
 //   multiply    products[i] = own[i] walked[i]^T, for both of the pair
 //   add_block   sums[i] += weights[i] walked[i], for one or both
@@ -18,7 +18,6 @@ const M: u32 = 16u;
 const N: u32 = 16u;
 const K: u32 = 16u;
 
-const HEAD_DIM: u32 = 16u;
 const BLOCK: u32 = 64u;                  // rows that are walked at a time
 const PRODUCT_MATRICES: u32 = 2u;        // of the two products of a block, and
 const SUM_MATRICES: u32 = 1u;            // of two outputs, that a subgroup makes: rounded up
@@ -28,7 +27,6 @@ const SUBGROUP: u32 = 32u;               // lanes
 const SUBGROUPS: u32 = 4u;
 const THREADS: u32 = SUBGROUP * SUBGROUPS;
 const SHARES: u32 = THREADS / TILE;      // invocations that share a row of products
-const D4: u32 = HEAD_DIM / 4u;
 const OF_PRODUCT: u32 = TILE / M * (BLOCK / N);      // matrices of one product, and
 const OF_SUM: u32 = TILE / M * (HEAD_DIM / N);       // of one output
 // Rows that are read at once lie in different banks: 16 bytes more than they need be.

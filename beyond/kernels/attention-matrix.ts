@@ -1,10 +1,11 @@
 import type { Tensor } from "../../lib/gpu/memory.ts";
+import { include } from "../../lib/gpu/wgsl.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { ceil, type Kernels, ROW_CHUNK } from "../../lib/model/ops/kernels.ts";
 import forwardSource from "./attention-matrix.wgsl" with { type: "text" };
 import backwardSource from "./attention-matrix-backward.wgsl" with { type: "text" };
 import pairsSource from "./attention-matrix-pairs.wgsl" with { type: "text" };
-import { QueryTiles, queryGroups, withQueries } from "./attention-queries.ts";
+import { QUERY_FILES, QueryTiles, queryGroups } from "./attention-queries.ts";
 import rangeSource from "./f16-range.wgsl" with { type: "text" };
 import type { SubgroupMatrix } from "./variants.ts";
 
@@ -18,8 +19,12 @@ const BLOCKS = [64, 32, 16] as const;
 
 /** The shaders, whole. */
 export const MATRIX_SOURCES = {
-  forward: withQueries(forwardSource),
-  backward: withQueries([rangeSource, pairsSource, backwardSource].join("\n")),
+  forward: include(forwardSource, QUERY_FILES),
+  backward: include(backwardSource, {
+    ...QUERY_FILES,
+    "attention-matrix-pairs.wgsl": pairsSource,
+    "f16-range.wgsl": rangeSource,
+  }),
 } as const;
 
 /** Bytes of workgroup memory that attention-matrix.wgsl declares. */

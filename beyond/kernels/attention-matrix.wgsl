@@ -29,48 +29,28 @@ enable subgroups;
 enable subgroup_size_control;
 enable chromium_experimental_subgroup_matrix;
 
-// What q, k, v and o are stored as: vec4h in the runs that this is for.
-alias Stored = vec4f;
-
-struct Params {
-  tokens: u32,     // T
-  heads: u32,      // H
-  kv_heads: u32,   // KV
-  chunks: u32,     // places in `partials` for each query and head
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> spans: array<vec4u>;              // [T]
-@group(0) @binding(3) var<storage, read> q: array<Stored>;                 // [T, H, D]
-@group(0) @binding(4) var<storage, read> k: array<Stored>;                 // [rows, KV, D]
-@group(0) @binding(5) var<storage, read> v: array<Stored>;                 // [rows, KV, D]
-@group(0) @binding(6) var<storage, read_write> o: array<Stored>;           // [T, H, D]
-@group(0) @binding(7) var<storage, read_write> lse: array<f32>;            // [T, H]
-@group(0) @binding(13) var<storage, read_write> partials: array<vec4f>;    // [T, H, chunks, D + 4]
+// include "math.wgsl"
+// include "attention-queries.wgsl"
 
 // The adapter's matrices: left [M, K], right [K, N], result [M, N].
 const M: u32 = 16u;
 const N: u32 = 16u;
 const K: u32 = 16u;
 
-const HEAD_DIM: u32 = 16u;
 const MOST_TOKENS: u32 = 16u;            // see attention-queries.wgsl: 1 in decoding
 const PIECE: u32 = 64u;                  // keys that are staged at a time
 const SCORE_MATRICES: u32 = 1u;          // of a piece, and
 const VALUE_MATRICES: u32 = 1u;          // of the values, that a subgroup makes: rounded up
 const VECTORS: u32 = 1u;                 // of the tile's outputs that an invocation merges, rounded up
 const TILE: u32 = 16u;
-const CHUNK: u32 = 128u;
 const SUBGROUP: u32 = 32u;               // lanes
 const SUBGROUPS: u32 = 4u;
 const THREADS: u32 = SUBGROUP * SUBGROUPS;
 const SHARES: u32 = THREADS / TILE;      // invocations that share a row of scores
-const D4: u32 = HEAD_DIM / 4u;
 // Rows that are read at once lie in different banks: 16 bytes more than they need be.
 const STRIDE: u32 = D4 + 2u;             // vectors of f16
 const WEIGHTS: u32 = CHUNK / 4u + 2u;
 const SCORES: u32 = CHUNK + 4u;          // numbers in f32
-const LOWEST: f32 = -3.4e38;
 
 var<workgroup> queries: array<vec4h, TILE * STRIDE>;
 var<workgroup> piece: array<vec4h, PIECE * STRIDE>;      // of keys, then of values
@@ -96,7 +76,7 @@ fn stage_keys(run: Run, first: u32, kv_head: u32, index: u32) {
   for (var i = index; i < PIECE * D4; i += THREADS) {
     var vector = vec4h();
     let key = first + i / D4;
-    if (key < run.seen) { vector = vec4h(k[(key_row(run, key) * params.kv_heads + kv_head) * D4 + i % D4]); }
+    if (key < run.seen) { vector = vec4h(k[(key_row(run.span, key) * params.kv_heads + kv_head) * D4 + i % D4]); }
     piece[i / D4 * STRIDE + i % D4] = vector;
   }
 }
@@ -105,7 +85,7 @@ fn stage_values(run: Run, first: u32, kv_head: u32, index: u32) {
   for (var i = index; i < PIECE * D4; i += THREADS) {
     var vector = vec4h();
     let key = first + i / D4;
-    if (key < run.seen) { vector = vec4h(v[(key_row(run, key) * params.kv_heads + kv_head) * D4 + i % D4]); }
+    if (key < run.seen) { vector = vec4h(v[(key_row(run.span, key) * params.kv_heads + kv_head) * D4 + i % D4]); }
     piece[i / D4 * STRIDE + i % D4] = vector;
   }
 }

@@ -1,10 +1,12 @@
 import type { Tensor } from "../../lib/gpu/memory.ts";
+import type { Files } from "../../lib/gpu/wgsl.ts";
+import { FILES } from "../../lib/model/ops/files.ts";
 import { type HeadShape, headParams } from "../../lib/model/ops/heads.ts";
-import { ceil, type Kernels, withMath } from "../../lib/model/ops/kernels.ts";
+import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
 import queriesSource from "./attention-queries.wgsl" with { type: "text" };
 
-/** A shader whose workgroups own queries, with what it needs before it. */
-export const withQueries = (source: string) => withMath(`${queriesSource}\n${source}`);
+/** What shaders include whose workgroups own queries. */
+export const QUERY_FILES: Files = { ...FILES, "attention-queries.wgsl": queriesSource };
 
 /** What workgroups of a forward pass own: rows, one for each query and head, of `mostTokens` tokens at most. */
 export interface QueryTile {
@@ -29,7 +31,7 @@ export abstract class QueryTiles {
     isDecoding: boolean,
   ): void {
     const tile = this.forwardTile(shape, isDecoding);
-    const params = { ...headParams(tokens, shape), chunks: 1 };
+    const params = headParams(tokens, shape);
     this.kernels.run(`${tile.name}.forward`, tensors, params, queryGroups(tokens, shape, tile));
   }
 
@@ -41,7 +43,7 @@ export abstract class QueryTiles {
     chunks: number,
   ): void {
     const tile = this.forwardTile(shape, true);
-    const params = { ...headParams(tokens, shape), chunks };
+    const params = headParams(tokens, shape, chunks);
     const groups = [...queryGroups(tokens, shape, tile), chunks] as const;
     this.kernels.run(`${tile.name}.forward_chunk`, tensors, params, groups);
   }

@@ -1,6 +1,9 @@
-// Which queries a workgroup of the attention of GPUs has, and which keys these see. Prepended to
-// attention-tiled-blocks.wgsl and both attention-matrix files, whose `params` and `spans` it reads: there TILE is the
-// rows, and MOST_TOKENS the tokens, that a workgroup has at most.
+// Which queries a workgroup of the attention of GPUs has, and which keys these see. Included by
+// attention-tiled-blocks.wgsl and both attention-matrix files: there TILE is the rows, and MOST_TOKENS the tokens, that
+// a workgroup has at most.
+
+// include "attention-tensors.wgsl"
+
 const NOWHERE: u32 = 0xffffffffu;
 
 // The queries of a workgroup: heads [head, head + heads), all on kv_head, of tokens [first, end).
@@ -38,14 +41,12 @@ struct Run {
   span: vec4u,
 }
 
-fn keys_seen(span: vec4u) -> u32 { return span.y - span.x + span.w - span.z; }
-
 fn run_from(first: u32, end: u32) -> Run {
-  var run = Run(first + 1u, keys_seen(spans[first]), spans[first]);
+  var run = Run(first + 1u, seen_keys(spans[first]), spans[first]);
   while (run.end < end) {
     let span = spans[run.end];
     if (any(span.xyz != run.span.xyz)) { break; }
-    run.seen = max(run.seen, keys_seen(span));
+    run.seen = max(run.seen, seen_keys(span));
     run.end++;
   }
   return run;
@@ -55,11 +56,5 @@ fn run_from(first: u32, end: u32) -> Run {
 fn row_sees(at: Queries, row: u32, first: u32, end: u32) -> u32 {
   let token = at.first + row / at.heads;
   if (token < first || token >= end) { return 0u; }
-  return keys_seen(spans[token]);
-}
-
-// The row of k and v where the key numbered `key` of a run lies.
-fn key_row(run: Run, key: u32) -> u32 {
-  let prefix = run.span.y - run.span.x;
-  return select(run.span.z + key - prefix, run.span.x + key, key < prefix);
+  return seen_keys(spans[token]);
 }

@@ -7,14 +7,10 @@
 //   backward_key     dk[s] = sum over the queries that see s of ds q / sqrt(D),  dv[s] = sum of p do: ROWS keys
 //
 // For q, do and dq [T, H, D], and k, v, dk and dv [T, KV, D]: learning has no cache. The tile is that of
-// attention-subgroup-tile.wgsl, which stands before this. Called by beyond/kernels/attention-subgroup.ts where
+// attention-subgroup-tile.wgsl. Called by beyond/kernels/attention-subgroup.ts where
 // beyond/kernels/variants.ts or a run's table says "subgroup".
 
-@group(0) @binding(8) var<storage, read> d_o: array<vec4f>;                // [T, H, D]
-@group(0) @binding(9) var<storage, read> softmax: array<vec2f>;            // [T, H] (lse, delta)
-@group(0) @binding(10) var<storage, read_write> dq: array<vec4f>;          // [T, H, D]
-@group(0) @binding(11) var<storage, read_write> dk: array<vec4f>;          // [T, KV, D]
-@group(0) @binding(12) var<storage, read_write> dv: array<vec4f>;          // [T, KV, D]
+// include "attention-subgroup-tile.wgsl"
 
 @compute @workgroup_size(LANES)
 fn backward_query(
@@ -44,7 +40,7 @@ fn backward_query(
   }
   let last = last_token(tile);
   for (var token = tile.first / tile.group; token <= last;) {
-    let run = run_from(token, last);
+    let run = run_through(token, last);
     let seen = run.seen;
     token = run.end;
     var sees: array<u32, ROWS>;

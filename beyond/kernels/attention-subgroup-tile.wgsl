@@ -1,5 +1,5 @@
-// What a workgroup of the attention of CPUs that play GPU has, and which keys its queries see: tensors, sizes,
-// tiles and runs. Prepended to attention-subgroup.wgsl (forward) and attention-subgroup-backward.wgsl by
+// What a workgroup of the attention of CPUs that play GPU has, and which keys its queries see: sizes, tiles
+// and runs. Included by attention-subgroup.wgsl (forward) and attention-subgroup-backward.wgsl by
 // beyond/kernels/attention-subgroup.ts, which chooses the sizes. A tile is LANES * ROWS queries on one key-value
 // head, or as many keys of it.
 //
@@ -21,27 +21,10 @@
 
 enable subgroups;
 
-// What activations are stored as: vec4h in runs that say so. Arithmetic and gradients are f32.
-alias Stored = vec4f;
+// include "attention-tensors.wgsl"
 
-struct Params {
-  tokens: u32,     // T
-  heads: u32,      // H
-  kv_heads: u32,   // KV
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> spans: array<vec4u>;              // [T]
-@group(0) @binding(2) var<storage, read> last_query: array<u32>;           // [T]
-@group(0) @binding(3) var<storage, read> q: array<Stored>;                 // [T, H, D]
-@group(0) @binding(4) var<storage, read> k: array<Stored>;                 // [rows, KV, D]
-@group(0) @binding(5) var<storage, read> v: array<Stored>;                 // [rows, KV, D]
-
-const HEAD_DIM: u32 = 16u;
 const LANES: u32 = 4u;
 const ROWS: u32 = 1u;      // of a lane, LANES apart
-const CHUNK: u32 = 128u;   // keys, a multiple of LANES
-const D4: u32 = HEAD_DIM / 4u;
 const SLICE: u32 = 4u;     // vectors of a head that are in registers at once
 const SLICES: u32 = D4 / SLICE;
 const QUADS: u32 = LANES / 4u;
@@ -69,9 +52,7 @@ fn query_row(tile: Tile, n: u32) -> u32 {
 // The last token of a tile.
 fn last_token(tile: Tile) -> u32 { return (min(tile.first + LANES * ROWS, tile.end) - 1u) / tile.group; }
 
-fn seen_keys(span: vec4u) -> u32 { return span.y - span.x + span.w - span.z; }
-
-// Tokens of a tile from `first` to `end` whose keys begin at the same places, and the most that one of them sees.
+// Tokens of a tile from `first` to before `end` whose keys begin at the same places, and the most that one of them sees.
 struct Run {
   first: u32,
   end: u32,
@@ -79,7 +60,7 @@ struct Run {
   span: vec4u,
 }
 
-fn run_from(first: u32, last: u32) -> Run {
+fn run_through(first: u32, last: u32) -> Run {
   var run = Run(first, first + 1u, seen_keys(spans[first]), spans[first]);
   for (; run.end <= last; run.end++) {
     let span = spans[run.end];
@@ -91,7 +72,5 @@ fn run_from(first: u32, last: u32) -> Run {
 
 // The vectors' start of the s-th key that a token of this span sees.
 fn key_at(span: vec4u, s: u32, kv_head: u32) -> u32 {
-  let prefix = span.y - span.x;
-  let row = select(span.z + s - prefix, span.x + s, s < prefix);
-  return (row * params.kv_heads + kv_head) * D4;
+  return (key_row(span, s) * params.kv_heads + kv_head) * D4;
 }

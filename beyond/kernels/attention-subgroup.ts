@@ -1,6 +1,8 @@
 import type { Tensor } from "../../lib/gpu/memory.ts";
+import { include } from "../../lib/gpu/wgsl.ts";
+import { FILES } from "../../lib/model/ops/files.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
-import { ceil, type Kernels, withMath } from "../../lib/model/ops/kernels.ts";
+import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
 import forwardSource from "./attention-subgroup.wgsl" with { type: "text" };
 import backwardSource from "./attention-subgroup-backward.wgsl" with { type: "text" };
 import tileSource from "./attention-subgroup-tile.wgsl" with { type: "text" };
@@ -10,9 +12,10 @@ import type { Variants } from "./variants.ts";
 const MOST_ROWS = 4;
 
 /** The shaders, whole, by their entry points. */
+const SUBGROUP_FILES = { ...FILES, "attention-subgroup-tile.wgsl": tileSource };
 export const SUBGROUP_SOURCES = {
-  forward: withMath(`${tileSource}\n${forwardSource}`),
-  "backward_query backward_key": withMath(`${tileSource}\n${backwardSource}`),
+  forward: include(forwardSource, SUBGROUP_FILES),
+  "backward_query backward_key": include(backwardSource, SUBGROUP_FILES),
 } as const;
 
 /**

@@ -4,13 +4,11 @@
 //   forward   o[t, h] = softmax(q[t, h] . k / sqrt(D)) v  over the keys that t sees, and its lse
 //
 // For q and o [T, H, D], k and v [rows, KV, D], lse [T, H]. A lane owns ROWS queries: (token, head) pairs that share
-// a key-value head, by attention-subgroup-tile.wgsl, which stands before this. Called by
-// beyond/kernels/attention-subgroup.ts where beyond/kernels/variants.ts or a run's table says "subgroup". Needs math.wgsl.
+// a key-value head, by attention-subgroup-tile.wgsl. Called by
+// beyond/kernels/attention-subgroup.ts where beyond/kernels/variants.ts or a run's table says "subgroup".
 
-@group(0) @binding(6) var<storage, read_write> o: array<Stored>;           // [T, H, D]
-@group(0) @binding(7) var<storage, read_write> lse: array<f32>;            // [T, H]
-
-const LOWEST: f32 = -3.4e38;
+// include "math.wgsl"
+// include "attention-subgroup-tile.wgsl"
 
 @compute @workgroup_size(LANES)
 fn forward(
@@ -38,7 +36,7 @@ fn forward(
   }
   let last = last_token(tile);
   for (var token = tile.first / tile.group; token <= last;) {
-    let run = run_from(token, last);
+    let run = run_through(token, last);
     let seen = run.seen;
     token = run.end;
     var sees: array<u32, ROWS>;

@@ -10,11 +10,7 @@
 // beyond/kernels/attention-tiled.ts where beyond/kernels/variants.ts or tuning says "tiled", and where it says "matrix" for f32.
 // Every sum is one chain of fma, in the order in which the rows are walked.
 
-@group(0) @binding(8) var<storage, read> d_o: array<vec4f>;                // [T, H, D]
-@group(0) @binding(9) var<storage, read> softmax: array<vec2f>;            // [T, H] (lse, delta)
-@group(0) @binding(10) var<storage, read_write> dq: array<vec4f>;          // [T, H, D]
-@group(0) @binding(11) var<storage, read_write> dk: array<vec4f>;          // [T, KV, D]
-@group(0) @binding(12) var<storage, read_write> dv: array<vec4f>;          // [T, KV, D]
+// include "attention-tiled-blocks.wgsl"
 
 var<workgroup> own_values: array<Stored, TILE * STRIDE>;       // v
 var<workgroup> own_gradients: array<vec4f, TILE * STRIDE>;     // do

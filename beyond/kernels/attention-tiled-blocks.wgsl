@@ -1,5 +1,5 @@
-// How the tiled attention of GPUs multiplies: tensors, sizes, and a block of rows in workgroup memory. Prepended,
-// after attention-queries.wgsl, to attention-tiled.wgsl (forward) and attention-tiled-backward.wgsl by
+// How the tiled attention of GPUs multiplies: sizes, and a block of rows in workgroup memory. Included by
+// attention-tiled.wgsl (forward) and attention-tiled-backward.wgsl by
 // beyond/kernels/attention-tiled.ts, which chooses the sizes:
 //
 //   products   own . walked, for each of TILE own rows and BLOCK walked ones, of HEAD_DIM numbers each
@@ -19,31 +19,13 @@
 //   heads             the heads that share a key-value head share its loads: in decoding, where every token
 //                     has keys of its own, a tile is one token's heads (TILE = 4, 8 or 16).
 
-// What activations are stored as: vec4h in runs that say so. Arithmetic and gradients are f32.
-alias Stored = vec4f;
+// include "attention-queries.wgsl"
 
-struct Params {
-  tokens: u32,     // T
-  heads: u32,      // H
-  kv_heads: u32,   // KV
-  chunks: u32,     // places in `partials` for each query and head
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> spans: array<vec4u>;              // [T]
-@group(0) @binding(2) var<storage, read> last_query: array<u32>;           // [T]
-@group(0) @binding(3) var<storage, read> q: array<Stored>;                 // [T, H, D]
-@group(0) @binding(4) var<storage, read> k: array<Stored>;                 // [rows, KV, D]
-@group(0) @binding(5) var<storage, read> v: array<Stored>;                 // [rows, KV, D]
-
-const HEAD_DIM: u32 = 16u;
 const GROUP_X: u32 = 4u;             // invocations along the walked rows, and along the vectors of a head
 const GROUP_Y: u32 = 16u;            // and along the owned rows
 const ROWS: u32 = 2u;                // owned rows of an invocation, GROUP_Y apart
 const COLUMNS: u32 = 4u;             // walked rows of an invocation, GROUP_X apart
 const FETCHES: u32 = 1u;             // vectors of a block that an invocation loads, rounded up
-const CHUNK: u32 = 128u;             // keys, a multiple of BLOCK
-const D4: u32 = HEAD_DIM / 4u;
 const VECTORS: u32 = D4 / GROUP_X;   // vectors of an invocation
 const TILE: u32 = GROUP_Y * ROWS;
 const BLOCK: u32 = GROUP_X * COLUMNS;
@@ -69,7 +51,7 @@ fn chain(a: vec4f, b: vec4f, sum: f32) -> f32 {
 fn key_vector(run: Run, s: u32, i: u32, kv_head: u32) -> u32 {
   let key = s + i / D4;
   if (i >= BLOCK * D4 || key >= run.seen) { return NOWHERE; }
-  return (key_row(run, key) * params.kv_heads + kv_head) * D4 + i % D4;
+  return (key_row(run.span, key) * params.kv_heads + kv_head) * D4 + i % D4;
 }
 
 fn fetch_keys(run: Run, s: u32, kv_head: u32, index: u32) -> Fetched {

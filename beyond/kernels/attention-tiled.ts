@@ -1,7 +1,8 @@
 import type { Tensor } from "../../lib/gpu/memory.ts";
+import { include } from "../../lib/gpu/wgsl.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
-import { QueryTiles, queryGroups, withQueries } from "./attention-queries.ts";
+import { QUERY_FILES, QueryTiles, queryGroups } from "./attention-queries.ts";
 import forwardSource from "./attention-tiled.wgsl" with { type: "text" };
 import backwardSource from "./attention-tiled-backward.wgsl" with { type: "text" };
 import blocksSource from "./attention-tiled-blocks.wgsl" with { type: "text" };
@@ -63,7 +64,8 @@ export function tileConstants(headDim: number, { tile, block }: AttentionTile) {
   };
 }
 
-const withBlocks = (source: string) => withQueries(`${blocksSource}\n${source}`);
+const withBlocks = (source: string) =>
+  include(source, { ...QUERY_FILES, "attention-tiled-blocks.wgsl": blocksSource });
 
 /** The shader that has an entry point, whole. */
 export const TILED_SOURCES: Readonly<Record<TiledEntry, string>> = {
@@ -103,7 +105,7 @@ export class TiledAttention extends QueryTiles {
 
   /** dq, dk and dv, with `softmax` as attention.wgsl's backward_delta leaves it. */
   backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
-    const params = { ...headParams(tokens, shape), chunks: 1 };
+    const params = headParams(tokens, shape);
     const { tile } = this.tiles.backward_query;
     const queries = queryGroups(tokens, shape, { tile, mostTokens: tile });
     const keys = [ceil(tokens, this.tiles.backward_key.tile), shape.kvHeads] as const;

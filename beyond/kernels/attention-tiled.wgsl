@@ -5,7 +5,7 @@
 //   forward_chunk    the same of one chunk of keys, for attention.wgsl's forward_merge
 //
 // For q and o [T, H, D], k and v [rows, KV, D], lse [T, H]. Called by beyond/kernels/attention-tiled.ts where
-// beyond/kernels/variants.ts or tuning says "tiled", and where it says "matrix" for f32. Needs math.wgsl.
+// beyond/kernels/variants.ts or tuning says "tiled", and where it says "matrix" for f32.
 //
 // Latency: the values are loaded while the keys are multiplied, and the next keys while the values are added.
 // Four barriers a block; the reuse of one buffer for keys and values needs two of them, so that maxima through
@@ -15,11 +15,8 @@
 // by block, chunks of CHUNK keys begin anew and are merged in order, and every sum is one chain of fma. A query
 // has the same bits whatever its tile, the rows in flight, and where its keys lie.
 
-@group(0) @binding(6) var<storage, read_write> o: array<Stored>;           // [T, H, D]
-@group(0) @binding(7) var<storage, read_write> lse: array<f32>;            // [T, H]
-@group(0) @binding(13) var<storage, read_write> partials: array<vec4f>;    // [T, H, chunks, D + 4]
-
-const LOWEST: f32 = -3.4e38;
+// include "math.wgsl"
+// include "attention-tiled-blocks.wgsl"
 
 var<workgroup> largest_of: array<f32, GROUP_X * TILE>;         // [GROUP_X][TILE]
 

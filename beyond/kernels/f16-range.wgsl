@@ -1,5 +1,5 @@
 // How numbers in f32 become factors in f16, whose range is short: times a power of two, which takes no bit away, and
-// back by its inverse, which is as exact. Put before attention-matrix-backward.wgsl, matmul-matrix-backward.wgsl
+// back by its inverse, which is as exact. Included by attention-matrix-backward.wgsl, matmul-matrix-backward.wgsl
 // and matmul-largest.wgsl.
 //
 // A number under 2^15 keeps its 11 bits in f16 from 2^-14 on, and below errs by up to 2^-25: if the largest of many

@@ -1,17 +1,17 @@
+import { type Files, include } from "../../lib/gpu/wgsl.ts";
 import { LEAST_PARTIAL } from "../../lib/model/activations.ts";
-import { withMath } from "../../lib/model/ops/kernels.ts";
+import { FILES } from "../../lib/model/ops/files.ts";
+import type { Product } from "../../lib/model/ops/linear.ts";
 import plainSource from "../../shaders/matmul.wgsl" with { type: "text" };
 import type { SystemGpu } from "../platform/gpu.ts";
 import type { Dtype } from "../storage/precision.ts";
 import type { WeightFormat } from "../storage/weight-formats.ts";
 import rangeSource from "./f16-range.wgsl" with { type: "text" };
-import keptSource from "./kept.wgsl" with { type: "text" };
 import lanesSource from "./matmul-lanes.wgsl" with { type: "text" };
 import largestSource from "./matmul-largest.wgsl" with { type: "text" };
 import matrixSource from "./matmul-matrix.wgsl" with { type: "text" };
 import matrixBackwardSource from "./matmul-matrix-backward.wgsl" with { type: "text" };
 import subgroupSource from "./matmul-subgroup.wgsl" with { type: "text" };
-import tensorsSource from "./matmul-tensors.wgsl" with { type: "text" };
 import tiledSource from "./matmul-tiled.wgsl" with { type: "text" };
 import tiledBackwardSource from "./matmul-tiled-backward.wgsl" with { type: "text" };
 import {
@@ -22,8 +22,7 @@ import {
 } from "./variants.ts";
 
 /** The products of a linear layer y = x W^T, as shaders/matmul.wgsl has them. */
-export const PRODUCTS = ["forward", "backwardInput", "backwardWeight"] as const;
-export type Product = (typeof PRODUCTS)[number];
+export const PRODUCTS: readonly Product[] = ["forward", "backwardInput", "backwardWeight"];
 
 /** A product of x[T, K] and W[N, K] but for T: all that the order of its sums may depend on. */
 export interface MatmulShape {
@@ -88,7 +87,7 @@ const plain: MatmulFamily = {
 export const tiled: MatmulFamily = {
   name: "tiled",
   shader: "matmul-tiled",
-  source: [tensorsSource, tiledSource, tiledBackwardSource].join("\n"),
+  source: tiledBackwardSource,
   tiles: [tiledTile(1, 1, 16, 4), tiledTile(8, 2, 8, 8)],
   limits: { invocations: 64, sharedBytes: 16384 },
   makes: () => true,
@@ -98,7 +97,7 @@ export const tiled: MatmulFamily = {
 const lanes: MatmulFamily = {
   name: "lanes",
   shader: "matmul-lanes",
-  source: [tensorsSource, tiledSource].join("\n"),
+  source: tiledSource,
   tiles: [
     lanesTile(1),
     lanesTile(8),
@@ -113,7 +112,7 @@ const lanes: MatmulFamily = {
 const matrix: MatmulFamily = {
   name: "matrix",
   shader: "matmul-matrix",
-  source: [rangeSource, tensorsSource, matrixSource, matrixBackwardSource].join("\n"),
+  source: matrixBackwardSource,
   tiles: [
     matrixTile([16, 16], [1, 1], 256, 128),
     matrixTile([32, 16], [2, 2], 64),
@@ -144,7 +143,7 @@ function subgroupTile(rows: number, lanes: number): Tile {
   return {
     name: `subgroup-${rows}x${4 * lanes}`,
     constants: { LANES: lanes, ROWS: rows, SHARES: Math.max(1, rows / lanes) },
-    source: [tensorsSource, subgroupSource].join("\n"),
+    source: subgroupSource,
     lanes,
     outputs: [rows, 4 * lanes],
   };
@@ -208,9 +207,16 @@ function matrixConstants(
   return { ...constants, ...steps, M, N, K, STRIP: strip, PARTS: LARGEST_PARTS };
 }
 
-/** The shader of a family's tile, with all that it needs but for W. */
-export const matmulSource = ({ source }: MatmulFamily, tile?: Tile) =>
-  withMath(`${keptSource}\n${tile?.source ?? source}`);
+/** What shaders of products include beside the files of the core. */
+export const MATMUL_FILES: Files = {
+  "f16-range.wgsl": rangeSource,
+  "matmul-matrix.wgsl": matrixSource,
+  "matmul-tiled.wgsl": tiledSource,
+};
+
+/** The shader of a family's tile, whole, with `files` in place of others. */
+export const matmulSource = ({ source }: MatmulFamily, tile?: Tile, files: Files = {}) =>
+  include(tile?.source ?? source, { ...FILES, ...MATMUL_FILES, ...files });
 
 /** The constants of a family's tile on an adapter. */
 export function constantsOf(
@@ -243,5 +249,5 @@ export function tilesOn(
 export const matmulName = ({ shader }: MatmulFamily, { name }: Tile) => `${shader}-${name}`;
 
 /** beyond/kernels/matmul-largest.wgsl, for families that round dy, and the partial maxima that it leaves. */
-export const LARGEST_SOURCE = [rangeSource, largestSource].join("\n");
+export const LARGEST_SOURCE = include(largestSource, MATMUL_FILES);
 export const LARGEST_PARTS = LEAST_PARTIAL;

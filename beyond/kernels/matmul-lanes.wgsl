@@ -1,9 +1,9 @@
 // y = x W^T of matmul.wgsl (read that one first: the same formula, tensors and parameters) for the few rows of
 // decoding on GPUs with subgroups, where reading W takes all the time:
 //
-//   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, _swiglu, as there)
+//   forward           y[T, N]  = x[T, K] W[N, K]^T              (and forward_swiglu, as there)
 //
-// Called by lib/model/ops/linear.ts for up to ROWS rows, where tuning chose it (beyond/kernels/matmuls.ts);
+// Called by beyond/kernels/chosen-linear.ts for up to ROWS rows, where tuning chose it (beyond/kernels/matmuls.ts);
 // matmul-tiled.wgsl makes the products of more rows in the same order of adding.
 //
 // LANES lanes share a row of W: of its runs of 16 elements, each lane takes every LANES-th, and keeps a sum for
@@ -22,9 +22,15 @@
 
 enable subgroups;
 
+// include "math.wgsl"
+// include "kept.wgsl"
+// include "weights/f32.wgsl"
+// include "outputs/store.wgsl"
+
 // What x and y are stored as: vec4h where a run keeps activations in f16. Sums are f32.
 alias X = vec4f;
 alias Y = f32;
+alias Output = f32;
 
 struct Params {
   rows: u32,              // T
@@ -39,7 +45,6 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<X>;              // [T, K]
 @group(0) @binding(3) var<storage, read_write> y: array<Y>;        // [T, y_stride]
-@group(0) @binding(4) var<storage, read> residual: array<f32>;     // [T, residual_stride]
 
 const LANES: u32 = 4u;
 const ROWS: u32 = 8u;                     // of x, in each invocation
@@ -120,25 +125,10 @@ fn forward(invocation: Invocation) {
   let at = place(invocation);
   var total = forward_tile(at);
   for (var t = at.lane; t < ROWS; t += LANES) {
-    if (is_output(at, t)) { y[address(at, t, params.y_stride)] = Y(params.scale * total[t]); }
-  }
-}
-
-@compute @workgroup_size(GROUP)
-fn forward_add(invocation: Invocation) {
-  let at = place(invocation);
-  var total = forward_tile(at);
-  for (var t = at.lane; t < ROWS; t += LANES) {
-    if (is_output(at, t)) { y[address(at, t, params.y_stride)] = Y(f32(y[address(at, t, params.y_stride)]) + total[t]); }
-  }
-}
-
-@compute @workgroup_size(GROUP)
-fn forward_residual(invocation: Invocation) {
-  let at = place(invocation);
-  var total = forward_tile(at);
-  for (var t = at.lane; t < ROWS; t += LANES) {
-    if (is_output(at, t)) { y[address(at, t, params.y_stride)] = Y(residual[address(at, t, params.residual_stride)] + total[t]); }
+    if (is_output(at, t)) {
+      let to = address(at, t, params.y_stride);
+      y[to] = Y(result(to, address(at, t, params.residual_stride), total[t]));
+    }
   }
 }
 

@@ -3,8 +3,10 @@
 //   reduce   partial[p] = max |dy| over the vectors of dy that workgroup p of PARTS takes
 //
 // A product takes the maximum of the PARTS maxima when it starts, so that no value need be cleared or changed in
-// turn, and the order does not matter. Called by lib/model/ops/linear.ts, once for both products of a layer's
-// backward pass. Magnitudes are bits, as f16-range.wgsl has them, which is put before this file.
+// turn, and the order does not matter. Called by beyond/kernels/chosen-linear.ts, once for both products of a layer's
+// backward pass. Magnitudes are bits, as f16-range.wgsl has them.
+
+// include "f16-range.wgsl"
 
 struct Params {
   rows: u32,              // T

@@ -1,4 +1,4 @@
-// The products of the backward pass by subgroup matrices: matmul-matrix.wgsl is put before this file, and has the
+// The products of the backward pass by subgroup matrices: matmul-matrix.wgsl, which is included, has the
 // tiles, the loads of x and W, and how a result leaves its matrices.
 //
 //   backward_input    dx[T, K] = s (f16(dy / s)[T, N] W[N, K])
@@ -6,7 +6,7 @@
 //
 // x and W are in f16 as forward reads them; dy, dx and dW are f32. dy has a range that f16 has not, so that it is
 // rounded as a share of its largest magnitude: s is the power of two by which this comes to lie between 2^14 and
-// 2^15, as f16-range.wgsl says, which is put before this file too. Neither the division nor the product by s rounds,
+// 2^15, as f16-range.wgsl says. Neither the division nor the product by s rounds,
 // and what is lost is
 //
 //   |s f16(dy / s) - dy| <= max(2^-11 |dy|, 2^-39 max |dy|)
@@ -16,14 +16,17 @@
 // NaN in dy makes no output finite: no step is taken on what is left of it. s is 2^-126 or more, so that gradients
 // which are all below 2^-112 keep less.
 //
-// matmul-largest.wgsl has found the magnitude, in parts, for both products. Called by lib/model/ops/linear.ts
-// where beyond/kernels/matmuls.ts says so. Counts for the tile 128x128, as no time has been taken on a GPU: a
+// matmul-largest.wgsl has found the magnitude, in parts, for both products. Called by
+// beyond/kernels/chosen-linear.ts where beyond/kernels/matmuls.ts says so. Counts for the tile 128x128, as no time has been taken on a GPU: a
 // multiply-add costs 2 / rows + 4 / columns bytes loaded from buffers, 3/64, dy being f32; that matmul-largest.wgsl
 // reads dy too costs 2 / K more, 1/288 at K = 576.
 //
 // A factor that lies the other way in its buffer is staged as it lies, and its matrices are loaded the other way:
 // nothing is turned by hand. The matrices of an output are added in the order of the contraction, in steps of K, by
 // one subgroup: its bits do not depend on the tile, nor, but for values so small, on what else is in flight.
+
+// include "f16-range.wgsl"
+// include "matmul-matrix.wgsl"
 
 @group(0) @binding(8) var<storage, read> partial: array<vec4u>;    // [PARTS], of matmul-largest.wgsl
 

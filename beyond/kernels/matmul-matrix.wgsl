@@ -1,11 +1,10 @@
 // y = x W^T of matmul.wgsl (read that one first) by subgroup matrices, which are tensor cores on NVIDIA's GPUs,
-// for x and W in f16 and sums in f32; tensors, parameters and stores are in matmul-tensors.wgsl:
+// for x and W in f16 and sums in f32:
 //
-//   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, _swiglu, as there)
+//   forward           y[T, N]  = x[T, K] W[N, K]^T              (and forward_swiglu, as there)
 //
-// W may be f16, or of blocks that are unpacked, and rounded, to f16. Called by lib/model/ops/linear.ts where tuning
-// chose it (beyond/kernels/matmul-families.ts has its tiles). matmul-matrix-backward.wgsl, which is put after this file, makes
-// the products of the backward pass of its parts. Needs chromium_experimental_subgroup_matrix.
+// W may be f16, or of blocks that are unpacked, and rounded, to f16. Called by beyond/kernels/chosen-linear.ts where
+// tuning chose it. matmul-matrix-backward.wgsl makes the products of the backward pass of its parts. Needs chromium_experimental_subgroup_matrix.
 //
 // A subgroup makes SUB_ROWS x SUB_COLUMNS outputs, as R x C matrices of M x N; a workgroup is GROUP_Y x
 // GROUP_X subgroups, and walks K in steps of DEPTH. What each idea buys, for the tiles 128x128 and 16x16, in
@@ -31,6 +30,8 @@ enable f16;
 enable subgroups;
 enable subgroup_size_control;
 enable chromium_experimental_subgroup_matrix;
+
+// include "linear.wgsl"
 
 // The adapter's matrices: left [M, K], right [K, N], result [M, N].
 const M: u32 = 16u;
@@ -198,38 +199,7 @@ fn forward(
 ) {
   let at = place(group, subgroup);
   var taken = forward_tile(at, index);
-  for (var i = 0u; i < R * STRIPS * TAKEN; i++) {
-    let to = output(at, index, i);
-    if (is_output(to)) { store(to, params.scale * taken[i]); }
-  }
-}
-
-@compute @workgroup_size(THREADS) @subgroup_size(SUBGROUP)
-fn forward_add(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) index: u32,
-  @builtin(subgroup_id) subgroup: u32,
-) {
-  let at = place(group, subgroup);
-  var taken = forward_tile(at, index);
-  for (var i = 0u; i < R * STRIPS * TAKEN; i++) {
-    let to = output(at, index, i);
-    if (is_output(to)) { store(to, vec4f(y[address(to, params.y_stride)]) + taken[i]); }
-  }
-}
-
-@compute @workgroup_size(THREADS) @subgroup_size(SUBGROUP)
-fn forward_residual(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(local_invocation_index) index: u32,
-  @builtin(subgroup_id) subgroup: u32,
-) {
-  let at = place(group, subgroup);
-  var taken = forward_tile(at, index);
-  for (var i = 0u; i < R * STRIPS * TAKEN; i++) {
-    let to = output(at, index, i);
-    if (is_output(to)) { store(to, residual[address(to, params.residual_stride)] + taken[i]); }
-  }
+  for (var i = 0u; i < R * STRIPS * TAKEN; i++) { finish(output(at, index, i), taken[i]); }
 }
 
 @compute @workgroup_size(THREADS) @subgroup_size(SUBGROUP)
@@ -242,8 +212,5 @@ fn forward_swiglu(
   var gate = forward_tile(at, index);
   first_row = params.outputs;
   var up = forward_tile(at, index);
-  for (var i = 0u; i < R * STRIPS * TAKEN; i++) {
-    let to = output(at, index, i);
-    if (is_output(to)) { store(to, silu(kept(gate[i])) * kept(up[i])); }
-  }
+  for (var i = 0u; i < R * STRIPS * TAKEN; i++) { finish_swiglu(output(at, index, i), gate[i], up[i]); }
 }

@@ -2,12 +2,12 @@
 // bits) for CPUs that play GPU, where a subgroup is one vector register and a load is a branch and a move for each of
 // its lanes:
 //
-//   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, _swiglu, as there)
+//   forward           y[T, N]  = x[T, K] W[N, K]^T              (and forward_swiglu, as there)
 //   backward_input    dx[T, K] = dy[T, N] W[N, K]
 //   backward_weight   dW[N, K] += sum over t of dy[t, N]^T x[t, K]
 //
-// Called by lib/model/ops/linear.ts where beyond/kernels/variants.ts or tuning chose it; beyond/kernels/matmul-families.ts puts
-// matmul-tensors.wgsl before it. Needs subgroups of LANES lanes.
+// Called by beyond/kernels/chosen-linear.ts where beyond/kernels/variants.ts or tuning chose it. Needs subgroups of LANES
+// lanes.
 //
 // A subgroup makes ROWS x 4 LANES outputs: each lane four columns of all rows. What a column needs, one lane loads.
 // What a row needs, all lanes need: each loads its share of the rows and hands it round by subgroupBroadcast, an
@@ -17,6 +17,8 @@
 // eight rows run there at 6.3 GFLOP/s and not 4.6, and of many rows 16 x 16 outputs a lane are faster.
 
 enable subgroups;
+
+// include "linear.wgsl"
 
 const LANES: u32 = 8u;              // of a subgroup, which is a workgroup
 const ROWS: u32 = 16u;              // of outputs
@@ -79,30 +81,7 @@ fn forward_tile(place: Place) -> Tile {
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let place = place(group, lane);
   var tile = forward_tile(place);
-  for (var i = 0u; i < ROWS; i++) {
-    let to = place.at + vec2u(0u, i);
-    if (is_output(to)) { store(to, params.scale * tile[i]); }
-  }
-}
-
-@compute @workgroup_size(LANES)
-fn forward_add(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let place = place(group, lane);
-  var tile = forward_tile(place);
-  for (var i = 0u; i < ROWS; i++) {
-    let to = place.at + vec2u(0u, i);
-    if (is_output(to)) { store(to, vec4f(y[address(to, params.y_stride)]) + tile[i]); }
-  }
-}
-
-@compute @workgroup_size(LANES)
-fn forward_residual(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let place = place(group, lane);
-  var tile = forward_tile(place);
-  for (var i = 0u; i < ROWS; i++) {
-    let to = place.at + vec2u(0u, i);
-    if (is_output(to)) { store(to, residual[address(to, params.residual_stride)] + tile[i]); }
-  }
+  for (var i = 0u; i < ROWS; i++) { finish(place.at + vec2u(0u, i), tile[i]); }
 }
 
 @compute @workgroup_size(LANES)
@@ -111,10 +90,7 @@ fn forward_swiglu(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocat
   var gate = forward_tile(place);
   first_row = params.outputs;
   var up = forward_tile(place);
-  for (var i = 0u; i < ROWS; i++) {
-    let to = place.at + vec2u(0u, i);
-    if (is_output(to)) { store(to, silu(kept(gate[i])) * kept(up[i])); }
-  }
+  for (var i = 0u; i < ROWS; i++) { finish_swiglu(place.at + vec2u(0u, i), gate[i], up[i]); }
 }
 
 @compute @workgroup_size(LANES)

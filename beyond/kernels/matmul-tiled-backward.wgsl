@@ -1,10 +1,11 @@
-// The products of the backward pass, made as matmul-tiled.wgsl makes forward: that file is put before this one, and
-// has the parameters, the tiles, the loads of x and W, and the order of adding.
+// The products of the backward pass, made as matmul-tiled.wgsl makes forward: that file, which is included, has the parameters, the tiles, the loads of x and W, and the order of adding.
 //
 //   backward_input    dx[T, K] = dy[T, N] W[N, K]
 //   backward_weight   dW[N, K] += dy[T, N]^T x[T, K]
 //
-// Called by lib/model/ops/linear.ts where beyond/kernels/matmuls.ts says so.
+// Called by beyond/kernels/chosen-linear.ts where beyond/kernels/matmuls.ts says so.
+
+// include "matmul-tiled.wgsl"
 
 fn dy_block(row: u32, at: u32) -> mat4x4f {
   return mat4x4f(dy_at(row, at), dy_at(row + 1u, at), dy_at(row + 2u, at), dy_at(row + 3u, at));

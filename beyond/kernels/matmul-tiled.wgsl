@@ -1,11 +1,10 @@
 // The products of matmul.wgsl (read that one first: the same formulas, and K, T, N and the strides are bound
-// as there) for GPUs, where invocations of a workgroup share what they load. Tensors, parameters and stores
-// are in matmul-tensors.wgsl.
+// as there) for GPUs, where invocations of a workgroup share what they load.
 //
-//   forward           y[T, N]  = x[T, K] W[N, K]^T              (and _residual, _add, _swiglu, as there)
+//   forward           y[T, N]  = x[T, K] W[N, K]^T              (and forward_swiglu, as there)
 //
-// Called by lib/model/ops/linear.ts where beyond/kernels/matmuls.ts says so, with the tiles of matmul-families.ts.
-// matmul-tiled-backward.wgsl, which is put after this file, makes the products of the backward pass of its parts.
+// Called by beyond/kernels/chosen-linear.ts where beyond/kernels/matmuls.ts says so. matmul-tiled-backward.wgsl makes the
+// products of the backward pass of its parts.
 //
 // A workgroup makes TILE_ROWS x 4 TILE_VECTORS outputs, and walks the contraction in steps of 4 DEPTH:
 // its invocations put both factors of a step into workgroup memory, and then each multiplies what its
@@ -27,6 +26,8 @@
 // neither the shape of the tile nor how many rows are in flight. Past an end the factors are zeros.
 // With LANES > 1, forward adds in the order of matmul-lanes.wgsl instead, for the many rows of shapes whose few
 // rows that file makes.
+
+// include "linear.wgsl"
 
 const GROUP_X: u32 = 8u;                  // invocations along the columns
 const GROUP_Y: u32 = 8u;                  // and along the rows
@@ -170,30 +171,7 @@ fn contracted(step: u32, of_lane: u32, depth: u32) -> u32 {
 fn forward(invocation: Invocation) {
   let at = place(invocation);
   var tile = forward_tile(at);
-  for (var i = 0u; i < OUTPUTS; i++) {
-    let to = output(at, i);
-    if (is_output(to)) { store(to, params.scale * tile[i]); }
-  }
-}
-
-@compute @workgroup_size(GROUP_X, GROUP_Y)
-fn forward_add(invocation: Invocation) {
-  let at = place(invocation);
-  var tile = forward_tile(at);
-  for (var i = 0u; i < OUTPUTS; i++) {
-    let to = output(at, i);
-    if (is_output(to)) { store(to, vec4f(y[address(to, params.y_stride)]) + tile[i]); }
-  }
-}
-
-@compute @workgroup_size(GROUP_X, GROUP_Y)
-fn forward_residual(invocation: Invocation) {
-  let at = place(invocation);
-  var tile = forward_tile(at);
-  for (var i = 0u; i < OUTPUTS; i++) {
-    let to = output(at, i);
-    if (is_output(to)) { store(to, residual[address(to, params.residual_stride)] + tile[i]); }
-  }
+  for (var i = 0u; i < OUTPUTS; i++) { finish(output(at, i), tile[i]); }
 }
 
 @compute @workgroup_size(GROUP_X, GROUP_Y)
@@ -202,8 +180,5 @@ fn forward_swiglu(invocation: Invocation) {
   var gate = forward_tile(at);
   first_row = params.outputs;
   var up = forward_tile(at);
-  for (var i = 0u; i < OUTPUTS; i++) {
-    let to = output(at, i);
-    if (is_output(to)) { store(to, silu(kept(gate[i])) * kept(up[i])); }
-  }
+  for (var i = 0u; i < OUTPUTS; i++) { finish_swiglu(output(at, i), gate[i], up[i]); }
 }

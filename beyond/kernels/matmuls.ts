@@ -1,5 +1,6 @@
 import type { Matrix } from "../../lib/model/matrix.ts";
 import { ceil } from "../../lib/model/ops/kernels.ts";
+import type { Matmul as Made, Product } from "../../lib/model/ops/linear.ts";
 import type { Dtype } from "../storage/precision.ts";
 import type { WeightFormat } from "../storage/weight-formats.ts";
 import {
@@ -8,7 +9,6 @@ import {
   type MatmulShape,
   matmulName,
   PRODUCTS,
-  type Product,
   type Tile,
   tiled,
 } from "./matmul-families.ts";
@@ -68,11 +68,9 @@ export function builtInChoice(
   return parseChoice(`${name} ${tiles[name]}`) as MatmulChoice;
 }
 
-/** One product as it is run: the name of its kernels, and the workgroups of [rows, columns] outputs. */
-export interface Matmul {
-  readonly name: string;
+/** What makes a product, and whether it rounds dy. */
+export interface Matmul extends Made {
   readonly roundsGradients: boolean;
-  groups(rows: number, columns: number): readonly [number, number];
 }
 
 /** Finds what makes each product, and remembers it for each matrix: a lookup allocates nothing. */

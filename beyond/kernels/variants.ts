@@ -1,10 +1,13 @@
 import { UserError } from "../../lib/errors.ts";
+import { MOST_SPLIT_QUERIES } from "../../lib/model/ops/attention.ts";
 
 /**
  * What depends on the kind of adapter, all of it. Nothing here may depend on how many rows are in
  * flight: the order of every sum is a matter of shape and adapter.
  */
 export interface Variants {
+  /** Whether the core's kernels are to be run and nothing else. */
+  readonly isPlain?: boolean;
   /** The family of beyond/kernels/matmul-families.ts that makes products of which `tuned` says nothing. */
   readonly matmul: MatmulKernel;
   /** The tiles of each family, by row class; one name is for all classes. */
@@ -42,9 +45,6 @@ export const MATMUL_KERNELS = ["plain", "tiled", "lanes", "matrix"] as const;
 export type MatmulKernel = (typeof MATMUL_KERNELS)[number];
 export const ATTENTION_KERNELS = ["plain", "tiled", "subgroup", "matrix"] as const;
 export type AttentionKernel = (typeof ATTENTION_KERNELS)[number];
-
-/** What `splitQueries` is at most: memory is there for so many. More keep a GPU busy anyway. */
-export const MOST_SPLIT_QUERIES = 8192;
 
 const GPU_VARIANTS: Variants = {
   matmul: "tiled",

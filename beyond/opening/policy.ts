@@ -4,7 +4,6 @@ import { UserError } from "../../lib/errors.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer } from "../../lib/model/optimizer.ts";
 import type { WeightGradients, Weights } from "../../lib/model/parameters.ts";
 import type { Slabs } from "../../lib/model/slabs.ts";
@@ -13,6 +12,7 @@ import type { Policy } from "../../lib/policy.ts";
 import { Random } from "../../lib/random.ts";
 import { isHubName } from "../hub/hub.ts";
 import { attentionChoice } from "../kernels/attention-choice.ts";
+import { makeOps } from "../kernels/ops.ts";
 import type { TuningTable } from "../kernels/variants.ts";
 import { LoraDelta } from "../lora/delta.ts";
 import { initialLora, type LoraConfig, type LoraWeights } from "../lora/lora.ts";
@@ -65,7 +65,7 @@ export class OpenPolicy implements Policy {
     this.tokenizer = tokenizerOf(model);
     this.stopIds = new Set(this.tokenizer.stopIds(endTokens(model)));
     const { config } = model;
-    const ops = new Ops(gpu, config.headDim, {
+    const ops = makeOps(gpu, config.headDim, {
       tuned: tuning,
       ...attentionChoice({ ...gpu.variants, tuned: tuning }, attention),
     });

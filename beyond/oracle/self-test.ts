@@ -1,6 +1,6 @@
 /** The self-test: every kernel on this adapter, as its oracle has it and with the bits it must share. */
-
-import { Ops } from "../../lib/model/ops.ts";
+import { gradientFactors } from "../kernels/chosen-attention.ts";
+import { makeOps } from "../kernels/ops.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { hasHalves } from "../storage/precision.ts";
 import { attentionDifferences } from "./attention-layouts.ts";
@@ -28,10 +28,10 @@ export interface KernelCheck {
  */
 export async function selfTest(gpu: SystemGpu, variants = gpu.variants): Promise<KernelCheck[]> {
   const headDim = 16;
-  const ops = new Ops(gpu, headDim, { ...variants, plainQueries: 0 });
+  const ops = makeOps(gpu, headDim, { ...variants, plainQueries: 0 });
   const hasClasses = variants.tiles[variants.matmul].includes(" ");
   const hasTiles = variants.attention === "tiled" || variants.attention === "matrix";
-  const wide = hasTiles ? new Ops(gpu, WIDE_HEAD, variants) : null;
+  const wide = hasTiles ? makeOps(gpu, WIDE_HEAD, variants) : null;
   const worst = new Map<string, OutputCheck>();
   const run = async (cases: KernelCase[], suffix = "", on = ops) => {
     for (const kernelCase of cases) {
@@ -48,14 +48,14 @@ export async function selfTest(gpu: SystemGpu, variants = gpu.variants): Promise
   if (wide) await run(attention(packedHeads(WIDE_HEAD)), "", wide);
   if (hasHalves(gpu)) {
     const dtype = "f16";
-    await run(halfCases(headDim, ops.attention.gradientFactors(dtype)), HALF_SUFFIX);
+    await run(halfCases(headDim, gradientFactors(ops.attention, dtype)), HALF_SUFFIX);
     if (hasClasses) await run(manyRows("f16"), HALF_SUFFIX);
     if (wide) {
-      const factors = wide.attention.gradientFactors(dtype);
+      const factors = gradientFactors(wide.attention, dtype);
       await run(attention(packedHeads(WIDE_HEAD), { dtype, factors }), HALF_SUFFIX, wide);
     }
     if (variants.subgroupMatrix) {
-      const matrices = new Ops(gpu, headDim, { ...variants, matmul: "matrix", tuned: {} });
+      const matrices = makeOps(gpu, headDim, { ...variants, matmul: "matrix", tuned: {} });
       await run(matrixCases(), MATRIX_SUFFIX, matrices);
     }
   }

@@ -11,7 +11,7 @@ export const MOMENT_BLOCK = 256;
 export class Adamw8 {
   constructor(private readonly kernels: Kernels) {
     const source = `${adamwSource}\n${adamw8Source}`;
-    kernels.addShared("adamw8", source, "update_8bit", { CHUNK: SQUARE_CHUNK });
+    kernels.addRows("adamw8", source, "update_8bit", { CHUNK: SQUARE_CHUNK });
   }
 
   /** Moves `count` elements of w; `key` is that of the step's random numbers. */
@@ -23,6 +23,6 @@ export class Adamw8 {
   ): void {
     const all = adamwParams(params, { count, key });
     const blocks = ceil(count, MOMENT_BLOCK);
-    this.kernels.runShared("adamw8.update_8bit", tensors, all, blocks, MOMENT_BLOCK);
+    this.kernels.runRows("adamw8.update_8bit", tensors, all, blocks, MOMENT_BLOCK);
   }
 }

@@ -1,6 +1,6 @@
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import { type AdamwParams, adamwParams, SQUARE_CHUNK } from "../../lib/model/ops/adamw.ts";
-import { ceil, type Kernels, withRows } from "../../lib/model/ops/kernels.ts";
+import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
 import adamwSource from "../../shaders/adamw.wgsl" with { type: "text" };
 import adamwRoundedSource from "./adamw-rounded.wgsl" with { type: "text" };
 import roundSource from "./round.wgsl" with { type: "text" };
@@ -9,7 +9,7 @@ import roundSource from "./round.wgsl" with { type: "text" };
 export class Round {
   constructor(private readonly kernels: Kernels) {
     kernels.add("round", roundSource, "forward");
-    const source = withRows(`${adamwSource}\n${adamwRoundedSource}`);
+    const source = `${adamwSource}\n${adamwRoundedSource}`;
     kernels.add("adamw", source, "update_rounded", { CHUNK: SQUARE_CHUNK });
   }
 

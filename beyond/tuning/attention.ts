@@ -1,7 +1,7 @@
 import type { ElementBytes, Tensor } from "../../lib/gpu/memory.ts";
 import { allocateKeyChunks } from "../../lib/model/ops/attention.ts";
 import { softmaxLength } from "../../lib/model/ops/heads.ts";
-import { Ops } from "../../lib/model/ops.ts";
+import type { Ops } from "../../lib/model/ops.ts";
 import {
   type AttentionChoice,
   type AttentionShape,
@@ -9,6 +9,8 @@ import {
   attentionKey,
   formatAttention,
 } from "../kernels/attention-choice.ts";
+import { gradientFactors } from "../kernels/chosen-attention.ts";
+import { makeOps } from "../kernels/ops.ts";
 import { attentionDifferences } from "../oracle/attention-layouts.ts";
 import { attention } from "../oracle/cases/attention.ts";
 import { packedHeads } from "../oracle/cases/small.ts";
@@ -50,7 +52,7 @@ export async function searchAttention(
     if (performance.now() - began > 1000 * seconds) break;
     let problem: string | null = null;
     const complaint = await gpu.attempt(async () => {
-      const ops = new Ops(gpu, shape.headDim, choice);
+      const ops = makeOps(gpu, shape.headDim, choice);
       problem = await mistake(gpu, ops, shape);
       if (problem === null) times.push([choice, await secondsOf(gpu, ops, shape)]);
     });
@@ -74,7 +76,7 @@ async function mistake(
   ops: Ops,
   { headDim, dtype }: AttentionShape,
 ): Promise<string | null> {
-  const factors = ops.attention.gradientFactors(dtype);
+  const factors = gradientFactors(ops.attention, dtype);
   for (const check of attention(packedHeads(headDim), { dtype, factors })) {
     for (const { kernel, error, tolerance, norm } of await runCase(gpu, ops, check)) {
       if (!(error <= tolerance)) return `${kernel} errs by ${(error / norm).toExponential(1)}`;

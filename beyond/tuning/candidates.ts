@@ -1,4 +1,3 @@
-import { Ops } from "../../lib/model/ops.ts";
 import {
   MATMUL_FAMILIES,
   type MatmulFamily,
@@ -7,6 +6,7 @@ import {
   tilesOn,
 } from "../kernels/matmul-families.ts";
 import { builtInChoice } from "../kernels/matmuls.ts";
+import { makeOps } from "../kernels/ops.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 
 /** One way to make a product. */
@@ -43,7 +43,7 @@ export function isSensible(
 
 /** Ops whose every product is made in one way, as far as its family makes it. */
 export const opsWith = (gpu: SystemGpu, { family, tile }: Candidate) =>
-  new Ops(gpu, 16, {
+  makeOps(gpu, 16, {
     matmul: family.name,
     tiles: { ...gpu.variants.tiles, [family.name]: tile.name },
     tuned: {},

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { WEIGHT_SOURCES } from "../../lib/model/ops/weights.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import attentionSource from "../../shaders/attention.wgsl" with { type: "text" };
 import { MATRIX_SOURCES } from "../kernels/attention-matrix.ts";
@@ -9,6 +8,7 @@ import { LARGEST_SOURCE, MATMUL_FAMILIES, matmulSource } from "../kernels/matmul
 import type { TuningTable } from "../kernels/variants.ts";
 import type { FoundAdapter } from "../platform/adapter.ts";
 import { readCached, writeCached } from "../platform/cache.ts";
+import { READER_SOURCES } from "../storage/storage-kernels.ts";
 
 const tableSchema = z.record(z.string(), z.string());
 
@@ -25,7 +25,7 @@ export interface TunedFor {
 export function tunedFor({ name, driver }: Pick<FoundAdapter, "name" | "driver">): TunedFor {
   const families = MATMUL_FAMILIES.map((family) => [matmulSource(family), family.tiles]);
   const attention = [attentionSource, TILED_SOURCES, SUBGROUP_SOURCES, MATRIX_SOURCES];
-  const all = [families, LARGEST_SOURCE, WEIGHT_SOURCES, attention];
+  const all = [families, LARGEST_SOURCE, READER_SOURCES, attention];
   const shaders = Bun.hash(JSON.stringify(all)).toString(16);
   return { adapter: name, driver, webgpu: packageJson.dependencies.webgpu, shaders };
 }

@@ -55,7 +55,7 @@ export class Commands {
     if (halves.length > 0) key += ` f16=${halves}`;
     let kernel = this.kernels.get(key);
     if (!kernel) {
-      kernel = this.compile(key, assemble(source, constants, halves), entryPoint, halves);
+      kernel = this.compile(key, assemble(source, constants), entryPoint, halves);
       this.kernels.set(key, kernel);
     }
     return kernel;

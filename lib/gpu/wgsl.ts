@@ -28,14 +28,25 @@ export interface ShaderInterface {
   loops: boolean;
 }
 
-/** What is compiled: a shader with these constants, and these bindings holding halves. */
-export function assemble(
-  source: string,
-  constants: Readonly<Record<string, number>> = {},
-  halves: readonly string[] = [],
-): string {
-  return directivesFirst(storeHalves(specialise(source, constants), halves));
+/** Texts by the names that shaders include them by. */
+export type Files = Readonly<Record<string, string>>;
+
+/**
+ * A shader with the files that it, or one of them, names in lines `// include "row.wgsl"`; each comes once.
+ * @throws Error naming a file that is not there
+ */
+export function include(source: string, files: Files, included = new Set<string>()): string {
+  return source.replace(/^\/\/ include "(.+)"$/gm, (_, name: string) => {
+    if (included.has(name)) return "";
+    included.add(name);
+    if (files[name] === undefined) throw new Error(`shader includes ${name}, which is not there`);
+    return include(files[name], files, included);
+  });
 }
+
+/** What is compiled: a shader with these constants. */
+export const assemble = (source: string, constants: Readonly<Record<string, number>> = {}) =>
+  directivesFirst(specialise(source, constants));
 
 /** Moves `enable` directives to the front, where WGSL wants them: another file may stand before a shader. */
 function directivesFirst(source: string): string {
@@ -61,33 +72,6 @@ export function specialise(source: string, constants: Readonly<Record<string, nu
   }
   return unroll(text);
 }
-
-/**
- * Bindings that may hold halves: those of an array whose elements have a name of their own,
- * `alias X = f32;`, `vec2f` or `vec4f`. The shader converts at every load and store, `f32(x[i])` and
- * `X(value)`, which costs nothing where both are the same.
- */
-export function halvable(source: string): { name: string; alias: string }[] {
-  const bindings = source.matchAll(/var<storage, \w+> (\w+): array<(\w+)>/g);
-  return Array.from(bindings, ([, name, alias]) => ({ name, alias })).filter(({ alias }) =>
-    source.match(aliasOf(alias)),
-  );
-}
-
-/** Lets the bindings named hold halves. @throws Error naming one that cannot */
-export function storeHalves(source: string, names: readonly string[]): string {
-  if (names.length === 0) return source;
-  let text = source;
-  for (const name of names) {
-    const alias = halvable(source).find((binding) => binding.name === name)?.alias;
-    if (!alias) throw new Error(`shader cannot hold ${name} in halves`);
-    text = text.replace(aliasOf(alias), (_, type) => `alias ${alias} = ${HALF[type]};`);
-  }
-  return `enable f16;\n${text}`;
-}
-
-const HALF: Record<string, string> = { f32: "f16", vec2f: "vec2h", vec4f: "vec4h" };
-const aliasOf = (name: string) => new RegExp(`alias ${name} = (f32|vec2f|vec4f);`);
 
 const UNROLL = "// unroll";
 

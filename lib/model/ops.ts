@@ -1,9 +1,7 @@
-import type { Variants } from "../../beyond/kernels/variants.ts";
-import type { Gpu } from "../gpu/device.ts";
 import { Adamw } from "./ops/adamw.ts";
 import { Attention } from "./ops/attention.ts";
 import { Gather } from "./ops/gather.ts";
-import { Kernels } from "./ops/kernels.ts";
+import type { Kernels } from "./ops/kernels.ts";
 import { Linear } from "./ops/linear.ts";
 import { Logprob } from "./ops/logprob.ts";
 import { Rmsnorm } from "./ops/rmsnorm.ts";
@@ -29,19 +27,17 @@ export class Ops {
   readonly sample: Sample;
   readonly adamw: Adamw;
 
-  /** `given` takes the place of the adapter's variants. */
+  /** `linear` and `attention` are by their plain kernels unless others are given. */
   constructor(
-    gpu: Gpu & { readonly variants: Variants },
+    kernels: Kernels,
     headDim: number,
-    given: Partial<Variants> = {},
+    { linear, attention }: { linear?: Linear; attention?: Attention } = {},
   ) {
-    const variants = { ...gpu.variants, ...given };
-    const kernels = new Kernels(gpu, variants.lanes, variants.wideLanes);
     this.kernels = kernels;
-    this.linear = new Linear(kernels, variants);
+    this.linear = linear ?? new Linear(kernels);
     this.rmsnorm = new Rmsnorm(kernels);
     this.rope = new Rope(kernels, headDim);
-    this.attention = new Attention(kernels, headDim, variants);
+    this.attention = attention ?? new Attention(kernels, headDim);
     this.swiglu = new Swiglu(kernels);
     this.gather = new Gather(kernels);
     this.logprob = new Logprob(kernels);

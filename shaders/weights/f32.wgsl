@@ -6,7 +6,7 @@
 //   weight_scale(start, k, k4)     what the SCALED vectors around vector k have in common
 //   weight(start, k, scale)        elements 4 k to 4 k + 3 of that row
 //
-// It is put before the shader by lib/model/ops/weights.ts; beyond/storage/weight-formats.ts packs the rows.
+// Those of other formats are included in place of this one: lib/model/ops/kernels.ts.
 
 @group(0) @binding(2) var<storage, read> w: array<vec4f>;
 

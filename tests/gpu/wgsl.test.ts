@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { assemble, reflect, specialise } from "../../lib/gpu/wgsl.ts";
+import { storeHalves } from "../../beyond/storage/storage-kernels.ts";
+import { assemble, include, reflect, specialise } from "../../lib/gpu/wgsl.ts";
 
 const source = `
 // @group(0) @binding(9) var<storage, read> commented: array<f32>;
@@ -152,7 +153,7 @@ test("directives come first, once each, whatever stands before the shader", () =
   const source =
     "const N: u32 = 1u;\nalias X = vec4f;\n@group(0) @binding(0) var<storage, read> x: array<X>;\n" +
     "enable subgroups;\nenable f16;\nfn f() {}\n";
-  const code = assemble(source, { N: 2 }, ["x"]);
+  const code = assemble(storeHalves(source, ["x"]), { N: 2 });
   expect(code.split("\n").slice(0, 4)).toEqual([
     "enable f16;",
     "enable subgroups;",
@@ -160,4 +161,11 @@ test("directives come first, once each, whatever stands before the shader", () =
     "alias X = vec4h;",
   ]);
   expect(code.match(/enable/g)).toHaveLength(2);
+});
+
+test("includes each file once, and names one that is not there", () => {
+  const files = { "a.wgsl": '// include "b.wgsl"\nfn a() {}', "b.wgsl": "fn b() {}" };
+  const source = '// include "b.wgsl"\n// include "a.wgsl"\nfn c() {}';
+  expect(include(source, files)).toBe("fn b() {}\n\nfn a() {}\nfn c() {}");
+  expect(() => include('// include "c.wgsl"', files)).toThrow("c.wgsl, which is not there");
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { gradientFactors } from "../../beyond/kernels/chosen-attention.ts";
 import { attention, type SpanCase } from "../../beyond/oracle/cases/attention.ts";
 import type { KernelCase } from "../../beyond/oracle/cases/case.ts";
 import { packedHeads } from "../../beyond/oracle/cases/small.ts";
@@ -59,7 +60,7 @@ describe.skipIf(!hasHalves(gpu))("emulated", () => {
     const ops = emulated(shape.headDim);
     await expectCase(gpu, ops, backward({ ...long, ...shape }));
     await expectCase(gpu, ops, backward({ ...short, ...shape }, 40));
-    expect(ops.attention.gradientFactors("f16")).toBe("f16");
+    expect(gradientFactors(ops.attention, "f16")).toBe("f16");
   });
 
   test("the shape of the self-test and of tuning", async () => {

@@ -8,7 +8,8 @@ import {
 import { attentionDifferences } from "../../beyond/oracle/attention-layouts.ts";
 import { attention, splitAttention } from "../../beyond/oracle/cases/attention.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
-import { assemble, halvable } from "../../lib/gpu/wgsl.ts";
+import { halvable, storeHalves } from "../../beyond/storage/storage-kernels.ts";
+import { assemble } from "../../lib/gpu/wgsl.ts";
 import { expectCase, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";
 import { emulatingOps, tintErrors } from "./subgroup-matrix.ts";
@@ -85,7 +86,7 @@ describe("the shaders", () => {
         for (const shader of ["forward", "backward"] as const) {
           const source = MATRIX_SOURCES[shader];
           const halves = halvable(source).map(({ name }) => name);
-          const code = assemble(source, constants?.[shader], halves);
+          const code = assemble(storeHalves(source, halves), constants?.[shader]);
           for (const entry of entries[shader]) {
             const memory = memoryOf(entry, headDim, constants?.[shader] ?? {});
             expect(memory).toBeLessThanOrEqual(32_768);

@@ -6,11 +6,12 @@ import {
   tileConstants,
   tileMemory,
 } from "../../beyond/kernels/attention-tiled.ts";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { attentionDifferences } from "../../beyond/oracle/attention-layouts.ts";
 import { attention, splitAttention } from "../../beyond/oracle/cases/attention.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
-import { assemble, halvable } from "../../lib/gpu/wgsl.ts";
-import { Ops } from "../../lib/model/ops.ts";
+import { halvable, storeHalves } from "../../beyond/storage/storage-kernels.ts";
+import { assemble } from "../../lib/gpu/wgsl.ts";
 import { expectCase, testCases, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";
 import { tintErrors } from "./subgroup-matrix.ts";
@@ -19,7 +20,7 @@ import { tintErrors } from "./subgroup-matrix.ts";
 // has in registers, so that most tests have smaller tiles than a GPU: those that fit in less memory.
 const gpu = await testGpu();
 const tiled = (headDim: number, attentionMemory: number) =>
-  new Ops(gpu, headDim, { attention: "tiled", attentionMemory });
+  makeOps(gpu, headDim, { attention: "tiled", attentionMemory });
 const small = tiled(32, 2048);
 
 /** 43 tokens: tiles lie across the ends of prompts and completions. */
@@ -81,7 +82,7 @@ describe("the tiles of GPUs", () => {
         const { GROUP_X, GROUP_Y, ROWS, COLUMNS } = constants;
         expect([GROUP_Y * ROWS, GROUP_X * COLUMNS]).toEqual([tile.tile, tile.block]);
         const source = TILED_SOURCES[entry];
-        const code = (halves: string[]) => assemble(source, constants, halves);
+        const code = (halves: string[]) => assemble(storeHalves(source, halves), constants);
         expect(await tintErrors(code([]), entry, memory)).toEqual([]);
         const halves = halvable(source).map(({ name }) => name);
         expect(await tintErrors(code(halves), entry, memory)).toEqual([]);

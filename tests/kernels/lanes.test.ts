@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { linearAdd, linearForward } from "../../beyond/oracle/cases/matrix.ts";
 import { rowClassDifferences } from "../../beyond/oracle/row-classes.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { expectCase, testCases, testGpu } from "../kernels.ts";
 
 // The matmul whose rows of weights are shared by four lanes of a subgroup, and the tiles that add as it does.
 const gpu = await testGpu();
-const ops = new Ops(gpu, 16, { matmul: "lanes" });
+const ops = makeOps(gpu, 16, { matmul: "lanes" });
 
 const shapes = [
   { T: 1, K: 4, N: 1 },
@@ -36,7 +36,7 @@ test("an output's bits do not depend on how many rows are in flight", async () =
   const entries = ["forward"] as const;
   expect((await rowClassDifferences(gpu, ops, { entries })).forward).toBe(0);
   // and the order is not that of the tiled matmul
-  const tiled = new Ops(gpu, 16, { matmul: "tiled" });
+  const tiled = makeOps(gpu, 16, { matmul: "tiled" });
   expect((await rowClassDifferences(gpu, ops, { fewer: tiled, entries })).forward).toBeGreaterThan(
     0,
   );

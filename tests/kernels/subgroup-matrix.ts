@@ -1,8 +1,9 @@
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { Variants } from "../../beyond/kernels/variants.ts";
 import { createInstance } from "../../beyond/platform/dawn.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { assemble } from "../../lib/gpu/wgsl.ts";
-import { Ops } from "../../lib/model/ops.ts";
+import type { Ops } from "../../lib/model/ops.ts";
 
 /**
  * Subgroup matrices (`chromium_experimental_subgroup_matrix`) where no adapter has them. Two halves of a
@@ -252,7 +253,7 @@ export function emulatingOps(
   const kernel = emulatingKernel(gpu, change);
   const dispatch: SystemGpu["commands"]["dispatch"] = (...given) => gpu.commands.dispatch(...given);
   const emulating = Object.create(gpu, { commands: { value: { kernel, dispatch } } }) as SystemGpu;
-  return new Ops(emulating, headDim, given);
+  return makeOps(emulating, headDim, given);
 }
 
 /** Matmul in shallow steps: software adapters compile it sooner, and have not the workgroup memory for large tiles. */

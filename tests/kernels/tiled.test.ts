@@ -1,16 +1,16 @@
 import { expect, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { linearAdd, linearBackward, linearForward } from "../../beyond/oracle/cases/matrix.ts";
 import { rowClassDifferences } from "../../beyond/oracle/row-classes.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { FROZEN_FORMATS } from "../../beyond/storage/weight-formats.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { expectCase, testCases, testGpu } from "../kernels.ts";
 
 // The matmul of GPUs, whatever the adapter: products of up to 64 rows and those of more have tiles of
 // their own, 16 x 16 and 64 x 64. A kernel takes over a second to compile here, so that not every entry
 // point meets every tile and format; the self-test of an adapter that uses this matmul has them all.
 const gpu = await testGpu();
-const ops = new Ops(gpu, 16, { matmul: "tiled" });
+const ops = makeOps(gpu, 16, { matmul: "tiled" });
 const added = [undefined, "residual", "bias"] as const;
 
 const shapes = [
@@ -52,6 +52,6 @@ test("an output's bits do not depend on how many rows are in flight", async () =
   const differences = await rowClassDifferences(gpu, ops);
   expect(differences).toEqual({ forward: 0, backward_input: 0 });
   // and the comparison can fail: two orders of a sum
-  const mixed = new Ops(gpu, 16, { matmul: "plain" });
+  const mixed = makeOps(gpu, 16, { matmul: "plain" });
   expect((await rowClassDifferences(gpu, ops, { fewer: mixed })).forward).toBeGreaterThan(0);
 });

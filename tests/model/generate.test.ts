@@ -1,9 +1,9 @@
 import { afterAll, expect, spyOn, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { Completion } from "../../lib/model/completion.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
@@ -20,7 +20,7 @@ const { config } = golden;
 const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
 for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
 const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
-const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
+const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim));
 
 const lengths = { maxPromptTokens: 7, maxNewTokens: 12 };
 

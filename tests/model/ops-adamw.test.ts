@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { adamw, adamwParams, round } from "../../beyond/oracle/cases/adamw.ts";
 import { runCase } from "../../beyond/oracle/run-case.ts";
 import { DTYPES, hasHalves } from "../../beyond/storage/precision.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import optimizer from "../golden/optimizer.json";
 import { expectCase, foldedOps, testCases, testGpu } from "../kernels.ts";
 import { expectClose } from "../oracle/compare.ts";
 
 const gpu = await testGpu();
-const ops = new Ops(gpu, 16);
+const ops = makeOps(gpu, 16);
 
 describe("against the oracle", () => {
   // A chunk of squares is 1,024 elements.

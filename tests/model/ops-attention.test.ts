@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { attentionDifferences } from "../../beyond/oracle/attention-layouts.ts";
 import { attention, splitAttention } from "../../beyond/oracle/cases/attention.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { KEY_CHUNK } from "../../lib/model/ops/heads.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { expectCase, testCases, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";
 
@@ -46,7 +46,7 @@ for (const kernel of kernels) {
       { heads: 3, kvHeads: 3, headDim: 16 },
       { heads: 6, kvHeads: 2, headDim: 16 },
     ]) {
-      const ops = new Ops(gpu, shape.headDim, variants);
+      const ops = makeOps(gpu, shape.headDim, variants);
       testCases(`${shape.heads} heads on ${shape.kvHeads}`, gpu, ops, [
         ...attention({ ...long, ...shape }),
         ...attention({ ...short, ...shape }),
@@ -59,9 +59,9 @@ for (const kernel of kernels) {
     }
     // heads as Qwen2.5-0.5B shares them, and larger ones than registers hold at once
     const shared = { heads: 14, kvHeads: 2, headDim: 4 };
-    testCases("14 heads on 2", gpu, new Ops(gpu, 4, variants), attention({ ...short, ...shared }));
+    testCases("14 heads on 2", gpu, makeOps(gpu, 4, variants), attention({ ...short, ...shared }));
     for (const headDim of kernel === "plain" ? [24, 64] : [24, 64, 128]) {
-      const sliced = new Ops(gpu, headDim, { ...variants, subgroupElements: 1, subgroupSlice: 4 });
+      const sliced = makeOps(gpu, headDim, { ...variants, subgroupElements: 1, subgroupSlice: 4 });
       testCases(`heads of ${headDim}, in slices`, gpu, sliced, [
         ...attention({ ...short, heads: 2, kvHeads: 1, headDim }),
       ]);
@@ -69,7 +69,7 @@ for (const kernel of kernels) {
 
     test.skipIf(!hasHalves(gpu))("activations in f16", async () => {
       const shape = { heads: 6, kvHeads: 2, headDim: 16 };
-      const ops = new Ops(gpu, shape.headDim, variants);
+      const ops = makeOps(gpu, shape.headDim, variants);
       const cases = [
         ...attention({ ...short, ...shape }, { dtype: "f16" }),
         splitAttention({ ...caches, ...shape }, "f16"),
@@ -81,7 +81,7 @@ for (const kernel of kernels) {
 
 test("a query has the same bits in learning, in decoding, split and alone", async () => {
   const same = { decoding: 0, split: 0, alone: 0 };
-  const ops = kernels.map((attention) => new Ops(gpu, 16, { attention, plainQueries: 0 }));
+  const ops = kernels.map((attention) => makeOps(gpu, 16, { attention, plainQueries: 0 }));
   for (const learning of ops) {
     expect(await attentionDifferences(gpu, 16, learning)).toEqual(same);
     expect(await attentionDifferences(gpu, 16, ops[0], learning)).toEqual(same);
@@ -90,7 +90,7 @@ test("a query has the same bits in learning, in decoding, split and alone", asyn
 
 test.skipIf(!hasSubgroups)("few queries have the same bits by either kernel", async () => {
   const [few, none] = [8192, 0].map((plainQueries) => {
-    return new Ops(gpu, 16, { attention: "subgroup", plainQueries });
+    return makeOps(gpu, 16, { attention: "subgroup", plainQueries });
   });
   const same = { decoding: 0, split: 0, alone: 0 };
   expect(await attentionDifferences(gpu, 16, few, none)).toEqual(same);

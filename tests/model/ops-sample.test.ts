@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { wholeVectors } from "../../beyond/oracle/cases/case.ts";
 import { pick, sample } from "../../beyond/oracle/cases/vocabulary.ts";
 import { Random } from "../../beyond/oracle/random.ts";
@@ -6,7 +7,7 @@ import { type DrawKey, keptTokens, sampleDraw, threefry2x32 } from "../../beyond
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import { logitsStride } from "../../lib/model/head.ts";
 import type { SamplingOptions } from "../../lib/model/ops/sample.ts";
-import { Ops } from "../../lib/model/ops.ts";
+import type { Ops } from "../../lib/model/ops.ts";
 import { expectCase, foldedOps, testGpu } from "../kernels.ts";
 
 const gpu = await testGpu();
@@ -74,7 +75,7 @@ const settings: Record<string, Partial<SamplingOptions>> = {
 
 for (const lanes of [1, 64]) {
   describe(`rows shared by ${lanes}`, () => {
-    const ops = new Ops(gpu, 16, { lanes });
+    const ops = makeOps(gpu, 16, { lanes });
 
     for (const [name, given] of Object.entries(settings)) {
       test(`${name}: the oracle's tokens`, async () => {
@@ -146,7 +147,7 @@ for (const lanes of [1, 64]) {
 }
 
 test("frequencies are those of the kept tokens' softmax", async () => {
-  const ops = new Ops(gpu, 16);
+  const ops = makeOps(gpu, 16);
   const rows = 4000;
   const logits = new Random(15).normal(8, 1.5);
   const keys = Array.from({ length: rows }, (_, i) => ({
@@ -186,7 +187,7 @@ test("pick brings the tokens of some rows together, and writes nothing else", as
     gpu.upload(made, data);
     return made;
   };
-  for (const ops of [new Ops(gpu, 16), foldedOps(gpu, 16)]) {
+  for (const ops of [makeOps(gpu, 16), foldedOps(gpu, 16)]) {
     const tensors = {
       places: tensor("places", Uint32Array.from(places)),
       tokens: tensor(
@@ -202,7 +203,7 @@ test("pick brings the tokens of some rows together, and writes nothing else", as
 });
 
 test("tokens are picked from their places, for one row and for more than a workgroup", async () => {
-  const ops = new Ops(gpu, 16);
+  const ops = makeOps(gpu, 16);
   for (const rows of [1, 67, 200]) {
     const places = Uint32Array.from({ length: rows }, (_, i) => (i * 37) % 131);
     const tokens = Uint32Array.from({ length: 131 }, (_, i) => 1000 + i);

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { linearSwiglu } from "../../beyond/oracle/cases/matrix.ts";
 import { Random } from "../../beyond/oracle/random.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { expectCase, testGpu } from "../kernels.ts";
 
 // The product of gate and up whose last lines are SwiGLU, which sampling uses, beside the two steps of learning.
@@ -15,7 +15,7 @@ for (const [matmul, rows] of [
   ["tiled", 5],
   ["lanes", 1],
 ] as const) {
-  const ops = new Ops(gpu, 16, { matmul });
+  const ops = makeOps(gpu, 16, { matmul });
   test(`${matmul}: as the oracle has it, with the bits of the two steps`, async () => {
     await expectCase(gpu, ops, linearSwiglu({ T: rows, K: 36, N: 44 }));
     const [K, F] = [148, 76];

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { attention, rope, type SpanCase } from "../../beyond/oracle/cases/attention.ts";
 import { headNorm, rmsnorm, swiglu } from "../../beyond/oracle/cases/layer.ts";
 import {
@@ -17,13 +18,12 @@ import { HALF_SUFFIX, selfTest } from "../../beyond/oracle/self-test.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { FROZEN_FORMATS } from "../../beyond/storage/weight-formats.ts";
 import type { Commands } from "../../lib/gpu/commands.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import mathSource from "../../shaders/math.wgsl" with { type: "text" };
 import { expectCase, foldedOps, testCases, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";
 
 const gpu = await testGpu();
-const ops = new Ops(gpu, 16);
+const ops = makeOps(gpu, 16);
 const ENTRY_POINT = /@compute[^{]*?\bfn (\w+)/g;
 
 describe("linear", () => {
@@ -58,7 +58,7 @@ describe("linear", () => {
 
 for (const lanes of [1, 64]) {
   describe(`rows shared by ${lanes}`, () => {
-    const shared = new Ops(gpu, 16, { lanes });
+    const shared = makeOps(gpu, 16, { lanes });
     const shapes = [
       { T: 1, d: 4 },
       { T: 5, d: 12 },
@@ -141,7 +141,7 @@ describe("rope and attention", () => {
     { heads: 3, kvHeads: 1, headDim: 24 },
   ];
   for (const shape of heads) {
-    const shaped = new Ops(gpu, shape.headDim);
+    const shaped = makeOps(gpu, shape.headDim);
     for (const [name, layout] of Object.entries(spans)) {
       const cases = [...rope({ ...layout, ...shape }), ...attention({ ...layout, ...shape })];
       const { heads, kvHeads, headDim } = shape;

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { makeMoments } from "../../beyond/storage/moments.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
@@ -39,7 +39,7 @@ function open(gpu: SystemGpu, name: GoldenName) {
   for (const [tensor, data] of golden.weights) weights.set(gpu, tensor, Float32Array.from(data));
   gradients.clear(gpu);
   const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim));
   const trainingPass = new TrainingPass(gpu, decoder, new TrainingMemory(gpu, config, maxTokens));
   const batch = new PackedBatch(maxTokens);
   for (const { prompt, completions } of groups) batch.add(prompt, completions);

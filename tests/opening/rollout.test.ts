@@ -3,11 +3,11 @@ import { openJudge } from "../../beyond/answers/outcome.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { fitContext } from "../../beyond/opening/lengths.ts";
 import { OpenPolicy } from "../../beyond/opening/policy.ts";
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { prepareQuestions } from "../../lib/data/questions.ts";
-import { Gpu } from "../../lib/gpu/device.ts";
 import { PURPOSE, rollout } from "../../lib/rollout.ts";
 
-const gpu = await Gpu.open();
+const gpu = await SystemGpu.open();
 afterAll(() => gpu.destroy());
 
 const sampling = { rows: 64, samplesPerPrompt: 32, maxPromptTokens: 12, maxNewTokens: 20 };

@@ -3,12 +3,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openGgufModel } from "../../beyond/gguf/open.ts";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { openModelFolder } from "../../beyond/models/folder.ts";
 import { openSafetensors, readTensor, type StoredTensor } from "../../beyond/models/safetensors.ts";
 import { OpenPolicy, openGpu } from "../../beyond/opening/policy.ts";
 import { baseFormats } from "../../beyond/storage/base-formats.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { expectClose } from "../oracle/compare.ts";
@@ -49,7 +49,7 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, frozen in its own blocks", () => 
       expect(weights.layers[29].down.format).toBe(baseDtype === "auto" ? "q4_1" : "f32");
       expect(weights.embedding.format).toBe(baseDtype === "auto" ? "q8_0" : "f32");
       const table = gpu.allocate("buffers", "RoPE table", 64 * model.config.headDim);
-      const decoder = new Decoder(gpu, model.config, table, new Ops(gpu, model.config.headDim));
+      const decoder = new Decoder(gpu, model.config, table, makeOps(gpu, model.config.headDim));
       const trainingPass = new TrainingPass(
         gpu,
         decoder,

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { openGgufModel } from "../../beyond/gguf/open.ts";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { prompterOf, tokenizerOf } from "../../beyond/opening/named-model.ts";
 import { OpenPolicy, openGpu } from "../../beyond/opening/policy.ts";
 import { DTYPES, elementBytes, hasHalves } from "../../beyond/storage/precision.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import corpus from "../golden/tokenizer.json";
@@ -59,7 +59,7 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, from its GGUF file", () => {
       const loaded = performance.now();
 
       const table = gpu.allocate("buffers", "RoPE table", 256 * model.config.headDim);
-      const decoder = new Decoder(gpu, model.config, table, new Ops(gpu, model.config.headDim));
+      const decoder = new Decoder(gpu, model.config, table, makeOps(gpu, model.config.headDim));
       const trainingPass = new TrainingPass(
         gpu,
         decoder,

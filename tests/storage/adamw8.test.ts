@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { adamw8 } from "../../beyond/oracle/cases/adamw8.ts";
 import { runCase } from "../../beyond/oracle/run-case.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { expectCase, foldedOps, testCases, testGpu } from "../kernels.ts";
 
 const gpu = await testGpu();
@@ -9,7 +9,7 @@ const gpu = await testGpu();
 describe("AdamW with moments of 8 bits, against the oracle", () => {
   // A block is 256 elements, a word of codes 4, a workgroup 16 blocks.
   for (const lanes of [1, 8]) {
-    const ops = new Ops(gpu, 16, { lanes });
+    const ops = makeOps(gpu, 16, { lanes });
     for (const count of [1, 6, 256, 1021, 4100]) {
       const cases = [0, 0.5].map((maxNorm) => adamw8(count, maxNorm));
       const first = adamw8(count, 0, { step: 1, zeroed: true });
@@ -25,6 +25,6 @@ test("a gradient that is not finite changes nothing", async () => {
   for (const output of Object.values(kernelCase.outputs)) {
     output.reference = output.initial as Float64Array;
   }
-  const results = await runCase(gpu, new Ops(gpu, 16), kernelCase);
+  const results = await runCase(gpu, makeOps(gpu, 16), kernelCase);
   expect(results.map(({ error }) => error)).toEqual([0, 0, 0, 0]);
 });

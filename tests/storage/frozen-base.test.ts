@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { openGgufModel } from "../../beyond/gguf/open.ts";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { LoraDelta, LoraScratch } from "../../beyond/lora/delta.ts";
 import { LORA_TARGETS, LoraLayout, LoraWeights } from "../../beyond/lora/lora.ts";
 import { parseModelConfig } from "../../beyond/models/config.ts";
@@ -13,7 +14,6 @@ import { FROZEN_FORMATS, getValues, setValues } from "../../beyond/storage/weigh
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters, tensorShapes } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
@@ -67,7 +67,7 @@ async function open(dtype: BaseDtype) {
     loraWeights.set(gpu, name, Float32Array.from(random.normal(rows * columns, 0.2)));
   }
   const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim));
   const scratch = new LoraScratch(gpu, maxTokens, lora.rank, true);
   const delta = new LoraDelta(decoder.ops, loraWeights, scratch, gradients);
   const adapted = ({ embedding, head, finalNorm, layers }: Parameters) => ({

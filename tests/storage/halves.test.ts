@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { attention, rope, type SpanCase } from "../../beyond/oracle/cases/attention.ts";
 import { headNorm, rmsnorm, swiglu } from "../../beyond/oracle/cases/layer.ts";
 import { linearAdd, linearBackward, linearForward } from "../../beyond/oracle/cases/matrix.ts";
 import { runCase } from "../../beyond/oracle/run-case.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { FROZEN_FORMATS } from "../../beyond/storage/weight-formats.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { testCases, testGpu } from "../kernels.ts";
 import { packGroups } from "../oracle/packing.ts";
 
@@ -16,7 +16,7 @@ const gpu = await testGpu();
 const why = hasHalves(gpu) ? "" : `, skipped: ${gpu.found.name} has no shader-f16`;
 
 describe.skipIf(!hasHalves(gpu))(`activations in f16${why}`, () => {
-  const ops = new Ops(gpu, 16);
+  const ops = makeOps(gpu, 16);
   const both = { x: "f16", y: "f16" } as const;
   const products = [
     { T: 1, K: 4, N: 1 },
@@ -49,7 +49,7 @@ describe.skipIf(!hasHalves(gpu))(`activations in f16${why}`, () => {
   ]);
 
   for (const lanes of [1, 64]) {
-    const shared = new Ops(gpu, 16, { lanes });
+    const shared = makeOps(gpu, 16, { lanes });
     testCases(`rmsnorm, rows shared by ${lanes}`, gpu, shared, [
       ...rmsnorm({ T: 5, d: 12 }, "f16"),
       ...rmsnorm({ T: 67, d: 132 }, "f16"),
@@ -68,7 +68,7 @@ describe.skipIf(!hasHalves(gpu))(`activations in f16${why}`, () => {
     { heads: 6, kvHeads: 3, headDim: 4 },
     { heads: 3, kvHeads: 1, headDim: 24 },
   ]) {
-    const shaped = new Ops(gpu, heads.headDim);
+    const shaped = makeOps(gpu, heads.headDim);
     const over = (spans: Omit<SpanCase, keyof typeof heads>) => [
       ...rope({ ...spans, ...heads }, "f16"),
       ...attention({ ...spans, ...heads }, { dtype: "f16" }),

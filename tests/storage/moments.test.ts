@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import {
   encodeSafetensors,
   openSafetensors,
@@ -10,14 +11,13 @@ import { norm } from "../../beyond/oracle/compare.ts";
 import { Random } from "../../beyond/oracle/random.ts";
 import { makeMoments, OPTIMIZERS, type OptimizerName } from "../../beyond/storage/moments.ts";
 import { MemoryPlanner } from "../../lib/gpu/memory.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { SlabLayout, Slabs } from "../../lib/model/slabs.ts";
 import maps from "../golden/dynamic_map.json";
 import { testGpu } from "../kernels.ts";
 
 const gpu = await testGpu();
-const ops = new Ops(gpu, 16);
+const ops = makeOps(gpu, 16);
 
 /** Two matrices, the first in two slabs, and a vector; no length is a multiple of a block. */
 class Layout extends SlabLayout {

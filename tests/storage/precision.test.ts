@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { Variants } from "../../beyond/kernels/variants.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { PipelinedSizes } from "../../beyond/scheduling/pipelined-memory.ts";
@@ -9,7 +10,6 @@ import { allIn, setValues } from "../../beyond/storage/weight-formats.ts";
 import { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Head, HeadMemory, logitsStride } from "../../lib/model/head.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { BatchMemory, PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
@@ -50,7 +50,7 @@ function open(
   const gradients = new Parameters(gpu, layout, "gradients", "gradients");
   for (const [tensor, data] of golden.weights) trained.set(gpu, tensor, Float32Array.from(data));
   const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, new Ops(gpu, config.headDim, given));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, given));
   weights.refresh(decoder.ops);
   gradients.clear(gpu);
   const memory = new TrainingMemory(gpu, config, maxTokens, {

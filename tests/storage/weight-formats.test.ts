@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import { decodeValues, encodeValues, storedBytes } from "../../beyond/models/dtypes.ts";
 import { lora } from "../../beyond/oracle/cases/lora.ts";
 import { frozen } from "../../beyond/oracle/cases/matrix.ts";
@@ -14,12 +15,11 @@ import {
   type WeightFormat,
 } from "../../beyond/storage/weight-formats.ts";
 import { MemoryPlanner } from "../../lib/gpu/memory.ts";
-import { Ops } from "../../lib/model/ops.ts";
 import { SlabLayout, Slabs } from "../../lib/model/slabs.ts";
 import { testCases, testGpu } from "../kernels.ts";
 
 const gpu = await testGpu();
-const ops = new Ops(gpu, 16);
+const ops = makeOps(gpu, 16);
 const random = new Random(31);
 
 /** A file's tensor of these bytes. */

@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
 import { attentionChoices } from "../../beyond/kernels/attention-choice.ts";
-import type { MatmulShape, Product } from "../../beyond/kernels/matmul-families.ts";
+import type { MatmulShape } from "../../beyond/kernels/matmul-families.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { searchAttention } from "../../beyond/tuning/attention.ts";
 import { candidatesFor } from "../../beyond/tuning/candidates.ts";
 import { searchMatmuls } from "../../beyond/tuning/search.ts";
+import type { Product } from "../../lib/model/ops/linear.ts";
 import { emulatingKernel, shallowest } from "../kernels/subgroup-matrix.ts";
 import { testGpu } from "../kernels.ts";
 

@@ -13,6 +13,7 @@ import {
   type MatmulShape,
 } from "../../beyond/kernels/matmul-families.ts";
 import { formatChoice, shapeKey } from "../../beyond/kernels/matmuls.ts";
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { TuningTable } from "../../beyond/kernels/variants.ts";
 import { rowClassDifferences } from "../../beyond/oracle/row-classes.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
@@ -22,7 +23,7 @@ import { CandidateChecks } from "../../beyond/tuning/checks.ts";
 import { KeptTuning, tunedFor } from "../../beyond/tuning/kept.ts";
 import { searchMatmuls } from "../../beyond/tuning/search.ts";
 import { type TuningWish, tuneFor } from "../../beyond/tuning/tuning.ts";
-import { Ops } from "../../lib/model/ops.ts";
+import type { Ops } from "../../lib/model/ops.ts";
 import { testGpu } from "../kernels.ts";
 
 const gpu = await testGpu();
@@ -176,13 +177,13 @@ test("what the time does not reach stays as it is", async () => {
 });
 
 test("a table is obeyed, by the shapes it has and by no other", async () => {
-  const all = new Ops(gpu, 16, { matmul: other });
-  const one = new Ops(gpu, 16, { tuned: wanted });
+  const all = makeOps(gpu, 16, { matmul: other });
+  const one = makeOps(gpu, 16, { tuned: wanted });
   // rowClassDifferences makes products of 160 x 76
   const differences = (fewer: Ops) => rowClassDifferences(gpu, all, { fewer });
   expect(await differences(one)).toMatchObject({ forward: 0 });
   expect((await differences(one)).backward_input).toBeGreaterThan(0);
-  expect((await differences(new Ops(gpu, 16))).forward).toBeGreaterThan(0);
+  expect((await differences(makeOps(gpu, 16))).forward).toBeGreaterThan(0);
 });
 
 test("every way to make a product has right sums, and the bits of its family", async () => {

@@ -1,4 +1,4 @@
-import { weightKernel } from "../../../lib/model/ops/weights.ts";
+import { ofFormat } from "../../../lib/model/ops/kernels.ts";
 import { LARGEST_PARTS } from "../../kernels/matmul-families.ts";
 import { LoraDelta } from "../../lora/delta.ts";
 import type { LayerLora } from "../../lora/lora.ts";
@@ -58,9 +58,9 @@ export function lora({
       partial: new Float64Array(LARGEST_PARTS),
     },
     outputs: {
-      y: { kernel: weightKernel("matmul", format, "forward"), reference: y, ...of.output },
+      y: { kernel: `${ofFormat("matmul", format)}.forward`, reference: y, ...of.output },
       dx: {
-        kernel: weightKernel("matmul", format, "backward_input"),
+        kernel: `${ofFormat("matmul", format)}.backward_input`,
         reference: dx,
         ...made,
       },

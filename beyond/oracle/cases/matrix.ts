@@ -1,4 +1,4 @@
-import { weightKernel } from "../../../lib/model/ops/weights.ts";
+import { ofFormat } from "../../../lib/model/ops/kernels.ts";
 import { LARGEST_PARTS } from "../../kernels/matmul-families.ts";
 import type { Dtype } from "../../storage/precision.ts";
 import type { WeightFormat } from "../../storage/weight-formats.ts";
@@ -51,17 +51,17 @@ export function linearAdd(
     inputs: { x: ofX.input(x), ...Object.fromEntries(blocks), dy: upstream, partial: noPartial() },
     outputs: {
       y: {
-        kernel: weightKernel("matmul", format, "forward_add"),
+        kernel: `${ofFormat("matmul+add", format)}.forward`,
         reference: y,
         initial: ofY.input(before),
         ...ofY.output,
       },
       scaled: {
-        kernel: weightKernel("matmul", format, "forward"),
+        kernel: `${ofFormat("matmul", format)}.forward`,
         reference: product.map((value) => scale * value),
       },
       dx: {
-        kernel: weightKernel("matmul", format, "backward_input"),
+        kernel: `${ofFormat("matmul", format)}.backward_input`,
         reference: dx.map((value, i) => dxBefore[i] + scale * value),
         initial: dxBefore,
         upstream,
@@ -94,7 +94,7 @@ export function linearForward(shape: LinearCase, added?: "residual" | "bias"): K
     const at = Math.floor(i / N) * yStride + (i % N);
     y[at] = value + (added ? residual[added === "bias" ? i % N : at] : 0);
   });
-  const kernel = weightKernel("matmul", format, added ? "forward_residual" : "forward");
+  const kernel = `${ofFormat(added ? "matmul+residual" : "matmul", format)}.forward`;
   return {
     inputs: { x: ofX.input(x), ...Object.fromEntries(blocks), residual },
     outputs: { y: { kernel, reference: y, initial: ofY.input(before), ...ofY.output } },
@@ -113,7 +113,7 @@ export function linearSwiglu(shape: Omit<LinearCase, "blockRows" | "yStride">): 
   const x = ofX.round(random.normal(T * K));
   const { blocks, values: w } = stored("w", random.normal(2 * N * K), K, 2 * N, format);
   const gateUp = ofY.round(matmulForward(x, w, { T, K, N: 2 * N }));
-  const kernel = weightKernel("matmul", format, "forward_swiglu");
+  const kernel = `${ofFormat("matmul", format)}.forward_swiglu`;
   return {
     inputs: { x: ofX.input(x), ...Object.fromEntries(blocks) },
     outputs: { y: { kernel, reference: swigluForward(gateUp, { T, ff: N }), ...ofY.output } },
@@ -138,7 +138,7 @@ export function linearBackward(shape: LinearCase): KernelCase {
   const initial = cut("", before, K, blockRows);
   const made = { upstream, isRounded: shape.dy === "f16" };
   const outputs: Record<string, Output> = {
-    dx: { kernel: weightKernel("matmul", format, "backward_input"), reference: dx, ...made },
+    dx: { kernel: `${ofFormat("matmul", format)}.backward_input`, reference: dx, ...made },
   };
   const trained = format === "f32" || format === "f16";
   if (trained)
@@ -213,7 +213,7 @@ export function gather(shape: GatherCase): KernelCase[] {
     inputs: { index, ...Object.fromEntries(blocks) },
     outputs: {
       out: {
-        kernel: weightKernel("gather", format, "forward"),
+        kernel: `${ofFormat("gather", format)}.forward`,
         reference: gatherForward(table, index, d),
       },
     },

@@ -1,6 +1,6 @@
 import adamwSource from "../../../shaders/adamw.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import { ceil, type Kernels, withRows } from "./kernels.ts";
+import { ceil, type Kernels } from "./kernels.ts";
 
 /** Elements that one partial sum of adamw's square is over. */
 export const SQUARE_CHUNK = 1024;
@@ -20,8 +20,8 @@ export type AdamwParams = Readonly<
 export class Adamw {
   constructor(private readonly kernels: Kernels) {
     const chunk = { CHUNK: SQUARE_CHUNK };
-    kernels.addShared("adamw", adamwSource, "square total", chunk);
-    kernels.add("adamw", withRows(adamwSource), "update", chunk);
+    kernels.addRows("adamw", adamwSource, "square total", chunk);
+    kernels.add("adamw", adamwSource, "update", chunk);
   }
 
   /** partial[chunkOffset...] = sums of squares of `count` elements of dw, and whether they are finite. */
@@ -32,12 +32,12 @@ export class Adamw {
     params: AdamwParams,
   ): void {
     const all = adamwParams(params, { count, chunk_offset: chunkOffset });
-    this.kernels.runShared("adamw.square", tensors, all, squareChunks(count), SQUARE_CHUNK);
+    this.kernels.runRows("adamw.square", tensors, all, squareChunks(count), SQUARE_CHUNK);
   }
 
   /** summary = (norm, 1 if anything was not finite) from all the partial sums. */
   total(tensors: { partial: Tensor; summary: Tensor }, chunks: number, params: AdamwParams) {
-    this.kernels.runShared("adamw.total", tensors, adamwParams(params, { chunks }), 1, chunks);
+    this.kernels.runRows("adamw.total", tensors, adamwParams(params, { chunks }), 1, chunks);
   }
 
   /** Moves `count` elements of w. */

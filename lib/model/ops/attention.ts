@@ -1,12 +1,12 @@
-import { MatrixAttention, matrixConstants } from "../../../beyond/kernels/attention-matrix.ts";
-import { SubgroupAttention } from "../../../beyond/kernels/attention-subgroup.ts";
-import { TiledAttention } from "../../../beyond/kernels/attention-tiled.ts";
-import { MOST_SPLIT_QUERIES, type Variants } from "../../../beyond/kernels/variants.ts";
-import type { Dtype } from "../../../beyond/storage/precision.ts";
 import attentionSource from "../../../shaders/attention.wgsl" with { type: "text" };
 import type { Allocator, Tensor } from "../../gpu/memory.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "./heads.ts";
-import { ceil, type Kernels, withMath } from "./kernels.ts";
+import { ceil, type Kernels } from "./kernels.ts";
+
+/**
+ * Queries of decoding, a head counted as one, whose keys may be split: more keep a GPU busy anyway.
+ */
+export const MOST_SPLIT_QUERIES = 8192;
 
 /** Where the chunks of long caches go when each is added up apart. */
 export interface KeyChunks {
@@ -18,7 +18,6 @@ export interface KeyChunks {
 
 /**
  * Memory for splitting up to `keys` keys of each of `rows` tokens in decoding, if they are more than a chunk.
- * @param splitQueries of the adapter's variants
  */
 export function allocateKeyChunks(
   alloc: Pick<Allocator, "allocate">,
@@ -42,115 +41,76 @@ export interface DecodingStep {
   keyChunks?: KeyChunks;
 }
 
-/** Causal grouped-query attention over the spans of packed sequences, by the kernels of the adapter. */
-export class Attention {
-  private readonly tiled: TiledAttention | undefined;
-  /** Where q, k and v are in f16. */
-  private readonly matrix: MatrixAttention | undefined;
-  private readonly subgroup: SubgroupAttention | undefined;
+export type ForwardTensors = Record<"spans" | "q" | "k" | "v" | "o" | "lse", Tensor>;
+export type BackwardTensors = ForwardTensors &
+  Record<"last_query" | "d_o" | "softmax" | "dq" | "dk" | "dv", Tensor>;
 
+/** shaders/attention.wgsl: causal grouped-query attention over the spans of packed sequences. */
+export class Attention {
   constructor(
-    private readonly kernels: Kernels,
+    protected readonly kernels: Kernels,
     headDim: number,
-    private readonly variants: Variants,
   ) {
-    const { attention, attentionMemory, subgroupMatrix } = variants;
-    const constants = subgroupMatrix && matrixConstants(headDim, subgroupMatrix);
-    if (attention === "matrix" && constants) this.matrix = new MatrixAttention(kernels, constants);
-    if (attention === "tiled" || attention === "matrix") {
-      this.tiled = new TiledAttention(kernels, headDim, attentionMemory);
-    }
-    if (attention === "subgroup") this.subgroup = new SubgroupAttention(kernels, headDim, variants);
     const entries =
       "forward forward_chunk forward_merge backward_delta backward_query backward_key";
-    kernels.add("attention", withMath(attentionSource), entries, {
-      HEAD_DIM: headDim,
-      CHUNK: KEY_CHUNK,
-    });
-  }
-
-  /** What gradients are rounded to where they are factors, with activations in `dtype`. */
-  gradientFactors(dtype: Dtype): Dtype {
-    return dtype === "f16" && this.matrix ? "f16" : "f32";
+    kernels.add("attention", attentionSource, entries, { HEAD_DIM: headDim, CHUNK: KEY_CHUNK });
   }
 
   /** o[T, H, D] and lse[T, H]. */
   forward(
-    tensors: { spans: Tensor; q: Tensor; k: Tensor; v: Tensor; o: Tensor; lse: Tensor },
+    tensors: ForwardTensors,
     tokens: number,
     shape: HeadShape,
     { isDecoding = false, keyChunks }: DecodingStep = {},
   ): void {
     const queries = tokens * shape.heads;
-    const tiles = this.matrixFor(tensors.q) ?? this.tiled;
-    if (isDecoding && keyChunks && queries <= this.variants.splitQueries) {
-      this.forwardSplit(tensors, tokens, shape, keyChunks);
-    } else if (tiles) {
-      tiles.forward(tensors, tokens, shape, isDecoding);
-    } else if (this.subgroup && !isDecoding && queries > this.variants.plainQueries) {
-      this.subgroup.forward(tensors, tokens, shape);
-    } else {
-      const params = { ...headParams(tokens, shape), chunks: 1 };
-      this.kernels.run("attention.forward", tensors, params, [ceil(queries, 64)]);
+    if (!isDecoding || !keyChunks || queries > this.splitQueries) {
+      this.forwardWhole(tensors, tokens, shape, isDecoding);
+      return;
     }
+    const { partials, chunks } = keyChunks;
+    const split = { ...tensors, partials };
+    this.forwardChunks(split, tokens, shape, chunks);
+    const groups = [ceil((queries * shape.headDim) / 4, 64)] as const;
+    this.kernels.run("attention.forward_merge", split, headParams(tokens, shape, chunks), groups);
   }
 
-  /** Subgroup matrices have f16 factors. */
-  private matrixFor({ elementBytes }: Tensor): MatrixAttention | undefined {
-    return elementBytes === 2 ? this.matrix : undefined;
-  }
+  protected readonly splitQueries: number = MOST_SPLIT_QUERIES;
 
-  /** The same with the keys of every query split by chunk. */
-  private forwardSplit(
-    tensors: { spans: Tensor; q: Tensor; k: Tensor; v: Tensor; o: Tensor; lse: Tensor },
+  protected forwardWhole(
+    tensors: ForwardTensors,
     tokens: number,
     shape: HeadShape,
-    { partials, chunks }: KeyChunks,
+    _isDecoding: boolean,
   ): void {
-    const queries = tokens * shape.heads;
-    const params = { ...headParams(tokens, shape), chunks };
-    const split = { ...tensors, partials };
-    const tiles = this.matrixFor(tensors.q) ?? this.tiled;
-    if (tiles) tiles.forwardChunks(split, tokens, shape, chunks);
-    else this.kernels.run("attention.forward_chunk", split, params, [ceil(queries * chunks, 64)]);
-    const vectors = (queries * shape.headDim) / 4;
-    this.kernels.run("attention.forward_merge", split, params, [ceil(vectors, 64)]);
+    const groups = [ceil(tokens * shape.heads, 64)] as const;
+    this.kernels.run("attention.forward", tensors, headParams(tokens, shape), groups);
+  }
+
+  /** What `forward_merge` needs: the keys of every query split by chunk. */
+  protected forwardChunks(
+    tensors: ForwardTensors & { partials: Tensor },
+    tokens: number,
+    shape: HeadShape,
+    chunks: number,
+  ): void {
+    const groups = [ceil(tokens * shape.heads * chunks, 64)] as const;
+    const params = headParams(tokens, shape, chunks);
+    this.kernels.run("attention.forward_chunk", tensors, params, groups);
   }
 
   /** dq, dk and dv from d_o, with `softmax` of softmaxLength as scratch. */
-  backward(
-    tensors: {
-      spans: Tensor;
-      last_query: Tensor;
-      q: Tensor;
-      k: Tensor;
-      v: Tensor;
-      o: Tensor;
-      lse: Tensor;
-      d_o: Tensor;
-      softmax: Tensor;
-      dq: Tensor;
-      dk: Tensor;
-      dv: Tensor;
-    },
-    tokens: number,
-    shape: HeadShape,
-  ): void {
-    const matrix = this.matrixFor(tensors.q);
-    if (matrix) {
-      matrix.backward(tensors, tokens, shape);
-      return;
-    }
-    const params = { ...headParams(tokens, shape), chunks: 1 };
-    const queryGroups = [ceil(tokens * shape.heads, 64)] as const;
-    const keyGroups = [ceil(tokens * shape.kvHeads, 64)] as const;
-    this.kernels.run("attention.backward_delta", tensors, params, queryGroups);
-    const other = this.tiled ?? this.subgroup;
-    if (other) {
-      other.backward(tensors, tokens, shape);
-      return;
-    }
-    this.kernels.run("attention.backward_query", tensors, params, queryGroups);
-    this.kernels.run("attention.backward_key", tensors, params, keyGroups);
+  backward(tensors: BackwardTensors, tokens: number, shape: HeadShape): void {
+    const queries = [ceil(tokens * shape.heads, 64)] as const;
+    this.kernels.run("attention.backward_delta", tensors, headParams(tokens, shape), queries);
+    this.backwardFromDelta(tensors, tokens, shape);
+  }
+
+  protected backwardFromDelta(tensors: BackwardTensors, tokens: number, shape: HeadShape): void {
+    const params = headParams(tokens, shape);
+    const queries = [ceil(tokens * shape.heads, 64)] as const;
+    const keys = [ceil(tokens * shape.kvHeads, 64)] as const;
+    this.kernels.run("attention.backward_query", tensors, params, queries);
+    this.kernels.run("attention.backward_key", tensors, params, keys);
   }
 }

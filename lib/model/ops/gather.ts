@@ -1,19 +1,18 @@
 import gatherSource from "../../../shaders/gather.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
 import type { Matrix, MatrixBlock } from "../matrix.ts";
-import { ceil, type Kernels } from "./kernels.ts";
-import { addWeightKernels, weightKernel, withWeights } from "./weights.ts";
+import { ceil, type Kernels, ofFormat } from "./kernels.ts";
 
 /** shaders/gather.wgsl: rows of a table, picked by index. */
 export class Gather {
   constructor(private readonly kernels: Kernels) {
-    addWeightKernels(kernels, "gather", gatherSource, "forward");
-    kernels.add("gather", withWeights(gatherSource, "f32"), "backward");
+    kernels.addReading("gather", gatherSource, "forward");
+    kernels.add("gather", gatherSource, "backward");
   }
 
   /** out[m] = table[index[m]] for `count` rows. */
   forward({ index, out }: { index: Tensor; out: Tensor }, table: Matrix, count: number): void {
-    const name = weightKernel("gather", table.format, "forward");
+    const name = `${ofFormat("gather", table.format)}.forward`;
     for (const block of table.blocks) {
       const tensors = { w: block.tensor, index, out };
       const params = gatherParams(table, block, count);

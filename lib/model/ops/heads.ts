@@ -8,8 +8,8 @@ export interface HeadShape {
 }
 
 /** What the `Params` of attention's shaders and rope.wgsl share. */
-export function headParams(tokens: number, { heads, kvHeads }: HeadShape) {
-  return { tokens, heads, kv_heads: kvHeads };
+export function headParams(tokens: number, { heads, kvHeads }: HeadShape, chunks = 1) {
+  return { tokens, heads, kv_heads: kvHeads, chunks };
 }
 
 /**

@@ -1,19 +1,10 @@
-import {
-  constantsOf,
-  LARGEST_PARTS,
-  LARGEST_SOURCE,
-  MATMUL_FAMILIES,
-  matmulName,
-  matmulSource,
-} from "../../../beyond/kernels/matmul-families.ts";
-import { Matmuls } from "../../../beyond/kernels/matmuls.ts";
-import type { Variants } from "../../../beyond/kernels/variants.ts";
-import { dtypeOf } from "../../../beyond/storage/precision.ts";
 import biasSource from "../../../shaders/bias.wgsl" with { type: "text" };
+import matmulSource from "../../../shaders/matmul.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
+import type { Files } from "../../gpu/wgsl.ts";
 import type { Matrix, MatrixBlock } from "../matrix.ts";
-import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
-import { addWeightKernels, weightKernel, withWeights } from "./weights.ts";
+import { OUTPUTS } from "./files.ts";
+import { type Constants, ceil, type Kernels, ofFormat, ROW_CHUNK } from "./kernels.ts";
 
 /** What `forward` reads and writes; at most one of the options may be there. */
 export interface LinearTensors {
@@ -28,12 +19,12 @@ export interface LinearTensors {
 }
 
 /** What `backward` reads and writes, `x` being that of the forward pass. */
-interface LinearGradients {
+export interface LinearGradients {
   dy: Tensor;
   x: Tensor;
   /** Not made if it is left out. */
   dx?: Tensor;
-  /** Scratch of LARGEST_PARTS elements or more. */
+  /** Scratch for those who make products otherwise: LEAST_PARTIAL elements or more. */
   partial: Tensor;
   /** dx = scale dy W. */
   scale?: number;
@@ -41,29 +32,63 @@ interface LinearGradients {
   add?: boolean;
 }
 
-/** y = x W^T by the matmul that the variants have for its shape, and the gradient of a bias. */
-export class Linear {
-  private readonly matmuls: Matmuls;
+/** The products of a layer, as shaders/matmul.wgsl has them. */
+export type Product = "forward" | "backwardInput" | "backwardWeight";
 
-  constructor(
-    private readonly kernels: Kernels,
-    variants: Variants,
-  ) {
-    this.matmuls = new Matmuls(variants);
-    const entries = "forward forward_add forward_residual forward_swiglu";
-    for (const family of MATMUL_FAMILIES) {
-      for (const tile of family.tiles) {
-        const name = matmulName(family, tile);
-        const source = matmulSource(family, tile);
-        const constants = constantsOf(family, tile, variants);
-        const backward = constantsOf(family, tile, variants, true);
-        addWeightKernels(kernels, name, source, entries, constants);
-        addWeightKernels(kernels, name, source, "backward_input", backward);
-        kernels.add(name, withWeights(source, "f32"), "backward_weight", backward);
-      }
-    }
-    kernels.add("matmul-largest", LARGEST_SOURCE, "reduce", { PARTS: LARGEST_PARTS });
+/** What makes a product: the name of its kernels, and the workgroups of [rows, columns] outputs. */
+export interface Matmul {
+  readonly name: string;
+  groups(rows: number, columns: number): readonly [number, number];
+}
+
+/** Outputs of an invocation, and invocations of a workgroup. */
+const TILE = { TILE_ROWS: 4, TILE_COLUMNS: 8, GROUP_X: 8, GROUP_Y: 8 };
+const PLAIN: Matmul = {
+  name: "matmul",
+  groups: (rows, columns) => [
+    ceil(columns, TILE.TILE_COLUMNS * TILE.GROUP_X),
+    ceil(rows, TILE.TILE_ROWS * TILE.GROUP_Y),
+  ],
+};
+
+/** Names the products of a shader that includes linear.wgsl, for every format and output. */
+export function addForward(
+  kernels: Kernels,
+  name: string,
+  source: string,
+  constants: Constants,
+  files?: Files,
+) {
+  kernels.addReading(name, source, "forward_swiglu", constants, files);
+  for (const [to, output] of Object.entries(OUTPUTS)) {
+    const all = { ...files, "outputs/store.wgsl": output };
+    kernels.addReading(`${name}${to}`, source, "forward", constants, all);
+  }
+}
+
+/** The same of the backward pass. */
+export function addBackward(
+  kernels: Kernels,
+  name: string,
+  source: string,
+  constants: Constants,
+  files?: Files,
+) {
+  kernels.addReading(name, source, "backward_input", constants, files);
+  kernels.add(name, source, "backward_weight", constants, files);
+}
+
+/** shaders/matmul.wgsl: y = x W^T; shaders/bias.wgsl: the gradient of a bias. */
+export class Linear {
+  constructor(protected readonly kernels: Kernels) {
+    addForward(kernels, PLAIN.name, matmulSource, TILE);
+    addBackward(kernels, PLAIN.name, matmulSource, TILE);
     kernels.add("bias", biasSource, "backward reduce", { CHUNK: ROW_CHUNK });
+  }
+
+  /** What makes a product with these factors, `rows` of outputs. */
+  protected matmul(_product: Product, _matrix: Matrix, _x: Tensor, _rows: number): Matmul {
+    return PLAIN;
   }
 
   /**
@@ -86,18 +111,13 @@ export class Linear {
     yColumn: number,
   ): void {
     const params = matmulParams(weight, block, rows, yStride, yColumn);
-    const matmul = this.matmuls.of("forward", weight, dtypeOf(x), rows);
-    const groups = matmul.groups(rows, block.rows);
-    const kernel = (entry: string) => weightKernel(matmul.name, weight.format, entry);
+    const { name, groups } = this.matmul("forward", weight, x, rows);
     const added = residual ?? bias;
-    if (added) {
-      const tensors = { x, w: block.tensor, y, residual: added };
-      const strided = { ...params, residual_stride: residual ? yStride : 0 };
-      this.kernels.run(kernel("forward_residual"), tensors, strided, groups);
-    } else {
-      const entry = add ? "forward_add" : "forward";
-      this.kernels.run(kernel(entry), { x, w: block.tensor, y }, { ...params, scale }, groups);
-    }
+    const to = added ? "+residual" : add ? "+add" : "";
+    const kernel = `${ofFormat(`${name}${to}`, weight.format)}.forward`;
+    const tensors = { x, w: block.tensor, y, ...(added && { residual: added }) };
+    const options = { scale, residual_stride: residual ? yStride : 0 };
+    this.kernels.run(kernel, tensors, { ...params, ...options }, groups(rows, block.rows));
   }
 
   /**
@@ -108,9 +128,9 @@ export class Linear {
     const [block] = weight.blocks;
     const width = weight.rows / 2;
     const params = { ...matmulParams(weight, block, rows, width, 0), outputs: width };
-    const matmul = this.matmuls.of("forward", weight, dtypeOf(x), rows);
-    const name = weightKernel(matmul.name, weight.format, "forward_swiglu");
-    this.kernels.run(name, { x, w: block.tensor, y }, params, matmul.groups(rows, width));
+    const { name, groups } = this.matmul("forward", weight, x, rows);
+    const kernel = `${ofFormat(name, weight.format)}.forward_swiglu`;
+    this.kernels.run(kernel, { x, w: block.tensor, y }, params, groups(rows, width));
   }
 
   /**
@@ -140,29 +160,24 @@ export class Linear {
     yStride: number,
     yColumn: number,
   ): void {
-    const dtype = dtypeOf(x);
     const block = weight.blocks[i];
     const params = matmulParams(weight, block, rows, yStride, yColumn);
-    const ofInput = dx && this.matmuls.of("backwardInput", weight, dtype, rows);
-    const ofWeight = gradient && this.matmuls.of("backwardWeight", gradient, dtype, block.rows);
-    if (ofInput?.roundsGradients || ofWeight?.roundsGradients) {
-      this.kernels.run("matmul-largest.reduce", { dy, partial }, params, [LARGEST_PARTS]);
-    }
-    if (ofInput) {
-      const name = weightKernel(ofInput.name, weight.format, "backward_input");
+    if (dx) {
+      const { name, groups } = this.matmul("backwardInput", weight, x, rows);
+      const kernel = `${ofFormat(name, weight.format)}.backward_input`;
+      const tensors = { dy, w: block.tensor, dx, partial };
       const options = { scale, add: add ? 1 : params.add };
-      const groups = ofInput.groups(rows, weight.columns);
-      this.kernels.run(
-        name,
-        { dy, w: block.tensor, dx, partial },
-        { ...params, ...options },
-        groups,
-      );
+      this.kernels.run(kernel, tensors, { ...params, ...options }, groups(rows, weight.columns));
     }
-    if (ofWeight) {
+    if (gradient) {
+      const { name, groups } = this.matmul("backwardWeight", gradient, x, block.rows);
       const tensors = { dy, x, dw: gradient.blocks[i].tensor, partial };
-      const groups = ofWeight.groups(block.rows, weight.columns);
-      this.kernels.run(`${ofWeight.name}.backward_weight`, tensors, params, groups);
+      this.kernels.run(
+        `${name}.backward_weight`,
+        tensors,
+        params,
+        groups(block.rows, weight.columns),
+      );
     }
   }
 
@@ -179,7 +194,7 @@ export class Linear {
   }
 }
 
-function matmulParams(
+export function matmulParams(
   weight: Matrix,
   block: MatrixBlock,
   rows: number,

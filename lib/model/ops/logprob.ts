@@ -1,6 +1,6 @@
 import logprobSource from "../../../shaders/logprob.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import { ceil, type Kernels, withRows } from "./kernels.ts";
+import { ceil, type Kernels } from "./kernels.ts";
 
 /** Where a block of the vocabulary's logits lies, and what they are divided by. */
 export interface LogitsBlock {
@@ -18,8 +18,8 @@ export interface LogitsBlock {
 /** shaders/logprob.wgsl: log-probabilities and entropies, block by block of the vocabulary. */
 export class Logprob {
   constructor(private readonly kernels: Kernels) {
-    kernels.addShared("logprob", logprobSource, "forward");
-    kernels.add("logprob", withRows(logprobSource), "backward");
+    kernels.addRows("logprob", logprobSource, "forward");
+    kernels.add("logprob", logprobSource, "backward");
   }
 
   /** One block of the running log-softmax; the last one writes logprob[M] and entropy[M]. */
@@ -34,7 +34,7 @@ export class Logprob {
     at: LogitsBlock,
   ): void {
     const params = logprobParams(at);
-    this.kernels.runShared("logprob.forward", tensors, params, at.rows, at.columns);
+    this.kernels.runRows("logprob.forward", tensors, params, at.rows, at.columns);
   }
 
   /** Turns a block of logits into their gradient, in place. */

@@ -1,6 +1,6 @@
 import rmsnormSource from "../../../shaders/rmsnorm.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import { ceil, type Kernels, ROW_CHUNK, withRows } from "./kernels.ts";
+import { ceil, type Kernels, ROW_CHUNK } from "./kernels.ts";
 
 /** Which heads a norm is over: `heads` side by side from element `first` of a token's `stride`. */
 export interface NormedHeads {
@@ -12,9 +12,9 @@ export interface NormedHeads {
 /** shaders/rmsnorm.wgsl: of whole tokens, or of some of their heads. */
 export class Rmsnorm {
   constructor(private readonly kernels: Kernels) {
-    kernels.addShared("rmsnorm", rmsnormSource, "forward backward_input backward_in_place");
+    kernels.addRows("rmsnorm", rmsnormSource, "forward backward_input backward_in_place");
     const chunks = { CHUNK: ROW_CHUNK };
-    kernels.add("rmsnorm", withRows(rmsnormSource), "backward_weight reduce_weight", chunks);
+    kernels.add("rmsnorm", rmsnormSource, "backward_weight reduce_weight", chunks);
   }
 
   /** y[T, D] = x / rms(x) * w; saves 1 / rms in inverse_rms[T]. `heads`: of the heads of T tokens. */
@@ -26,7 +26,7 @@ export class Rmsnorm {
     heads?: NormedHeads,
   ): void {
     const params = normParams(tokens, columns, epsilon, heads);
-    this.kernels.runShared("rmsnorm.forward", tensors, params, params.rows, columns);
+    this.kernels.runRows("rmsnorm.forward", tensors, params, params.rows, columns);
   }
 
   /** dx += the gradient of `forward`; dw, if given, += likewise. `partial` holds rowPartialLength elements. */
@@ -45,7 +45,7 @@ export class Rmsnorm {
   ): void {
     const { dw, ...rest } = tensors;
     const params = normParams(rows, columns, 0);
-    this.kernels.runShared("rmsnorm.backward_input", rest, params, rows, columns);
+    this.kernels.runRows("rmsnorm.backward_input", rest, params, rows, columns);
     if (dw) this.backwardWeight({ ...rest, dw }, params);
   }
 
@@ -67,7 +67,7 @@ export class Rmsnorm {
     const { dy, dw, ...rest } = tensors;
     if (dw) this.backwardWeight({ ...rest, dy, dw }, params);
     const name = "rmsnorm.backward_in_place";
-    this.kernels.runShared(name, { ...rest, dx: dy }, params, params.rows, columns);
+    this.kernels.runRows(name, { ...rest, dx: dy }, params, params.rows, columns);
   }
 
   private backwardWeight(

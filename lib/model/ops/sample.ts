@@ -17,7 +17,7 @@ export interface SamplingOptions {
 /** shaders/sample.wgsl: the next token of every row; shaders/pick.wgsl: the tokens of some rows. */
 export class Sample {
   constructor(private readonly kernels: Kernels) {
-    kernels.addShared("sample", sampleSource, "forward");
+    kernels.addRows("sample", sampleSource, "forward");
     kernels.add("pick", pickSource, "forward");
   }
 
@@ -41,7 +41,7 @@ export class Sample {
       inverse_temperature: greedy ? 1 : 1 / options.temperature,
       greedy: greedy ? 1 : 0,
     };
-    this.kernels.runShared("sample.forward", tensors, params, rows, vocabulary);
+    this.kernels.runRows("sample.forward", tensors, params, rows, vocabulary);
   }
 
   /** picked[i] = tokens[places[i]] for `rows` rows. */

@@ -1,11 +1,11 @@
 import swigluSource from "../../../shaders/swiglu.wgsl" with { type: "text" };
 import type { Tensor } from "../../gpu/memory.ts";
-import { ceil, type Kernels, withMath } from "./kernels.ts";
+import { ceil, type Kernels } from "./kernels.ts";
 
 /** shaders/swiglu.wgsl: the gated activation of the MLP. */
 export class Swiglu {
   constructor(private readonly kernels: Kernels) {
-    kernels.add("swiglu", withMath(swigluSource), "forward backward");
+    kernels.add("swiglu", swigluSource, "forward backward");
   }
 
   /** a[T, F] = silu(gate) * up from gate_up[T, 2F]. */

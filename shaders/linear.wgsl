@@ -1,10 +1,16 @@
-// The tensors and parameters of matmul.wgsl, and what reads and writes them, for matmul-tiled.wgsl,
-// matmul-subgroup.wgsl and matmul-matrix.wgsl: beyond/kernels/matmul-families.ts puts this file before them. Rows are
-// read and written in vectors of four, and nothing past their end.
+// What the products of a linear layer share, whatever shader makes them: tensors, parameters, and how outputs
+// are written. Included by matmul.wgsl and its variants. Rows are read and written in vectors of four, and
+// nothing past their end. A vector of outputs is named by `to`: its place in the row, and the row.
+
+// include "math.wgsl"
+// include "kept.wgsl"
+// include "weights/f32.wgsl"
+// include "outputs/store.wgsl"
 
 // What x and y are stored as: vec4h where a run keeps activations in f16. Sums are f32.
 alias X = vec4f;
 alias Y = vec4f;
+alias Output = vec4<f32>;
 
 struct Params {
   rows: u32,              // T
@@ -20,7 +26,6 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<X>;              // [T, K]
 @group(0) @binding(3) var<storage, read_write> y: array<Y>;        // [T, y_stride]
-@group(0) @binding(4) var<storage, read> residual: array<vec4f>;   // [T, residual_stride]
 @group(0) @binding(5) var<storage, read> dy: array<vec4f>;         // [T, y_stride]
 @group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;   // [T, K]
 @group(0) @binding(7) var<storage, read_write> dw: array<vec4f>;   // [N, K]
@@ -41,6 +46,16 @@ fn store(to: vec2u, value: vec4f) {
   } else {
     for (var i = 0u; i < params.outputs % 4u; i++) { y[at][i] = part[i]; }
   }
+}
+
+// What becomes of a vector of x W^T, by the file of outputs/.
+fn finish(to: vec2u, product: vec4f) {
+  if (!is_output(to)) { return; }
+  store(to, result(address(to, params.y_stride), address(to, params.residual_stride), product));
+}
+
+fn finish_swiglu(to: vec2u, gate: vec4f, up: vec4f) {
+  if (is_output(to)) { store(to, silu(kept(gate)) * kept(up)); }
 }
 
 // Vector `to` of dx, and of dW.

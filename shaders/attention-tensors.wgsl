@@ -1,0 +1,41 @@
+// What all shaders of attention have in common: parameters, tensors, and which keys a token sees.
+
+// What activations are stored as: vec4h in runs that say so. Arithmetic and gradients are f32.
+alias Stored = vec4f;
+
+struct Params {
+  tokens: u32,     // T
+  heads: u32,      // H
+  kv_heads: u32,   // KV
+  chunks: u32,     // places in `partials` for each query and head
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> spans: array<vec4u>;              // [T]
+@group(0) @binding(2) var<storage, read> last_query: array<u32>;           // [T]
+@group(0) @binding(3) var<storage, read> q: array<Stored>;                 // [T, H, D]
+@group(0) @binding(4) var<storage, read> k: array<Stored>;                 // [rows, KV, D]
+@group(0) @binding(5) var<storage, read> v: array<Stored>;                 // [rows, KV, D]
+@group(0) @binding(6) var<storage, read_write> o: array<Stored>;           // [T, H, D]
+@group(0) @binding(7) var<storage, read_write> lse: array<f32>;            // [T, H]
+@group(0) @binding(8) var<storage, read> d_o: array<vec4f>;                // [T, H, D]
+@group(0) @binding(9) var<storage, read_write> softmax: array<vec2f>;      // [T, H] (lse, delta)
+@group(0) @binding(10) var<storage, read_write> dq: array<vec4f>;          // [T, H, D]
+@group(0) @binding(11) var<storage, read_write> dk: array<vec4f>;          // [T, KV, D]
+@group(0) @binding(12) var<storage, read_write> dv: array<vec4f>;          // [T, KV, D]
+
+// The softmax over a chunk: D4 vectors of values, then (largest, total, 0, 0).
+@group(0) @binding(13) var<storage, read_write> partials: array<vec4f>;    // [T, H, chunks, D + 4]
+
+const HEAD_DIM: u32 = 16u;
+const CHUNK: u32 = 128u;
+const D4: u32 = HEAD_DIM / 4u;
+const LOWEST: f32 = -3.4e38;
+
+fn seen_keys(span: vec4u) -> u32 { return span.y - span.x + span.w - span.z; }
+
+// The row of keys and values where the s-th key that a token sees is.
+fn key_row(span: vec4u, s: u32) -> u32 {
+  let prefix = span.y - span.x;
+  return select(span.z + s - prefix, span.x + s, s < prefix);
+}
