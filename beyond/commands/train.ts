@@ -3,11 +3,12 @@ import * as method from "../../lib/train.ts";
 import { type Evaluation, passRow } from "../measuring/evaluation.ts";
 import { evaluateHeldOut } from "../measuring/held-out.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
-import { type CheckpointState, type OpenRun, openRun } from "../opening/open-run.ts";
+import { type OpenRun, openRun } from "../opening/open-run.ts";
 import { closeGpu } from "../opening/policy.ts";
 import { pruneCheckpoints, saveCheckpoint } from "../runs/checkpoint.ts";
 import { describeStep, rolloutsOf } from "../runs/metrics.ts";
 import { Milestones } from "../runs/milestones.ts";
+import type { TrainerState } from "../runs/trainer-state.ts";
 import type { TrainSettings } from "../settings/training.ts";
 import { type Progress, passTable } from "../terminal/progress.ts";
 
@@ -20,7 +21,8 @@ export async function train(given: TrainSettings, signal?: AbortSignal): Promise
     signal?.addEventListener("abort", () =>
       progress.note("stopping after this step or evaluation; Ctrl-C again stops at once"),
     );
-    if (heldOut.length > 0) await milestones.base(state.step);
+    // a run that goes on with other held-out questions has no base model any more
+    if (heldOut.length > 0 && state.step === 0) await milestones.base(0);
     progress.start();
     await method.train(run, listener(run, milestones), signal);
     const stopped = signal?.aborted && state.step < settings.maxSteps;
@@ -52,18 +54,18 @@ const listener = (run: OpenRun, milestones: Milestones): method.Listener => ({
 });
 
 function milestonesOf(run: OpenRun): Milestones {
-  const { folder, settings, evaluations, policy, model, state } = run;
+  const { folder, settings, evaluations, policy, model, state, ledger, heldOutKey } = run;
   const deeds = {
     evaluate: (step: number, name: string) => evaluateHeldOut(run, step, name),
     async save(step: number) {
       const { drawn, updates } = state;
       const { before, best } = evaluations;
-      await saveCheckpoint<CheckpointState>(folder.path, step, {
+      await saveCheckpoint<TrainerState>(folder.path, step, {
         model,
         lora: policy.lora,
         weights: policy.weightSources(),
         optimizer: policy.momentSources(),
-        state: { drawn, updates, before, best },
+        state: { drawn, updates, before, best, heldOut: heldOutKey, ledger: ledger.checks(step) },
       });
     },
     prune: (keep: readonly number[]) =>
@@ -107,10 +109,10 @@ async function finish(run: OpenRun, milestones: Milestones): Promise<void> {
   const path = await milestones.save(state.step);
   progress.end();
   const { before } = evaluations;
-  if (before && after) {
+  if (after) {
     const { questions, samples } = after;
     const title = `Held out: ${questions} questions, ${samples} samples each`;
-    const rows = [passRow("base", before), passRow("trained", after)];
+    const rows = [...(before ? [passRow("base", before)] : []), passRow("trained", after)];
     progress.result("evaluation", { before, after }, passTable(title, rows));
   }
   progress.result("saved", { path }, `the model is in ${path}`);

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { NotFiniteError, UserError } from "../../lib/errors.ts";
 import type { LoraConfig } from "../lora/lora.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, isLora, loraConfigText } from "../lora/peft.ts";
@@ -13,6 +14,7 @@ import {
   type TensorSource,
 } from "../models/safetensors.ts";
 import { diskError, type FileCheck, isIntact, writeDurably } from "../platform/files.ts";
+import { sealed, unsealed } from "./sealed.ts";
 
 const OPTIMIZER = "optimizer.safetensors";
 const STATE = "trainer_state.json";
@@ -65,8 +67,7 @@ export async function saveCheckpoint<State extends object>(
     for (const [name, text] of Object.entries(texts)) await write(name, encode(text));
     await write(lora ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights.map(finite)));
     await write(OPTIMIZER, encodeSafetensors(optimizer));
-    const last = JSON.stringify({ step, state, files }, null, 2);
-    await writeDurably(join(partial, STATE), encode(`${last}\n`));
+    await writeDurably(join(partial, STATE), encode(sealed({ step, state, files })));
     rmSync(path, { recursive: true, force: true });
     renameSync(partial, path);
   } catch (error) {
@@ -96,11 +97,22 @@ export function checkpointSteps(run: string): number[] {
   }
 }
 
+/** The trainer's state as it stands in its file; checkpoints of version 0.1.0 have no `check` of it. */
+const Stored = z.object({
+  step: z.int(),
+  state: z.unknown(),
+  files: z.record(z.string(), z.object({ bytes: z.int(), crc32: z.int() })),
+});
+
 /**
  * Opens the newest checkpoint of a run, null when there is none yet. Every file is read once and compared
  * with the checksum it was written with.
+ * @param readState throws where the trainer's state is none
  */
-export async function latestCheckpoint<State>(run: string): Promise<Checkpoint<State> | null> {
+export async function latestCheckpoint<State>(
+  run: string,
+  readState: (state: unknown) => State,
+): Promise<Checkpoint<State> | null> {
   const [step, before] = checkpointSteps(run).reverse();
   if (step === undefined) return null;
   const path = checkpointPath(run, step);
@@ -108,15 +120,14 @@ export async function latestCheckpoint<State>(run: string): Promise<Checkpoint<S
     const next = before === undefined ? "start again" : `go on from step ${before}`;
     return new UserError(`${join(path, name)} is corrupt or truncated; delete ${path} to ${next}`);
   };
-  let stored: { state: State; files: Record<string, FileCheck> };
-  try {
-    stored = JSON.parse(readFileSync(join(path, STATE), "utf8"));
-    if (!(stored.files[WEIGHTS] ?? stored.files[ADAPTER_WEIGHTS]) || !stored.files[OPTIMIZER])
-      throw damaged(STATE);
-  } catch {
-    throw damaged(STATE);
+  const { files, state, ...stored } = readStored(path, readState) ?? fail(damaged(STATE));
+  if (stored.step !== step) {
+    throw new UserError(
+      `${path} is the checkpoint of step ${stored.step} under another name; call it checkpoint-${stored.step} again`,
+    );
   }
-  for (const [name, check] of Object.entries(stored.files)) {
+  if (!(files[WEIGHTS] ?? files[ADAPTER_WEIGHTS]) || !files[OPTIMIZER]) throw damaged(STATE);
+  for (const [name, check] of Object.entries(files)) {
     const found = existsSync(join(path, name)) && (await isIntact(join(path, name), check));
     if (!found) throw damaged(name);
   }
@@ -124,7 +135,21 @@ export async function latestCheckpoint<State>(run: string): Promise<Checkpoint<S
   const tensors = isLora(path)
     ? await open(ADAPTER_WEIGHTS)
     : (await openModelFolder(path)).tensors;
-  return { step, tensors, optimizer: await open(OPTIMIZER), state: stored.state };
+  return { step, tensors, optimizer: await open(OPTIMIZER), state };
+}
+
+/** What the file of the trainer's state says; null if it is not what was written. */
+function readStored<State>(path: string, readState: (state: unknown) => State) {
+  try {
+    const stored = Stored.parse(unsealed(readFileSync(join(path, STATE), "utf8")));
+    return { ...stored, state: readState(stored.state) };
+  } catch {
+    return null;
+  }
+}
+
+function fail(error: Error): never {
+  throw error;
 }
 
 /**

@@ -1,20 +1,33 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import type { TuningTable } from "../kernels/variants.ts";
 import { diskError, replaceFile } from "../platform/files.ts";
 import { checkpointPath, checkpointSteps } from "./checkpoint.ts";
+import { Origins } from "./origins.ts";
+import { BrokenSeal, sealed, unsealed } from "./sealed.ts";
 import { EventFile, taggedNumbers } from "./tensorboard.ts";
 
 /** `config.json` of a run: everything needed to repeat it. */
 export interface RunConfig<Settings extends object> {
   settings: Settings;
+  /** By hash, what the run was begun with; version 0.1.0 did not keep that. */
+  origins?: Origins;
   /** Of rlexplore and of what it runs on. */
   versions: Record<string, string>;
   adapter: Record<string, unknown>;
   /** Which kernels are used: same seed, adapter and table, same bits. */
   tuning: TuningTable;
 }
+
+const Config = z.object({
+  settings: z.record(z.string(), z.unknown()),
+  origins: Origins.optional(),
+  versions: z.record(z.string(), z.string()).default({}),
+  adapter: z.record(z.string(), z.unknown()).default({}),
+  tuning: z.record(z.string(), z.string()).optional(),
+});
 
 /**
  * The folder of a run: `config.json`, `metrics.jsonl` with a line a step, `ledger.sqlite` with every
@@ -74,17 +87,23 @@ export class RunFolder {
   }
 
   writeConfig(config: RunConfig<object>) {
-    replaceFile(join(this.path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+    replaceFile(join(this.path, "config.json"), sealed(config));
   }
 
   /** @param fix what to do about a file that is no such configuration */
   readConfig<Settings extends object>(fix = "check --resume, or start anew"): RunConfig<Settings> {
     const path = join(this.path, "config.json");
     try {
-      const config = JSON.parse(readFileSync(path, "utf8"));
-      if (typeof config?.settings === "object" && config.settings !== null) return config;
+      return Config.parse(unsealed(readFileSync(path, "utf8"))) as RunConfig<Settings>;
     } catch (error) {
-      if (!(error instanceof SyntaxError)) throw diskError(error, path);
+      if (error instanceof BrokenSeal) {
+        throw new UserError(
+          `${path} was changed since the run wrote it; put it back, or delete its line "check" to have it taken as it is`,
+        );
+      }
+      if (!(error instanceof SyntaxError || error instanceof z.ZodError)) {
+        throw diskError(error, path);
+      }
     }
     throw new UserError(`${path} is not the config.json of a run; ${fix}`);
   }
