@@ -7,9 +7,12 @@ import type { TrainingPass } from "./model/training-pass.ts";
 
 /** What the trainer needs of a tokenizer: the text of tokens. */
 export interface Tokenizer {
-  decode(tokens: readonly number[]): string;
-  /** The text, and for each token where in it its own text starts, in UTF-16 units. */
-  decodeTokens(tokens: readonly number[]): { text: string; starts: number[] };
+  decode(tokens: readonly number[], special: boolean): string;
+  /** The text without the hidden tokens, and for each token where in it its own text starts, in UTF-16 units. */
+  decodeTokens(
+    tokens: readonly number[],
+    hidden: ReadonlySet<number>,
+  ): { text: string; starts: number[] };
 }
 
 /** A language model that can be asked. */

@@ -65,7 +65,7 @@ function generationSettings(
   const longest = stop.reduce((length, text) => Math.max(length, text.length), 0);
   // A stop text of n characters lies within the last n tokens that spell anything, and a few more.
   const isOver = (tokens: readonly number[]) => {
-    const tail = tokenizer.decode(tokens.slice(-(longest + 8)));
+    const tail = tokenizer.decode(tokens.slice(-(longest + 8)), true);
     return stop.some((text) => tail.includes(text));
   };
   return {
@@ -80,13 +80,13 @@ function generationSettings(
 }
 
 async function judge(
-  { tokenizer }: SamplingPolicy,
+  { tokenizer, stopIds }: SamplingPolicy,
   question: Question,
   completions: readonly Completion[],
   stop: readonly string[],
 ): Promise<JudgedCompletion[]> {
   const decoded = completions.map(({ tokens, finished }) => {
-    const { text, starts } = tokenizer.decodeTokens(tokens);
+    const { text, starts } = tokenizer.decodeTokens(tokens, stopIds);
     return { text: beforeStop(text, stop), starts, truncated: !finished };
   });
   const judgements = await question.judge(decoded);

@@ -1,5 +1,5 @@
 /** The project's files of code, and what each takes in: by import, types included, or by a shader's include. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, posix, resolve } from "node:path";
 
 const root = resolve(import.meta.dir, "..");
@@ -23,7 +23,11 @@ const INCLUDE = /^\/\/ include "([^"]+)"/gm;
 export function importsOf(file: string): string[] {
   const text = read(file);
   if (file.endsWith(".wgsl")) {
-    return [...text.matchAll(INCLUDE)].map(([, name]) => posix.join("shaders", name));
+    // a shader includes files beside it, and the core's
+    return [...text.matchAll(INCLUDE)].map(([, name]) => {
+      const beside = posix.join(dirname(file), name);
+      return existsSync(join(root, beside)) ? beside : posix.join("shaders", name);
+    });
   }
   return [...text.matchAll(IMPORT)].map(([, ...names]) => {
     const name = names.find((one) => one !== undefined) ?? "";

@@ -18,8 +18,8 @@ export const tokenizer: Tokenizer = {
       .map((token) => String.fromCharCode(token))
       .join(""),
   decodeTokens(tokens) {
-    const starts = tokens.map((_, i) => this.decode(tokens.slice(0, i)).length);
-    return { text: this.decode(tokens), starts };
+    const starts = tokens.map((_, i) => this.decode(tokens.slice(0, i), true).length);
+    return { text: this.decode(tokens, true), starts };
   },
 };
 
@@ -94,7 +94,7 @@ export function fakePolicy({
     sampler: {
       async generate(_: unknown, requests: GenerationRequest[], settings: GenerationSettings) {
         return requests.map(({ prompt, samples, slot }) => {
-          const asked = tokenizer.decode(Array.from(prompt));
+          const asked = tokenizer.decode(Array.from(prompt), true);
           calls.generated.push({ prompt: asked, slot, samples, settings });
           return Array.from({ length: samples }, (_, i) =>
             grown(say(asked, i, settings.step, slot), settings),
@@ -109,7 +109,7 @@ export function fakePolicy({
         temperature: number,
         logprobs: Float32Array,
       ) {
-        const text = tokenizer.decode(Array.from(targets.subarray(0, predictions)));
+        const text = tokenizer.decode(Array.from(targets.subarray(0, predictions)), true);
         calls.passes.push({ weights: given, temperature, text, tokens });
         logprobs.fill(logprob(given === referenceWeights), 0, predictions);
       },
@@ -124,7 +124,7 @@ export function fakePolicy({
         if (pass.weights !== weights || pass.temperature !== temperature) {
           throw new Error("a backward pass must follow its forward pass");
         }
-        const text = tokenizer.decode(Array.from(targets.subarray(0, predictions)));
+        const text = tokenizer.decode(Array.from(targets.subarray(0, predictions)), true);
         calls.gradients.push({ text, values: Array.from(dLogprobs.subarray(0, predictions)) });
         learned.push(text);
       },

@@ -14,6 +14,13 @@ function listedOptions(row: Row): unknown[] | null {
   return Array.isArray(texts) ? texts : null;
 }
 
+/** What the options are called in the row, where it says so: A to D, or 1 to 4 as in some rows of ARC. */
+function labelsOf(row: Row): string[] {
+  const listed = row.fields?.choices ?? row.fields?.options;
+  const labels = isRecord(listed) ? listed.label : null;
+  return Array.isArray(labels) ? labels.map(String) : [];
+}
+
 /** Has the row its options in a field of their own? */
 export const listsOptions = (row: Row): boolean => (listedOptions(row)?.length ?? 0) > 1;
 
@@ -49,7 +56,13 @@ function read(answer: string, options: Map<string, string>) {
   return { text, named: null };
 }
 
-/** Of an answer that is none of the options: MMLU and its like give the place in the list. */
+/** The letter of the option with this label. */
+function byLabel(text: string, row: Row): string | null {
+  const place = labelsOf(row).indexOf(text);
+  return place < 0 ? null : letter(place);
+}
+
+/** MMLU and its like give the place in the list, from 0. */
 function byPlace(text: string, options: Map<string, string>): string | null {
   return /^\d$/.test(text) && options.has(letter(Number(text))) ? letter(Number(text)) : null;
 }
@@ -59,7 +72,9 @@ export const choice: Judge = {
   gold(row) {
     const options = optionsOf(row);
     const { text, named } = read(findAnswer(row.answer)?.text ?? row.answer, options);
-    if (named !== null) return named;
+    const called =
+      byLabel(text, row) ?? named ?? (listsOptions(row) ? byPlace(text, options) : null);
+    if (called !== null) return called;
     const key = mathKey(text);
     const spelled = [...options].find(([, option]) => key !== null && mathKey(option) === key);
     return spelled?.[0] ?? byPlace(text, options);
@@ -68,12 +83,16 @@ export const choice: Judge = {
   async judge(completions, { row, gold }) {
     const options = optionsOf(row);
     const answers = completions.map(({ text, truncated }) => (truncated ? null : findAnswer(text)));
-    const reads = answers.map((answer) => answer && read(answer.text, options));
+    const reads = answers.map((answer) => {
+      const one = answer && read(answer.text, options);
+      return one && { ...one, named: byLabel(one.text, row) ?? one.named };
+    });
     const spelled = reads.flatMap((one) => (one && one.named === null ? [one.text] : []));
     const letters = await spelledOut(spelled, options);
+    const place = (text: string) => (labelsOf(row).length > 0 ? null : byPlace(text, options));
     return answers.map((answer, i) => {
       const one = reads[i];
-      const outcome = one && (one.named ?? letters.get(one.text) ?? byPlace(one.text, options));
+      const outcome = one && (one.named ?? letters.get(one.text) ?? place(one.text));
       return judgement(answer, outcome, outcome === gold);
     });
   },
@@ -86,7 +105,7 @@ async function spelledOut(texts: readonly string[], options: Map<string, string>
   const letters = new Map<string, string>();
   if (texts.length === 0 || options.size === 0) return letters;
   const answers = [...options.values(), ...new Set(texts)];
-  const outcomes = await judging.settle({ answers, gold: null, known: [] });
+  const outcomes = await judging.settle({ answers, known: [], unit: null });
   const names = [...options.keys()];
   for (const [i, text] of answers.entries()) {
     const option = outcomes.indexOf(outcomes[i]);

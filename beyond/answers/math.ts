@@ -2,8 +2,9 @@
 import type { Asked, Completed, Judge, Judgement, Row } from "../../lib/data/judge.ts";
 import { findStated } from "./extract.ts";
 import { type Find, judgement } from "./judgement.ts";
-import { mathKey, type Readings, readings, sharesReading } from "./math/canonical.ts";
+import { mathKey } from "./math/canonical.ts";
 import { unwrap } from "./math/clean.ts";
+import { inUnit, unitOf } from "./math/measure.ts";
 import { MAX_ANSWER, PLAIN, plainNumber } from "./math/number.ts";
 import { judging } from "./thread.ts";
 
@@ -32,19 +33,19 @@ export class MathJudge implements Judge {
 
   async judge(completions: readonly Completed[], { row, gold }: Asked): Promise<Judgement[]> {
     const known = this.of(row.question);
-    const right = readings(goldText(row));
+    const unit = unitOf(goldText(row));
     const place = (text: string) => `${gold}\n${text}`;
     const answers = completions.map(({ text, truncated }) => (truncated ? null : this.find(text)));
     const waiting = new Set<string>();
     for (const answer of answers) {
       if (answer === null || known.settled.has(place(answer.text))) continue;
-      const outcome = atOnce(answer.text, gold, right, known);
+      const outcome = atOnce(answer.text, gold, unit, known);
       if (outcome === undefined) waiting.add(answer.text);
       else settle(known, place(answer.text), outcome);
     }
     if (waiting.size > 0) {
       const texts = [...waiting];
-      const task = { answers: texts, gold: goldText(row), known: [gold, ...known.outcomes] };
+      const task = { answers: texts, known: [gold, ...known.outcomes], unit };
       const outcomes = await judging.settle(task);
       for (const [i, text] of texts.entries()) settle(known, place(text), outcomes[i]);
     }
@@ -80,13 +81,13 @@ function settle(known: Known, place: string, outcome: string | null): void {
 function atOnce(
   answer: string,
   gold: string,
-  right: Readings,
+  unit: string | null,
   known: Known,
 ): string | null | undefined {
   if (answer.length > MAX_ANSWER) return null;
   const key = plainNumber(unwrap(answer));
-  if (key === null) return undefined;
-  if (key === gold || sharesReading(readings(answer), right)) return gold;
+  if (key === null || inUnit(key, answer, unit) !== key) return undefined;
+  if (key === gold) return gold;
   const alone = known.plain && PLAIN.test(gold);
   return alone || known.outcomes.has(key) ? key : undefined;
 }

@@ -7,12 +7,16 @@ import type { Asked, Completed, Judge, Judgement, Row } from "../../lib/data/jud
 import { UserError } from "../../lib/errors.ts";
 import { choice, listsOptions } from "./choice.ts";
 import { countdown, isCountdown } from "./countdown.ts";
-import { as, findAnswer, findStated, lastNumber } from "./extract.ts";
+import { as, findAnswer, findStated, orLastNumber } from "./extract.ts";
+import { goldText } from "./golds.ts";
 import { type Find, judgement } from "./judgement.ts";
 import { textKey } from "./math/canonical.ts";
 import { numberKey } from "./math/number.ts";
 import { MathJudge } from "./math.ts";
 import { lastMatches } from "./pattern.ts";
+import { ReadingJudge } from "./reading.ts";
+import { taskOf } from "./reasoning-gym.ts";
+import { USUAL } from "./thinking.ts";
 import { judging } from "./thread.ts";
 import { isUserCode, userJudge } from "./user.ts";
 
@@ -29,16 +33,24 @@ export const OUTCOMES = [
 /**
  * The outcome named on the command line: a built-in one, regex:<pattern>, or a file of the user's, whose
  * calls may take `timeout` seconds.
+ * @param thinking what of a completion is no answer; code of the user's sees all
  */
-export async function openJudge(name: string, timeout = 60): Promise<Judge> {
-  if (name === "auto" || name === "math") return new MathJudge(findStated);
-  if (name === "math:last-number") return new MathJudge(orLastNumber(findStated));
-  if (name === "number") return simple(findAnswer, numberKey);
-  if (name === "number:last-number") return simple(orLastNumber(findAnswer), numberKey);
-  if (name === "choice") return choice;
-  if (name === "exact") return simple(findAnswer, exactKey);
-  if (name === "countdown") return countdown;
-  if (name.startsWith("regex:")) return regex(name.slice("regex:".length));
+export async function openJudge(name: string, timeout = 60, thinking = USUAL): Promise<Judge> {
+  const reading = (judge: Judge, find: Find | null = null) => {
+    const gold = find && ((answer: string) => goldText(answer, find));
+    return new ReadingJudge(judge, gold ?? ((answer) => answer), thinking);
+  };
+  const either = orLastNumber(findAnswer);
+  if (name === "auto" || name === "math") return reading(new MathJudge(findStated), findStated);
+  if (name === "math:last-number") {
+    return reading(new MathJudge(orLastNumber(findStated)), orLastNumber(findStated));
+  }
+  if (name === "number") return reading(simple(findAnswer, numberKey), findAnswer);
+  if (name === "number:last-number") return reading(simple(either, numberKey), either);
+  if (name === "choice") return reading(choice);
+  if (name === "exact") return reading(simple(findAnswer, exactKey));
+  if (name === "countdown") return reading(countdown);
+  if (name.startsWith("regex:")) return reading(regex(name.slice("regex:".length)));
   if (isUserCode(name)) return await userJudge(name, timeout);
   throw new UserError(
     `--outcome ${name} is unknown: it is ${OUTCOMES.join(", ")}, regex:<pattern> or a file such as ./my-outcome.ts`,
@@ -48,14 +60,11 @@ export async function openJudge(name: string, timeout = 60): Promise<Judge> {
 /** The outcome that rows are made for, where none is asked for: what all of them hold decides. */
 export function outcomeFor(rows: readonly Row[]): (typeof OUTCOMES)[number] {
   if (rows.length > 0 && rows.every(isCountdown)) return "countdown";
-  return rows.length > 0 && rows.every(listsOptions) ? "choice" : "math";
+  if (rows.length > 0 && rows.every(listsOptions)) return "choice";
+  return rows.length > 0 && rows.every((row) => taskOf(row)?.outcome === "exact")
+    ? "exact"
+    : "math";
 }
-
-/** Where no answer is marked, the last number is taken for it. */
-const orLastNumber =
-  (find: Find): Find =>
-  (text) =>
-    find(text) ?? lastNumber(text);
 
 /** Outcomes that are equal exactly when their keys are. */
 function simple(find: Find, key: (answer: string) => string | null): Judge {

@@ -4,7 +4,6 @@
  */
 import type { MatchTask, Place } from "./pattern.ts";
 import type { MathTask } from "./settle.ts";
-import type { LoadTask } from "./worker.ts";
 
 /** Milliseconds for the answers of one question; when they are over, for each one of them. */
 const LIMIT = 10_000;
@@ -19,23 +18,20 @@ type Reply = { result: unknown } | { error: string };
 export class JudgingThread {
   private worker: Promise<Worker> | null = null;
   private queue: Promise<unknown> = Promise.resolve();
-  private readonly loaded = new WeakSet<Worker>();
   private warned = false;
 
   constructor(private readonly limit = LIMIT) {}
 
   /** The outcomes of mathematical answers to one question; null for none, and for one that takes too long. */
-  async settle(task: Omit<MathTask, "kind" | "symbolic">): Promise<(string | null)[]> {
-    const whole: MathTask = { kind: "math", symbolic: true, ...task };
+  async settle(task: Omit<MathTask, "kind">): Promise<(string | null)[]> {
+    const whole: MathTask = { kind: "math", ...task };
     const outcomes = await this.ask<(string | null)[]>(whole);
     if (outcomes) return outcomes;
     const known = [...task.known];
     const each: (string | null)[] = [];
     for (const answer of task.answers) {
       const one = { ...whole, answers: [answer], known };
-      const [outcome] = (await this.ask<(string | null)[]>(one)) ??
-        // only the algebra library has no bound on its work: without it keys decide
-        (await this.ask<(string | null)[]>({ ...one, symbolic: false })) ?? [null];
+      const [outcome] = (await this.ask<(string | null)[]>(one)) ?? [null];
       if (outcome !== null && !known.includes(outcome)) known.push(outcome);
       each.push(outcome);
     }
@@ -60,22 +56,13 @@ export class JudgingThread {
     const answer = this.queue.then(async () => {
       this.worker ??= start();
       const worker = await this.worker;
-      if (task.kind === "math" && !this.loaded.has(worker)) {
-        // the algebra library takes a second or more, which is nobody's fault
-        await this.send<null>(worker, { kind: "load" }, null);
-        this.loaded.add(worker);
-      }
       return await this.send<T>(worker, task, this.limit);
     });
     this.queue = answer.catch(() => {});
     return answer;
   }
 
-  private send<T>(
-    worker: Worker,
-    task: LoadTask | MathTask | MatchTask,
-    limit: number | null,
-  ): Promise<T | null> {
+  private send<T>(worker: Worker, task: MathTask | MatchTask, limit: number): Promise<T | null> {
     worker.ref();
     return new Promise<T | null>((resolve, reject) => {
       const late = () => {
@@ -84,7 +71,7 @@ export class JudgingThread {
         this.warn();
         resolve(null);
       };
-      const timer = limit === null ? undefined : setTimeout(late, limit);
+      const timer = setTimeout(late, limit);
       const fail = (message: string) => {
         clearTimeout(timer);
         this.worker = null;

@@ -1,13 +1,15 @@
 import { UserError } from "../../lib/errors.ts";
 import { openJudge } from "../answers/outcome.ts";
 import { type Asked, DataCheck, type Finding } from "../datasets/check.ts";
-import { type DataSource, readsWholeRow, scanRows } from "../datasets/rows.ts";
+import { type DataSource, isBad, readsWholeRow, scanRows } from "../datasets/rows.ts";
 import type { Prompter } from "../models/chat.ts";
+import { problemOf } from "../opening/earnable.ts";
 import { openNamedModel, prompterOf } from "../opening/named-model.ts";
 import { openData, outcomeOf } from "../opening/questions.ts";
 import type { DataSettings } from "../settings/files.ts";
 import { histogram, type Summary, summarise } from "../terminal/histogram.ts";
 import { fill, Progress } from "../terminal/progress.ts";
+import { quoted } from "../terminal/quoted.ts";
 
 /** How long prompts are, in tokens of the model, or in characters where no model is named. */
 interface Lengths extends Summary {
@@ -90,7 +92,7 @@ async function readAll(
     for (const row of some) {
       // as train counts: rows that are bad do not use it up
       if (check.rows - check.bad.count === given.limit) return;
-      check.add(row);
+      check.add(row, isBad(row) ? null : await problemOf(row, given));
     }
     progress.activity(`${source.name}: ${check.rows.toLocaleString("en")} rows`);
   }
@@ -100,7 +102,7 @@ function nothingUsable(name: string, { rows, bad, unreadable }: DataCheck, outco
   if (rows === 0) return new UserError(`${name}: the file is empty`);
   const why = bad.first[0]
     ? `line ${bad.first[0].line}: ${bad.first[0].problem}`
-    : `line ${unreadable.first[0].line}: --outcome ${outcome} reads no answer in ${quoted(unreadable.first[0].answer)}`;
+    : `line ${unreadable.first[0].line}: the answer ${quoted(unreadable.first[0].answer)} ${unreadable.first[0].problem} (--outcome ${outcome})`;
   return new UserError(`${name}: none of ${rows} rows can be used; ${why}`);
 }
 
@@ -150,11 +152,6 @@ function measure(check: DataCheck, prompter: Prompter | null, room: number | nul
 
 const number = (n: number) => n.toLocaleString("en");
 
-function quoted(text: string): string {
-  const line = text.replace(/\s+/g, " ").trim();
-  return JSON.stringify(line.length > 50 ? `${line.slice(0, 24)} ... ${line.slice(-22)}` : line);
-}
-
 /** A heading with its count, the examples under it, and how many more there are. */
 function listed<T>(heading: string, found: Finding<T>, show: (example: T) => string): string[] {
   if (found.count === 0) return [];
@@ -171,7 +168,7 @@ function report({ name, check, lengths }: Checked, given: DataSettings, columns:
   const clean = bad.count + unreadable.count + repeated.count + contradicting.count === 0;
   const { outcome, model } = given;
   return [
-    `${name}: ${plural(rows, "row", "rows")}, ${number(usable)} usable, ${plural(different, "different question", "different questions")}`,
+    `${name}: ${plural(rows, "row", "rows")}, ${number(usable)} earnable, ${plural(different, "different question", "different questions")}`,
     ...(clean
       ? [`  every answer is one for --outcome ${outcome}, and no question comes twice`]
       : []),
@@ -181,9 +178,9 @@ function report({ name, check, lengths }: Checked, given: DataSettings, columns:
       ({ line, problem }) => `line ${line}: ${problem}`,
     ),
     ...listed(
-      `${plural(unreadable.count, "answer is", "answers are")} none for --outcome ${outcome}, at which train stops:`,
+      `${plural(unreadable.count, "answer", "answers")} that no completion can earn with --outcome ${outcome}, at which train stops unless --skip-bad leaves them out:`,
       unreadable,
-      ({ line, answer }) => `line ${line}: ${quoted(answer)}`,
+      ({ line, answer, problem }) => `line ${line}: ${quoted(answer)} ${problem}`,
     ),
     ...listed(
       `${plural(contradicting.count, "question comes", "questions come")} again with another answer:`,

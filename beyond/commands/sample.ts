@@ -15,7 +15,8 @@ export async function sample(given: SampleSettings): Promise<void> {
   const note = (text: string) => console.error(text);
   const model = await openNamedModel(given.model);
   const prompter = prompterOf(model, given, note);
-  const judge = await openJudge(given.outcome, given.outcomeTimeout);
+  const thinking = prompter.thinking(given.thinkTags);
+  const judge = await openJudge(given.outcome, given.outcomeTimeout, thinking);
   const asked = given.questions.map((text): Question => {
     const row = { question: text, answer: NO_GOLD, line: 0 };
     return {

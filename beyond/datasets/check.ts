@@ -32,7 +32,7 @@ export class DataCheck {
   rows = 0;
   usable = 0;
   readonly bad = finding<BadRow>();
-  readonly unreadable = finding<{ line: number; answer: string }>();
+  readonly unreadable = finding<{ line: number; answer: string; problem: string }>();
   /** A question again, with the same answer, or with another one. */
   readonly repeated = finding<{ line: number; before: number }>();
   readonly contradicting = finding<{
@@ -60,18 +60,19 @@ export class DataCheck {
     private readonly other?: DataCheck,
   ) {}
 
-  /** Looks at one more row. */
-  add(row: Row | BadRow): void {
+  /** Looks at one more row. `problem` says why no completion can earn it; null where one can. */
+  add(row: Row | BadRow, problem: string | null): void {
     this.rows++;
     if (isBad(row)) note(this.bad, row);
-    else this.addGood(row);
+    else this.addGood(row, problem);
   }
 
-  private addGood(row: Row): void {
+  private addGood(row: Row, problem: string | null): void {
     const { line, question } = row;
     const gold = this.goldOf(row);
-    if (gold === null) {
-      note(this.unreadable, { line, answer: row.answer });
+    if (gold === null || problem !== null) {
+      const why = problem ?? "is none that --outcome reads";
+      note(this.unreadable, { line, answer: row.answer, problem: why });
       return;
     }
     this.usable++;

@@ -20,12 +20,22 @@ export function questionOf(row: Fields, { questionField }: FieldNames): string {
 
 /** The answer of a row; verl keeps it in `reward_model.ground_truth`. */
 export function answerOf(row: Fields, { answerField }: FieldNames): string {
-  if (answerField) return text(row, [answerField], answerField);
+  if (answerField) return answer(row, [answerField], answerField);
   const nested = row.reward_model;
   if (isFields(nested) && find(row, ANSWER) === null)
-    return text(nested, ["ground_truth"], ANSWER[0]);
-  return text(row, ANSWER, ANSWER[0]);
+    return answer(nested, ["ground_truth"], ANSWER[0]);
+  return answer(row, ANSWER, ANSWER[0]);
 }
+
+/** The answer; a list of texts and numbers is one of which any is right, and stays a list, in JSON. */
+function answer(row: Fields, names: readonly string[], called: string): string {
+  const value = find(row, names)?.value;
+  const several = Array.isArray(value) && value.length > 0 && value.every(isPlain);
+  return several ? listOf(value.map(String)) : text(row, names, called);
+}
+
+const listOf = (answers: string[]) => (answers.length === 1 ? answers[0] : JSON.stringify(answers));
+const isPlain = (value: unknown) => /^(?:string|number|bigint)$/.test(typeof value);
 
 /** TinyZero's verl layout keeps the task itself where others have the answer: brought to the top of the row. */
 export function withTask(row: Fields): Fields {
@@ -65,17 +75,37 @@ function find(row: Fields, names: readonly string[]): { name: string; value: unk
 /** A field as text; numbers are taken as they are written. Throws an Error that says what is wrong. */
 export function text(row: Fields, names: readonly string[], called = names[0]): string {
   const found = find(row, names);
-  if (found === null) throw new Error(`no "${called}"${fieldsOf(row)}`);
+  if (found === null) throw new Error(missing(row, names, called));
   const { name, value } = found;
   const content = Array.isArray(value) ? conversation(value) : value;
-  if (content === null || !/^(?:string|number|bigint)$/.test(typeof content)) {
+  if (!isPlain(content)) {
     throw new Error(`"${name}" is not text or a number`);
   }
   if (String(content).trim() === "") throw new Error(`"${name}" is empty`);
   return String(content);
 }
 
+/** Fields that hold what is looked for, or may by their names. */
+const LIKE: Record<string, { pattern: RegExp; flag: string }> = {
+  question: {
+    pattern: /question|problem|prompt|instruction|query|input/i,
+    flag: "--question-field",
+  },
+  answer: { pattern: /answer|solution|gold|truth|label|output|target/i, flag: "--answer-field" },
+};
+
 /** What a row has instead of what was looked for. */
+function missing(row: Fields, wanted: readonly string[], called: string): string {
+  const isWanted = (name: string) => wanted.some((one) => one.toLowerCase() === name.toLowerCase());
+  const empty = Object.keys(row).find((name) => isWanted(name) && (row[name] ?? null) === null);
+  if (empty !== undefined) return `"${empty}" is null`;
+  const like = LIKE[called];
+  const near = Object.keys(row).find((name) => name.length <= 40 && like?.pattern.test(name));
+  const hint =
+    near === undefined ? "" : `; if it is ${JSON.stringify(near)}, give ${like.flag} ${near}`;
+  return `no "${called}"${fieldsOf(row)}${hint}`;
+}
+
 function fieldsOf(row: Fields): string {
   const names = Object.keys(row).slice(0, 8);
   const more = Object.keys(row).length > names.length ? ", ..." : "";

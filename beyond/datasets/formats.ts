@@ -60,11 +60,29 @@ function jsonEntry({ line, text }: Line): Entry[] {
   // a line may be empty
   if (text.trim() === "") return [];
   try {
-    return [{ line, value: JSON.parse(text) }];
+    return [{ line, value: LONG_NUMBER.test(text) ? exactJson(text) : JSON.parse(text) }];
   } catch {
     return [{ line, problem: whyNotJson(text) }];
   }
 }
+
+/** What may be a number that one of 64 bits does not hold, or writes as 1e+21. */
+const LONG_NUMBER = /[:[,]\s*-?(?=[\d.]{16}|0\.0{6}|\d[\d.]*[eE])/;
+
+/** Numbers that would lose digits stay as they are written, as text. */
+function exactJson(text: string): unknown {
+  const exact = (_: string, value: unknown, { source }: { source?: string }) => {
+    if (typeof value !== "number" || source === undefined) return value;
+    const written = String(value);
+    const same = !/[ef]/.test(written) && digitsOf(source) === digitsOf(written);
+    return same ? value : source;
+  };
+  // the third argument of a reviver is newer than the types that TypeScript has for it
+  return JSON.parse(text, exact as (key: string, value: unknown) => unknown);
+}
+
+/** The digits of a number without what does not count: 1.50 and 15e-1 have the same. */
+const digitsOf = (number: string) => number.replace(/[eE].*|[-.]/g, "").replace(/^0+|0+$/g, "");
 
 function whyNotJson(text: string): string {
   if (text.trim() === "{") return "not JSON: a row stands in one line, or the rows in a JSON array";

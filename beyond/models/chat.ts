@@ -1,5 +1,6 @@
 import { Template } from "@huggingface/jinja";
 import { UserError } from "../../lib/errors.ts";
+import { parseThinkTags, type Thinking, thinkingOf } from "../answers/thinking.ts";
 import type { ModelFolder } from "./folder.ts";
 import { parseJson, specialTokens, type Tokenizer } from "./tokenizer.ts";
 
@@ -19,6 +20,7 @@ export interface PromptSettings {
 export class Prompter {
   readonly hasTemplate: boolean;
   readonly #template: Template | null;
+  readonly #source: string | null;
   readonly #variables: Record<string, unknown>;
 
   /** @throws UserError for a template that cannot be read, or arguments it has no use for */
@@ -29,6 +31,7 @@ export class Prompter {
   ) {
     const text = chatTemplate(files);
     this.hasTemplate = text !== null;
+    this.#source = text;
     for (const name of Object.keys(settings.chatTemplateKwargs ?? {})) {
       if (text !== null && new RegExp(`\\b${RegExp.escape(name)}\\b`).test(text)) continue;
       const has = text === null ? "no chat template" : `a chat template that knows no ${name}`;
@@ -55,6 +58,11 @@ export class Prompter {
     } catch (error) {
       throw new UserError(`the model's chat template refuses the prompt: ${messageOf(error)}`);
     }
+  }
+
+  /** How the model marks what it thinks before it answers. `given` are delimiters from the command line. */
+  thinking(given: string | null): Thinking {
+    return thinkingOf(this.#source, this.text("?"), parseThinkTags(given));
   }
 
   /** The token ids of a question's prompt. `what` names the question in errors. */

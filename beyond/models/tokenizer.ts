@@ -18,6 +18,7 @@ export class Tokenizer {
   /** What the tokenizer puts before every text: usually one beginning-of-text token, or nothing. */
   readonly prefixIds: readonly number[];
   readonly #tokenizer: HuggingFaceTokenizer;
+  readonly #padId: number | null;
 
   /**
    * `source` names the folder in messages; `embeddings` is the number of tokens that the model knows.
@@ -42,6 +43,7 @@ export class Tokenizer {
       for (const id of this.#tokenizer.get_vocab().values()) highest = Math.max(highest, id);
       this.vocabSize = highest + 1;
       this.eosId = this.#idOf(config.eos_token);
+      this.#padId = this.#idOf(config.pad_token);
       const bare = this.#encode("1", false);
       const dressed = this.#encode("1", true);
       this.prefixIds = dressed.slice(0, Math.max(0, dressed.indexOf(bare[0] ?? -1)));
@@ -71,10 +73,17 @@ export class Tokenizer {
 
   /**
    * The text of token ids, and for every token the place in that text (in UTF-16 units) where it
-   * begins. A token that is only part of a character begins where the character does.
+   * begins. A token that is only part of a character begins where the character does. Special tokens are part
+   * of the text, since <answer> may be one; what ends or pads it is not, nor are the `hidden` ones.
    */
-  decodeTokens(ids: ArrayLike<number>): { text: string; starts: number[] } {
+  decodeTokens(
+    ids: ArrayLike<number>,
+    hidden: ReadonlySet<number> = new Set(),
+  ): { text: string; starts: number[] } {
     const all = Array.from(ids);
+    const isShown = (id: number) => id !== this.eosId && id !== this.#padId && !hidden.has(id);
+    const spell = (from: number, to: number) =>
+      this.decode(all.slice(from, to).filter(isShown), true);
     const starts: number[] = [];
     let text = "";
     // decode a short window again with each token, since a decoder may look at the token before
@@ -82,8 +91,8 @@ export class Tokenizer {
     let done = 0;
     for (let end = 1; end <= all.length; end++) {
       starts.push(text.length);
-      const before = this.decode(all.slice(windowStart, done));
-      const now = this.decode(all.slice(windowStart, end));
+      const before = spell(windowStart, done);
+      const now = spell(windowStart, end);
       const partial = now.endsWith("\uFFFD") && end - done < LONGEST_CHARACTER;
       if (end < all.length && (partial || now.length <= before.length)) continue;
       text += now.slice(before.length);

@@ -5,6 +5,7 @@ import { holdOut } from "../datasets/split.ts";
 import type { LoraModel } from "../lora/peft.ts";
 import type { PromptSettings } from "../models/chat.ts";
 import type { RunTuning } from "../tuning/tuning.ts";
+import { earnableRows, requireEarnable } from "./earnable.ts";
 import { fitContext, longestPrompt } from "./lengths.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
 import { openPolicy, type PolicySettings, type Told } from "./open-policy.ts";
@@ -29,6 +30,7 @@ interface SamplingSettings extends AskingSettings, ReadOptions, PromptSettings {
   model: string;
   outcome: string;
   outcomeTimeout: number;
+  thinkTags: string | null;
 }
 
 /** A model ready to be asked, the questions, and the settings with the length of completions settled. */
@@ -53,16 +55,19 @@ export async function openSampling<S extends SamplingSettings>(
   const given = { ...asked, outcome: await outcomeOf(asked, source, note) };
   const wholeRows = readsWholeRow(given.outcome);
   const data = await readRows(source, { ...given, wholeRows });
-  const all = usableRows(data, note);
+  const readable = usableRows(data, note);
+  const all = given.skipBad ? await earnableRows(readable, given, given.data, note) : readable;
   const rows = given.evalFraction
     ? Array.from(
         holdOut(all.questionHashes, given.evalFraction, shuffleSeedOf(given)).training,
         (i) => all.at(i),
       )
     : all;
+  if (!given.skipBad) await requireEarnable(rows, given, given.data);
   const model = await openNamedModel(given.model);
   const prompter = prompterOf(model, given, note);
-  const judge = await openJudge(given.outcome, given.outcomeTimeout);
+  const thinking = prompter.thinking(given.thinkTags);
+  const judge = await openJudge(given.outcome, given.outcomeTimeout, thinking);
   const questions = prepareQuestions(prompter, rows, given.data, judge);
   return openAsking(given, model, questions, samples, { note, describe: note }, begun);
 }

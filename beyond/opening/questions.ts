@@ -4,6 +4,7 @@ import { prepareQuestions, type Question } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import { drawQuestions } from "../../lib/random.ts";
 import { openJudge, outcomeFor } from "../answers/outcome.ts";
+import { taskOf } from "../answers/reasoning-gym.ts";
 import type { PackedRows } from "../datasets/packed.ts";
 import {
   type DataSource,
@@ -21,6 +22,7 @@ import { isHubName } from "../hub/hub.ts";
 import type { Prompter } from "../models/chat.ts";
 import type { ModelFolder } from "../models/folder.ts";
 import type { TrainSettings } from "../settings/training.ts";
+import { earnableRows, requireEarnable } from "./earnable.ts";
 import { fitContext, longestPrompt, requireMicroBatch } from "./lengths.ts";
 import { prompterOf, showDownload } from "./named-model.ts";
 
@@ -62,7 +64,9 @@ export async function outcomeOf(
     if (rows.length === LOOKED_AT) break;
   }
   const outcome = outcomeFor(rows);
-  if (outcome !== "math") note(`the rows are made for --outcome ${outcome}`);
+  const tasks = [...new Set(rows.flatMap((row) => taskOf(row)?.task ?? []))].join(", ");
+  if (tasks) note(`rows of reasoning-gym's ${tasks}: --outcome ${outcome}`);
+  else if (outcome !== "math") note(`the rows are made for --outcome ${outcome}`);
   return outcome;
 }
 
@@ -85,7 +89,9 @@ export async function readRunData(
   const outcome = await outcomeOf(given, source, note);
   const read = async (source: DataSource, options: ReadOptions) => {
     const wholeRows = readsWholeRow(outcome);
-    return usableRows(await readRows(source, { ...options, wholeRows }), note);
+    const rows = usableRows(await readRows(source, { ...options, wholeRows }), note);
+    const asking = { ...given, outcome };
+    return given.skipBad ? earnableRows(rows, asking, nameOf(source), note) : rows;
   };
   const rows = await read(source, given);
   if (given.evalFraction > 0) {
@@ -119,7 +125,13 @@ export async function readQuestions<S extends TrainSettings>(
   note: (text: string) => void,
 ) {
   const prompter = prompterOf(model, given, note);
-  const judge = await openJudge(data.outcome, given.outcomeTimeout);
+  const thinking = prompter.thinking(given.thinkTags);
+  const judge = await openJudge(data.outcome, given.outcomeTimeout, thinking);
+  const drawn = drawnPlaces(data.training?.length ?? data.rows.length, given);
+  const asked = drawn.map((place) => data.rows.at(data.training?.[place] ?? place));
+  const asking = { ...given, outcome: data.outcome };
+  await requireEarnable(asked, asking, given.data);
+  await requireEarnable(data.heldOut.rows, asking, data.heldOut.name);
   const questions = new TrainingQuestions(data, prompter, judge, given);
   const heldOut = prepareQuestions(prompter, data.heldOut.rows, data.heldOut.name, judge);
   const context = model.config.maxPositionEmbeddings;

@@ -19,6 +19,7 @@ import {
   prompting,
   sampling,
   showing,
+  skipBad,
 } from "./shared.ts";
 
 const TINYZERO = "TinyZero's script";
@@ -31,6 +32,7 @@ export const dataGroups = {
       text("", "name", "Compare with this split of the same data set of the hub.", "none"),
     ),
     ...dataFields,
+    skipBad,
   },
   "What it is read for": {
     outcome,

@@ -26,6 +26,7 @@ import {
   seed,
   showing,
   skipBad,
+  thinkTags,
 } from "./shared.ts";
 
 const question = texts(
@@ -43,6 +44,7 @@ export const sampleGroups = {
     model,
     outcome,
     outcomeTimeout,
+    thinkTags,
     numGenerations: {
       ...integer(1, { min: 1 }, "Completions of each question.", OURS),
       short: "n",
@@ -71,6 +73,7 @@ export const evalGroups = {
     ),
     outcome,
     outcomeTimeout,
+    thinkTags,
     ...hubData,
     ...dataFields,
     skipBad,

@@ -50,6 +50,14 @@ export const outcomeTimeout = number(
   "Seconds after which an asynchronous call of your own --outcome counts as no answer.",
   OURS,
 );
+export const thinkTags = optional(
+  text(
+    "",
+    "open,close",
+    "What a model thinks between these is not its answer.",
+    "<think>,</think>, those of other reasoning models, and those in the chat template",
+  ),
+);
 export const dataFields = {
   questionField: optional(
     text(

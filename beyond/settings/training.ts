@@ -38,6 +38,7 @@ import {
   showing,
   skipBad,
   TRL,
+  thinkTags,
 } from "./shared.ts";
 
 const evalFraction = number(
@@ -73,6 +74,7 @@ export const trainGroups = {
     model,
     outcome,
     outcomeTimeout,
+    thinkTags,
     ...hubData,
     ...dataFields,
     skipBad,
@@ -206,6 +208,7 @@ export const sampleBaseGroups = {
     model,
     outcome,
     outcomeTimeout,
+    thinkTags,
     ...hubData,
     ...dataFields,
     evalFraction: { ...evalFraction, help: "Leave out the questions that train holds out by it." },

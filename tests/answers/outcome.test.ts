@@ -175,7 +175,7 @@ describe("mathematical answers", () => {
     expect(findStated("30,35#35")?.text).toBe("35");
   });
 
-  test("what an algebra library would compute for ever has no outcome, and soon", async () => {
+  test("what cannot be computed is not computed for ever", async () => {
     const began = processorMs();
     for (const text of [
       "9^9^9^9",
@@ -186,8 +186,7 @@ describe("mathematical answers", () => {
       "\\infty<\\pi",
       "e\\le\\pi<i",
     ]) {
-      const { outcome } = await judge("math", `\\boxed{${text}}`, "1");
-      if (text.startsWith("9")) expect(outcome).toBeNull();
+      expect((await judge("math", `\\boxed{${text}}`, "1")).correct).toBe(false);
     }
     expect(processorMs() - began).toBeLessThan(2000);
   });

@@ -12,9 +12,9 @@ const hostile = `${"a".repeat(40)}b`.repeat(8);
 
 test("the thread says what is said without it", async () => {
   const answers = (await readPairs()).slice(0, 300).map(({ answer }) => answer);
-  const task = { answers, gold: "\\frac12", known: ["1/2", "2*sqrt(3)"] };
+  const task = { answers, known: ["1/2", "2*sqrt(3)"], unit: null };
   const outcomes = await new JudgingThread().settle(task);
-  expect(outcomes).toEqual(settle({ kind: "math", symbolic: true, ...task }));
+  expect(outcomes).toEqual(settle({ kind: "math", ...task }));
   expect(outcomes[answers.indexOf("0.50")]).toBe("1/2");
 });
 
@@ -25,7 +25,7 @@ test("what takes too long is none, and costs the others nothing", async () => {
   expect(places).toEqual([[1, 2], null, [1, 2]]);
   expect(performance.now() - began).toBeLessThan(20_000);
   // and a new thread goes on
-  const task = { answers: ["\\frac24"], gold: null, known: [] };
+  const task = { answers: ["\\frac24"], known: [], unit: null };
   expect(await thread.settle(task)).toEqual(["1/2"]);
 });
 

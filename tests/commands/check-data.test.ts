@@ -49,7 +49,7 @@ test("what is wrong with a file is counted, with lines, and what it shares with 
   const { code, stdout } = await data("train.jsonl", "test.jsonl", "--model", "embedded");
   expect(code).toBe(0);
   expect(stdout.split("\n")).toEqual([
-    "train.jsonl: 16 rows, 8 usable, 6 different questions",
+    "train.jsonl: 16 rows, 8 earnable, 6 different questions",
     "  8 bad rows, at which train stops unless --skip-bad leaves them out:",
     "    line 4: not JSON: NaN is no JSON value; write null",
     '    line 8: no "question" (the row has "id")',
@@ -71,7 +71,7 @@ test("what is wrong with a file is counted, with lines, and what it shares with 
     `    line 6: this model's tokenizer cannot spell " "; pass --model with a model that reads it`,
     `    line 9: this model's tokenizer cannot spell "*"; pass --model with a model that reads it`,
     "",
-    "test.jsonl: 3 rows, 3 usable, 3 different questions",
+    "test.jsonl: 3 rows, 3 earnable, 3 different questions",
     "  every answer is one for --outcome number, and no question comes twice",
     "  prompts in tokens of embedded: median 5, 95% up to 5, longest 5 (line 1)",
     `    4  ${"█".repeat(50)} 1`,
@@ -105,13 +105,13 @@ test("--json says the same; answers that cannot be read are told, and a file wit
     lengths: { unit: "characters", median: 1, longest: 1, measured: 2, room: null },
   });
   const limited = await data("train.jsonl", "--limit", "4");
-  expect(limited.stdout).toStartWith("train.jsonl: 5 rows, 4 usable, 4 different questions\n");
+  expect(limited.stdout).toStartWith("train.jsonl: 5 rows, 4 earnable, 4 different questions\n");
   const none = await data("odd.jsonl", "--outcome", "countdown");
   expect(none).toEqual({
     code: 2,
     stdout: "",
     stderr:
-      'rlexplore: odd.jsonl: none of 2 rows can be used; line 1: --outcome countdown reads no answer in "1"\n',
+      'rlexplore: odd.jsonl: none of 2 rows can be used; line 1: the answer "1" is none that --outcome reads (--outcome countdown)\n',
   });
 });
 
@@ -123,7 +123,7 @@ test("data make writes what it prints, and what it writes passes the check", asy
   expect(readFileSync(join(folder, "made.jsonl"), "utf8")).toBe(printed.stdout);
   const { stdout } = await data("made.jsonl", "--outcome", "countdown");
   expect(stdout).toStartWith(
-    "made.jsonl: 20 rows, 20 usable, 20 different questions\n  every answer is one for --outcome countdown, and no question comes twice\n",
+    "made.jsonl: 20 rows, 20 earnable, 20 different questions\n  every answer is one for --outcome countdown, and no question comes twice\n",
   );
   expect(existsSync(join(folder, "made.jsonl"))).toBe(true);
 });

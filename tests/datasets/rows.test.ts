@@ -49,9 +49,13 @@ describe("rows", () => {
     ["3", "not a JSON object"],
     ['{"answer": "2"}', 'no "question"'],
     ['{"question": "1+1="}', 'no "answer"'],
-    ['{"question": "1+1=", "answer": null}', 'no "answer"'],
+    ['{"question": "1+1=", "answer": null}', '"answer" is null'],
     ['{"question": " ", "answer": "2"}', '"question" is empty'],
-    ['{"question": "1+1=", "answer": ["2"]}', '"answer" is not text or a number'],
+    ['{"question": "1+1=", "answer": [{}]}', '"answer" is not text or a number'],
+    [
+      '{"question": "1+1=", "final_answer": 2}',
+      'no "answer" (the row has "question", "final_answer"); if it is "final_answer", give --answer-field final_answer',
+    ],
   ])("%s stops with its place and the fix", async (line, problem) => {
     const path = fileOf("data.jsonl", `${good}\n${line}\n${good}`);
     const message = await messageOf(() => readRows(path));
@@ -91,6 +95,32 @@ describe("rows", () => {
     );
     expect(await sft('{"prompt": "a"}')).toContain('no "completion"');
   });
+});
+
+test("numbers keep their digits", async () => {
+  for (const number of [
+    "12345678901234567890",
+    "-9007199254740993",
+    "0.1234567890123456789012",
+    "3.14159265358979323846",
+    "1e400",
+    "1000000000000000000000",
+    "0.0000001",
+  ]) {
+    const [row] = await rowsOf(`{"question": "q", "answer": ${number}, "n": [1, 2.50]}`);
+    expect([row.answer, row.fields?.n]).toEqual([number, [1, 2.5]]);
+  }
+  const texts = await rowsOf(
+    '{"question": "1234567890123456789.5, 12345678901234567890", "answer": 2}',
+  );
+  expect(texts[0].question).toBe("1234567890123456789.5, 12345678901234567890");
+});
+
+test("of a list of answers any is right, and it stays a list", async () => {
+  const rows = await rowsOf(
+    '{"question": "q", "answer": ["2"]}\n{"question": "q", "answer": ["1/3", 0.5]}',
+  );
+  expect(rows.map(({ answer }) => answer)).toEqual(["2", '["1/3","0.5"]']);
 });
 
 describe("fields", () => {

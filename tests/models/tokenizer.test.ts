@@ -111,6 +111,13 @@ describe("the embedded tokenizer", () => {
     expect(starts).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     expect(base.decodeTokens([])).toEqual({ text: "", starts: [] });
   });
+
+  test("a special token is part of what was said, unless it ends or is hidden", () => {
+    const { text, starts } = byteLevel.decodeTokens([256, ...byteLevel.encode("aé"), 257]);
+    expect([text, starts]).toEqual(["<s>aé", [0, 3, 4, 4, 5]]);
+    const hidden = byteLevel.decodeTokens([256, ...byteLevel.encode("a"), 257], new Set([256]));
+    expect([hidden.text, hidden.starts]).toEqual(["a", [0, 0, 1]]);
+  });
 });
 
 describe("a byte-level tokenizer", () => {
@@ -129,12 +136,6 @@ describe("a byte-level tokenizer", () => {
     const { text, starts } = byteLevel.decodeTokens(byteLevel.encode("aé😀b"));
     expect(text).toBe("aé😀b");
     expect(starts).toEqual([0, 1, 1, 2, 2, 2, 2, 4]);
-  });
-
-  test("special tokens take no place in the text", () => {
-    const { text, starts } = byteLevel.decodeTokens([97, 256, 98, 257]);
-    expect(text).toBe("ab");
-    expect(starts).toEqual([0, 1, 1, 2]);
   });
 
   test("broken bytes cost no more than other text", () => {

@@ -90,6 +90,7 @@ export class RunInTheMaking {
         solved: right,
         kl: null,
         gradNorm: 0.5,
+        learningRate: 1e-4,
         samplingTokensPerSecond: 8000,
         learningTokensPerSecond: 4000,
       });

@@ -53,7 +53,7 @@ const CHARTS = [
   "history-pass",
   "history-training",
   "history-distinct",
-  ..."reward exploration entropy gradNorm distinct completionLength truncated samplingTokensPerSecond learningTokensPerSecond"
+  ..."reward exploration entropy gradNorm learningRate distinct completionLength truncated samplingTokensPerSecond learningTokensPerSecond"
     .split(" ")
     .map((metric) => `training-${metric}`),
 ];

@@ -9,6 +9,7 @@ const metrics: StepMetrics = {
   entropy: 0.41234,
   kl: null,
   gradNorm: 0.8312,
+  learningRate: 0.0001,
   samplingTokensPerSecond: 5234,
   learningTokensPerSecond: 912.4,
 };
@@ -56,7 +57,7 @@ describe("Progress", () => {
     expect(written.join("")).toBe(
       "SwiftShader: no GPU found\n" +
         "step 10/40  reward 0.313  pass@1 0.313  distinct 4.13  solved 37.5%  entropy 0.412  " +
-        "grad norm 0.831  sampling 5.2k tokens/s  learning 912 tokens/s  ETA 1m 0s\n",
+        "grad norm 0.831  lr 0.0001  sampling 5.2k tokens/s  learning 912 tokens/s  ETA 1m 0s\n",
     );
   });
 
@@ -77,7 +78,7 @@ describe("Progress", () => {
       "checkpoint saved",
       "step 20/40  ███████████████░░░░░░░░░░░░░░░  ETA 20s",
       "reward 0.313  pass@1 0.313  distinct 4.13  solved 37.5%",
-      "entropy 0.412  KL 0.00123  grad norm 0.831",
+      "entropy 0.412  KL 0.00123  grad norm 0.831  lr 0.0001",
       "sampling 5.2k tokens/s  learning 912 tokens/s",
       "table",
       "",
@@ -99,6 +100,7 @@ describe("Progress", () => {
       "reward 0.313  pass@1 0.313",
       "distinct 4.13  solved 37.5%",
       "entropy 0.412  grad norm 0.831",
+      "lr 0.0001",
       "sampling 5.2k tokens/s",
       "learning 912 tokens/s",
       "",

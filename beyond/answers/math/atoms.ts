@@ -5,8 +5,9 @@
 import { Cursor } from "./cursor.ts";
 import { BASES, FUNCTIONS, NAMES } from "./names.ts";
 import { readNumber, type Token } from "./tokens.ts";
-import { minusOne, type Node, NotMath, negative, node, quotient, symbol } from "./tree.ts";
+import { minusOne, type Node, NotMath, negative, node, number, quotient, symbol } from "./tree.ts";
 
+const CONSTANT = /^(?:pi|e|i|oo)$/;
 const CLOSING: Record<string, string> = {
   "(": ")",
   "[": "]",
@@ -67,9 +68,9 @@ export abstract class Atoms extends Cursor {
       this.at--;
       return this.group("{", "}");
     }
-    if (text === "(" || text === "[") return this.brackets(text);
+    if (text === "(" || text === "[" || text === "]") return this.brackets(text);
     if (text === "|") return node("call", [this.closed("|")], "abs");
-    if (text === "\u221a") return node("call", [this.argument()], "sqrt");
+    if (text === "\u221a") return node("call", [this.primary()], "sqrt");
     if (text === "\u03c0") return symbol("pi");
     if (text === "\u221e") return symbol("oo");
     return this.fail();
@@ -93,6 +94,12 @@ export abstract class Atoms extends Cursor {
     const items = this.items();
     this.depth--;
     const close = this.next().text;
+    // ]1,2[ is how the French write (1,2)
+    if (open === "]" || close === "[") {
+      if (items.length !== 2 || !/^[)[\]]$/.test(close)) this.fail();
+      const sides = `${open === "]" ? "(" : open}${close === "[" ? ")" : close}`;
+      return sides === "()" ? node("tuple", items) : node("interval", items, sides);
+    }
     if (!/^[)\]]$/.test(close)) this.fail();
     if (items.length === 1 && open === "(" && close === ")") {
       // (1011)_2
@@ -116,8 +123,9 @@ export abstract class Atoms extends Cursor {
     return this.fail();
   }
 
-  private letters({ text }: Token): Node {
-    if (NAMES.has(text)) return this.subscripted(symbol(text), text);
+  private letters(token: Token): Node {
+    const { text } = token;
+    if (NAMES.has(text)) return this.applied(this.subscripted(symbol(text), text), token);
     const name = FUNCTIONS.has(text)
       ? text
       : [...FUNCTIONS].find((f) => f.length > 1 && text.startsWith(f));
@@ -127,7 +135,56 @@ export abstract class Atoms extends Cursor {
     }
     if (text.length > 3 && (text.length > 6 || /[aeiouy]/.test(text))) throw new NotMath(text);
     if (text.length > 1) this.splice(text.slice(1));
-    return this.subscripted(symbol(text[0]), text[0]);
+    const letter = this.subscripted(symbol(text[0]), text[0]);
+    return this.combinations(letter) ?? this.applied(letter, token);
+  }
+
+  /** C_{10}^3 and C(10,3): how many ways there are to choose 3 of 10. */
+  private combinations(name: Node): Node | null {
+    const n = name.op === "symbol" && /^C_\{?(\d+)\}?$/.exec(name.name)?.[1];
+    if (!n || !this.take("^")) return null;
+    return node("call", [number(BigInt(n)), this.argument()], "binom");
+  }
+
+  /**
+   * f(x + 1) is a function's value, x(x + 1) is a product. What f, g and h stand before is their argument, and so
+   * is a number, a letter, or several things in brackets: I(0), P(A), C(6,3).
+   */
+  private applied(name: Node, { isRest }: Token): Node {
+    if (name.op !== "symbol" || CONSTANT.test(name.name)) return name;
+    const isFunction = /^[fghFGH](?![a-zA-Z])/.test(name.name) && !isRest;
+    let text = name.name;
+    while (this.take("'")) text += "'";
+    const isDerived = text !== name.name;
+    const inverse = ["^", "{", "-", "1", "}", "("].every((sign, i) => this.peek(i).text === sign);
+    if (inverse && isFunction) {
+      this.at += 5;
+      text += "^{-1}";
+    }
+    const isApplied = isFunction || isDerived || this.isOneThingInBrackets();
+    if (this.peek().text !== "(" || !isApplied) return isDerived ? symbol(text) : name;
+    this.at++;
+    this.deeper();
+    const args = this.items();
+    this.depth--;
+    this.expect(")");
+    const chosen = text === "C" && args.length === 2 && args.every(({ op }) => op === "number");
+    return node("call", args, chosen ? "binom" : text);
+  }
+
+  private isOneThingInBrackets(): boolean {
+    let at = this.peek(1).text === "-" ? 2 : 1;
+    const first = this.peek(at);
+    const isOne = first.kind === "number" || NAMES.has(first.text.replace("\\", ""));
+    if ((isOne || /^[a-zA-Z]$/.test(first.text)) && this.peek(at + 1).text === ")") return true;
+    for (let depth = 1; depth > 0; at++) {
+      const { kind, text } = this.peek(at);
+      if (kind === "end") return false;
+      if (text === "(") depth++;
+      if (text === ")") depth--;
+      if (depth === 1 && text === ",") return true;
+    }
+    return false;
   }
 
   /** Subscripts belong to the name: x_1, k_B, and 1011_2 for a number in another base. */
@@ -206,7 +263,9 @@ export abstract class Atoms extends Cursor {
 
   private command(text: string): Node {
     const name = text.slice(1);
-    if (name === "frac") return quotient(this.argument(), this.argument());
+    if (name === "frac") {
+      return this.derivative() ?? quotient(this.argument(), this.argument(), "frac");
+    }
     if (name === "binom") return node("call", [this.argument(), this.argument()], "binom");
     if (name === "overline" || name === "bar") return node("call", [this.argument()], "overline");
     if (name === "begin") return this.matrix();
@@ -222,8 +281,19 @@ export abstract class Atoms extends Cursor {
     if (name === "lceil") return node("call", [this.closed("\\rceil")], "ceil");
     if (name === "lvert") return node("call", [this.closed("\\rvert")], "abs");
     if (FUNCTIONS.has(name)) return this.call(name);
-    if (NAMES.has(name)) return this.subscripted(symbol(name), name);
+    if (NAMES.has(name)) {
+      return this.applied(this.subscripted(symbol(name), name), { kind: "command", text: name });
+    }
     return this.fail();
+  }
+
+  /** \frac{dy}{dx} is no quotient of products. */
+  private derivative(): Node | null {
+    const texts = [0, 1, 2, 3, 4, 5].map((ahead) => this.peek(ahead).text);
+    const [, y, x] = /^\{d([a-zA-Z])\}\{d([a-zA-Z])\}$/.exec(texts.join("")) ?? [];
+    if (!y) return null;
+    this.at += 6;
+    return node("call", [symbol(y), symbol(x)], "diff");
   }
 
   /** {x | x > 3} and {x in R | x > 3} are what is said of x. */
@@ -249,6 +319,7 @@ export abstract class Atoms extends Cursor {
   /** \begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}, also bmatrix, vmatrix and the like. */
   private matrix(): Node {
     const kind = this.environment();
+    if (/^(?:cases|aligned|gathered)$/.test(kind)) return this.system();
     if (!/^[pbBvV]?(?:small)?matrix$|^array$/.test(kind)) this.fail();
     if (kind === "array" && this.take("{")) while (!this.take("}")) this.next();
     const rows: Node[][] = [[]];
@@ -265,6 +336,20 @@ export abstract class Atoms extends Cursor {
       rows.map((row) => node("tuple", row)),
     );
     return /^[vV]/.test(kind) ? node("call", [matrix], "det") : matrix;
+  }
+
+  /** The lines of a system of equations. */
+  private system(): Node {
+    const lines: Node[] = [];
+    while (!this.take("\\end")) {
+      lines.push(...this.items());
+      while (this.take("\\\\") || this.take(",") || this.take(";"));
+      if (lines.length > 20) this.fail();
+    }
+    this.environment();
+    return lines.length === 1
+      ? lines[0]
+      : node("list", lines, ", ".repeat(lines.length - 1).trim());
   }
 
   private environment(): string {

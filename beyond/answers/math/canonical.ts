@@ -1,15 +1,16 @@
 /** The canonical form of any mathematical answer. Plain numbers take the short way. */
 import { plainLatex, plainLetters, unwrap } from "./clean.ts";
 import { keyOf } from "./keys.ts";
-import { MAX_ANSWER, PLAIN, plainNumber } from "./number.ts";
+import { kindKey } from "./kinds.ts";
+import { MAX_ANSWER, plainNumber } from "./number.ts";
 import { parse } from "./parse.ts";
 import { TooMuch } from "./rational.ts";
-import { letterList, optionLetter, statedValue, timeOfDay } from "./statement.ts";
+import { letterList, statedValue } from "./statement.ts";
 import { refuel } from "./sum.ts";
 import { type Node, NotMath } from "./tree.ts";
+import { written } from "./unfinished.ts";
 import { withoutUnits } from "./units.ts";
 
-const LETTER = /^(?:(?:[Oo]ption|[Cc]hoice)\s+)?(?:\(([A-Z])\)|([A-Z])[.):]?|\[([A-Z])\])$/;
 const WORDS =
   /^(?!.*[\d=<>+*^_/\\(){}[\]|])(?=.*[A-Za-z\u00c0-\u024f]{3})(?=.*[aeiouy\u00c0-\u024f])/is;
 
@@ -40,7 +41,7 @@ function stableKey(bare: string): string | null {
   for (let round = 0; round < 5; round++) {
     const plain = plainNumber(text);
     const key = plain ?? generalKey(text);
-    if (key === null || key.length > MAX_ANSWER) return null;
+    if (key === null || key.length > MAX_ANSWER) return tooLong(text);
     if (key === text) return key;
     text = unwrap(key);
   }
@@ -49,11 +50,9 @@ function stableKey(bare: string): string | null {
 
 function generalKey(bare: string): string | null {
   try {
-    const option = optionLetter(bare) ?? timeOfDay(plainLatex(bare));
-    if (option !== null) return option;
     const text = prepared(bare);
-    const letter = LETTER.exec(text);
-    if (letter) return letter[1] ?? letter[2] ?? letter[3];
+    const kind = kindKey(text) ?? kindKey(withoutText(plainLatex(bare)));
+    if (kind !== null) return kind;
     const known = plainNumber(text);
     if (known !== null) return known;
     refuel();
@@ -66,11 +65,26 @@ function generalKey(bare: string): string | null {
   return textKey(bare);
 }
 
+/** 2^{4950} has more digits than an answer may have: it is left as it is. */
+function tooLong(text: string): string | null {
+  try {
+    const tree = parse(prepared(text));
+    if (tree.op !== "power" || tree.args.some(({ op }) => op !== "number")) return null;
+    return written(tree);
+  } catch (error) {
+    if (error instanceof TooMuch || error instanceof NotMath) return null;
+    throw error;
+  }
+}
+
+const withoutText = (text: string) =>
+  unwrap(text.replace(/\\text\s*\{([^{}]*)\}/g, "$1").replace(/~|\\ /g, " "));
+
 /** The tree of an answer; null when it is not mathematics. */
 export function mathTree(answer: string): Node | null {
   try {
     const text = prepared(unwrap(answer));
-    return WORDS.test(text) || timeOfDay(text) !== null ? null : parse(text);
+    return WORDS.test(text) || kindKey(text) !== null ? null : parse(text);
   } catch (error) {
     if (error instanceof TooMuch || error instanceof NotMath) return null;
     throw error;
@@ -80,7 +94,16 @@ export function mathTree(answer: string): Node | null {
 function prepared(bare: string): string {
   const text = unwrap(plainLetters(withoutUnits(statedValue(plainLatex(bare)))))
     .replace(/\*\*/g, "^")
-    .replace(/^\d{1,3}(?: \d{3})+$/, (digits) => digits.replaceAll(" ", ""))
+    .replace(/^-?\d{1,3}(?:(?: \d{3})+|(?:\.\d{3}){2,}|(?:_\d{3})+)$/, (digits) =>
+      digits.replace(/[ ._]/g, ""),
+    )
+    .replace(/^(-?0),(?=\d+$)/, "$1.")
+    .replace(/(\d*\.\d*)\((\d+)\)$/, "$1\\overline{$2}")
+    .replace(
+      /^(-?\d*\.\d*?)(\d+?)(\2+)(?:\.\.\.|\\[lc]?dots|\u2026)$/,
+      (all, before, block, rest) =>
+        block.length + rest.length >= 3 ? `${before}\\overline{${block}}` : all,
+    )
     .replace(/(\d)\s*(?:\\text\s*\{\s*to\s*\}|\bto\b)\s*(?=\d)/g, "$1:")
     .replace(/^\{(.*)\}$/s, (whole, inner) =>
       /^[^{}]*,[^{}]*$/.test(inner) ? `\\{${inner}\\}` : whole,
@@ -92,47 +115,4 @@ function prepared(bare: string): string {
 export function textKey(text: string): string | null {
   const words = text.replace(/\\text(?:bf|it|rm)?\s*\{([^{}]*)\}/g, "$1");
   return words.replace(/\s+/g, " ").trim().toLowerCase() || null;
-}
-
-/** An answer's key, and what else it can be read as. */
-export interface Readings {
-  key: string | null;
-  /** The right side of y = ..., for answers of that form. */
-  side: string | null;
-  /** The key of a percentage without its sign. */
-  percent: string | null;
-  /** The digits of a number in another base, without it. */
-  digits: string | null;
-}
-
-export function readings(answer: string): Readings {
-  if (answer.length > MAX_ANSWER) return nothing;
-  const bare = unwrap(answer);
-  const percent = /^(.*?)\\?%$/s.exec(bare)?.[1];
-  const side =
-    /^\s*(?:[a-zA-Z]|[a-zA-Z]\([a-zA-Z]\))\s*=([^=]+)$/.exec(bare)?.[1] ??
-    // m + n = 5
-    /^[a-zA-Z](?:\s*\+\s*[a-zA-Z])+\s*=\s*(-?[\d./]+)$/.exec(bare)?.[1];
-  const digits = /^\(?(\d+)\)?_(?:\d|\{(?:\d+|\\text\{[a-z]+\})\})$/.exec(bare)?.[1];
-  return {
-    key: mathKey(bare),
-    side: side === undefined ? null : mathKey(side),
-    percent: percent === undefined ? null : mathKey(percent),
-    digits: digits === undefined ? null : mathKey(digits),
-  };
-}
-
-const nothing: Readings = { key: null, side: null, percent: null, digits: null };
-
-/** Does the answer say, in its other reading, what is right, or what is right in its other reading? */
-export function sharesReading(answer: Readings, right: Readings): boolean {
-  const { key } = answer;
-  if (key === null || right.key === null) return false;
-  if ([right.side, right.percent, right.digits].includes(key)) return true;
-  if (answer.side === right.key || answer.digits === right.key) return true;
-  // 25 asked for, 25 % said; but not 0.45 % for 0.45
-  if (answer.percent === null || answer.percent !== right.key || right.percent !== null)
-    return false;
-  const [p, q = "1"] = answer.percent.replace("-", "").split("/");
-  return !PLAIN.test(answer.percent) || BigInt(p) >= BigInt(q);
 }

@@ -11,6 +11,7 @@ const UNICODE: Record<string, string> = {
   "\u2217": "*",
   "\u00f7": "/",
   "\u2044": "/",
+  "\u2248": "\\approx ",
   "\u2264": "\\le ",
   "\u2265": "\\ge ",
   "\u2260": "\\ne ",
@@ -34,23 +35,31 @@ const UNICODE_PATTERN = new RegExp(`[${Object.keys(UNICODE).join("")}]`, "g");
 
 /** Without dollar signs around it, bold, \text{...} or \boxed{...} around the whole, a final stop. */
 export function unwrap(answer: string): string {
-  let text = answer.trim();
+  let text = plainCharacters(answer).trim();
   // each round removes at least two characters of at most a thousand
   for (;;) {
     const next = text
       .replace(/^(?:\*\*|__)([\s\S]*)(?:\*\*|__)$/, "$1")
       .replace(/^\$+([^$]*)\$+$/, "$1")
       .replace(/^\\[([]([\s\S]*)\\[)\]]$/, "$1")
-      .replace(/^\\(?:text|textbf|textit|mathrm|mathbf|mathit|mbox|boxed)\s*\{([^{}]*)\}$/, "$1")
+      .replace(
+        /^\\(?:text|textbf|textit|textnormal|textrm|textsf|texttt|mathrm|mathbf|mathit|mbox|boxed|underline|emph)\s*\{([^{}]*)\}$/,
+        "$1",
+      )
       .replace(/^\\(?:boxed|fbox)\s*\{([\s\S]*)\}$/, (whole, inside) =>
         isBalanced(inside) ? inside : whole,
       )
-      .replace(/[.\u3002]$/, "")
+      .replace(/^`+([^`]*)`+$|^"([^"]*)"$|^\u201c([^\u201d]*)\u201d$/, (_, a, b, c) => a ?? b ?? c)
+      .replace(/(?:(?<!\\)[,;\u3002]|(?<![\\.])\.|\\\\)$/, "")
       .trim();
     if (next === text) return text;
     text = next;
   }
 }
+
+/** Full-width digits and letters are plain ones. */
+const plainCharacters = (text: string): string =>
+  text.replace(/[\uff01-\uff5e]/g, (c) => c.normalize("NFKC"));
 
 function isBalanced(text: string): boolean {
   let depth = 0;
@@ -68,15 +77,35 @@ const isNumeric = (text: string) =>
 export const plainLetters = (text: string): string =>
   text.replace(/\\text\s*\{\s*([a-zA-Z])\s*\}/g, "$1");
 
+const PERCENT =
+  /([\d})])\s*(?:\\text\w*\s*\{\s*)?(?:percent(?:age)?|per\s?cent|pct)(?![a-zA-Z])\.?(?:\s*\})?/gi;
+
 /** One spelling for each LaTeX command and Unicode character. */
 export function plainLatex(answer: string): string {
   return answer
+    .replace(/(?<!\\)\$([^$]*[^$\\])\$/g, "$1")
     .replace(UNICODE_PATTERN, (c) => UNICODE[c])
+    .replace(
+      /\\(?:text)?color\s*\{[^{}]*\}|\{\s*\\(?:bf|it|rm|sf|tt|em)(?![a-zA-Z])([^{}]*)\}/g,
+      "$1",
+    )
+    .replace(/\\begin\s*\{(aligned|align\*?|gathered)\}([^&]*?)\\end\s*\{\1\}/gs, "$2")
+    .replace(
+      /\{?([^{}\s]+|\{[^{}]*\})\s*\\over(?![a-zA-Z])\s*([^{}\s]+|\{[^{}]*\})\}?/g,
+      "\\frac{$1}{$2}",
+    )
+    .replace(/\+\s*\/\s*-/g, "\\pm ")
+    .replace(PERCENT, "$1\\%")
     .replace(/\u207b?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+/g, (power) => {
       const digits = [...power].map((c) => (c === "\u207b" ? "-" : SUPERSCRIPTS.indexOf(c)));
       return `^{${digits.join("")}}`;
     })
     .replace(/\u221b\s*(\d+|[a-z]|\([^()]*\))/g, "\\sqrt[3]{$1}")
+    .replace(/(?<=\d),\s*(?:\\[!,]\s*)+(?=\d{3})/g, ",")
+    .replace(/(?<=\d)\s*\{\s*,\s*\}\s*(?=\d{3}(?!\d))/g, (_, at, all) =>
+      /(?:^|[^\d},])0$/.test(all.slice(0, at)) ? "." : ",",
+    )
+    .replace(/(?<=\d)\s*\{\s*,\s*\}\s*(?=\d)/g, ".")
     .replace(/\\!|(?<=\d)\\,(?=\d)/g, "")
     .replace(
       /\\(?:left|right|middle|[bB]igg?[lrm]?|displaystyle|textstyle|limits)(?![a-zA-Z])\.?/g,
@@ -98,18 +127,26 @@ export function plainLatex(answer: string): string {
     .replace(/\{\s*([-+=:]|\\pm\s*)\s*\}/g, "$1")
     .replaceAll("{,}", ",")
     .replace(
-      /\\(?:mathrm|textrm|textbf|textit|mathbf|mathit|mathsf|mbox|operatorname|emph)\s*\{/g,
+      /\\(?:mathrm|textrm|textbf|textit|textnormal|textsf|texttt|mathbf|mathit|mathsf|mbox|operatorname|emph)\s*\{/g,
       "\\text{",
     )
-    .replace(/\\(?:vec|hat|boldsymbol|bm|mathcal)\s*\{([^{}]*)\}/g, "$1")
+    .replace(/\\(?:vec|hat|boldsymbol|bm|mathcal|underline)\s*\{([^{}]*)\}/g, "$1")
     .replace(/\\(?:lbrace)(?![a-zA-Z])/g, "\\{")
     .replace(/\\(?:rbrace)(?![a-zA-Z])/g, "\\}")
     .replace(/\\(?:mid|vert)(?![a-zA-Z])/g, "|")
+    .replace(/\\mathbb\s*\{?R\}?\s*(?:\\setminus|\\backslash|-)\s*\\\{([^{}]*)\\\}/g, (_, points) =>
+      points
+        .split(",")
+        .map((point: string) => `x\\ne ${point}`)
+        .join(","),
+    )
     .replace(/\\mathbb\s*\{?R\}?/g, "(-\\infty,\\infty)")
     .replace(/^(.*?)\\approx(?![a-zA-Z])(.*)$/s, (_, exact, near) =>
       // 1/36, about 0.0278, is 1/36; but x, about 5, is 5
       isNumeric(exact.split("=").pop()) ? exact : `${exact}=${near}`,
     )
-    .replace(/\^\s*\\prime(?![a-zA-Z])/g, "'")
+    .replace(/\^\s*(?:\{\s*((?:\\prime\s*)+)\}|(\\prime)(?![a-zA-Z]))/g, (_, many, one) =>
+      "'".repeat((many ?? one).match(/\\prime/g).length),
+    )
     .trim();
 }

@@ -34,7 +34,7 @@ export abstract class Cursor {
   }
 
   protected splice(rest: string): void {
-    this.tokens.splice(this.at, 0, { kind: "letters", text: rest });
+    this.tokens.splice(this.at, 0, { kind: "letters", text: rest, isRest: true });
   }
 
   protected deeper(): void {

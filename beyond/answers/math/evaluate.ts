@@ -1,122 +1,178 @@
-/**
- * The value of an expression as a complex double, its symbols taken at fixed points. Keys whose values
- * differ are different; those that agree are worth an exact look.
- */
-
-import { toNumber } from "./rational.ts";
+/** The value of an expression to 80 digits, its symbols taken at random points, negative ones included. */
+import {
+  angle,
+  arctan,
+  type Complex,
+  complexExponential,
+  complexLogarithm,
+  cosineAndSine,
+  fraction,
+  inverse,
+  logarithm,
+  magnitude,
+  NoValue,
+  PI,
+  product,
+  real,
+  root,
+  sum,
+  UNIT,
+} from "./precise.ts";
+import { isInteger, plus, type Rational, power as rationalPower, times } from "./rational.ts";
 import type { Node } from "./tree.ts";
 
-export interface Complex {
-  re: number;
-  im: number;
-}
-
-const real = (re: number): Complex => ({ re, im: 0 });
-const sum = (a: Complex, b: Complex) => ({ re: a.re + b.re, im: a.im + b.im });
-const product = (a: Complex, b: Complex) => ({
-  re: a.re * b.re - a.im * b.im,
-  im: a.re * b.im + a.im * b.re,
-});
-const log = ({ re, im }: Complex) => ({ re: Math.log(Math.hypot(re, im)), im: Math.atan2(im, re) });
-const exp = ({ re, im }: Complex) => {
-  const size = Math.exp(re);
-  return { re: size * Math.cos(im), im: im === 0 ? 0 : size * Math.sin(im) };
-};
-
-function quotient(a: Complex, b: Complex): Complex {
-  const size = b.re * b.re + b.im * b.im;
-  return product(a, { re: b.re / size, im: -b.im / size });
-}
-
-function power(base: Complex, exponent: Complex): Complex {
-  if (exponent.im === 0 && base.im === 0) {
-    const value = base.re ** exponent.re;
-    if (!Number.isNaN(value)) return real(value);
-    // an odd root of a negative number is the real one, as in the exact algebra
-    const root = 1 / exponent.re;
-    if (Math.abs(root - Math.round(root)) < 1e-9 && Math.round(root) % 2 !== 0) {
-      return real(-((-base.re) ** exponent.re));
-    }
-  }
-  if (base.re === 0 && base.im === 0) return real(exponent.re > 0 ? 0 : Number.NaN);
-  return exp(product(exponent, log(base)));
-}
-
-const REAL: Record<string, ((x: number, y: number) => number) | undefined> = {
-  sin: Math.sin,
-  cos: Math.cos,
-  tan: Math.tan,
-  cot: (x) => 1 / Math.tan(x),
-  sec: (x) => 1 / Math.cos(x),
-  csc: (x) => 1 / Math.sin(x),
-  arcsin: Math.asin,
-  arccos: Math.acos,
-  arctan: Math.atan,
-  sinh: Math.sinh,
-  cosh: Math.cosh,
-  tanh: Math.tanh,
-  floor: (x) => Math.floor(x + 1e-9),
-  ceil: (x) => Math.ceil(x - 1e-9),
-  degrees: (x) => x,
-  factorial: (x) => gamma(x + 1),
-  binom: (n, k) => gamma(n + 1) / (gamma(k + 1) * gamma(n - k + 1)),
-};
-
-/** Where a symbol is evaluated: a number from its name and the point's, between 0.5 and 2.5. */
-function sample(name: string, point: number): Complex {
-  let hash = 0x9e3779b1 * (point + 1);
-  for (const c of name) hash = Math.imul(hash ^ c.charCodeAt(0), 0x85ebca6b) ^ (hash >>> 13);
-  return real(0.5 + ((hash >>> 0) % 999_983) / 499_991.5);
-}
+const TRIGONOMETRIC = /^(?:sin|cos|tan|cot|sec|csc)$/;
 
 /** Null where the value is not defined, or not one number. `point` chooses the values of symbols. */
-export function evaluate(value: Node, point: number, inAngle = false): Complex | null {
-  const result = compute(value, point, inAngle);
-  return result && Number.isFinite(result.re) && Number.isFinite(result.im) ? result : null;
+export function evaluate(value: Node, point: number): Complex | null {
+  try {
+    return compute(value, point, false);
+  } catch (error) {
+    if (error instanceof NoValue || error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
-function compute(value: Node, point: number, inAngle: boolean): Complex | null {
-  if (value.op === "number") return real(toNumber(value.value));
+/** How far from 0 symbols are at each point; at the first points they are positive. */
+const REACH = [3n, 3n, 3n, 3n, 30n, 30n, 1_000n, 1_000n, 100_000n, 100_000n];
+export const POINTS = REACH.length;
+/** From this point on a value may be too large to be told. */
+export const FAR_POINT = 6;
+const POSITIVE_POINTS = 2;
+
+/** Where a symbol is taken at a point: a fraction by its name, at one of two points in turn below zero. */
+function sample(name: string, point: number): bigint {
+  let [hash, side] = [0x9e3779b1 * (point + 1), 1];
+  for (const c of name) {
+    hash = Math.imul(hash ^ c.charCodeAt(0), 0x85ebca6b) ^ (hash >>> 13);
+    side = Math.imul(side ^ c.charCodeAt(0), 0x85ebca6b) ^ (side >>> 15);
+  }
+  const size = (200_003n + BigInt((hash >>> 1) % 799_981)) * REACH[point];
+  const negative = point >= POSITIVE_POINTS && ((side + point) & 1) === 1;
+  return fraction(negative ? -size : size, 999_983n);
+}
+
+/** The fraction that a tree of numbers stands for; null for others. */
+function rationalOf(value: Node): Rational | null {
+  if (value.op === "number") return value.value;
+  if (!("args" in value)) return null;
+  const [a, b] = value.args.map(rationalOf);
+  if (!a || !b || value.args.length !== 2) return null;
+  if (value.op === "multiply") return times(a, b);
+  if (value.op === "add") return plus(a, b);
+  return value.op === "power" && isInteger(b) && (a[0] !== 0n || b[0] > 0n)
+    ? rationalPower(a, b[0])
+    : null;
+}
+
+function compute(value: Node, point: number, inAngle: boolean): Complex {
+  if (value.op === "number") return real(fraction(...value.value));
   if (value.op === "symbol") {
-    if (value.name === "pi") return real(Math.PI);
-    if (value.name === "e") return real(Math.E);
-    if (value.name === "i") return { re: 0, im: 1 };
-    return value.name === "oo" ? null : sample(value.name, point);
+    if (value.name === "pi") return real(PI);
+    if (value.name === "e") return complexExponential(real(UNIT));
+    if (value.name === "i") return { re: 0n, im: UNIT };
+    if (value.name === "oo") throw new NoValue();
+    return real(sample(value.name, point));
   }
-  if (value.op === "text") return null;
-  if (value.op === "multiply" && value.args[1].op === "power") {
-    // a / b is divided, not multiplied by a rounded inverse
-    const [base, exponent] = value.args[1].args;
-    if (exponent.op === "number" && exponent.value[0] === -1n && exponent.value[1] === 1n) {
-      const [a, b] = [value.args[0], base].map((part) => compute(part, point, inAngle));
-      return a && b && quotient(a, b);
-    }
-  }
-  const isAngle = inAngle || /^(?:sin|cos|tan|cot|sec|csc)$/.test(value.name);
-  const args = value.args.map((arg) => compute(arg, point, isAngle));
-  if (args.some((arg) => arg === null)) return null;
-  const [x, y] = args as Complex[];
-  if (value.op === "add") return (args as Complex[]).reduce(sum);
-  if (value.op === "multiply") return product(x, y);
-  if (value.op === "power") return power(x, y);
-  return value.op === "call" ? apply(value.name, x, y, inAngle) : null;
+  if (value.op === "text") throw new NoValue();
+  const isAngle = inAngle || TRIGONOMETRIC.test(value.name);
+  const of = (part: Node) => compute(part, point, isAngle);
+  if (value.op === "add") return value.args.map(of).reduce(sum);
+  if (value.op === "multiply") return value.args.map(of).reduce(product);
+  if (value.op === "power") return power(of(value.args[0]), value.args[1], of);
+  if (value.op === "call") return apply(value.name, value.args.map(of), inAngle, point);
+  throw new NoValue();
 }
 
-function apply(name: string, x: Complex, y: Complex | undefined, inAngle: boolean): Complex | null {
-  if (name === "degrees" && inAngle) return product(x, real(Math.PI / 180));
-  if (name === "sqrt") return power(x, real(0.5));
-  if (name === "exp") return exp(x);
-  if (name === "abs") return real(Math.hypot(x.re, x.im));
-  if (name === "ln") return log(x);
-  if (name === "log") return quotient(log(x), y ? log(y) : real(Math.LN10));
-  const f = REAL[name];
-  return f && x.im === 0 ? real(f(x.re, y?.re ?? 0)) : null;
+function power(base: Complex, exponent: Node, of: (part: Node) => Complex): Complex {
+  const exact = rationalOf(exponent);
+  if (exact && isInteger(exact)) return wholePower(base, exact[0]);
+  if (base.re === 0n && base.im === 0n) throw new NoValue();
+  if (exact && exact[1] % 2n === 1n && base.im === 0n && base.re < 0n) {
+    // an odd root of a negative number is the real one, as in the exact algebra
+    const size = power(real(-base.re), exponent, of);
+    return exact[0] % 2n === 0n ? size : real(-size.re);
+  }
+  if (exact && exact[1] === 2n) return wholePower(squareRoot(base), exact[0]);
+  return complexExponential(product(of(exponent), complexLogarithm(base)));
 }
 
-/** Gamma(n) of a whole number up to 171; other values are left undefined. */
-function gamma(n: number): number {
-  if (n < 1 || n > 171 || n !== Math.floor(n)) return Number.NaN;
-  let result = 1;
-  for (let k = 2; k < n; k++) result *= k;
+function squareRoot(x: Complex): Complex {
+  if (x.im === 0n) return x.re < 0n ? { re: 0n, im: root(-x.re) } : real(root(x.re));
+  return complexExponential(product(real(UNIT / 2n), complexLogarithm(x)));
+}
+
+function wholePower(base: Complex, n: bigint): Complex {
+  if (n < 0n) return inverse(wholePower(base, -n));
+  if (n > 10_000n) throw new NoValue();
+  let [result, square] = [real(UNIT), base];
+  for (let rest = n; rest > 0n; rest >>= 1n) {
+    if (magnitude(square.re) > UNIT << 2000n) throw new NoValue();
+    if (rest & 1n) result = product(result, square);
+    if (rest > 1n) square = product(square, square);
+  }
   return result;
+}
+
+function apply(name: string, args: Complex[], inAngle: boolean, point: number): Complex {
+  const [x, y] = args;
+  if (name === "degrees") return inAngle ? product(x, real(PI / 180n)) : x;
+  if (name === "sqrt") return squareRoot(x);
+  if (name === "exp") return complexExponential(x);
+  if (name === "abs" && x.im !== 0n) return real(root(product(x, { ...x, im: -x.im }).re));
+  if (name === "ln") return complexLogarithm(x);
+  if (name === "log") {
+    const base = y ? complexLogarithm(y) : real(logarithm(10n * UNIT));
+    return product(complexLogarithm(x), inverse(base));
+  }
+  if (args.some(({ im }) => im !== 0n)) throw new NoValue();
+  const f = REAL[name];
+  if (f) return real(f(x.re, y?.re ?? 0n));
+  return unknownFunction(name, args, point);
+}
+
+/** Some function, the same one for the same name: f(-x) and -f(x) are different numbers. */
+function unknownFunction(name: string, args: Complex[], point: number): Complex {
+  let at = sample(name, point % FAR_POINT);
+  for (const [i, { re }] of args.entries()) {
+    at += product(real(re), real(sample(`${name} ${i}`, point % POSITIVE_POINTS))).re;
+  }
+  const [cos, sin] = cosineAndSine(at);
+  return real(2n * cos + sin / 3n + UNIT / 7n);
+}
+
+const divide = (a: bigint, b: bigint) => product(real(a), inverse(real(b))).re;
+const sin = (x: bigint) => cosineAndSine(x)[1];
+const cos = (x: bigint) => cosineAndSine(x)[0];
+const exp = (x: bigint) => complexExponential(real(x)).re;
+
+function arcsin(x: bigint): bigint {
+  if (magnitude(x) > UNIT) throw new NoValue();
+  return angle({ re: root(UNIT - product(real(x), real(x)).re), im: x });
+}
+
+const REAL: Record<string, ((x: bigint, y: bigint) => bigint) | undefined> = {
+  sin,
+  cos,
+  tan: (x) => divide(sin(x), cos(x)),
+  cot: (x) => divide(cos(x), sin(x)),
+  sec: (x) => divide(UNIT, cos(x)),
+  csc: (x) => divide(UNIT, sin(x)),
+  arcsin,
+  arccos: (x) => PI / 2n - arcsin(x),
+  arctan,
+  sinh: (x) => (exp(x) - exp(-x)) / 2n,
+  cosh: (x) => (exp(x) + exp(-x)) / 2n,
+  tanh: (x) => divide(exp(x) - exp(-x), exp(x) + exp(-x)),
+  abs: magnitude,
+  // what is not exactly whole is not near a whole number either
+  floor: (x) => floor(x),
+  ceil: (x) => -floor(-x),
+};
+
+function floor(x: bigint): bigint {
+  const part = x & (UNIT - 1n);
+  const near = 1n << 64n;
+  if (part < near || UNIT - part < near) throw new NoValue();
+  return x - part;
 }

@@ -1,6 +1,7 @@
 /** From the tree of an expression to the sum it is equal to: numbers, symbols, functions, logarithms. */
 import { evaluate } from "./evaluate.ts";
 import { divide, raise, raiseSymbolic } from "./powers.ts";
+import { magnitude, UNIT } from "./precise.ts";
 import { factors, gcd, isInteger, negated, ONE, type Rational } from "./rational.ts";
 import {
   add,
@@ -146,8 +147,8 @@ function absolute(x: Sum, source: Node): Sum {
   if (value) return constant(value[0] < 0n ? negated(value) : value);
   if (!hasSymbols(source)) {
     const number = evaluate(source, 0);
-    if (number && Math.abs(number.im) < 1e-12 && Math.abs(number.re) > 1e-9) {
-      return number.re < 0 ? scale(x, MINUS) : x;
+    if (number && number.im === 0n && magnitude(number.re) > UNIT >> 200n) {
+      return number.re < 0n ? scale(x, MINUS) : x;
     }
   }
   const [content, rest] = withoutContent(x, true);

@@ -2,25 +2,20 @@
  * An answer whose key is new but whose value is that of a known outcome joins it, so that the count of an
  * outcome and its reward speak of the same answers.
  */
-import { areEqual } from "./algebra.ts";
 import { mathTree } from "./canonical.ts";
-import { mayBeEqual, takeApart, type Value } from "./compare.ts";
+import { areEqual, takeApart, type Value } from "./compare.ts";
 import { PLAIN } from "./number.ts";
 
-/**
- * The key under which an answer counts: that of the first known outcome it equals, or its own.
- *
- * @param symbolic whether the algebra library is asked where values agree; without it keys must be equal
- */
-export function join(key: string, known: readonly string[], symbolic: boolean): string {
-  if (!symbolic || known.includes(key)) return key;
+/** The key under which an answer counts: that of the first known outcome it equals, or its own. */
+export function join(key: string, known: readonly string[]): string {
+  if (known.includes(key)) return key;
   // two plain numbers with different keys are different
   const others = PLAIN.test(key) ? known.filter((other) => !PLAIN.test(other)) : known;
   const value = others.length > 0 ? valueOfKey(key) : null;
   if (value === null) return key;
   for (const other of others) {
     const theirs = valueOfKey(other);
-    if (theirs && mayBeEqual(theirs, value) && areEqual(value, theirs)) return other;
+    if (theirs && areEqual(value, theirs)) return other;
   }
   return key;
 }
@@ -33,7 +28,7 @@ function valueOfKey(key: string): Value | null {
   if (value === undefined) {
     const tree = mathTree(key);
     value = tree && takeApart(tree);
-    if (recent.size >= 20_000) recent.clear();
+    if (recent.size >= 5_000) recent.clear();
     recent.set(key, value);
   }
   return value;

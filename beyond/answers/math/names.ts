@@ -2,7 +2,7 @@
 export const FUNCTIONS = new Set(
   (
     "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh exp ln log sqrt abs floor ceil " +
-    "gcd lcm max min binom factorial overline re im arg det cis"
+    "gcd lcm max min binom factorial overline re im arg det cis diff"
   ).split(" "),
 );
 export const NAMES = new Set(

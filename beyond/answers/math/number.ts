@@ -1,5 +1,6 @@
 /** Plain numbers: decimals, fractions and percentages of any size, exactly. */
 import { plainLatex, unwrap } from "./clean.ts";
+import { readDecimal } from "./digits.ts";
 import { format, rational } from "./rational.ts";
 import { withoutUnits } from "./units.ts";
 
@@ -24,7 +25,7 @@ export function numberKey(answer: string): string | null {
   return number ?? (clean.replace(/\s+/g, " ").toLowerCase() || null);
 }
 
-const DIGITS = String.raw`(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+`;
+const DIGITS = String.raw`(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+`;
 const NUMBER = new RegExp(String.raw`^([+-]?)\s*\\?\$?\s*(${DIGITS})\s*(\\?%)?$`);
 const FRACTION = new RegExp(
   String.raw`^([+-]?)\s*(?:([+-]?(?:${DIGITS}))\s*/\s*([+-]?(?:${DIGITS}))|` +
@@ -35,20 +36,13 @@ const FRACTION = new RegExp(
 export function plainNumber(text: string): string | null {
   const number = NUMBER.exec(text);
   if (number !== null) {
-    const [p, q] = decimal(`${number[1]}${number[2]}`);
+    const [p, q] = readDecimal(`${number[1]}${number[2]}`);
     return format(rational(p, number[3] ? q * 100n : q));
   }
   const fraction = FRACTION.exec(text);
   if (fraction === null) return null;
-  const [a, b] = decimal((fraction[2] ?? fraction[4] ?? fraction[5]) as string);
-  const [c, d] = decimal((fraction[3] ?? fraction[6] ?? fraction[7]) as string);
+  const [a, b] = readDecimal((fraction[2] ?? fraction[4] ?? fraction[5]) as string);
+  const [c, d] = readDecimal((fraction[3] ?? fraction[6] ?? fraction[7]) as string);
   const p = a * d;
   return c === 0n ? null : format(rational(fraction[1] === "-" ? -p : p, b * c));
-}
-
-/** Numerator and denominator of digits with an optional sign, thousands commas and a point. */
-function decimal(text: string): [bigint, bigint] {
-  const [whole = "", part = ""] = text.replaceAll(",", "").replace(/^[+-]/, "").split(".");
-  const p = BigInt(whole + part);
-  return [text.startsWith("-") ? -p : p, 10n ** BigInt(part.length)];
 }

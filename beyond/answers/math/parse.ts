@@ -4,8 +4,9 @@
  * plain text that it reads too.
  */
 import { Atoms } from "./atoms.ts";
+import { FUNCTIONS, NAMES } from "./names.ts";
 import { tokenize } from "./tokens.ts";
-import { type Node, negative, node, number, quotient } from "./tree.ts";
+import { mixed, type Node, negative, node, number, quotient } from "./tree.ts";
 
 const RELATIONS: Record<string, string> = {
   "=": "=",
@@ -35,29 +36,44 @@ export function parse(text: string): Node {
 class Parser extends Atoms {
   /** A whole answer: one thing, or several separated by commas, semicolons, "and" or "or". */
   answer(): Node {
-    const items = this.items();
+    const [items, separators] = this.separated();
     if (this.peek().kind !== "end") this.fail();
-    const separator = ["or", "and"].find((word) =>
-      this.tokens.some(({ text }) => text.trim() === word),
-    );
-    return items.length === 1 ? items[0] : node("list", items, separator ?? ",");
+    return items.length === 1 ? items[0] : node("list", items, separators.join(" "));
   }
 
   protected items(): Node[] {
-    const items = [this.union()];
+    return this.separated()[0];
+  }
+
+  private separated(): [items: Node[], separators: string[]] {
+    const items = [this.item()];
+    const separators: string[] = [];
     while (this.isSeparator()) {
-      this.at++;
+      let separator = this.next().text.trim();
       // "1, 2, and 3"
-      while (this.isSeparator()) this.at++;
-      items.push(this.union());
+      while (this.isSeparator()) separator = this.next().text.trim();
+      separators.push(separator.startsWith("\\") ? "or" : separator);
+      items.push(this.item());
     }
-    return items;
+    return [items, separators];
+  }
+
+  /** Letters that stand alone are a word or a string: BDC is no product. */
+  private item(): Node {
+    const [{ kind, text }, after] = [this.peek(), this.peek(1)];
+    if (kind !== "letters" || text.length < 2 || isName(text)) return this.union();
+    this.at++;
+    if (this.isSeparator() || /^[)\]}]$|^\\[})]$/.test(after.text) || after.kind === "end") {
+      return { op: "text", text };
+    }
+    this.at--;
+    return this.union();
   }
 
   private isSeparator(): boolean {
     const { kind, text } = this.peek();
     if (kind === "text" || kind === "letters") return /^\s*(and|or)\s*$/.test(text);
-    return (kind === "sign" && /^[,;]$/.test(text)) || text === "\\lor" || text === "\\vee";
+    return (kind === "sign" && /^[,;]$/.test(text)) || /^\\(?:lor|vee)$/.test(text);
   }
 
   private union(): Node {
@@ -91,9 +107,10 @@ class Parser extends Atoms {
   protected sum(): Node {
     this.deeper();
     const terms: Node[] = [];
-    for (let first = true; first || /^(?:[-+\u00b1]|\\pm)$/.test(this.peek().text); first = false) {
-      if (this.take("\\pm") || this.take("\u00b1")) {
-        terms.push(node("plusminus", [this.product()]));
+    for (let first = true; first || /^(?:[-+]|\\[pm][pm])$/.test(this.peek().text); first = false) {
+      if (this.take("\\pm") || this.take("\\mp")) {
+        const sign = this.tokens[this.at - 1].text === "\\mp" ? "-" : "+";
+        terms.push(node("plusminus", [this.product()], sign));
         continue;
       }
       const minus = this.take("-");
@@ -125,15 +142,16 @@ class Parser extends Atoms {
     const { kind, text } = this.peek();
     if (whole && text === "\\frac") {
       const fraction = this.primary();
-      if (isProperFraction(fraction)) return this.suffixed(node("add", [value, fraction]));
+      if (isProperFraction(fraction)) return this.suffixed(mixed(value, fraction));
       return node("multiply", [value, this.suffixed(fraction)]);
     }
+    if (kind === "number" && before.kind === "letters") this.fail();
     if (kind === "number" && (before.kind === "number" || before.text === "}")) {
       const [, slash, bottom] = this.tokens.slice(this.at);
       if (!whole || slash?.text !== "/" || bottom?.kind !== "number") this.fail();
       const top = this.primary();
       this.at++;
-      return this.suffixed(node("add", [value, quotient(top, this.primary())]));
+      return this.suffixed(mixed(value, quotient(top, this.primary())));
     }
     return node("multiply", [value, this.postfix()]);
   }
@@ -151,7 +169,7 @@ class Parser extends Atoms {
     if (kind === "command") {
       return (
         !RELATIONS[text] &&
-        !/^\\(?:cup|in|pm|lor|vee|rangle|\}|\\|%|end|right|r?ceil|r?floor|rvert|\|)$/.test(text)
+        !/^\\(?:cup|in|pm|mp|lor|vee|rangle|\}|\\|%|end|right|r?ceil|r?floor|rvert|\|)$/.test(text)
       );
     }
     return (
@@ -172,8 +190,11 @@ class Parser extends Atoms {
         else value = node("power", [value, this.exponent()]);
       } else if (this.take("\u00b0") || this.take("\\degree")) {
         value = node("call", [value], "degrees");
-      } else if (this.take("!")) value = node("call", [value], "factorial");
-      else if (this.take("\\%") || this.take("%")) value = quotient(value, number(100n));
+      } else if (this.take("!")) {
+        // n!! is not (n!)!
+        if (this.peek().text === "!") this.fail();
+        value = node("call", [value], "factorial");
+      } else if (this.take("\\%") || this.take("%")) value = quotient(value, number(100n), "%");
       else return value;
     }
   }
@@ -197,6 +218,9 @@ class Parser extends Atoms {
 }
 
 const join = (terms: Node[]): Node => (terms.length === 1 ? terms[0] : node("add", [...terms]));
+
+/** Letters that are one name. */
+const isName = (text: string) => NAMES.has(text) || FUNCTIONS.has(text);
 
 function isProperFraction(value: Node): boolean {
   if (value.op !== "multiply") return false;

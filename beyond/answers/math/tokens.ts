@@ -1,7 +1,8 @@
 /** The words of an answer: numbers, commands, runs of letters, signs. */
+import { periodic, readDecimal } from "./digits.ts";
 import { type Rational, rational, TooMuch } from "./rational.ts";
 
-const NUMBER = String.raw`(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)(?:\.\d+(?:\\overline\{\d+\})?|\.\\overline\{\d+\}|\.(?!\.))?|\.\d+(?:\\overline\{\d+\})?|\.\\overline\{\d+\}`;
+const NUMBER = String.raw`(?:[1-9]\d{0,2}(?:,\d{3})+(?![\d])|\d+)(?:\.\d+(?:\\overline\{\d+\})?|\.\\overline\{\d+\}|\.(?!\.))?|\.\d+(?:\\overline\{\d+\})?|\.\\overline\{\d+\}`;
 const TOKEN = new RegExp(
   String.raw`\s*(?:(${NUMBER})(?:[eE]([+-]?\d{1,4})(?![\d.]))?|(\\text\{[^{}]*\})|(\\[a-zA-Z]+\*?|\\[{}\\|%])|([A-Za-z]+)|([<>!]=|.))`,
   "suy",
@@ -13,6 +14,8 @@ export interface Token {
   kind: "number" | "text" | "command" | "letters" | "sign" | "end";
   text: string;
   exponent?: string;
+  /** Does it stand right behind other letters? */
+  isRest?: boolean;
 }
 
 /** Commas within brackets separate; elsewhere 1,234 is a number. Throws TooMuch for too many. */
@@ -43,16 +46,9 @@ export function tokenize(text: string): Token[] {
 
 /** Digits with thousands commas, a point, a repeating part and an exponent. */
 export function readNumber({ text, exponent = "0" }: Token): Rational | null {
-  const [, whole, part = "", repeating = ""] =
-    /^([\d,]*)\.?(\d*)(?:\\overline\{(\d+)\})?$/.exec(text) ?? [];
+  const [, whole, part = "", block] = /^([\d,]*)\.?(\d*)(?:\\overline\{(\d+)\})?$/.exec(text) ?? [];
   if (whole === undefined) return null;
-  let scale = 10n ** BigInt(part.length);
-  let p = BigInt(whole.replaceAll(",", "") + part || "0");
-  if (repeating) {
-    const nines = 10n ** BigInt(repeating.length) - 1n;
-    p = p * nines + BigInt(repeating);
-    scale *= nines;
-  }
+  const [p, q] = block ? periodic(whole.replaceAll(",", ""), part, block) : readDecimal(text);
   const tens = 10n ** BigInt(Math.abs(Number(exponent)));
-  return Number(exponent) < 0 ? rational(p, scale * tens) : rational(p * tens, scale);
+  return Number(exponent) < 0 ? rational(p, q * tens) : rational(p * tens, q);
 }

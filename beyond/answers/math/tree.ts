@@ -5,7 +5,10 @@ export type Node =
   | { op: "number"; value: Rational }
   | { op: "symbol"; name: string }
   | { op: "text"; text: string }
-  /** `call`: name is the function; `relation`: name is the sign; `interval`: name is both brackets. */
+  /**
+   * `call`: name is the function; `relation`: name is the sign; `interval`: name is both brackets; `add` may be
+   * "mixed"; `multiply` tells how it was written: "-" before a factor, "frac", "/" or "%"; `list` its separators.
+   */
   | { op: Operation; name: string; args: Node[] };
 type Operation =
   | "add"
@@ -30,5 +33,8 @@ export const node = (op: Operation, args: Node[], name = ""): Node => ({ op, nam
 export const number = (p: bigint, q = 1n): Node => ({ op: "number", value: rational(p, q) });
 export const symbol = (name: string): Node => ({ op: "symbol", name });
 export const minusOne = number(-1n);
-export const negative = (a: Node) => node("multiply", [minusOne, a]);
-export const quotient = (a: Node, b: Node) => node("multiply", [a, node("power", [b, minusOne])]);
+export const negative = (a: Node) => node("multiply", [minusOne, a], "-");
+export const quotient = (a: Node, b: Node, written = "/") =>
+  node("multiply", [a, node("power", [b, minusOne])], written);
+/** 2 1/3 */
+export const mixed = (whole: Node, part: Node) => node("add", [whole, part], "mixed");
