@@ -1,5 +1,5 @@
 #!/usr/bin/env bun
-import { RunFolder } from "./beyond/runs/folder.ts";
+import { RunFolder, runOf } from "./beyond/runs/folder.ts";
 import {
   banditSettings,
   compareSettings,
@@ -50,6 +50,11 @@ interface Command {
 
 const storedSettings = (run: string) => RunFolder.open(run).readConfig<TrainSettings>().settings;
 
+const settingsOfRun = (model: string) => {
+  const run = runOf(model);
+  return run && { settings: run.readConfig("check --model").settings, file: run.configPath };
+};
+
 const commands: Record<string, Command> = {
   train: {
     usage: "train <data.jsonl>",
@@ -86,7 +91,7 @@ const commands: Record<string, Command> = {
     summary: "Print completions of questions, with the outcome of each.",
     flags: sampleGroups,
     async run(args) {
-      const settings = sampleSettings(args);
+      const settings = sampleSettings(args, settingsOfRun);
       const { sample } = await import("./beyond/commands/sample.ts");
       await sample(settings);
     },
@@ -106,7 +111,7 @@ const commands: Record<string, Command> = {
     summary: "Measure pass@k and the diversity of answers.",
     flags: evalGroups,
     async run(args) {
-      const settings = evalSettings(args);
+      const settings = evalSettings(args, settingsOfRun);
       const { evaluate } = await import("./beyond/commands/evaluate.ts");
       await evaluate(settings);
     },

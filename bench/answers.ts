@@ -101,7 +101,11 @@ function fuzz(texts: number, seed: number): void {
     try {
       const text = findStated(`\\boxed{${answer}}`)?.text ?? answer;
       const some = Array.from({ length: 4 }, () => random.pick(known));
-      const task = { answers: [text], known: [mathKey(random.pick(golds)) ?? "1", ...some], unit: null };
+      const task = {
+        answers: [text],
+        known: [mathKey(random.pick(golds)) ?? "1", ...some],
+        unit: null,
+      };
       settle({ kind: "math", ...task });
       const key = mathKey(text);
       if (key !== null && mathKey(key) !== key) {

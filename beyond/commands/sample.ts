@@ -13,6 +13,7 @@ const NO_GOLD = "";
 /** `rlexplore sample`: prints completions of questions, each with the outcome it was counted as. */
 export async function sample(given: SampleSettings): Promise<void> {
   const note = (text: string) => console.error(text);
+  given.told.forEach(note);
   const model = await openNamedModel(given.model);
   const prompter = prompterOf(model, given, note);
   const thinking = prompter.thinking(given.thinkTags);

@@ -1,5 +1,5 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { basename, extname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import type { TuningTable } from "../kernels/variants.ts";
@@ -38,6 +38,10 @@ export class RunFolder {
   private events: EventFile | null = null;
 
   private constructor(readonly path: string) {}
+
+  get configPath(): string {
+    return join(this.path, "config.json");
+  }
 
   get ledgerPath(): string {
     return join(this.path, "ledger.sqlite");
@@ -87,12 +91,12 @@ export class RunFolder {
   }
 
   writeConfig(config: RunConfig<object>) {
-    replaceFile(join(this.path, "config.json"), sealed(config));
+    replaceFile(this.configPath, sealed(config));
   }
 
   /** @param fix what to do about a file that is no such configuration */
   readConfig<Settings extends object>(fix = "check --resume, or start anew"): RunConfig<Settings> {
-    const path = join(this.path, "config.json");
+    const path = this.configPath;
     try {
       return Config.parse(unsealed(readFileSync(path, "utf8"))) as RunConfig<Settings>;
     } catch (error) {
@@ -143,6 +147,13 @@ export class RunFolder {
       });
     replaceFile(path, kept.map((line) => `${line}\n`).join(""));
   }
+}
+
+/** The run that a model is of, by its own folder or that of a checkpoint; null for any other model. */
+export function runOf(model: string): RunFolder | null {
+  const run = /^checkpoint-\d+$/.test(basename(model)) ? dirname(model) : model;
+  const isRun = ["config.json", "metrics.jsonl"].every((name) => existsSync(join(run, name)));
+  return isRun ? RunFolder.open(run, "--model") : null;
 }
 
 /** Where `--model` points: a run stands for its newest checkpoint, anything else for itself. */

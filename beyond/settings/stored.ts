@@ -53,7 +53,7 @@ export function newOrStored(
 }
 
 /** @throws UserError if a stored setting is none that could have been typed, or there is no such flag */
-function requireTyped(stored: Record<string, unknown>, flags: Flags, file: string) {
+export function requireTyped(stored: Record<string, unknown>, flags: Flags, file: string) {
   for (const [key, value] of Object.entries(stored)) {
     const flag = flags[key];
     if (!flag) {
