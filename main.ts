@@ -1,4 +1,6 @@
 #!/usr/bin/env bun
+/** The command line: each command is one call. What a command does is told in the file it imports. */
+import { cac } from "cac";
 import { RunFolder, runOf } from "./beyond/runs/folder.ts";
 import {
   banditSettings,
@@ -19,7 +21,7 @@ import {
 } from "./beyond/settings/arguments.ts";
 import { dataGroups, exportGroups, makeGroups, mergeGroups } from "./beyond/settings/files.ts";
 import type { FlagGroups } from "./beyond/settings/flags.ts";
-import { describeFlags } from "./beyond/settings/help.ts";
+import { helpSections } from "./beyond/settings/help.ts";
 import {
   banditGroups,
   compareGroups,
@@ -37,7 +39,7 @@ import {
   type TrainSettings,
   trainGroups,
 } from "./beyond/settings/training.ts";
-/** The command line: each command is one call. What a command does is told in the file it imports. */
+import { programName } from "./beyond/terminal/program.ts";
 import { UserError } from "./lib/errors.ts";
 import { version } from "./package.json" with { type: "json" };
 
@@ -45,7 +47,9 @@ interface Command {
   usage: string;
   summary: string;
   flags: FlagGroups;
-  run: (args: string[]) => Promise<void>;
+  /** Flags that its help begins with. */
+  first?: string[];
+  run: (args: string[]) => Promise<unknown>;
 }
 
 const storedSettings = (run: string) => RunFolder.open(run).readConfig<TrainSettings>().settings;
@@ -60,120 +64,115 @@ const commands: Record<string, Command> = {
     usage: "train <data.jsonl>",
     summary: "Post-train a model by reinforcement learning with outcome-based exploration.",
     flags: trainGroups,
-    async run(args) {
+    first: (
+      "model outcome maxSteps numEpochs promptsPerStep numGenerations maxCompletionLength learningRate loraRank " +
+      "explore evalFile outputDir resume"
+    ).split(" "),
+    run: async (args) => {
       const settings = trainSettings(args, storedSettings);
-      const { train } = await import("./beyond/commands/train.ts");
-      await train(settings, interruption());
+      return (await import("./beyond/commands/train.ts")).train(settings, interruption());
     },
   },
   sft: {
     usage: "sft <data.jsonl>",
     summary: "Train a model on prompts and completions, such as a format warm-up before train.",
     flags: sftGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = sftSettings(args);
-      const { sft } = await import("./beyond/commands/sft.ts");
-      await sft(settings, interruption());
+      return (await import("./beyond/commands/sft.ts")).sft(settings, interruption());
     },
   },
   plan: {
     usage: "plan [data.jsonl]",
     summary: "Show the memory train would take, and the settings with which it fits.",
     flags: planGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = planSettings(args);
-      const { plan } = await import("./beyond/commands/plan.ts");
-      await plan(settings);
+      return (await import("./beyond/commands/plan.ts")).plan(settings);
     },
   },
   sample: {
     usage: 'sample "<question>" ...',
     summary: "Print completions of questions, with the outcome of each.",
     flags: sampleGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = sampleSettings(args, settingsOfRun);
-      const { sample } = await import("./beyond/commands/sample.ts");
-      await sample(settings);
+      return (await import("./beyond/commands/sample.ts")).sample(settings);
     },
   },
   "sample-base": {
     usage: "sample-base <data.jsonl>",
     summary: "Draw from the model what a run of train would draw, and learn nothing.",
     flags: sampleBaseGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = sampleBaseSettings(args, storedSettings);
-      const { sampleBase } = await import("./beyond/commands/sample-base.ts");
-      await sampleBase(settings, interruption());
+      return (await import("./beyond/commands/sample-base.ts")).sampleBase(
+        settings,
+        interruption(),
+      );
     },
   },
   eval: {
     usage: "eval <data.jsonl>",
     summary: "Measure pass@k and the diversity of answers.",
     flags: evalGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = evalSettings(args, settingsOfRun);
-      const { evaluate } = await import("./beyond/commands/evaluate.ts");
-      await evaluate(settings);
+      return (await import("./beyond/commands/evaluate.ts")).evaluate(settings);
     },
   },
   compare: {
     usage: "compare <experiment.yaml>",
     summary: "Train several methods with several seeds, evaluate them, and say what differs.",
     flags: compareGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = compareSettings(args);
-      const { compare } = await import("./beyond/compare/compare.ts");
-      await compare(settings, interruption());
+      return (await import("./beyond/compare/compare.ts")).compare(settings, interruption());
     },
   },
   report: {
     usage: "report <run> ...",
     summary: "Write what happened in some runs as one page of charts.",
     flags: reportGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = reportSettings(args);
-      const { report } = await import("./beyond/report/report.ts");
-      await report(settings);
+      return (await import("./beyond/report/report.ts")).report(settings);
     },
   },
   watch: {
     usage: "watch <run> ...",
     summary: "Show the report of a run in the browser while it goes on.",
     flags: watchGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = watchSettings(args);
-      const { watch } = await import("./beyond/report/watch.ts");
-      await watch(settings, interruption());
+      return (await import("./beyond/report/watch.ts")).watch(settings, interruption());
     },
   },
   bandit: {
     usage: "bandit",
     summary: "Play the bandits of the theory: why exploration counts outcomes.",
     flags: banditGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = banditSettings(args);
-      const { bandit } = await import("./beyond/bandit/play.ts");
-      await bandit(settings);
+      return (await import("./beyond/bandit/play.ts")).bandit(settings);
     },
   },
   data: {
     usage: "data <file> [<file>]",
     summary: "Check a file of questions, and what it shares with another one.",
     flags: dataGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = dataSettings(args);
-      const { checkData } = await import("./beyond/commands/check-data.ts");
-      await checkData(settings);
+      return (await import("./beyond/commands/check-data.ts")).checkData(settings);
     },
   },
   "data make": {
     usage: "data make <task>",
     summary: "Write rows of a built-in task: arithmetic or countdown.",
     flags: makeGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = makeSettings(args);
-      const { makeData } = await import("./beyond/commands/make-data.ts");
-      await makeData(settings);
+      return (await import("./beyond/commands/make-data.ts")).makeData(settings);
     },
   },
   export: {
@@ -196,34 +195,21 @@ const commands: Record<string, Command> = {
     usage: "merge <run>",
     summary: "Fold a LoRA run's adapter into its base: a full model in a new folder.",
     flags: mergeGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = mergeSettings(args);
-      const { merge } = await import("./beyond/export/merge.ts");
-      await merge(settings);
+      return (await import("./beyond/export/merge.ts")).merge(settings);
     },
   },
   gpu: {
     usage: "gpu",
     summary: "Show the adapter, its speed, and a self-test of every kernel; for bug reports.",
     flags: gpuGroups,
-    async run(args) {
+    run: async (args) => {
       const settings = gpuSettings(args);
-      const { gpuReport } = await import("./beyond/commands/gpu-report.ts");
-      await gpuReport(settings);
+      return (await import("./beyond/commands/gpu-report.ts")).gpuReport(settings);
     },
   },
 };
-
-const overview = () => `rlexplore ${version}: reinforcement learning with outcome-based exploration
-
-Usage: rlexplore <command> [options]
-
-Commands:
-${Object.values(commands)
-  .map(({ usage, summary }) => `  ${usage.padEnd(26)}${summary}`)
-  .join("\n")}
-
-rlexplore <command> --help lists the options of a command, rlexplore --version the versions.`;
 
 /** Aborts at the first Ctrl-C, so that work can be saved; the second ends the process at once. */
 function interruption(): AbortSignal {
@@ -238,31 +224,50 @@ function interruption(): AbortSignal {
   return controller.signal;
 }
 
-async function main([first, ...rest]: string[]): Promise<void> {
-  const twoWords = first === "data" && rest[0] === "make";
-  const [name, args] = twoWords ? ["data make", rest.slice(1)] : [first, rest];
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    return console.log(overview());
+/** The commands as cac knows them, which writes their help. */
+function commandLine() {
+  const cli = cac("rlexplore").version(version);
+  for (const { usage, summary } of Object.values(commands)) {
+    cli.command(usage, summary).usage(`${usage} [options]`);
   }
-  if (name === "--version" || name === "-v") {
+  return cli.help((sections) => {
+    const { matchedCommandName: name = "" } = cli;
+    const usage = sections.filter(({ title }) => title === "Usage");
+    if (!Object.hasOwn(commands, name)) {
+      const what = `rlexplore ${version}: reinforcement learning with outcome-based exploration`;
+      const listed = sections.filter(({ title }) => title === "Commands");
+      const more =
+        "rlexplore <command> --help lists the options of a command, rlexplore --version the versions.";
+      return [{ body: what }, ...usage, ...listed, { body: more }];
+    }
+    const { summary, flags, first } = commands[name];
+    return [{ body: summary }, ...usage, ...helpSections(flags, first)];
+  });
+}
+
+async function main(args: string[]): Promise<void> {
+  const isTwoWords = args[0] === "data" && args[1] === "make";
+  const [name = "--help", ...rest] = isTwoWords ? ["data make", ...args.slice(2)] : args;
+  const end = rest.indexOf("--");
+  const asksHelp = (end < 0 ? rest : rest.slice(0, end)).some((arg) => /^(--help|-h)$/.test(arg));
+  if (/^(--version|-v)$/.test(name)) {
+    // cac would name the version of Node that Bun stands in for
     return console.log(
       `rlexplore ${version} (bun ${Bun.version}, ${process.platform}-${process.arch})`,
     );
   }
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!command) {
+  const isGlobal = /^(--help|-h|help)$/.test(name);
+  if (isGlobal || (asksHelp && Object.hasOwn(commands, name))) {
+    const asked = isGlobal ? ["--help"] : [name, "--help"];
+    commandLine().parse(["", "", ...asked], { run: false });
+    return;
+  }
+  if (!Object.hasOwn(commands, name)) {
     const near = nearest(name, Object.keys(commands));
-    const fix = near ? `did you mean ${near}?` : "rlexplore --help lists those there are";
+    const fix = near ? `did you mean ${near}?` : `${programName()} --help lists those there are`;
     throw new UserError(`unknown command ${name}; ${fix}`);
   }
-  const literal = args.indexOf("--");
-  const flags = literal < 0 ? args : args.slice(0, literal);
-  if (flags.includes("--help") || flags.includes("-h")) {
-    const { usage, summary } = command;
-    const help = describeFlags(command.flags);
-    return console.log(`${summary}\n\nUsage: rlexplore ${usage} [options]\n\n${help}`);
-  }
-  await command.run(args);
+  await commands[name].run(rest);
 }
 
 // a reader that leaves, as in `rlexplore train ... | head`, or a full disk must not cost the run

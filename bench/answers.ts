@@ -52,7 +52,7 @@ async function measure(random: Random): Promise<void> {
   const plain = (i: number) => `${i % 37}`;
   const mixed = (i: number) => (i % 3 === 0 ? polynomial(random)[1] : random.pick(golds));
   await step("plain numbers", plain);
-  await step("LaTeX, and the algebra library loaded", mixed);
+  await step("LaTeX, the first time", mixed);
   for (const name of ["LaTeX", "LaTeX, a step later"]) await step(name, mixed);
 }
 

@@ -7,11 +7,11 @@ import type { TrainingPass } from "./model/training-pass.ts";
 
 /** What the trainer needs of a tokenizer: the text of tokens. */
 export interface Tokenizer {
-  decode(tokens: readonly number[], special: boolean): string;
+  decode(tokens: readonly number[], special?: boolean): string;
   /** The text without the hidden tokens, and for each token where in it its own text starts, in UTF-16 units. */
   decodeTokens(
     tokens: readonly number[],
-    hidden: ReadonlySet<number>,
+    hidden?: ReadonlySet<number>,
   ): { text: string; starts: number[] };
 }
 

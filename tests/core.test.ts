@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { SystemGpu } from "../beyond/platform/gpu.ts";
 import { plainJudge } from "../lib/data/plain-judge.ts";
-import { prepareQuestions } from "../lib/data/questions.ts";
+import { type Asked, prepareQuestions } from "../lib/data/questions.ts";
 import { OutcomeCounter } from "../lib/explore/counter.ts";
 import { ucbCon } from "../lib/explore/methods/ucb-con.ts";
 import type { Gpu } from "../lib/gpu/device.ts";
@@ -25,7 +25,7 @@ const ALPHABET = "0123456789+#.";
 const END = ALPHABET.length - 1;
 
 const tokenizer = {
-  encodePrompt: (text: string) => Array.from(text, (c) => ALPHABET.indexOf(c)),
+  encodePrompt: ({ question }: Asked) => Array.from(question, (c) => ALPHABET.indexOf(c)),
   decode: (tokens: readonly number[]) =>
     tokens.map((token) => (token === END ? "" : ALPHABET[token])).join(""),
   decodeTokens: (tokens: readonly number[]) => ({

@@ -123,7 +123,7 @@ describe("train", () => {
       env: { RLEXPLORE_GPU: "", VK_DRIVER_FILES: "/dev/null", ...nothing },
     });
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^SwiftShader .*embedded: no GPU and no usable Vulkan driver found/);
+    expect(stdout).toMatch(/^SwiftShader .*embedded: no GPU and no usable Vulkan driver found/m);
     expect(stdout).toEndWith("the model is in runs/data-1/checkpoint-1\n");
   });
 });

@@ -26,7 +26,7 @@ export const tokenizer: Tokenizer = {
 /** Questions by text and right answer. */
 export const questionsOf = (answers: Record<string, string>): Question[] =>
   prepareQuestions(
-    { encodePrompt: encode },
+    { encodePrompt: ({ question }) => encode(question) },
     Object.entries(answers).map(([question, answer], i) => ({ question, answer, line: i + 1 })),
     "test",
     plainJudge,

@@ -39,13 +39,13 @@ describe("the command line", () => {
     expect((await rlexplore("--version")).stdout).toMatch(/^rlexplore \d+\.\d+\.\d+ \(bun/);
     const help = await rlexplore("train", "data.jsonl", "--help");
     expect(help.code).toBe(0);
-    expect(help.stdout).toContain("Usage: rlexplore train <data.jsonl> [options]");
+    expect(help.stdout).toContain("Usage:\n  $ rlexplore train <data.jsonl> [options]");
     expect(help.stdout).toContain("--explore-coef");
   });
 
   const mistakes: [string[], string][] = [
     [["trian", "d"], "unknown command trian; did you mean train?"],
-    [["toString"], "unknown command toString; rlexplore --help lists those there are"],
+    [["toString"], "unknown command toString; bun main.ts --help lists those there are"],
     [["train", "d", "--explor", "ucb"], "unknown flag --explor; did you mean --explore?"],
     [["train", "--resume", "nowhere"], "nowhere: no such run; check --resume"],
     [["data"], "data needs a file: rlexplore data data.jsonl"],

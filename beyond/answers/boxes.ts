@@ -10,7 +10,7 @@ interface Box {
 
 /** What joins boxes to one answer: \boxed{1} and \boxed{2}, $x=\boxed{1}$, $y=\boxed{2}$. */
 const JOINT =
-  /^[\s$]*(?:\\[)\]]\s*)?(?:[,;]|(?:[,;]\s*)?(?:\\text\s*\{\s*)?\b(?:and|or)\b(?:\s*\})?)[\s$]*(?:\\[([]\s*)?(?:([A-Za-z]\w?)\s*=\s*)?$/;
+  /^[\s$]*(?:\\[)\]]\s*)?(?:[,;]|(?:[,;]\s*)?(?:\\q?quad\s*)?(?:\\text\s*\{\s*)?\b(?:and|or)\b(?:\s*\})?(?:\s*\\q?quad)?)[\s$]*(?:\\[([]\s*)?(?:([A-Za-z]\w?)\s*=\s*)?$/;
 const areJoined = (between: string) => between.length <= 40 && JOINT.test(between);
 const LABEL = /([A-Za-z]\w?)\s*=\s*$/;
 

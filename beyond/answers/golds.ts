@@ -1,7 +1,10 @@
 /** Right answers as data sets write them. */
 import type { Answer } from "./extract.ts";
 
-/** A list of right answers as text, in JSON or in Python: ["34"], ['1/2', '0.5']. */
+/**
+ * A list of right answers as text: ["34"], ["1/2", "0.5"]. Several in Python's quotes, ['1', '2'], are one answer
+ * that is a list, as reasoning-gym has them.
+ */
 export function listOfGolds(answer: string): string[] | null {
   const text = answer.trim();
   if (!/^\[\s*(["']).*\1\s*\]$/s.test(text)) return null;
@@ -9,7 +12,7 @@ export function listOfGolds(answer: string): string[] | null {
   try {
     const list: unknown = JSON.parse(json);
     const isList = Array.isArray(list) && list.every((one) => typeof one === "string");
-    return isList ? list : null;
+    return isList && (list.length === 1 || text === json) ? list : null;
   } catch {
     return null;
   }

@@ -1,5 +1,6 @@
 /** Mathematical answers: equal keys, or else an exact look at those whose values agree. */
 import type { Asked, Completed, Judge, Judgement, Row } from "../../lib/data/judge.ts";
+import { textOf } from "../../lib/data/questions.ts";
 import { findStated } from "./extract.ts";
 import { type Find, judgement } from "./judgement.ts";
 import { mathKey } from "./math/canonical.ts";
@@ -32,7 +33,7 @@ export class MathJudge implements Judge {
   }
 
   async judge(completions: readonly Completed[], { row, gold }: Asked): Promise<Judgement[]> {
-    const known = this.of(row.question);
+    const known = this.of(textOf(row));
     const unit = unitOf(goldText(row));
     const place = (text: string) => `${gold}\n${text}`;
     const answers = completions.map(({ text, truncated }) => (truncated ? null : this.find(text)));

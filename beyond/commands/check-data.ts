@@ -1,6 +1,7 @@
+import { textOf } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import { openJudge } from "../answers/outcome.ts";
-import { type Asked, DataCheck, type Finding } from "../datasets/check.ts";
+import { type AskedRow, DataCheck, type Finding } from "../datasets/check.ts";
 import { type DataSource, isBad, readsWholeRow, scanRows } from "../datasets/rows.ts";
 import type { Prompter } from "../models/chat.ts";
 import { problemOf } from "../opening/earnable.ts";
@@ -42,18 +43,25 @@ export async function checkData(asked: DataSettings): Promise<void> {
   const context = model?.config.maxPositionEmbeddings ?? 0;
   const completion = given.maxCompletionLength ?? Math.min(256, context >> 1);
 
+  if (given.showPrompt !== null && !prompter) {
+    throw new UserError("--show-prompt shows what a model gets: name it with --model");
+  }
+
   const checked: Checked[] = [];
+  const first: AskedRow[] = [];
   for (const source of sources) {
     const check = new DataCheck(outcome, given.outcome !== "countdown", checked[0]?.check);
-    await readAll(source, given, check, progress);
+    await readAll(source, given, check, progress, first);
     if (check.usable === 0) throw nothingUsable(source.name, check, given.outcome);
     progress.activity(`${source.name}: measuring prompts`);
     const lengths = measure(check, prompter, model ? context - completion : null);
     checked.push({ name: source.name, check, lengths });
   }
   progress.end();
+  const prompts = prompter ? first.map((row) => promptOf(prompter, row, sources[0].name)) : [];
   if (given.json) {
     for (const one of checked) console.log(JSON.stringify({ type: "data", ...asJson(one) }));
+    for (const one of prompts) console.log(JSON.stringify({ type: "prompt", ...one }));
     return;
   }
   const columns = process.stdout.columns || 80;
@@ -61,6 +69,15 @@ export async function checkData(asked: DataSettings): Promise<void> {
   if (checked.length === 2) parts.push(overlap(checked[0], checked[1]));
   const wrap = process.stdout.isTTY ? (line: string) => wrapped(line, columns - 1) : String;
   console.log(parts.map((lines) => lines.map(wrap).join("\n")).join("\n\n"));
+  for (const { line, tokens, prompt } of prompts) {
+    console.log(`\nthe prompt of line ${line}, ${number(tokens)} tokens:\n${prompt}`);
+  }
+}
+
+/** A prompt as the model gets it. */
+function promptOf(prompter: Prompter, { line, ...asked }: AskedRow, source: string) {
+  const ids = prompter.encodePrompt(asked, `${source}:${line}`);
+  return { line, tokens: ids.length, prompt: prompter.tokenizer.decode(ids, true) };
 }
 
 /** A line of a report in lines of a terminal: what goes on stands further in. */
@@ -86,6 +103,7 @@ async function readAll(
   given: DataSettings,
   check: DataCheck,
   progress: Progress,
+  first: AskedRow[],
 ): Promise<void> {
   const wholeRows = readsWholeRow(given.outcome);
   for await (const some of scanRows(source, { ...given, wholeRows })) {
@@ -93,6 +111,7 @@ async function readAll(
       // as train counts: rows that are bad do not use it up
       if (check.rows - check.bad.count === given.limit) return;
       check.add(row, isBad(row) ? null : await problemOf(row, given));
+      if (first.length < (given.showPrompt ?? 0) && !isBad(row)) first.push(row);
     }
     progress.activity(`${source.name}: ${check.rows.toLocaleString("en")} rows`);
   }
@@ -109,10 +128,10 @@ function nothingUsable(name: string, { rows, bad, unreadable }: DataCheck, outco
 function measure(check: DataCheck, prompter: Prompter | null, room: number | null): Lengths {
   const strange: Lengths["strange"] = { count: 0, first: [] };
   const tooLong: Lengths["tooLong"] = { count: 0, first: [] };
-  const lengthOf = ({ line, question }: Asked): number => {
-    if (prompter === null) return question.length;
+  const lengthOf = ({ line, ...asked }: AskedRow): number => {
+    if (prompter === null) return textOf(asked).length;
     try {
-      return prompter.encodePrompt(question, `line ${line}`).length;
+      return prompter.encodePrompt(asked, `line ${line}`).length;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       strange.count++;
@@ -121,7 +140,7 @@ function measure(check: DataCheck, prompter: Prompter | null, room: number | nul
     }
   };
   const seen = new Map<number, number>();
-  const of = (asked: Asked) => {
+  const of = (asked: AskedRow) => {
     const length = seen.get(asked.line) ?? lengthOf(asked);
     seen.set(asked.line, length);
     return { line: asked.line, length };

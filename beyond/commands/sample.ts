@@ -1,6 +1,7 @@
-import type { Question } from "../../lib/data/questions.ts";
+import { type Question, textOf } from "../../lib/data/questions.ts";
 import { PURPOSE, rollout } from "../../lib/rollout.ts";
 import { openJudge } from "../answers/outcome.ts";
+import { askedFrom } from "../datasets/conversation.ts";
 import { openNamedModel, prompterOf } from "../opening/named-model.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { openAsking } from "../opening/open-sampling.ts";
@@ -18,11 +19,11 @@ export async function sample(given: SampleSettings): Promise<void> {
   const prompter = prompterOf(model, given, note);
   const thinking = prompter.thinking(given.thinkTags);
   const judge = await openJudge(given.outcome, given.outcomeTimeout, thinking);
-  const asked = given.questions.map((text): Question => {
-    const row = { question: text, answer: NO_GOLD, line: 0 };
+  const asked = given.questions.map((typed): Question => {
+    const row = { ...askedFrom(typed), answer: NO_GOLD, line: 0 };
     return {
-      text,
-      prompt: prompter.encodePrompt(text, "the question"),
+      text: textOf(row),
+      prompt: prompter.encodePrompt(row, "the question"),
       gold: NO_GOLD,
       judge: (completions) => judge.judge(completions, { row, gold: NO_GOLD }),
     };
@@ -43,13 +44,15 @@ export async function sample(given: SampleSettings): Promise<void> {
     throw explainNotFinite(error, settings);
   });
   for (const { question, completions } of groups) {
+    const prompt = given.showPrompt ? prompter.tokenizer.decode(question.prompt, true) : undefined;
     if (settings.json) {
       for (const { text, outcome, finished } of completions) {
-        print(JSON.stringify({ question: question.text, completion: text, outcome, finished }));
+        const what = { question: question.text, prompt, completion: text, outcome, finished };
+        print(JSON.stringify(what));
       }
       continue;
     }
-    print(question.text);
+    print(prompt ?? question.text);
     for (const { text, outcome, finished } of completions) {
       const shown = outcome ?? (finished ? "no answer" : "cut off");
       print(`  ${text}  -> ${shown}`);

@@ -4,6 +4,8 @@ import { learningRateAt } from "../../lib/model/schedule.ts";
 import { drawQuestions, Random } from "../../lib/random.ts";
 import { readSftRows, type SftRow, usableRows } from "../datasets/rows.ts";
 import type { Prompter } from "../models/chat.ts";
+import { type EndTokens, endTokens } from "../models/end-tokens.ts";
+import { type Example, encodeLesson, taughtEnd } from "../models/lesson.ts";
 import { openNamedModel, prompterOf, requireWhole } from "../opening/named-model.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { openPolicy } from "../opening/open-policy.ts";
@@ -16,17 +18,11 @@ import { storedSettings } from "../settings/stored.ts";
 import type { SftSettings } from "../settings/training.ts";
 import { Progress } from "../terminal/progress.ts";
 
-/** A row as tokens. The completion ends with the end-of-text token. */
-interface Example {
-  prompt: number[];
-  completion: number[];
-}
-
 /** Standard deviation of freshly drawn matrices; norms start at 1. */
 const INITIAL_STD = 0.05;
 
 /**
- * `rlexplore sft`: next-token training on prompt and completion rows, with the loss
+ * `rlexplore sft`: next-token training on what completions, or the assistant's turns of conversations, say, with the loss
  *
  *     -1/M sum over the step's M completion tokens of log p(token | what precedes it).
  *
@@ -45,13 +41,15 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   requireWhole(settings.model, model);
   const prompter = prompterOf(model, settings, note);
   const context = model.config.maxPositionEmbeddings;
-  const examples = rows.map((row) => encodeExample(prompter, row, settings, context));
+  const ends = endTokens(model, prompter.tokenizer);
+  const examples = rows.map((row) => encodeRow(prompter, row, ends, settings, context));
+  if (ends.ids.length > 1) {
+    const taught = prompter.tokenizer.decode([taughtEnd(prompter, ends)], true);
+    note(`of these, ${taught} is taught, where a row does not end with one`);
+  }
   const learning = {
     microBatchTokens: settings.microBatchTokens,
-    longestSequence: examples.reduce(
-      (most, { prompt, completion }) => Math.max(most, prompt.length + completion.length),
-      1,
-    ),
+    longestSequence: examples.flat().reduce((most, one) => Math.max(most, lengthOf(one)), 1),
     optimizer: settings,
     reference: false,
     gradientCheckpointing: settings.gradientCheckpointing,
@@ -88,7 +86,8 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     const drawn = drawQuestions(settings.seed, first, settings.rowsPerStep, examples.length);
     const began = performance.now();
     let targets = 0;
-    for (const i of drawn) targets += examples[i].completion.length;
+    const taught = drawn.flatMap((i) => examples[i]);
+    for (const { completion } of taught) targets += completion.length;
     let loss = 0;
     let entropy = 0;
     gradients.clear(gpu);
@@ -102,8 +101,7 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
       trainingPass.backward(weights, gradients, batch, 1, dLogprobs);
       batch.clear();
     };
-    for (const i of drawn) {
-      const { prompt, completion } = examples[i];
+    for (const { prompt, completion } of taught) {
       if (!batch.fits(prompt.length, [completion.length])) await learnBatch();
       batch.add(prompt, [completion]);
     }
@@ -138,30 +136,33 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
   return path;
 }
 
-function encodeExample(
+/** The lessons of a row as tokens. */
+function encodeRow(
   prompter: Prompter,
-  row: SftRow,
+  { lessons, line }: SftRow,
+  ends: EndTokens,
   settings: SftSettings,
   context: number,
-): Example {
-  const where = `${settings.data}:${row.line}`;
-  const { tokenizer } = prompter;
-  const prompt = prompter.encodePrompt(row.prompt, where);
-  const completion = tokenizer.requireReadable(row.completion, where);
-  if (tokenizer.eosId !== null) completion.push(tokenizer.eosId);
-  const tokens = prompt.length + completion.length;
-  if (tokens > settings.microBatchTokens) {
-    throw new UserError(
-      `${where}: ${tokens} tokens exceed --micro-batch-tokens ${settings.microBatchTokens}; raise it or shorten the row`,
-    );
-  }
-  if (tokens > context) {
-    throw new UserError(
-      `${where}: ${tokens} tokens exceed the model's context of ${context}; shorten the row`,
-    );
-  }
-  return { prompt, completion };
+): Example[] {
+  const where = `${settings.data}:${line}`;
+  return lessons.map((lesson) => {
+    const example = encodeLesson(prompter, lesson, ends, where);
+    const tokens = lengthOf(example);
+    if (tokens > settings.microBatchTokens) {
+      throw new UserError(
+        `${where}: ${tokens} tokens exceed --micro-batch-tokens ${settings.microBatchTokens}; raise it or shorten the row`,
+      );
+    }
+    if (tokens > context) {
+      throw new UserError(
+        `${where}: ${tokens} tokens exceed the model's context of ${context}; shorten the row`,
+      );
+    }
+    return example;
+  });
 }
+
+const lengthOf = ({ prompt, completion }: Example) => prompt.length + completion.length;
 
 /** Normal weights of standard deviation 0.05 for the matrices, ones for the norms, zeros for biases. */
 function drawWeights(policy: OpenPolicy, seed: number): void {

@@ -113,16 +113,21 @@ function isDone(run: PlannedRun): boolean {
 /** Makes the run, or goes on with it. */
 async function runOn(run: PlannedRun, shown: CompareSettings, signal?: AbortSignal): Promise<void> {
   const { quiet, json, gpu, noTune } = shown;
+  // a run that goes on keeps its own
+  const kernels = isBegun(run) ? {} : { kernels: shown.kernels };
   const folder = folderOf(run);
   // a run that was killed before it had a configuration has nothing else either
   if (!isBegun(run)) rmSync(folder, { recursive: true, force: true });
   if (run.base) {
     const settings = isBegun(run) ? sampleBaseSettings(resumption(run), readStored) : run.settings;
-    return sampleBase({ ...settings, quiet, json, gpu, noTune }, signal);
+    return sampleBase({ ...settings, quiet, json, gpu, noTune, ...kernels }, signal);
   }
   const settings = isBegun(run) ? trainSettings(resumption(run), readStored) : run.settings;
   const { saveSteps, saveTotalLimit } = run.settings;
-  await train({ ...settings, saveSteps, saveTotalLimit, quiet, json, gpu, noTune }, signal);
+  await train(
+    { ...settings, saveSteps, saveTotalLimit, quiet, json, gpu, noTune, ...kernels },
+    signal,
+  );
 }
 
 const readStored = (folder: string) => RunFolder.open(folder).readConfig<object>().settings;
@@ -151,11 +156,11 @@ function isEvaluated(run: PlannedRun, step: number): boolean {
 }
 
 async function evaluateAt(run: PlannedRun, step: number, shown: CompareSettings): Promise<void> {
-  const { quiet, json, gpu, noTune } = shown;
+  const { quiet, json, gpu, kernels, noTune } = shown;
   const model = run.base ? run.settings.model : checkpointPath(folderOf(run), step);
   const progress = new Progress({ total: 0, quiet, json });
   const output = evaluationOf(run, step);
-  const now = { model, output, quiet, json, gpu, noTune };
+  const now = { model, output, quiet, json, gpu, kernels, noTune };
   await evaluateModel({ ...run.evaluation, ...now }, progress, { at: step });
   progress.end();
 }

@@ -1,5 +1,6 @@
 /** What is found out about a data set by reading it once: counts, with the first few examples of each finding. */
 import type { Judge, Row } from "../../lib/data/judge.ts";
+import { type Asked, textOf } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import { type BadRow, isBad } from "./rows.ts";
 import { hashText, questionHash } from "./split.ts";
@@ -23,9 +24,8 @@ function note<T>(found: Finding<T>, example: T): void {
 }
 
 /** A question that stands for others when lengths are measured. */
-export interface Asked {
+export interface AskedRow extends Asked {
   line: number;
-  question: string;
 }
 
 export class DataCheck {
@@ -46,8 +46,8 @@ export class DataCheck {
   private readonly places = new Map<number, number>();
   private readonly lines: number[] = [];
   private readonly answers: number[] = [];
-  private readonly sample = new Smallest<Asked>(SAMPLE);
-  private readonly longest = new Smallest<Asked>(LONGEST);
+  private readonly sample = new Smallest<AskedRow>(SAMPLE);
+  private readonly longest = new Smallest<AskedRow>(LONGEST);
 
   /**
    * @param outcome what reads the answers
@@ -68,7 +68,8 @@ export class DataCheck {
   }
 
   private addGood(row: Row, problem: string | null): void {
-    const { line, question } = row;
+    const { line } = row;
+    const question = textOf(row);
     const gold = this.goldOf(row);
     if (gold === null || problem !== null) {
       const why = problem ?? "is none that --outcome reads";
@@ -76,8 +77,9 @@ export class DataCheck {
       return;
     }
     this.usable++;
-    this.sample.add(hashText(String(line)), { line, question });
-    this.longest.add(-question.length, { line, question });
+    const asked = { line, question: row.question, turns: row.turns };
+    this.sample.add(hashText(String(line)), asked);
+    this.longest.add(-question.length, asked);
 
     const hash = questionHash(question);
     const elsewhere = this.other?.lineOf(hash);
@@ -100,12 +102,12 @@ export class DataCheck {
   }
 
   /** Questions by chance, all if they are not many. */
-  get sampled(): Asked[] {
+  get sampled(): AskedRow[] {
     return this.sample.values;
   }
 
   /** The questions of most characters, the longest first. */
-  get longestAsked(): Asked[] {
+  get longestAsked(): AskedRow[] {
     return this.longest.values;
   }
 

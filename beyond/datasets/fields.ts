@@ -1,21 +1,38 @@
 /** Where question and answer stand in a row, in the layouts that data sets are published in. */
+import type { Asked } from "../../lib/data/questions.ts";
 import { countdownQuestion } from "../tasks/countdown.ts";
-
-export type Fields = Record<string, unknown>;
+import {
+  askedIn,
+  type Fields,
+  isFields,
+  NOT_ASKED,
+  requireAskable,
+  turnsOf,
+} from "./conversation.ts";
 
 const QUESTION = ["question", "prompt", "problem", "messages"];
 const ANSWER = ["answer", "solution", "ground_truth", "target"];
 /** Fields that hold more than text: verl's answer, and the numbers of a countdown task. */
-const OTHER = ["reward_model", "nums"];
+const OTHER = ["reward_model", "nums", ...NOT_ASKED];
 
 export type FieldNames = { questionField?: string | null; answerField?: string | null };
 
-/** The question of a row: text, or the user's turns of a conversation. */
-export function questionOf(row: Fields, { questionField }: FieldNames): string {
+/** The question of a row: text, or a conversation with all its turns. */
+export function askedOf(row: Fields, { questionField }: FieldNames): Asked {
+  requireAskable(row);
   if (!questionField && Array.isArray(row.nums) && find(row, QUESTION) === null) {
-    return countdownQuestion(row.nums, row.target);
+    return { question: countdownQuestion(row.nums, row.target) };
   }
-  return text(row, questionField ? [questionField] : QUESTION, questionField ?? QUESTION[0]);
+  const names = questionField ? [questionField] : QUESTION;
+  const found = find(row, names);
+  if (!Array.isArray(found?.value)) return { question: text(row, names, names[0]) };
+  const turns = turnsOf(found.value, found.name);
+  if (found.name === "messages" && turns.at(-1)?.role === "assistant") {
+    throw new Error(
+      '"messages" ends with what the assistant says; leave that turn out, or, if completions begin with it, call the field "prompt"',
+    );
+  }
+  return askedIn(turns, found.name);
 }
 
 /** The answer of a row; verl keeps it in `reward_model.ground_truth`. */
@@ -53,11 +70,11 @@ export function columnsOf(names: string[], { questionField, answerField }: Field
   return needed.length > 0 ? needed : names;
 }
 
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** The first of the named fields that is there, in whatever case; `a.b` is b within a. */
-function find(row: Fields, names: readonly string[]): { name: string; value: unknown } | null {
+export function find(
+  row: Fields,
+  names: readonly string[],
+): { name: string; value: unknown } | null {
   for (const wanted of names) {
     for (const name of [wanted, ...Object.keys(row)]) {
       const value = row[name];
@@ -77,12 +94,11 @@ export function text(row: Fields, names: readonly string[], called = names[0]): 
   const found = find(row, names);
   if (found === null) throw new Error(missing(row, names, called));
   const { name, value } = found;
-  const content = Array.isArray(value) ? conversation(value) : value;
-  if (!isPlain(content)) {
+  if (!isPlain(value)) {
     throw new Error(`"${name}" is not text or a number`);
   }
-  if (String(content).trim() === "") throw new Error(`"${name}" is empty`);
-  return String(content);
+  if (String(value).trim() === "") throw new Error(`"${name}" is empty`);
+  return String(value);
 }
 
 /** Fields that hold what is looked for, or may by their names. */
@@ -111,14 +127,4 @@ function fieldsOf(row: Fields): string {
   const more = Object.keys(row).length > names.length ? ", ..." : "";
   const list = names.map((name) => JSON.stringify(name.slice(0, 40))).join(", ");
   return names.length === 0 ? " (the row is empty)" : ` (the row has ${list}${more})`;
-}
-
-/** What the user says in a conversation; null if it is none. */
-function conversation(turns: unknown[]): string | null {
-  const said: string[] = [];
-  for (const turn of turns) {
-    if (!isFields(turn) || typeof turn.content !== "string") return null;
-    if (turn.role === "user") said.push(turn.content);
-  }
-  return turns.length > 0 ? said.join("\n\n") : null;
 }

@@ -1,5 +1,6 @@
 /** Rows kept as bytes: a million of them as objects would take gigabytes, as UTF-8 what the file has of them. */
 import type { Row } from "../../lib/data/judge.ts";
+import { textOf } from "../../lib/data/questions.ts";
 import { hashText, questionHash } from "./split.ts";
 
 /** Bytes of a block; a longer row has one of its own. */
@@ -8,14 +9,14 @@ const BLOCK = 1 << 20;
 interface Block {
   /** Index of its first row. */
   first: number;
-  /** Each row as the JSON array [question, answer, line, fields]. */
+  /** Each row as the JSON array [question, answer, line, fields, turns]. */
   bytes: Uint8Array;
   /** Where each row ends. */
   ends: Uint32Array;
 }
 
 export class PackedRows implements Iterable<Row> {
-  /** Of each row, the hash of its question as it stands, and the one that equal questions share. */
+  /** Of each row, the hash of its text as it stands, and the one that equal questions share. */
   readonly textHashes: number[] = [];
   readonly questionHashes: number[] = [];
   private readonly blocks: Block[] = [];
@@ -29,8 +30,9 @@ export class PackedRows implements Iterable<Row> {
     return this.count;
   }
 
-  push({ question, answer, line, fields }: Row): void {
-    const text = JSON.stringify([question, answer, line, fields]);
+  push(row: Row): void {
+    const { question, answer, line, fields, turns } = row;
+    const text = JSON.stringify([question, answer, line, fields, turns]);
     let end = this.ends.at(-1) ?? 0;
     // UTF-8 takes up to three bytes for a UTF-16 unit
     const most = 3 * text.length;
@@ -41,8 +43,9 @@ export class PackedRows implements Iterable<Row> {
     }
     const { written } = PackedRows.encoder.encodeInto(text, this.open.subarray(end));
     this.ends.push(end + written);
-    this.textHashes.push(hashText(question));
-    this.questionHashes.push(questionHash(question));
+    const whole = textOf(row);
+    this.textHashes.push(hashText(whole));
+    this.questionHashes.push(questionHash(whole));
     this.count++;
   }
 
@@ -61,8 +64,8 @@ export class PackedRows implements Iterable<Row> {
     const place = index - first;
     const start = place === 0 ? 0 : ends[place - 1];
     const text = PackedRows.decoder.decode(bytes.subarray(start, ends[place]));
-    const [question, answer, line, fields] = JSON.parse(text);
-    return fields ? { question, answer, line, fields } : { question, answer, line };
+    const [question, answer, line, fields, turns] = JSON.parse(text);
+    return { question, answer, line, ...(fields && { fields }), ...(turns && { turns }) };
   }
 
   *[Symbol.iterator](): Generator<Row> {

@@ -4,21 +4,17 @@
  */
 import type { Row } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
-import {
-  answerOf,
-  columnsOf,
-  type FieldNames,
-  type Fields,
-  isFields,
-  questionOf,
-  text,
-  withTask,
-} from "./fields.ts";
+import type { Lesson } from "../models/lesson.ts";
+import { type Fields, isFields, lessonsIn, requireAskable, turnsOf } from "./conversation.ts";
+import { answerOf, askedOf, columnsOf, type FieldNames, text, withTask } from "./fields.ts";
 import { readEntries } from "./formats.ts";
 import { PackedRows } from "./packed.ts";
 
-/** A text for supervised training; the loss is on the completion. */
-export type SftRow = { prompt: string; completion: string; line: number };
+/** What a row teaches in supervised training: what is said, turn by turn. */
+export interface SftRow {
+  lessons: Lesson[];
+  line: number;
+}
 
 export type ReadOptions = FieldNames & {
   /** Leave out lines that cannot be used, and count them, instead of stopping at the first. */
@@ -59,7 +55,7 @@ export function usableRows<T>(
 }
 
 const QUESTIONS = '{"question": "...", "answer": "..."}';
-const TEXTS = '{"prompt": "...", "completion": "..."}';
+const TEXTS = '{"prompt": "...", "completion": "..."} or {"messages": [...]}';
 
 /** Reads question-answer rows of any format and layout there is help for (docs/data.md). */
 export async function readRows(
@@ -70,17 +66,29 @@ export async function readRows(
   return checked(scanRows(source, options), source, options, QUESTIONS, rows);
 }
 
-/** Reads prompt-completion rows for `sft`. */
+/** Reads rows for `sft`: prompt and completion, as texts or as turns, or `messages`. */
 export async function readSftRows(
   source: string | DataSource,
   options: ReadOptions = {},
 ): Promise<Rows<SftRow[]>> {
   const toRow = (fields: Fields, line: number): SftRow => ({
-    prompt: text(fields, ["prompt"]),
-    completion: text(fields, ["completion"]),
+    lessons: lessonsOf(fields),
     line,
   });
   return checked(scan(source, "texts", toRow), source, options, TEXTS, [] as SftRow[]);
+}
+
+function lessonsOf(fields: Fields): Lesson[] {
+  requireAskable(fields);
+  const { completion, messages } = fields;
+  if (Array.isArray(messages) && completion === undefined) {
+    return lessonsIn(turnsOf(messages, "messages"), 0, "messages");
+  }
+  const asked = askedOf(fields, { questionField: "prompt" });
+  if (!Array.isArray(completion)) return [{ asked, said: text(fields, ["completion"]) }];
+  const before = asked.turns ?? [{ role: "user", content: asked.question }];
+  const turns = [...before, ...turnsOf(completion, "completion")];
+  return lessonsIn(turns, before.length, "completion");
 }
 
 /** Question-answer rows, some at a time, among them those that are bad. */
@@ -90,7 +98,7 @@ export function scanRows(
 ): AsyncGenerator<(Row | BadRow)[]> {
   const toRow = (found: Fields, line: number): Row => {
     const fields = withTask(found);
-    const row = { question: questionOf(fields, options), answer: answerOf(fields, options), line };
+    const row = { ...askedOf(fields, options), answer: answerOf(fields, options), line };
     return options.wholeRows === false ? row : { ...row, fields };
   };
   const columns = (names: string[]) =>

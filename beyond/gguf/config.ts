@@ -106,24 +106,51 @@ function shortest(value: number): number {
   return value;
 }
 
-/** Factors by which Llama 3 models stretch RoPE; the other numbers are the same in all of them. */
-const LLAMA3_FACTORS = [8, 32];
+/** What Llama 3.1 and its successors have; only the factor differs. */
+const LLAMA3 = { lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositionEmbeddings: 8192 };
 
 /** The scaling of Llama 3 that gives these divisors of the frequencies, all the file stores of it; or null. */
 function llama3Scaling(factors: Float32Array, ropeTheta: number, headDim: number) {
-  for (const factor of LLAMA3_FACTORS) {
-    const ropeScaling: RopeScaling = {
-      type: "llama3",
-      factor,
-      lowFreqFactor: 1,
-      highFreqFactor: 4,
-      originalMaxPositionEmbeddings: 8192,
-    };
-    const expected = ropeFactors({ headDim, ropeTheta, ropeScaling });
-    const fits = expected?.every((value, i) => Math.abs(factors[i] - value) < 1e-4 * value);
-    if (fits && factors.length === headDim / 2) return toRopeFields(ropeScaling);
+  const half = headDim / 2;
+  const factor = shortest(Math.max(...factors));
+  const scalings = [LLAMA3, ...otherBlends(factors, factor, ropeTheta, headDim)].map(
+    (blend): RopeScaling => ({ type: "llama3", factor, ...blend }),
+  );
+  const found = scalings.find((ropeScaling) =>
+    ropeFactors({ headDim, ropeTheta, ropeScaling })?.every(
+      (value, i) => Math.abs(factors[i] - value) < 1e-4 * value,
+    ),
+  );
+  return found && factors.length === half ? toRopeFields(found) : null;
+}
+
+/**
+ * Where the blend may lie if not where Llama 3 has it: the share kept, s = (L f / (2 pi) - low) / (high - low), is a
+ * line in the frequency f, on which those lie that are partly kept. Many scalings compute the same; these have
+ * low = 1, and take high from two such frequencies, or try some where there is one or none.
+ */
+function* otherBlends(factors: Float32Array, factor: number, theta: number, headDim: number) {
+  const blend = (highFreqFactor: number, originalMaxPositionEmbeddings: number) => ({
+    lowFreqFactor: 1,
+    highFreqFactor,
+    originalMaxPositionEmbeddings,
+  });
+  const points = Array.from(factors, (divisor, j) => ({
+    f: theta ** ((-2 * j) / headDim),
+    s: (1 / divisor - 1 / factor) / (1 - 1 / factor),
+  })).filter(({ s }) => s > 1e-4 && s < 1 - 1e-4);
+  const [first, last] = [points[0], points[points.length - 1]];
+  const slope = points.length > 1 ? (first.s - last.s) / (first.f - last.f) : null;
+  const highs = slope === null ? [4, 2, 8, 1.5, 16] : [1 - 1 / (first.s - slope * first.f)];
+  for (const high of highs) {
+    const lengths = first
+      ? [(2 * Math.PI * (1 + first.s * (high - 1))) / first.f]
+      : Array.from({ length: 20 }, (_, i) => 2 ** (i + 3));
+    for (const length of lengths) {
+      yield blend(Number(high.toPrecision(3)), Math.round(length));
+      yield blend(high, length);
+    }
   }
-  return null;
 }
 
 /** What the scaling of Llama 3 divides each frequency by, [D / 2]: `rope_freqs.weight`. Null for others. */

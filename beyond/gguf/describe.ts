@@ -2,7 +2,8 @@ import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { chatTemplate } from "../models/chat.ts";
 import type { Architecture } from "../models/config.ts";
-import { endTokens, type ModelFolder } from "../models/folder.ts";
+import { endTokens } from "../models/end-tokens.ts";
+import type { ModelFolder } from "../models/folder.ts";
 import { specialTokens, Tokenizer, type TokenizerFiles } from "../models/tokenizer.ts";
 import { PRE_TOKENIZERS, TOKEN_TYPE } from "./tokenizer.ts";
 import type { Entry } from "./write.ts";
@@ -59,7 +60,7 @@ export function metadataOf(model: ModelFolder, name: string, fileType: number): 
 /** The vocabulary and the special tokens, those that end a text among them. */
 function tokenizerEntries(model: ModelFolder): Entry[] {
   const { config, files, source } = model;
-  const { prefixIds } = new Tokenizer(files as TokenizerFiles, source);
+  const tokenizer = new Tokenizer(files as TokenizerFiles, source);
   const json = JSON.parse(files["tokenizer.json"]);
   const pre = kindOf(json);
   if (pre === null) {
@@ -87,8 +88,8 @@ function tokenizerEntries(model: ModelFolder): Entry[] {
     const id = token === undefined ? undefined : ids.get(token);
     return id === undefined ? [] : [count(`tokenizer.ggml.${key}_token_id`, id)];
   };
-  const ends = endTokens(model);
-  const eos = ids.get(named.eos_token) ?? ends[0];
+  const ends = endTokens(model, tokenizer).ids;
+  const eos = ends.find((id) => id === tokenizer.eosId) ?? ends[0];
   const another = ends.find((id) => id !== eos);
   const merges: (string | [string, string])[] = json.model.merges;
   return [
@@ -101,10 +102,10 @@ function tokenizerEntries(model: ModelFolder): Entry[] {
       merges.map((pair) => [pair].flat().join(" ")),
     ),
     ...special("bos", named.bos_token),
-    ...(eos === undefined ? [] : [count("tokenizer.ggml.eos_token_id", eos)]),
+    count("tokenizer.ggml.eos_token_id", eos),
     ...(another === undefined ? [] : [count("tokenizer.ggml.eot_token_id", another)]),
     ...special("padding", named.pad_token),
-    { key: "tokenizer.ggml.add_bos_token", type: "bool", value: prefixIds.length > 0 },
+    { key: "tokenizer.ggml.add_bos_token", type: "bool", value: tokenizer.prefixIds.length > 0 },
   ];
 }
 

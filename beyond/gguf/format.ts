@@ -82,7 +82,9 @@ class Reader {
 
   read(): GgufFile {
     if (this.file.size < 4 || this.u32() !== MAGIC) {
-      throw new UserError(`${this.source} is no GGUF file: it does not begin with GGUF`);
+      throw new UserError(
+        `${this.source} is no GGUF file: it does not begin with GGUF; give a GGUF file, or the folder of a Hugging Face model`,
+      );
     }
     const version = this.u32();
     if (version !== 2 && version !== 3) {

@@ -104,6 +104,40 @@ export const BLOCK_FORMATS: Record<string, BlockFormat> = {
       }
     },
   },
+  /** y = d q + m, the fifth bits apart */
+  Q5_1: {
+    elements: 32,
+    bytes: 24,
+    decode(data, from, out, at) {
+      const d = data.getFloat16(from, true);
+      const m = data.getFloat16(from + 2, true);
+      const high = data.getUint32(from + 4, true);
+      for (let i = 0; i < 16; i++) {
+        const q = data.getUint8(from + 8 + i);
+        out[at + i] = d * ((q & 15) | (((high >>> i) & 1) << 4)) + m;
+        out[at + 16 + i] = d * ((q >> 4) | (((high >>> (i + 16)) & 1) << 4)) + m;
+      }
+    },
+  },
+  /** y = d scale_j (q - 4), for 16 sub-blocks of 16; the upper bit of the 3 apart, and 2 of the 6 of a scale */
+  Q3_K: {
+    elements: 256,
+    bytes: 110,
+    decode(data, from, out, at) {
+      const byte = (i: number) => data.getUint8(from + i);
+      const d = data.getFloat16(from + 108, true);
+      for (let j = 0; j < 16; j++) {
+        const low = j < 8 ? byte(96 + j) & 15 : byte(88 + j) >> 4;
+        const scale = (low | (((byte(104 + (j & 3)) >> (2 * (j >> 2))) & 3) << 4)) - 32;
+        const [half, quarter] = [j >> 3, (j >> 1) & 3];
+        for (let i = 16 * (j & 1); i < 16 * (j & 1) + 16; i++) {
+          const q = (byte(32 + 32 * half + i) >> (2 * quarter)) & 3;
+          const upper = (byte(i) >> (4 * half + quarter)) & 1;
+          out[at + 128 * half + 32 * quarter + i] = d * scale * (q + 4 * upper - 4);
+        }
+      }
+    },
+  },
   /** y = d scale_j q - dmin min_j, for 8 sub-blocks of 32 */
   Q4_K: {
     elements: 256,
@@ -119,6 +153,24 @@ export const BLOCK_FORMATS: Record<string, BlockFormat> = {
           const q = data.getUint8(from + 16 + 32 * pair + i);
           out[target + i] = d * scale1 * (q & 15) - dmin * min1;
           out[target + 32 + i] = d * scale2 * (q >> 4) - dmin * min2;
+        }
+      }
+    },
+  },
+  /** as Q4_K, the fifth bits apart */
+  Q5_K: {
+    elements: 256,
+    bytes: 176,
+    decode(data, from, out, at) {
+      const d = data.getFloat16(from, true);
+      const dmin = data.getFloat16(from + 2, true);
+      for (let j = 0; j < 8; j++) {
+        const [scale, min] = scaleAndMin(data, from + 4, j);
+        for (let i = 0; i < 32; i++) {
+          const byte = data.getUint8(from + 48 + 32 * (j >> 1) + i);
+          const upper = (data.getUint8(from + 16 + i) >> j) & 1;
+          const q = (j & 1 ? byte >> 4 : byte & 15) | (upper << 4);
+          out[at + 32 * j + i] = d * scale * q - dmin * min;
         }
       }
     },

@@ -10,18 +10,23 @@ interface Family {
   qkNorm: boolean;
   maxPositionEmbeddings: number;
   headDim?: number;
+  /** How many tokens back its layers look, null for all; fields as `transformers` reads them. */
+  window?: (fields: Record<string, unknown>) => unknown;
   /** Fields with the only value this decoder computes. */
   fixed: Record<string, unknown>;
   /** Fields that mean nothing while the fixed ones are as they are. */
   ignored: string[];
-  /** What `transformers` takes fields to be that are missing, where that is not computed here. */
-  assumed?: Record<string, unknown>;
 }
+
+/** What `transformers` takes `sliding_window` to be where it is missing. */
+const WINDOW = 4096;
 
 const qwen = {
   maxPositionEmbeddings: 32768,
+  window: ({ use_sliding_window, sliding_window }: Record<string, unknown>) =>
+    use_sliding_window ? (sliding_window === undefined ? WINDOW : sliding_window) : null,
   fixed: { use_sliding_window: false },
-  ignored: ["sliding_window", "max_window_layers"],
+  ignored: ["max_window_layers"],
 };
 const FAMILIES = {
   LlamaForCausalLM: {
@@ -37,9 +42,9 @@ const FAMILIES = {
     qkvBias: false,
     qkNorm: false,
     maxPositionEmbeddings: 131072,
+    window: ({ sliding_window }) => (sliding_window === undefined ? WINDOW : sliding_window),
     fixed: { sliding_window: null },
     ignored: [],
-    assumed: { sliding_window: 4096 },
   },
   Qwen2ForCausalLM: { ...qwen, modelType: "qwen2", qkvBias: true, qkNorm: false },
   Qwen3ForCausalLM: {
@@ -71,6 +76,7 @@ const ropeFields = z.strictObject({
   low_freq_factor: positive.nullish(),
   high_freq_factor: positive.nullish(),
   original_max_position_embeddings: positive.nullish(),
+  partial_rotary_factor: z.literal(1).nullish(),
 });
 type RopeFields = z.infer<typeof ropeFields>;
 
@@ -89,7 +95,7 @@ const fieldsThatCount = z.object({
   rope_parameters: ropeFields.nullish(),
   max_position_embeddings: size.nullish(),
   tie_word_embeddings: z.boolean().default(false),
-  layer_types: z.array(z.literal("full_attention")).nullish(),
+  layer_types: z.array(z.enum(["full_attention", "sliding_attention"])).nullish(),
   bos_token_id: tokenId.nullish(),
   eos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),
 });
@@ -102,15 +108,38 @@ const IGNORED_FIELDS = new Set(
     "problem_type task_specific_params chunk_size_feed_forward max_length min_length tokenizer_class " +
     "do_sample temperature top_k top_p typical_p repetition_penalty length_penalty diversity_penalty num_beams " +
     "num_beam_groups num_return_sequences attn_implementation transformers.js_config unsloth_version " +
-    "unsloth_fixed auto_map"
+    "unsloth_fixed auto_map forced_bos_token_id forced_eos_token_id decoder_start_token_id bad_words_ids " +
+    "suppress_tokens begin_suppress_tokens no_repeat_ngram_size encoder_no_repeat_ngram_size early_stopping " +
+    "remove_invalid_values diversity_penalty exponential_decay_length_penalty output_scores " +
+    "return_dict_in_generate tf_legacy_loss use_bfloat16 finetuning_task prefix use_flash_attn"
   ).split(" "),
 );
+
+/** Names of unknown fields that may tell of another computation; one with none of these in its name is noted. */
+const COMPUTES = new RegExp(
+  "attn|attention|norm|rope|rotary|position|bias|scal|multipl|cap|clip|expert|moe|router|window|layer|head|hidden|" +
+    "act|mlp|ffn|emb|resid|skip|logit|softmax|mask|quant|bit|vocab|dim|size|len|kv|qk|query|key|cache|lora|adapter|drop|" +
+    "sparse|gat|mup|eps|theta|factor|conv|ssm|mamba|state|chunk|causal|block|mix|loop|recur|depth|width|predict|" +
+    "alibi|sink|temperature|num|tie|share|parallel|memory|linear|weight|init",
+  "i",
+);
+
+/** Null, false and nothing leave a feature off; an underscore marks a field of the library, not of the model. */
+const isOff = (name: string, value: unknown) =>
+  value === null ||
+  value === false ||
+  name.startsWith("_") ||
+  (typeof value === "object" && Object.keys(value).length === 0);
 
 /**
  * Reads a Hugging Face `config.json`. `source` names the file in messages. A field that would change the
  * computation and is not computed here is an error: a model must never run as something it is not.
  */
-export function parseModelConfig(text: string, source: string): ModelConfig {
+export function parseModelConfig(
+  text: string,
+  source: string,
+  note: (text: string) => void = () => {},
+): ModelConfig {
   const fail = (why: string): never => {
     throw new UserError(`${source}: ${why}`);
   };
@@ -124,7 +153,8 @@ export function parseModelConfig(text: string, source: string): ModelConfig {
     return fail("not a JSON object; expected a Hugging Face config.json");
   }
   const fields = json as Record<string, unknown>;
-  const architecture = String(fields.architectures ?? "none") as Architecture;
+  const named = [fields.architectures ?? []].flat()[0] ?? architectureOf(fields.model_type);
+  const architecture = String(named ?? "none") as Architecture;
   if (!Object.hasOwn(FAMILIES, architecture)) {
     const known = Object.keys(FAMILIES).join(", ");
     fail(`the architecture ${architecture} is not supported; these are: ${known}`);
@@ -134,29 +164,31 @@ export function parseModelConfig(text: string, source: string): ModelConfig {
     ...family.fixed,
     model_type: family.modelType,
     hidden_act: "silu",
-    attention_dropout: 0,
+    partial_rotary_factor: 1,
     is_encoder_decoder: false,
     is_causal: true,
   };
-  for (const [name, value] of Object.entries({ ...family.assumed, ...fields })) {
+  const windowed = family.window ? ["sliding_window", "use_sliding_window"] : [];
+  const known = [...family.ignored, ...windowed, "attention_dropout"];
+  if (fields.hidden_act === "swish") fields.hidden_act = "silu"; // another name of it
+  for (const [name, value] of Object.entries(fields)) {
+    if (name in fieldsThatCount.shape || IGNORED_FIELDS.has(name) || known.includes(name)) continue;
+    const shown = JSON.stringify(value)?.slice(0, 60);
     if (name in fixed) {
       if (value !== null && value !== fixed[name]) {
-        const only = JSON.stringify(fixed[name]);
-        fail(`${name} = ${JSON.stringify(value)} is not supported; only ${only} is`);
+        fail(`${name} = ${shown} is not supported; only ${JSON.stringify(fixed[name])} is`);
       }
-    } else if (
-      !(name in fieldsThatCount.shape) &&
-      !IGNORED_FIELDS.has(name) &&
-      !family.ignored.includes(name)
-    ) {
-      // null and false leave a feature off; an underscore marks a field of the library, not of the model
-      if (value !== null && value !== false && !name.startsWith("_")) {
-        const shown = JSON.stringify(value).slice(0, 60);
+    } else if (!isOff(name, value)) {
+      if (COMPUTES.test(name)) {
         fail(
           `the field ${name} = ${shown} is not supported and may change what the model computes`,
         );
       }
+      note(`the field ${name} = ${shown} of config.json is not used`);
     }
+  }
+  if (Number(fields.attention_dropout ?? 0) !== 0) {
+    note(`attention_dropout = ${fields.attention_dropout} is not applied in training`);
   }
   const scaling = fields.rope_scaling;
   if (typeof scaling === "object" && scaling !== null && "type" in scaling) {
@@ -169,6 +201,11 @@ export function parseModelConfig(text: string, source: string): ModelConfig {
     return fail(`${issue.path.join(".")}: ${issue.message}`);
   }
   const c = parsed.data;
+  const context = c.max_position_embeddings ?? family.maxPositionEmbeddings;
+  const window = windowOf(family.window?.(fields), c.layer_types ?? [], fail);
+  if (window < context) {
+    note(`its layers look ${window} tokens back, so a prompt and its completion may have as many`);
+  }
   const headDim = c.head_dim ?? family.headDim ?? c.hidden_size / c.num_attention_heads;
   if (!Number.isInteger(headDim)) {
     fail(`hidden_size ${c.hidden_size} is not a multiple of num_attention_heads`);
@@ -191,7 +228,7 @@ export function parseModelConfig(text: string, source: string): ModelConfig {
     rmsNormEps: c.rms_norm_eps,
     ropeTheta: c.rope_parameters?.rope_theta ?? c.rope_scaling?.rope_theta ?? c.rope_theta ?? 10000,
     ropeScaling: parseRopeScaling(c.rope_parameters ?? c.rope_scaling ?? {}, fail),
-    maxPositionEmbeddings: c.max_position_embeddings ?? family.maxPositionEmbeddings,
+    maxPositionEmbeddings: Math.min(context, window),
     tieWordEmbeddings: c.tie_word_embeddings,
     qkvBias: family.qkvBias,
     qkNorm: family.qkNorm,
@@ -214,6 +251,23 @@ export function parseModelConfig(text: string, source: string): ModelConfig {
     if (id >= config.vocabSize) fail(`token id ${id} is outside vocab_size ${config.vocabSize}`);
   }
   return config;
+}
+
+const architectureOf = (modelType: unknown) =>
+  Object.entries(FAMILIES).find(([, family]) => family.modelType === modelType)?.[0];
+
+/**
+ * How many tokens back layers look, infinite if all. A sequence that is no longer is computed as without a window.
+ */
+function windowOf(given: unknown, layers: readonly string[], fail: (why: string) => never): number {
+  const slides = layers.includes("sliding_attention");
+  const isWindow = Number.isInteger(given) && Number(given) > 0;
+  if (given !== null && given !== undefined && !isWindow) {
+    fail(`sliding_window = ${JSON.stringify(given).slice(0, 40)} is no number of tokens`);
+  }
+  if (slides && !isWindow)
+    fail("layer_types has sliding_attention, and there is no sliding_window");
+  return isWindow && (layers.length === 0 || slides) ? Number(given) : Number.POSITIVE_INFINITY;
 }
 
 /** The `config.json` that `transformers` and vLLM read; `parseModelConfig` gives the same config back. */

@@ -15,6 +15,8 @@ export interface ModelFolder {
   tensors: Map<string, StoredTensor>;
   /** Text files that go with the model unchanged: the tokenizer's and `generation_config.json`. */
   files: Record<string, string>;
+  /** What the user ought to know of it. */
+  notes?: readonly string[];
 }
 
 export const WEIGHTS = "model.safetensors";
@@ -52,14 +54,17 @@ export async function openModel(
     if (file) return file;
     throw new UserError(`${source} has no ${name}; give a Hugging Face model folder`);
   };
-  const config = parseModelConfig(await need("config.json").text(), `${source}/config.json`);
+  const notes: string[] = [];
+  const note = (text: string) => notes.push(`${source}: ${text}`);
+  const text = await need("config.json").text();
+  const config = parseModelConfig(text, `${source}/config.json`, note);
   if (tokenizer) need(TOKENIZER);
   const files: Record<string, string> = {};
   for (const name of TEXT_FILES) {
     const file = find(name);
     if (file) files[name] = await file.text();
   }
-  if (!weights) return { source, config, tensors: new Map(), files };
+  if (!weights) return { source, config, tensors: new Map(), files, notes };
   if (weights === "if there") {
     return openModel(source, find, { tokenizer }).catch((error) => {
       if (!(error instanceof UserError)) throw error;
@@ -71,12 +76,58 @@ export async function openModel(
   const tensors = index
     ? await openShards(await index.text(), find, source)
     : await openSafetensors(need(WEIGHTS), `${source}/${WEIGHTS}`);
+  const tied = await tiedHead(config, tensors, note);
   requireTensors(
     tensors,
-    tensorShapes(config),
+    tensorShapes(tied),
     `${source}/${whole ? WEIGHTS : `${WEIGHTS}.index.json`}`,
   );
-  return { source, config, tensors, files };
+  return { source, config: tied, tensors, files, notes };
+}
+
+/**
+ * The config with a head of its own where `tie_word_embeddings` says there is none, but the file has one that
+ * differs from the embedding: as transformers does, it is used.
+ */
+async function tiedHead(
+  config: ModelConfig,
+  tensors: Map<string, StoredTensor>,
+  note: (text: string) => void,
+): Promise<ModelConfig> {
+  const [embedding, head] = [EMBEDDING, HEAD].map((name) => tensors.get(name));
+  if (!config.tieWordEmbeddings || !head) return config;
+  if (!embedding) {
+    tensors.set(EMBEDDING, head);
+    tensors.delete(HEAD);
+    return config;
+  }
+  if (await areEqual(embedding, head)) return config;
+  note(
+    "lm_head.weight differs from the embedding, so it is used, whatever tie_word_embeddings says",
+  );
+  return { ...config, tieWordEmbeddings: false };
+}
+
+const EMBEDDING = "model.embed_tokens.weight";
+const HEAD = "lm_head.weight";
+/** Bytes of two tensors that are compared at once. */
+const PIECE = 2 ** 24;
+
+async function areEqual(one: StoredTensor, other: StoredTensor): Promise<boolean> {
+  if (one.dtype !== other.dtype || one.bytes.size !== other.bytes.size) return false;
+  for (let at = 0; at < one.bytes.size; at += PIECE) {
+    const pieces = [one, other].map(({ bytes }) => bytes.slice(at, at + PIECE).arrayBuffer());
+    const [a, b] = await Promise.all(pieces);
+    if (Buffer.compare(Buffer.from(a), Buffer.from(b)) !== 0) return false;
+  }
+  return true;
+}
+
+/** The text files of a folder that go with its weights. */
+export async function textsIn(path: string): Promise<Record<string, string>> {
+  const there = TEXT_FILES.filter((name) => existsSync(join(path, name)));
+  const texts = there.map(async (name) => [name, await Bun.file(join(path, name)).text()]);
+  return Object.fromEntries(await Promise.all(texts));
 }
 
 /** Opens a model folder on disk. */
@@ -86,24 +137,6 @@ export function openModelFolder(path: string, options: Wanted = {}) {
   }
   const find = (name: string) => (existsSync(join(path, name)) ? Bun.file(join(path, name)) : null);
   return openModel(path, find, options);
-}
-
-/** The tokens that `config.json` and `generation_config.json` say end a completion. */
-export function endTokens({ config, files, source }: ModelFolder): number[] {
-  const name = "generation_config.json";
-  let ids: unknown[];
-  try {
-    ids = [JSON.parse(files[name] ?? "{}").eos_token_id ?? []].flat();
-  } catch {
-    throw new UserError(`${source}/${name} is not a JSON object; copy it again or delete it`);
-  }
-  const isToken = (id: unknown) =>
-    Number.isInteger(id) && Number(id) >= 0 && Number(id) < config.vocabSize;
-  const wrong = ids.find((id) => !isToken(id));
-  if (wrong !== undefined) {
-    throw new UserError(`${source}/${name}: ${wrong} in eos_token_id is no token of the model`);
-  }
-  return [...new Set([...config.eosTokenIds, ...(ids as number[])])];
 }
 
 /** The text files of a model folder, by name: everything but the weights. */

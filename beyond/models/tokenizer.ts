@@ -6,8 +6,12 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { UserError } from "../../lib/errors.ts";
 
-/** The two files as text, by their names; a checkpoint writes them back unchanged. */
-export type TokenizerFiles = { "tokenizer.json": string; "tokenizer_config.json"?: string };
+/** The files as text, by their names; a checkpoint writes them back unchanged. */
+export type TokenizerFiles = {
+  "tokenizer.json": string;
+  "tokenizer_config.json"?: string;
+  "special_tokens_map.json"?: string;
+};
 
 export class Tokenizer {
   readonly files: TokenizerFiles;
@@ -42,8 +46,8 @@ export class Tokenizer {
       let highest = -1;
       for (const id of this.#tokenizer.get_vocab().values()) highest = Math.max(highest, id);
       this.vocabSize = highest + 1;
-      this.eosId = this.#idOf(config.eos_token);
-      this.#padId = this.#idOf(config.pad_token);
+      this.eosId = this.#idOf(specialTokens(files).eos_token);
+      this.#padId = this.#idOf(specialTokens(files).pad_token);
       const bare = this.#encode("1", false);
       const dressed = this.#encode("1", true);
       this.prefixIds = dressed.slice(0, Math.max(0, dressed.indexOf(bare[0] ?? -1)));
@@ -123,14 +127,9 @@ export class Tokenizer {
     );
   }
 
-  /** Every token that ends a completion: those the model's config names, and the tokenizer's own. */
-  stopIds(eosTokenIds: readonly number[]): number[] {
-    const ids = new Set(eosTokenIds);
-    if (this.eosId !== null) ids.add(this.eosId);
-    if (ids.size > 0) return [...ids];
-    throw new UserError(
-      "the model names no end-of-text token; add eos_token_id to its config.json",
-    );
+  /** Whether a token is none of text, but marks something, such as <|im_end|>. */
+  isSpecial(id: number): boolean {
+    return this.decode([id]) === "" && this.decode([id], true) !== "";
   }
 
   #encode(text: string, add_special_tokens: boolean): number[] {
@@ -143,10 +142,8 @@ export class Tokenizer {
     return this.decode(ids, true).normalize("NFC") === text.normalize("NFC");
   }
 
-  /** A special token of `tokenizer_config.json`. */
-  #idOf(token: unknown): number | null {
-    const content = contentOf(token);
-    return content === null ? null : (this.#tokenizer.token_to_id(content) ?? null);
+  #idOf(token: string | undefined): number | null {
+    return token === undefined ? null : (this.#tokenizer.token_to_id(token) ?? null);
   }
 }
 
@@ -165,14 +162,19 @@ function splitAllDigits(pre: unknown): unknown {
   return { type: "Split", pattern: { Regex }, behavior: "Isolated", invert: false };
 }
 
-/** The special tokens by their names, `bos_token` and so on, as chat templates know them. */
-export function specialTokens(files: Record<string, string>): Record<string, string> {
+/**
+ * The special tokens by their names, `bos_token` and so on, as chat templates know them. As in transformers, the older
+ * special_tokens_map.json counts where tokenizer_config.json does not list its tokens itself.
+ */
+export function specialTokens(files: Partial<Record<string, string>>): Record<string, string> {
+  const [config, map] = ["tokenizer_config.json", "special_tokens_map.json"].map((name) =>
+    parseJson(files[name] ?? "{}", name),
+  );
   const tokens: Record<string, string> = {};
-  for (const name of ["special_tokens_map.json", "tokenizer_config.json"]) {
-    for (const [key, value] of Object.entries(parseJson(files[name] ?? "{}", name))) {
-      const content = key.endsWith("_token") ? contentOf(value) : null;
-      if (content !== null) tokens[key] = content;
-    }
+  const named = "added_tokens_decoder" in config ? config : { ...config, ...map };
+  for (const [key, value] of Object.entries(named)) {
+    const content = key.endsWith("_token") ? contentOf(value) : null;
+    if (content !== null) tokens[key] = content;
   }
   return tokens;
 }

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { UserError } from "../../lib/errors.ts";
 import { openGgufModel } from "../gguf/open.ts";
 import { isHubName } from "../hub/hub.ts";
@@ -7,7 +7,9 @@ import { isLora, type LoraModel, openLora, readLoraConfig } from "../lora/peft.t
 import { formatBytes } from "../memory/memory-plan.ts";
 import { Prompter, type PromptSettings } from "../models/chat.ts";
 import { openEmbeddedModel } from "../models/embedded.ts";
-import { type ModelFolder, openModelFolder, type Wanted } from "../models/folder.ts";
+import { type EndTokens, endTokens } from "../models/end-tokens.ts";
+import { type ModelFolder, openModelFolder, textsIn, type Wanted } from "../models/folder.ts";
+import { closingToken } from "../models/lesson.ts";
 import { Tokenizer, type TokenizerFiles } from "../models/tokenizer.ts";
 import { modelPath } from "../runs/folder.ts";
 import { EMBEDDED } from "../settings/shared.ts";
@@ -19,7 +21,8 @@ import { EMBEDDED } from "../settings/shared.ts";
  */
 export async function openNamedModel(name: string, options: Wanted = {}): Promise<LoraModel> {
   if (name === EMBEDDED) return openEmbeddedModel(options);
-  if (name.endsWith(".gguf")) return openGgufModel(name, options);
+  // Ollama's files have no ending
+  if (name.endsWith(".gguf") || isFile(name)) return openGgufModel(name, options);
   if (!existsSync(name) && isHubName(name)) {
     return {
       ...(await openModelFolder(await hubModel(name, showDownload, options), options)),
@@ -33,8 +36,15 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
   if (model.lora) {
     throw new UserError(`${path} adapts ${base}, an adapter itself; merge that: rlexplore merge`);
   }
-  return { ...model, lora: await openLora(path, model.config, lora) };
+  const own = await textsIn(path);
+  // a tokenizer of the adapter's own comes with its own template, or none
+  const files = "tokenizer.json" in own ? own : { ...model.files, ...own };
+  const generation = "generation_config.json";
+  if (model.files[generation]) files[generation] ??= model.files[generation];
+  return { ...model, files, lora: await openLora(path, model.config, lora) };
 }
+
+const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 
 /** Tells of a download: on a terminal a line that counts up; elsewhere a line when a file is there. */
 export function showDownload(file: string, done: number, total: number): void {
@@ -61,14 +71,31 @@ export function tokenizerOf(model: ModelFolder): Tokenizer {
 /** Turns questions into prompts for the model. What it does with one that has no chat template is noted. */
 export function prompterOf(
   model: ModelFolder,
-  settings: PromptSettings & { model: string },
+  settings: PromptSettings & { model: string; stop?: readonly string[] },
   note: (text: string) => void,
 ): Prompter {
   const prompter = new Prompter(model, tokenizerOf(model), settings);
-  if (!prompter.hasTemplate && settings.model !== EMBEDDED) {
-    note(
-      `${model.source} has no chat template: a prompt is ${JSON.stringify(prompter.text("..."))}`,
-    );
+  for (const text of model.notes ?? []) note(text);
+  if (settings.model === EMBEDDED) return prompter;
+  if (!prompter.hasTemplate) {
+    const example = JSON.stringify(prompter.text({ question: "..." }));
+    note(`${model.source} has no chat template: a prompt is ${example}`);
   }
+  note(describeEnds(prompter, endTokens(model, prompter.tokenizer), settings.stop));
   return prompter;
+}
+
+/** Says which tokens end a completion, and whether the chat template closes a turn with another one. */
+function describeEnds(
+  prompter: Prompter,
+  { ids, source }: EndTokens,
+  stop: readonly string[] | undefined,
+): string {
+  const shown = (id: number) => prompter.tokenizer.decode([id], true);
+  const ends = `a completion ends with ${ids.map(shown).join(" or ")} (${source})`;
+  const closing = closingToken(prompter);
+  if (closing === null || ids.includes(closing) || !stop || stop.includes(shown(closing))) {
+    return ends;
+  }
+  return `${ends}; the chat template ends a turn with ${shown(closing)}, where only --stop "${shown(closing)}" ends it`;
 }

@@ -3,11 +3,12 @@ import { formatPlan, type PolicyNeeds } from "../memory/memory-plan.ts";
 import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
 import type { Dtype } from "../storage/precision.ts";
 import { type RunTuning, tuneFor } from "../tuning/tuning.ts";
-import { OpenPolicy, openGpu } from "./policy.ts";
+import { type KernelChoice, OpenPolicy, openGpu } from "./policy.ts";
 
 /** What of a command's settings decides on what, and in which form, a model is opened. */
 export interface PolicySettings {
   gpu: string | null;
+  kernels: KernelChoice;
   noTune: boolean;
   dtype: Dtype;
   baseDtype: BaseDtype;
@@ -33,7 +34,7 @@ export async function openPolicy(
   { note, describe = () => {} }: Told,
   begun?: RunTuning,
 ): Promise<OpenPolicy> {
-  const gpu = await openGpu(settings.gpu);
+  const gpu = await openGpu(settings.gpu, settings.kernels);
   describe(gpu.found.why);
   const formats = baseFormats(settings, model.tensors);
   const all = { ...needs, dtype: settings.dtype, formats };

@@ -44,10 +44,11 @@ export interface OpenRun extends Training {
  * Reads the data, opens model and GPU, and takes up a run where its last checkpoint left it. What is
  * wrong with data or settings is found before anything is written or allocated.
  */
-export async function openRun(given: TrainSettings): Promise<OpenRun> {
+export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   const notes: string[] = [];
   const noteLater = (text: string) => notes.push(text);
-  const data = await readRunData(given, noteLater);
+  const data = await readRunData(asked, noteLater);
+  const given = { ...asked, maxSteps: stepsOf(asked, data.training?.length ?? data.rows.length) };
   const exploration = parseExploration(given.explore, given.exploreCoef, { ...given });
   const terms = parseReward(given.reward, given.outcome);
   const model = await openNamedModel(given.model);
@@ -117,6 +118,15 @@ export async function openRun(given: TrainSettings): Promise<OpenRun> {
     state: { step, drawn, updates, ...whatWasSeen(ledger, judge) },
     evaluations: comparable(saved, heldOutKey, heldOut.length, evalSamples),
   };
+}
+
+/** The steps of a run over so many questions; one that goes on has them settled. */
+function stepsOf(
+  { numEpochs, promptsPerStep, maxSteps, resume }: TrainSettings,
+  questions: number,
+): number {
+  if (numEpochs === null || resume) return maxSteps;
+  return Math.ceil((numEpochs * questions) / promptsPerStep);
 }
 
 const FRESH: TrainerState = { drawn: 0, updates: 0, before: null, best: null, heldOut: null };

@@ -19,7 +19,8 @@ import { initialLora, type LoraConfig, type LoraWeights } from "../lora/lora.ts"
 import type { LoraModel } from "../lora/peft.ts";
 import { PolicyMemory, type PolicyNeeds, planMemory } from "../memory/memory-plan.ts";
 import { requireRoom } from "../memory/savings.ts";
-import { endTokens, type ModelFolder } from "../models/folder.ts";
+import { endTokens } from "../models/end-tokens.ts";
+import type { ModelFolder } from "../models/folder.ts";
 import {
   type AnyTensorSource,
   type StoredTensor,
@@ -63,7 +64,7 @@ export class OpenPolicy implements Policy {
     readonly tuning: TuningTable,
   ) {
     this.tokenizer = tokenizerOf(model);
-    this.stopIds = new Set(this.tokenizer.stopIds(endTokens(model)));
+    this.stopIds = new Set(endTokens(model, this.tokenizer).ids);
     const { config } = model;
     const ops = makeOps(gpu, config.headDim, {
       tuned: tuning,
@@ -206,11 +207,21 @@ function required<T>(part: T | undefined): T {
   return part;
 }
 
+/** `plain` is the core alone: its kernels, its command stream, its sampler. */
+export type KernelChoice = "auto" | "plain";
+
 /**
  * Opens the GPU that `--gpu` names; RLEXPLORE_PROFILE has its work timed.
- * @param plain whether command stream and sampler are the core's own
+ * @throws UserError for a value of RLEXPLORE_KERNELS that there is not
  */
-export async function openGpu(name: string | null, plain = false): Promise<SystemGpu> {
+export async function openGpu(
+  name: string | null,
+  kernels: KernelChoice = "auto",
+): Promise<SystemGpu> {
+  if (kernels !== "auto" && kernels !== "plain") {
+    throw new UserError(`RLEXPLORE_KERNELS is auto or plain, not "${kernels}"`);
+  }
+  const plain = kernels === "plain";
   const detail = requestedProfile();
   if (detail && plain) {
     throw new UserError("RLEXPLORE_PROFILE cannot time --kernels plain; leave one of them out");

@@ -25,7 +25,7 @@ const WANTED_FEATURES = [
 interface SystemGpuOptions extends Partial<Pick<Variants, "matmul" | "attention">> {
   /** See `GpuOptions`. */
   bindingLimit?: number;
-  /** Whether the command stream is the core's own, and not `ScheduledCommands`. */
+  /** Whether kernels and command stream are the core's own. */
   plain?: boolean;
 }
 
@@ -45,7 +45,7 @@ export class SystemGpu extends Gpu {
       makeCommands: (...given) =>
         plain ? new Commands(...given) : new ScheduledCommands(...given, pace),
     });
-    this.variants = variantsOf(found, device, requested);
+    this.variants = { ...variantsOf(found, device, requested), isPlain: plain };
   }
 
   /**

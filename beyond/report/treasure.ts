@@ -3,6 +3,7 @@
  * visits to the question; a settled method stays in one row, a searching one reaches new rows.
  */
 
+import { textOf } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import { openJudge } from "../answers/outcome.ts";
 import { readRows } from "../datasets/rows.ts";
@@ -265,7 +266,7 @@ export async function goldAnswers(runs: readonly ReportedRun[]): Promise<Map<str
       });
       for (const row of rows) {
         const answer = outcome.gold(row);
-        if (answer !== null) gold.set(row.question, answer);
+        if (answer !== null) gold.set(textOf(row), answer);
       }
     } catch {
       // the data has moved: answers that earned a reward are marked all the same

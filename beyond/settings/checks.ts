@@ -38,6 +38,9 @@ export function checkTrain(s: TrainSettings, given: Record<string, unknown>) {
   if (explore[0] === "none" && (given.exploreCoef ?? given.exploreTokens) !== undefined) {
     fail("--explore none has no use for --explore-coef and --explore-tokens: leave them out");
   }
+  if ((given.numEpochs ?? null) !== null && given.maxSteps !== undefined) {
+    fail("--num-epochs and --max-steps exclude each other: both say how long the run is");
+  }
   const parts = parseReward(s.reward, s.outcome).map(({ part }) => part);
   if (given.overlongCache !== undefined && !parts.includes("overlong")) {
     fail("--overlong-cache needs the part overlong, such as --reward correct=1,overlong=1");

@@ -42,6 +42,14 @@ export const dataGroups = {
     ),
     maxCompletionLength: sampling.maxCompletionLength,
     ...prompting,
+    showPrompt: optional(
+      integer(
+        1,
+        { min: 1 },
+        "Print the first prompts as --model gets them, special tokens included.",
+        "none",
+      ),
+    ),
     json: showing.json,
   },
 } satisfies FlagGroups;

@@ -27,6 +27,9 @@ export type SettingsOf<F extends Flags> = {
 /** The sections of a command's help; also all the flags the command takes. */
 export type FlagGroups = Record<string, Flags>;
 
+/** The flags of all sections. */
+export const flagsOf = (groups: FlagGroups): Flags => Object.assign({}, ...Object.values(groups));
+
 interface Range {
   min?: number;
   /** Exclusive lower bound. */

@@ -1,18 +1,35 @@
-import { type Flag, type FlagGroups, optionName } from "./flags.ts";
+import type { Command } from "cac";
+import { type Flag, type FlagGroups, type Flags, flagsOf, optionName } from "./flags.ts";
 
-/** The help of a command's flags, section by section, each default with its source. */
-export function describeFlags(groups: FlagGroups): string {
-  return Object.entries(groups)
-    .map(([title, flags]) => {
-      const lines = Object.entries(flags).map(([key, flag]) => {
-        const short = flag.short ? `-${flag.short}, ` : "";
-        const head = `  ${short}--${optionName(key)}${flag.value ? ` <${flag.value}>` : ""}`;
-        const body = wrap([flag.help, ...defaultsOf(flag)].join(" "), 68, " ".repeat(30));
-        return head.length < 29 ? head.padEnd(30) + body : `${head}\n${" ".repeat(30)}${body}`;
-      });
-      return [`${title}:`, ...lines].join("\n");
-    })
-    .join("\n\n");
+/** Tells cac of a command's flags. */
+export function addFlags(command: Command, groups: FlagGroups): void {
+  for (const [key, flag] of Object.entries(flagsOf(groups))) {
+    command.option(headOf(key, flag), flag.help);
+  }
+}
+
+/** The help of a command's flags for cac, section by section, each default with its source; `first` come first. */
+export function helpSections(groups: FlagGroups, first: readonly string[] = []) {
+  const all = flagsOf(groups);
+  const most = Object.fromEntries(first.map((key) => [key, all[key]]));
+  const rest = Object.entries(groups).map(([title, flags]) => {
+    const others = Object.entries(flags).filter(([key]) => !first.includes(key));
+    return [title, Object.fromEntries(others)] as const;
+  });
+  const sections: (readonly [string, Flags])[] = [["What most people need", most], ...rest];
+  return sections
+    .filter(([, flags]) => Object.keys(flags).length > 0)
+    .map(([title, flags]) => ({ title, body: Object.entries(flags).map(describe).join("\n") }));
+}
+
+const headOf = (key: string, { short, value }: Flag<unknown>) =>
+  `${short ? `-${short}, ` : ""}--${optionName(key)}${value ? ` <${value}>` : ""}`;
+
+function describe([key, flag]: [string, Flag<unknown>]): string {
+  const head = `  ${headOf(key, flag)}`;
+  const indent = " ".repeat(30);
+  const body = wrap([flag.help, ...defaultsOf(flag)].join(" "), 68, indent);
+  return head.length < 29 ? head.padEnd(30) + body : `${head}\n${indent}${body}`;
 }
 
 function defaultsOf({ default: value, embedded, lora, source }: Flag<unknown>): string[] {

@@ -16,6 +16,7 @@ import {
   dtype,
   gpu,
   hubData,
+  kernels,
   model,
   noTune,
   OURS,
@@ -52,8 +53,12 @@ export const sampleGroups = {
     ...prompting,
     ...sampling,
     baseDtype,
+    showPrompt: toggle(
+      "Print what the model gets, special tokens included, instead of the question.",
+    ),
     seed,
     gpu,
+    kernels,
     noTune,
     dtype,
     json: showing.json,
@@ -96,6 +101,7 @@ export const evalGroups = {
     seed,
     ...showing,
     gpu,
+    kernels,
     noTune,
     dtype,
   },
@@ -116,6 +122,7 @@ export const compareGroups = {
     ),
     ...showing,
     gpu,
+    kernels,
     noTune,
   },
 } satisfies FlagGroups;
@@ -175,6 +182,7 @@ export const banditGroups = {
 export const gpuGroups = {
   Options: {
     gpu,
+    kernels,
     tune: toggle(
       "Measure every kernel for attention and matrix products at the shapes of a model, show the speeds, and " +
         "keep the choice in the user's cache folder: it is used from then on, by new runs alone.",

@@ -24,6 +24,7 @@ const SYNONYMS: Record<string, string> = {
   bf16: "dtype",
   fp16: "dtype",
   "torch-dtype": "dtype",
+  "num-train-epochs": "num-epochs",
   "lora-r": "lora-rank",
   "lora-target-modules": "lora-targets",
 };

@@ -1,8 +1,16 @@
-import { parseArgs } from "node:util";
+import { cac } from "cac";
 import { UserError } from "../../lib/errors.ts";
-import { type FlagGroups, type Flags, optionName } from "./flags.ts";
+import { type FlagGroups, type Flags, flagsOf, optionName } from "./flags.ts";
+import { addFlags } from "./help.ts";
 import { nearest } from "./nearest.ts";
 import { EMBEDDED } from "./shared.ts";
+
+/**
+ * cac makes numbers of what looks like one, takes what begins with a dash for a flag, and an empty text for none.
+ * With this before it, every text stays what was typed: what it means is the flag's own matter.
+ */
+const MARK = "\u0001";
+const unmarked = (text: unknown) => String(text).slice(MARK.length);
 
 /**
  * Reads the arguments of one command. Nothing is ignored: an unknown flag, a missing or unusable value
@@ -10,37 +18,19 @@ import { EMBEDDED } from "./shared.ts";
  * `texts` has it as it was typed.
  */
 export function parseFlags(groups: FlagGroups, args: string[]) {
-  const flags: Flags = Object.assign({}, ...Object.values(groups));
-  const keyOf = new Map(Object.keys(flags).map((key) => [optionName(key), key]));
-  const { tokens } = parseArgs({
-    args,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-    options: Object.fromEntries(
-      [...keyOf].map(([name, key]) => {
-        const { value, short } = flags[key];
-        return [name, { type: value ? "string" : "boolean", ...(short && { short }) }];
-      }),
-    ),
-  });
-  const positionals: string[] = [];
+  const flags = flagsOf(groups);
+  const cli = cac();
+  const command = cli.command("[...arguments]", "", { ignoreOptionDefaultValue: true });
+  addFlags(command, groups);
+  const { args: words, options } = cli.parse(["", "", ...markTexts(flags, args)], { run: false });
   const texts = new Map<string, string[]>();
-  for (const token of tokens) {
-    if (token.kind === "positional") positionals.push(token.value);
-    if (token.kind !== "option") continue;
-    const key = keyOf.get(token.name);
-    if (key === undefined) {
-      const hint = nearest(token.name, [...keyOf.keys()]);
-      const fix = hint ? `did you mean --${hint}?` : "see --help for those there are";
-      throw new UserError(`unknown flag ${token.rawName}; ${fix}`);
-    }
-    const { value } = flags[key];
-    if (!value && token.value !== undefined) throw new UserError(`${token.rawName} takes no value`);
-    if (value && (token.value === undefined || /^--[a-z]/.test(token.value))) {
-      if (!token.inlineValue) throw new UserError(`${token.rawName} needs a value: <${value}>`);
-    }
-    texts.set(key, [...(texts.get(key) ?? []), token.value ?? ""]);
+  for (const [key, { value }] of Object.entries(flags)) {
+    // cac reads --no-tune as tune, turned off
+    const off = /^no([A-Z])(.*)$/.exec(key);
+    const typed = off
+      ? options[off[1].toLowerCase() + off[2]] === false || undefined
+      : options[key];
+    if (typed !== undefined) texts.set(key, [typed].flat().map(value ? unmarked : () => ""));
   }
   const given: Record<string, unknown> = {};
   for (const [key, values] of texts) {
@@ -50,7 +40,47 @@ export function parseFlags(groups: FlagGroups, args: string[]) {
       throw new UserError(`--${optionName(key)} ${(error as Error).message}`);
     }
   }
-  return { flags, given, positionals, texts };
+  return { flags, given, positionals: words.map(unmarked), texts };
+}
+
+/** The arguments with each flag's value joined to it, and every text marked. */
+function markTexts(flags: Flags, args: readonly string[]): string[] {
+  const keys = new Map(Object.keys(flags).map((key) => [optionName(key), key]));
+  for (const [key, { short }] of Object.entries(flags)) if (short) keys.set(short, key);
+  const marked: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const [, typed, joined, short] = /^(--[^=]*|-[^-])(?:=(.*)|(.+))?$/s.exec(args[i]) ?? [];
+    const inline = joined ?? short;
+    if (args[i] === "--") {
+      return [...marked, ...args.slice(i + 1).map((text) => MARK + text)];
+    }
+    if (typed === undefined) {
+      marked.push(MARK + args[i]);
+      continue;
+    }
+    const name = typed.replace(/^--?/, "");
+    const key = keys.get(name);
+    if (
+      key === undefined ||
+      (typed.startsWith("--") && name.length === 1 && name !== optionName(key))
+    ) {
+      const hint = nearest(name, [...keys.keys()]);
+      const fix = hint ? `did you mean --${hint}?` : "see --help for those there are";
+      throw new UserError(`unknown flag ${typed}; ${fix}`);
+    }
+    const { value } = flags[key];
+    if (!value) {
+      if (inline !== undefined) throw new UserError(`${typed} takes no value`);
+      marked.push(`--${optionName(key)}`);
+      continue;
+    }
+    const text = inline ?? args[++i];
+    if (text === undefined || (inline === undefined && /^--[a-z]/.test(text))) {
+      throw new UserError(`${typed} needs a value: <${value}>`);
+    }
+    marked.push(`--${optionName(key)}=${MARK}${text}`);
+  }
+  return marked;
 }
 
 /** Fills in the defaults, some of which depend on the model and on LoRA. */

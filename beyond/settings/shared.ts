@@ -117,6 +117,17 @@ export const gpu = optional(
   ),
 );
 
+/** The kernels of a run that is asked for none. */
+const KERNELS = process.env.RLEXPLORE_KERNELS || "auto";
+
+export const kernels = choice(
+  KERNELS as "auto" | "plain",
+  ["auto", "plain"],
+  "plain computes with shaders/ alone, as docs/tour.md walks through them: no variant, no tuning, no subgroups, " +
+    "nothing recorded or looked ahead. The reference for all others, and the way out where a driver gets one wrong.",
+  "RLEXPLORE_KERNELS, else the fastest for the adapter",
+);
+
 export const noTune = toggle(
   "Compute with the built-in kernels. Without this a GPU is tuned for a model on first use, in a " +
     "few seconds, and what was found is kept in the user's cache folder; a software adapter is tuned by " +

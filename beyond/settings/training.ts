@@ -21,6 +21,7 @@ import {
   fraction,
   gpu,
   hubData,
+  kernels,
   lora,
   model,
   noTune,
@@ -81,7 +82,17 @@ export const trainGroups = {
     outputDir,
     resume,
   },
-  "Length of the run": lengthOfRun,
+  "Length of the run": {
+    ...lengthOfRun,
+    numEpochs: optional(
+      number(
+        0,
+        { above: 0 },
+        "Times every question is drawn, instead of --max-steps.",
+        "--max-steps",
+      ),
+    ),
+  },
   Exploration: {
     explore: text(
       "ucb-con",
@@ -198,6 +209,7 @@ export const trainGroups = {
     ),
     ...showing,
     gpu,
+    kernels,
     noTune,
     dtype,
   },
@@ -225,7 +237,7 @@ export const sampleBaseGroups = {
   },
   Prompts: prompting,
   Sampling: { ...sampling, baseDtype },
-  Showing: { ...showing, gpu, noTune, dtype },
+  Showing: { ...showing, gpu, kernels, noTune, dtype },
 } satisfies FlagGroups;
 
 export const sftGroups = {
@@ -247,7 +259,7 @@ export const sftGroups = {
     ...optimizer,
   },
   LoRA: lora,
-  "Saving and showing": { ...saving, ...showing, gpu, noTune, dtype },
+  "Saving and showing": { ...saving, ...showing, gpu, kernels, noTune, dtype },
 } satisfies FlagGroups;
 
 export const planGroups = {

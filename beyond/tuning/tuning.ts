@@ -37,6 +37,10 @@ type Note = (text: string) => void;
 export const tuneFor =
   (gpu: SystemGpu, wish: TuningWish, note: Note): Tune =>
   async (shapes) => {
+    if (gpu.variants.isPlain) {
+      note("kernels: plain, the shaders of the core alone");
+      return {};
+    }
     const forced = { matmul: requestedMatmul(), attention: requestedAttention() };
     for (const [op, kernel] of Object.entries(forced)) {
       if (kernel) note(`${op}: ${kernel} wherever it can, as RLEXPLORE_${op.toUpperCase()} says`);

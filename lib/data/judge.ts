@@ -3,9 +3,18 @@
  * so a judge gives equal answers equal outcomes, and text that states no answer the outcome `null`.
  */
 
+/** What one side says in a conversation. Further fields are for the chat template. */
+export interface Turn {
+  role: string;
+  content: string;
+  [field: string]: unknown;
+}
+
 /** A question, with the answer that earns the reward. */
 export interface Row {
   question: string;
+  /** The conversation that the question stands in, where there is more of it than the question. */
+  turns?: readonly Turn[];
   /** Bare, or a worked solution that ends in it. */
   answer: string;
   /** Of the file it comes from, for messages. */

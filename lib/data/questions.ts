@@ -10,9 +10,19 @@ export interface Question {
   judge: (completions: readonly Completed[]) => Promise<Judgement[]>;
 }
 
+/** A question, alone or in its conversation. */
+export type Asked = Pick<Row, "question" | "turns">;
+
 /** Makes the tokens of a prompt of a question; `where` is its place, for messages. */
 export interface Prompter {
-  encodePrompt(question: string, where: string): number[];
+  encodePrompt(asked: Asked, where: string): number[];
+}
+
+/** What tells a question from others, and is shown of it: its text, and the other turns of its conversation. */
+export function textOf({ question, turns = [] }: Asked): string {
+  const others = turns.at(-1)?.content === question ? turns.slice(0, -1) : turns;
+  const lines = others.map((turn) => JSON.stringify(turn)).join("\n");
+  return lines === "" ? question : `${question}\n\n${lines}`;
 }
 
 /**
@@ -34,8 +44,8 @@ export function prepareQuestions(
       throw new UserError(`${where}: the answer ${problem}; give every row one`);
     }
     return {
-      text: row.question,
-      prompt: prompter.encodePrompt(row.question, where),
+      text: textOf(row),
+      prompt: prompter.encodePrompt(row, where),
       gold,
       judge: (completions) => judge.judge(completions, { row, gold }),
     };

@@ -1,5 +1,5 @@
 /** Traps among expressions, functions, equations and inequalities. */
-import type { Make } from "./traps.ts";
+import type { Make } from "./trap.ts";
 import { between, nonzero, signed } from "./traps-numbers.ts";
 
 const polynomial: Make = (random) => {

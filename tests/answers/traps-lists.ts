@@ -1,5 +1,5 @@
 /** Traps among several values: lists, pairs, sets, solutions, matrices, ratios. */
-import type { Make } from "./traps.ts";
+import type { Make } from "./trap.ts";
 import { between, nonzero } from "./traps-numbers.ts";
 
 const distinct = (random: Parameters<Make>[0], n: number, high = 30): number[] => {

@@ -1,5 +1,5 @@
 /** Traps among words: strings, dates, times, ranges, units, qualified numbers, options. */
-import type { Make } from "./traps.ts";
+import type { Make } from "./trap.ts";
 import { between } from "./traps-numbers.ts";
 
 const changed = (random: Parameters<Make>[0], text: string): string[] => {

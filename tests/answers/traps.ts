@@ -6,20 +6,14 @@
 import { mathKey } from "../../beyond/answers/math/canonical.ts";
 import { join } from "../../beyond/answers/math/known.ts";
 import { Random } from "../../lib/random.ts";
+import type { Make } from "./trap.ts";
+import { CLOSED } from "./traps-closed.ts";
 import { EXPRESSIONS } from "./traps-expressions.ts";
 import { LISTS } from "./traps-lists.ts";
 import { NUMBERS } from "./traps-numbers.ts";
 import { WORDS } from "./traps-words.ts";
 
-/** A right answer, the same in other words, and answers that are wrong. */
-export interface Trap {
-  gold: string;
-  equal: string[];
-  different: string[];
-}
-export type Make = (random: Random) => Trap;
-
-const KINDS: Record<string, Make> = { ...NUMBERS, ...EXPRESSIONS, ...LISTS, ...WORDS };
+const KINDS: Record<string, Make> = { ...NUMBERS, ...CLOSED, ...EXPRESSIONS, ...LISTS, ...WORDS };
 
 export interface Rates {
   traps: number;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { PackedRows } from "../../beyond/datasets/packed.ts";
 import { readRows } from "../../beyond/datasets/rows.ts";
 import { UserError } from "../../lib/errors.ts";
@@ -191,4 +192,11 @@ describe("Parquet by pages", () => {
       line: 1000,
     });
   });
+});
+
+test("a Parquet file with one changed byte, whose schema has -1 columns within, is refused at once", async () => {
+  const path = join(import.meta.dir, "damaged.parquet");
+  await expect(readRows(path)).rejects.toThrow(
+    "damaged.parquet cannot be read as Parquet: its metadata are damaged",
+  );
 });

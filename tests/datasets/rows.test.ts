@@ -85,7 +85,8 @@ describe("rows", () => {
     await writeFile(path, good);
     expect((await readRows(path)).rows).toHaveLength(1);
     await writeFile(path, '{"prompt": "a", "completion": "b"}');
-    expect((await readSftRows(path)).rows).toEqual([{ prompt: "a", completion: "b", line: 1 }]);
+    const lessons = [{ asked: { question: "a" }, said: "b" }];
+    expect((await readSftRows(path)).rows).toEqual([{ lessons, line: 1 }]);
   });
 
   test("texts for supervised training need prompt and completion", async () => {

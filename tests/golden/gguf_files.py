@@ -27,11 +27,11 @@ Type = gguf.GGMLQuantizationType
 random = np.random.default_rng(1)
 
 
-def blocks_of(kind, count):
+def blocks_of(kind, count, random=random):
     """Random blocks whose scales are ordinary numbers."""
     _, size = gguf.GGML_QUANT_SIZES[kind]
     data = random.integers(0, 256, (count, size), dtype=np.uint8)
-    scales = {"Q4_K": [0, 2], "Q6_K": [208], "Q4_1": [0, 2]}.get(kind.name, [0])
+    scales = {"Q4_K": [0, 2], "Q6_K": [208], "Q4_1": [0, 2], "Q5_1": [0, 2], "Q5_K": [0, 2], "Q3_K": [108]}.get(kind.name, [0])
     for at in scales:
         data[:, at : at + 2] = random.normal(0, 0.01, (count, 1)).astype(np.float16).view(np.uint8)
     return data
@@ -49,6 +49,12 @@ source[5] = (np.arange(32) - 16) / 2 * 127 / 16
 types["source"] = source
 for kind in (Type.Q8_0, Type.Q4_1):
     types[f"{kind.name}.quantized"] = gguf.quants.quantize(source, kind)
+# with numbers of their own, so that those before and after them stay
+others = np.random.default_rng(2)
+for kind in (Type.Q5_1, Type.Q5_K, Type.Q3_K):
+    blocks = blocks_of(kind, 5, others)
+    types[f"{kind.name}.blocks"] = blocks
+    types[f"{kind.name}.values"] = gguf.quants.dequantize(blocks, kind).astype(np.float32)
 save_file(types, HERE / "gguf-types.safetensors")
 
 TOKENIZERS = json.loads((HERE / "tokenizer.json").read_text())["tokenizers"]

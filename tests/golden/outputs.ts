@@ -239,8 +239,8 @@ function tokensOf(model: ModelFolder) {
     const settings = { systemPrompt, promptTemplate: "{question}", chatTemplateKwargs: null };
     const prompter = prompterOf(model, { model: model.source, ...settings }, () => {});
     return QUESTIONS.map((question) => {
-      const tokens = prompter.encodePrompt(question, "q");
-      return { system: systemPrompt, question, text: prompter.text(question), tokens };
+      const tokens = prompter.encodePrompt({ question }, "q");
+      return { system: systemPrompt, question, text: prompter.text({ question }), tokens };
     });
   });
   return { texts, prompts };

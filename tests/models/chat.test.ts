@@ -32,10 +32,10 @@ describe("a chat template gives what apply_chat_template gives", () => {
       const chatTemplateKwargs = Object.keys(kwargs).length > 0 ? kwargs : null;
       const prompter = prompterWith(template, { systemPrompt: system, chatTemplateKwargs });
       if (text === null) {
-        expect(() => prompter.text(question)).toThrow(UserError);
-        expect(() => prompter.text(question)).toThrow(/refuses the prompt: System role not/);
+        expect(() => prompter.text({ question })).toThrow(UserError);
+        expect(() => prompter.text({ question })).toThrow(/refuses the prompt: System role not/);
       } else {
-        expect(prompter.text(question)).toBe(text);
+        expect(prompter.text({ question })).toBe(text);
       }
     }
   });
@@ -47,7 +47,7 @@ describe("a prompt", () => {
 
   test("has special tokens where the template writes them, and no second beginning of text", () => {
     const prompter = prompterWith(chatml);
-    const ids = prompter.encodePrompt("Hi", "q");
+    const ids = prompter.encodePrompt({ question: "Hi" }, "q");
     expect([ids[0], ids.at(-2)]).toEqual([1, 2]);
     expect(prompter.tokenizer.decode(ids, true)).toBe("<|im_start|>user\nHi<|im_end|>\n");
     const files = {
@@ -58,17 +58,17 @@ describe("a prompt", () => {
       }),
     };
     const dressed = new Prompter({ files, source: "m" }, new Tokenizer(files, "m"), plain);
-    expect(dressed.encodePrompt("Hi", "q").filter((id) => id === 0)).toHaveLength(1);
+    expect(dressed.encodePrompt({ question: "Hi" }, "q").filter((id) => id === 0)).toHaveLength(1);
   });
 
   test("is the question inside --prompt-template; what looks like a pattern in it stays", () => {
     const promptTemplate = "Q: {question}\nAgain: {question}\nEnd with \\boxed{}.";
     const prompter = prompterWith(undefined, { promptTemplate });
     expect(prompter.hasTemplate).toBe(false);
-    expect(prompter.text("$& {question}?")).toBe(
+    expect(prompter.text({ question: "$& {question}?" })).toBe(
       "Q: $& {question}?\nAgain: $& {question}?\nEnd with \\boxed{}.",
     );
-    expect(prompterWith(undefined, { systemPrompt: "Be brief." }).text("1+1?")).toBe(
+    expect(prompterWith(undefined, { systemPrompt: "Be brief." }).text({ question: "1+1?" })).toBe(
       "Be brief.\n\n1+1?",
     );
   });
@@ -77,7 +77,7 @@ describe("a prompt", () => {
     const model = await openEmbeddedModel({ weights: false });
     const tokenizer = new Tokenizer(model.files as TokenizerFiles, "m");
     const prompter = new Prompter(model, tokenizer, plain);
-    expect(prompter.encodePrompt("23+7=", "q")).toEqual([3, 4, 11, 8, 13]);
+    expect(prompter.encodePrompt({ question: "23+7=" }, "q")).toEqual([3, 4, 11, 8, 13]);
   });
 });
 
@@ -95,6 +95,49 @@ test("the template is found where transformers looks for it", () => {
   expect(chatTemplate(config(several.slice(0, 1)))).toBeNull();
   expect(chatTemplate(config([null, 7]))).toBeNull();
   expect(chatTemplate({})).toBeNull();
+});
+
+describe("a conversation", () => {
+  const chatml =
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+  const user = (content: string) => ({ role: "user", content });
+  const system = { role: "system", content: "Be brief." };
+  const asked = { question: "2+2=", turns: [system, user("2+2=")] };
+  test("is rendered with every turn; --prompt-template is for the last of the user's", () => {
+    const turns = [user("1+1="), { role: "assistant", content: "2" }, user("2+2=")];
+    const prompter = prompterWith(chatml, { promptTemplate: "{question} ?", systemPrompt: "S" });
+    expect(prompter.text({ question: "2+2=", turns })).toBe(
+      "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\n1+1=<|im_end|>\n<|im_start|>assistant\n2<|im_end|>\n<|im_start|>user\n2+2= ?<|im_end|>\n<|im_start|>assistant\n",
+    );
+    expect(() => prompter.encodePrompt(asked, "d:3")).toThrow(
+      "d:3: the conversation has its own system turn: leave --system-prompt out",
+    );
+  });
+  test("that ends with the assistant's turn goes on in it", () => {
+    const turns = [user("2+2="), { role: "assistant", content: "Let me " }];
+    const begun = "<|im_start|>user\n2+2=<|im_end|>\n<|im_start|>assistant\nLet me";
+    const said = { question: "2+2=", turns };
+    expect(prompterWith(chatml).text(said)).toBe(`${begun} `);
+    expect(prompterWith(chatml.replace("m.content", "m.content | trim")).text(said)).toBe(begun);
+  });
+  test("without a template may have a system turn and a question, no more", () => {
+    expect(prompterWith(undefined).text(asked)).toBe("Be brief.\n\n2+2=");
+    const turns = [user("a"), user("b")];
+    expect(() => prompterWith(undefined).text({ question: "b", turns })).toThrow(
+      "m has no chat template for a conversation of 2 turns (user,user)",
+    );
+  });
+  test("with reasoning that the template does not read is refused", () => {
+    const turns = [{ ...user("a"), reasoning_content: "hm" }, user("b")];
+    const said = { question: "b", turns };
+    expect(() => prompterWith(chatml).text(said)).toThrow('does not read "reasoning_content"');
+    const reads = chatml.replace("m.content", "m.content ~ (m.reasoning_content or '')");
+    expect(prompterWith(reads).text(said)).toContain("ahm<|im_end|>");
+  });
+  test("a template with line breaks of Windows writes what it writes without", () => {
+    const text = prompterWith(chatml.replaceAll("\n", "\r\n")).text(asked);
+    expect(text).toBe(prompterWith(chatml).text(asked));
+  });
 });
 
 describe("refused in one line", () => {

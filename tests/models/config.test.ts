@@ -142,26 +142,58 @@ describe("parseModelConfig", () => {
     expect(parse(published)).toEqual(parse());
   });
 
+  test("a sliding window bounds the context, in which it hides nothing", () => {
+    const lengthOf = (changes: object) =>
+      parse({ max_position_embeddings: 32768, ...changes }).maxPositionEmbeddings;
+    const mistral = family("MistralForCausalLM", "mistral");
+    expect(lengthOf({ ...mistral, sliding_window: null })).toBe(32768);
+    expect(lengthOf({ ...mistral, sliding_window: 65536 })).toBe(32768);
+    expect(lengthOf({ ...mistral, sliding_window: 1024 })).toBe(1024);
+    expect(lengthOf(mistral)).toBe(4096);
+    const qwen = { ...family("Qwen2ForCausalLM", "qwen2"), sliding_window: 1024 };
+    expect(lengthOf(qwen)).toBe(32768);
+    expect(lengthOf({ ...qwen, use_sliding_window: true })).toBe(1024);
+    const layers = (...layer_types: string[]) =>
+      lengthOf({ ...qwen, use_sliding_window: true, layer_types });
+    expect(layers("full_attention", "full_attention")).toBe(32768);
+    expect(layers("full_attention", "sliding_attention")).toBe(1024);
+  });
+
+  test("takes other spellings of what it computes", () => {
+    const rope_parameters = { rope_theta: 5e5, rope_type: "default", partial_rotary_factor: 1 };
+    for (const changes of [
+      { architectures: undefined },
+      { architectures: [] },
+      { hidden_act: "swish" },
+      { attention_dropout: 0.1 },
+      { partial_rotary_factor: 1.0 },
+      { rope_theta: undefined, rope_parameters },
+      { pruned_heads: {}, mup: false },
+    ]) {
+      expect(parse(changes)).toEqual(parse());
+    }
+  });
+
+  test("notes what it does not use", () => {
+    const notes: string[] = [];
+    const json = { ...llama, attention_dropout: 0.1, made_by: "me", tags: [] };
+    parseModelConfig(JSON.stringify(json), "m/config.json", (text) => notes.push(text));
+    expect(notes).toEqual([
+      'the field made_by = "me" of config.json is not used',
+      "attention_dropout = 0.1 is not applied in training",
+    ]);
+  });
+
   const wrong: [string, object, RegExp][] = [
     ["another architecture", { architectures: ["GemmaForCausalLM"] }, /GemmaForCausalLM/],
     ["a family under another's name", { model_type: "qwen2" }, /model_type = "qwen2"/],
-    [
-      "a sliding window",
-      { ...family("MistralForCausalLM", "mistral"), sliding_window: 4096 },
-      /sliding_window = 4096/,
-    ],
-    [
-      "Mistral's default window of 4096",
-      family("MistralForCausalLM", "mistral"),
-      /sliding_window = 4096 is not supported; only null is/,
-    ],
-    [
-      "a sliding window that is on",
-      { ...family("Qwen2ForCausalLM", "qwen2"), use_sliding_window: true },
-      /use_sliding_window = true/,
-    ],
     ["layers of another kind", { layer_types: ["sliding_attention"] }, /layer_types/],
-    ["no architecture", { architectures: undefined }, /architecture none/],
+    ["no architecture", { architectures: [], model_type: "bert" }, /architecture none/],
+    [
+      "a window of no tokens",
+      { ...family("MistralForCausalLM", "mistral"), sliding_window: 0 },
+      /sliding_window = 0 is no number of tokens/,
+    ],
     [
       "half a RoPE scaling",
       { rope_scaling: { rope_type: "llama3", factor: 8 } },

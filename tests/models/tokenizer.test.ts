@@ -83,7 +83,8 @@ describe("the embedded tokenizer", () => {
     const config = parseModelConfig(read("config.json"), "models/base/config.json");
     expect(base.vocabSize).toBe(config.vocabSize);
     expect(config.eosTokenIds).toEqual([base.eosId as number]);
-    expect(base.stopIds(config.eosTokenIds)).toEqual([0]);
+    expect(base.isSpecial(0)).toBe(true);
+    expect(base.isSpecial(3)).toBe(false);
     expect(base.prefixIds).toEqual([]);
     expect(base.encodePrompt("23+7=", "q")).toEqual([3, 4, 11, 8, 13]);
     expect(base.decode([3, 4, 11, 8, 13])).toBe("23+7=");
@@ -128,7 +129,7 @@ describe("a byte-level tokenizer", () => {
     expect(byteLevel.decode(ids)).toBe("aé😀\n");
     expect(byteLevel.encodePrompt("<s>a", "q")).toEqual(byteLevel.encodePrompt("a", "q"));
     expect(byteLevel.requireReadable("e\u0301", "q")).toHaveLength(3);
-    expect(byteLevel.stopIds([])).toEqual([257]);
+    expect(byteLevel.eosId).toBe(257);
     expect(byteLevel.vocabSize).toBe(258);
   });
 
@@ -186,7 +187,6 @@ test("files that cannot be used are named", () => {
   expect(messageOf(() => new Tokenizer(badConfig, "m"))).toStartWith("m/tokenizer_config.json");
   const nameless = new Tokenizer({ "tokenizer.json": good }, "m");
   expect(nameless.eosId).toBeNull();
-  expect(messageOf(() => nameless.stopIds([]))).toContain("eos_token_id");
 });
 
 test("a token that the model has no embedding for is refused, where it is used", () => {
@@ -228,5 +228,10 @@ test("special tokens are known by name, from either file, as text or object", ()
       add_bos_token: true,
     }),
   };
-  expect(specialTokens(files)).toEqual({ bos_token: "<b>", pad_token: "<p>" });
+  expect(specialTokens(files)).toEqual({ bos_token: "<s>", pad_token: "<p>" });
+  const listed = JSON.parse(files["tokenizer_config.json"]);
+  const config = JSON.stringify({ ...listed, added_tokens_decoder: {} });
+  expect(specialTokens({ ...files, "tokenizer_config.json": config })).toEqual({
+    bos_token: "<b>",
+  });
 });

@@ -10,7 +10,7 @@ import { UserError } from "../../lib/errors.ts";
 import { drawQuestions } from "../../lib/random.ts";
 
 const outcome = await openJudge("number");
-const prompter = { encodePrompt: (text: string) => [text.length] };
+const prompter = { encodePrompt: ({ question }: { question: string }) => [question.length] };
 
 function poolOf(count: number, given: Partial<TrainSettings>, training: Uint32Array | null = null) {
   const rows = new PackedRows();

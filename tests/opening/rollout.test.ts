@@ -4,7 +4,7 @@ import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { fitContext } from "../../beyond/opening/lengths.ts";
 import { OpenPolicy } from "../../beyond/opening/policy.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
-import { prepareQuestions } from "../../lib/data/questions.ts";
+import { type Prompter, prepareQuestions } from "../../lib/data/questions.ts";
 import { PURPOSE, rollout } from "../../lib/rollout.ts";
 
 const gpu = await SystemGpu.open();
@@ -17,7 +17,10 @@ const rows = [
   { question: "20-1-1-1=", answer: "####17", line: 2 },
 ];
 const outcome = await openJudge("number");
-const questions = prepareQuestions(policy.tokenizer, rows, "test.jsonl", outcome);
+const prompter: Prompter = {
+  encodePrompt: ({ question }, where) => policy.tokenizer.encodePrompt(question, where),
+};
+const questions = prepareQuestions(prompter, rows, "test.jsonl", outcome);
 const settings = {
   temperature: 1,
   topK: 0,
@@ -93,8 +96,7 @@ describe("questions that cannot be asked", () => {
 
   test("a text the tokenizer cannot spell, and an empty answer, name file and line", () => {
     const bad = [{ question: "1x2=", answer: "2", line: 7 }];
-    const prepare = (some: typeof rows) =>
-      prepareQuestions(policy.tokenizer, some, "d.jsonl", outcome);
+    const prepare = (some: typeof rows) => prepareQuestions(prompter, some, "d.jsonl", outcome);
     expect(() => prepare(bad)).toThrow(/^d\.jsonl:7: .*cannot spell "x"; pass --model/);
     expect(() => prepare([{ ...rows[0], answer: " " }])).toThrow(/^d\.jsonl:1: .*answer is empty/);
   });

@@ -33,7 +33,7 @@ describe.skipIf(!path)("SmolLM2-135M-Instruct, from its GGUF file", () => {
     };
     const prompter = prompterOf(model, settings, () => {});
     for (const { question, prompt } of cases) {
-      expect(prompter.encodePrompt(question, "q")).toEqual(prompt);
+      expect(prompter.encodePrompt({ question }, "q")).toEqual(prompt);
     }
   });
 

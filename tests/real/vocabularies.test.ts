@@ -37,8 +37,8 @@ describe.skipIf(!folder)("the real tokenizers give what the Python library gives
         chatTemplateKwargs: Object.keys(kwargs).length > 0 ? kwargs : null,
       };
       const prompter = new Prompter({ files, source: name }, tokenizer, settings);
-      expect(prompter.text(question)).toBe(text);
-      expect(prompter.encodePrompt(question, "q")).toEqual(ids);
+      expect(prompter.text({ question })).toBe(text);
+      expect(prompter.encodePrompt({ question }, "q")).toEqual(ids);
     }
     // and the way into a GGUF file and back
     const base = readFileSync(join(import.meta.dir, "../../models/base/config.json"), "utf8");

@@ -12,8 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
-import { endTokens, openModelFolder } from "../../beyond/models/folder.ts";
+import { openModelFolder } from "../../beyond/models/folder.ts";
 import { readTensor, type TensorSource } from "../../beyond/models/safetensors.ts";
 import { diskError, isIntact, writeDurably } from "../../beyond/platform/files.ts";
 import {
@@ -256,28 +255,5 @@ describe("files", () => {
     expect(String(forbidden)).toContain("/x: no permission");
     const other = new TypeError("a bug");
     expect(diskError(other, "/x")).toBe(other);
-  });
-});
-
-describe("tokens that end a completion", () => {
-  const tokens = async (generation?: unknown) => {
-    const base = await openEmbeddedModel({ weights: false });
-    const text = typeof generation === "string" ? generation : JSON.stringify(generation);
-    const files: Record<string, string> = text ? { "generation_config.json": text } : {};
-    return endTokens({ ...base, source: "m", files });
-  };
-  test("are those of config.json and of generation_config.json", async () => {
-    expect(await tokens()).toEqual([0]);
-    expect(await tokens({})).toEqual([0]);
-    expect(await tokens({ eos_token_id: null })).toEqual([0]);
-    expect(await tokens({ eos_token_id: 3 })).toEqual([0, 3]);
-    expect(await tokens({ eos_token_id: [3, 0, 5] })).toEqual([0, 3, 5]);
-  });
-  test("are tokens of the model", async () => {
-    await expect(tokens({ eos_token_id: 4000 })).rejects.toThrow(
-      "m/generation_config.json: 4000 in eos_token_id is no token of the model",
-    );
-    await expect(tokens({ eos_token_id: "x" })).rejects.toThrow(/x in eos_token_id is no token/);
-    await expect(tokens("{")).rejects.toThrow("m/generation_config.json is not a JSON object");
   });
 });

@@ -7,7 +7,7 @@ import {
   trainSettings,
 } from "../../beyond/settings/arguments.ts";
 import { optionName } from "../../beyond/settings/flags.ts";
-import { describeFlags } from "../../beyond/settings/help.ts";
+import { helpSections } from "../../beyond/settings/help.ts";
 import { nearest } from "../../beyond/settings/nearest.ts";
 import { storedSettings } from "../../beyond/settings/stored.ts";
 import { trainGroups } from "../../beyond/settings/training.ts";
@@ -53,10 +53,14 @@ describe("defaults", () => {
   });
 
   test("help lists every flag once, with its default and source, in lines of a terminal", () => {
-    const help = describeFlags(trainGroups);
+    const sections = helpSections(trainGroups, ["model", "explore"]);
+    expect(sections[0].title).toBe("What most people need");
+    const help = sections.map(({ title, body }) => `${title}:\n${body}`).join("\n\n");
     for (const flags of Object.values(trainGroups)) {
       for (const key of Object.keys(flags)) {
-        expect(help.split(new RegExp(`^  --${optionName(key)}(?: |$)`, "m")).length).toBe(2);
+        expect(help.split(new RegExp(`^  (?:-., )?--${optionName(key)}(?: |$)`, "m")).length).toBe(
+          2,
+        );
       }
     }
     expect(help.replace(/\s+/g, " ")).toContain(
@@ -234,12 +238,45 @@ describe("other commands", () => {
   });
 
   test("gpu", () => {
-    const plain = { gpu: "llvm", tune: false, model: "embedded", dtype: "f32" } as const;
+    const plain = {
+      gpu: "llvm",
+      kernels: "auto",
+      tune: false,
+      model: "embedded",
+      dtype: "f32",
+    } as const;
     expect(gpuSettings(["--gpu", "llvm"])).toEqual(plain);
     expect(gpuSettings(["--tune", "--model", "m"])).toMatchObject({ tune: true, model: "m" });
     expect(() => gpuSettings(["--model", "m"])).toThrow(/--model is for --tune/);
     expect(() => gpuSettings(["--tune=1"])).toThrow(/--tune takes no value/);
     expect(() => gpuSettings(["--no-tune"])).toThrow(/unknown flag --no-tune/);
     expect(() => gpuSettings(["llvm"])).toThrow(/did you mean --gpu llvm\?/);
+  });
+});
+
+describe("what cac would take for something else", () => {
+  test("is what was typed", () => {
+    const sample = (...args: string[]) => sampleSettings(args);
+    expect(sample("007", "--model", "007").questions).toEqual(["007"]);
+    expect(sample("007", "--model", "007").model).toBe("007");
+    expect(sample("1e3", "--stop", "1", "--stop=2.50", "--stop", "-").stop).toEqual([
+      "1",
+      "2.50",
+      "-",
+    ]);
+    expect(sample("-n8", "true").numGenerations).toBe(8);
+    expect(sample("--json", "true", "--no-tune", "q")).toMatchObject({
+      questions: ["true", "q"],
+      json: true,
+      noTune: true,
+    });
+    expect(sample("q").noTune).toBe(false);
+    expect(() => sample("q", "--temperature", "-1")).toThrow("--temperature must be");
+    expect(() => sample("q", "--no-json")).toThrow("unknown flag --no-json");
+    expect(() => sample("q", "--tune")).toThrow("unknown flag --tune");
+    expect(() => sample("q", "--n", "8")).toThrow("unknown flag --n");
+    expect(() => sample("q", "--seed", "1", "--seed", "2")).toThrow("is given more than once");
+    expect(sample("--", "--help", "-n").questions).toEqual(["--help", "-n"]);
+    expect(() => sample("")).toThrow("must not be empty");
   });
 });

@@ -1,28 +1,12 @@
 /**
- * The smallest parts of an expression: numbers, names with their subscripts, brackets, functions and
- * what they apply to, fractions, matrices.
+ * The smallest parts of an expression: numbers, brackets, sets, commands, matrices and systems.
  */
-import { Cursor } from "./cursor.ts";
-import { BASES, FUNCTIONS, NAMES } from "./names.ts";
+import { Named } from "./named.ts";
+import { FUNCTIONS, NAMES } from "./names.ts";
 import { readNumber, type Token } from "./tokens.ts";
-import { minusOne, type Node, NotMath, negative, node, number, quotient, symbol } from "./tree.ts";
+import { type Node, NotMath, negative, node, quotient, symbol } from "./tree.ts";
 
-const CONSTANT = /^(?:pi|e|i|oo)$/;
-const CLOSING: Record<string, string> = {
-  "(": ")",
-  "[": "]",
-  "\\{": "\\}",
-  "\\langle": "\\rangle",
-};
-
-export abstract class Atoms extends Cursor {
-  /** What stands between separators. */
-  protected abstract items(): Node[];
-  protected abstract sum(): Node;
-  /** A factor with its powers, and whether another one follows. */
-  protected abstract postfix(): Node;
-  protected abstract startsFactor(): boolean;
-
+export abstract class Atoms extends Named {
   /** What a command applies to: a group in braces, or one digit, letter or command as TeX has it. */
   protected argument(): Node {
     if (this.peek().text === "{") return this.group("{", "}");
@@ -81,7 +65,7 @@ export abstract class Atoms extends Cursor {
     return value ? { op: "number", value } : this.fail();
   }
 
-  private closed(close: string): Node {
+  protected closed(close: string): Node {
     const value = this.sum();
     this.expect(close);
     return value;
@@ -123,144 +107,6 @@ export abstract class Atoms extends Cursor {
     return this.fail();
   }
 
-  private letters(token: Token): Node {
-    const { text } = token;
-    if (NAMES.has(text)) return this.applied(this.subscripted(symbol(text), text), token);
-    const name = FUNCTIONS.has(text)
-      ? text
-      : [...FUNCTIONS].find((f) => f.length > 1 && text.startsWith(f));
-    if (name) {
-      if (text !== name) this.splice(text.slice(name.length));
-      return this.call(name);
-    }
-    if (text.length > 3 && (text.length > 6 || /[aeiouy]/.test(text))) throw new NotMath(text);
-    if (text.length > 1) this.splice(text.slice(1));
-    const letter = this.subscripted(symbol(text[0]), text[0]);
-    return this.combinations(letter) ?? this.applied(letter, token);
-  }
-
-  /** C_{10}^3 and C(10,3): how many ways there are to choose 3 of 10. */
-  private combinations(name: Node): Node | null {
-    const n = name.op === "symbol" && /^C_\{?(\d+)\}?$/.exec(name.name)?.[1];
-    if (!n || !this.take("^")) return null;
-    return node("call", [number(BigInt(n)), this.argument()], "binom");
-  }
-
-  /**
-   * f(x + 1) is a function's value, x(x + 1) is a product. What f, g and h stand before is their argument, and so
-   * is a number, a letter, or several things in brackets: I(0), P(A), C(6,3).
-   */
-  private applied(name: Node, { isRest }: Token): Node {
-    if (name.op !== "symbol" || CONSTANT.test(name.name)) return name;
-    const isFunction = /^[fghFGH](?![a-zA-Z])/.test(name.name) && !isRest;
-    let text = name.name;
-    while (this.take("'")) text += "'";
-    const isDerived = text !== name.name;
-    const inverse = ["^", "{", "-", "1", "}", "("].every((sign, i) => this.peek(i).text === sign);
-    if (inverse && isFunction) {
-      this.at += 5;
-      text += "^{-1}";
-    }
-    const isApplied = isFunction || isDerived || this.isOneThingInBrackets();
-    if (this.peek().text !== "(" || !isApplied) return isDerived ? symbol(text) : name;
-    this.at++;
-    this.deeper();
-    const args = this.items();
-    this.depth--;
-    this.expect(")");
-    const chosen = text === "C" && args.length === 2 && args.every(({ op }) => op === "number");
-    return node("call", args, chosen ? "binom" : text);
-  }
-
-  private isOneThingInBrackets(): boolean {
-    let at = this.peek(1).text === "-" ? 2 : 1;
-    const first = this.peek(at);
-    const isOne = first.kind === "number" || NAMES.has(first.text.replace("\\", ""));
-    if ((isOne || /^[a-zA-Z]$/.test(first.text)) && this.peek(at + 1).text === ")") return true;
-    for (let depth = 1; depth > 0; at++) {
-      const { kind, text } = this.peek(at);
-      if (kind === "end") return false;
-      if (text === "(") depth++;
-      if (text === ")") depth--;
-      if (depth === 1 && text === ",") return true;
-    }
-    return false;
-  }
-
-  /** Subscripts belong to the name: x_1, k_B, and 1011_2 for a number in another base. */
-  private subscripted(value: Node, name: string): Node {
-    if (!this.take("_")) return value;
-    const parts: string[] = [];
-    if (this.take("{")) {
-      while (!this.take("}")) {
-        const { kind, text } = this.next();
-        if (!/^(?:number|letters|text)$/.test(kind) && text !== ",") this.fail();
-        parts.push(text.trim());
-      }
-    } else {
-      const { kind, text } = this.next();
-      if (kind !== "number" && kind !== "letters") this.fail();
-      parts.push(kind === "letters" ? text[0] : text);
-      if (kind === "letters" && text.length > 1) this.splice(text.slice(1));
-    }
-    const subscript = value.op === "number" ? (BASES[parts[0]] ?? parts.join("")) : parts.join("");
-    return symbol(subscript.length === 1 ? `${name}_${subscript}` : `${name}_{${subscript}}`);
-  }
-
-  private call(name: string): Node {
-    if (name === "sqrt" && this.peek().text === "[") {
-      this.at++;
-      const index = this.closed("]");
-      return node("power", [this.argument(), node("power", [index, minusOne])]);
-    }
-    let base: Node | null = null;
-    let exponent: Node | null = null;
-    for (;;) {
-      if (name === "log" && this.take("_")) base = this.argument();
-      else if (this.take("^")) exponent = this.argument();
-      else break;
-    }
-    const args = this.callArguments(name);
-    const value = node("call", base ? [...args, base] : args, name);
-    if (!exponent) return value;
-    const inverse = exponent.op === "multiply" && name.length === 3 && isMinusOne(exponent);
-    return inverse ? node("call", args, `arc${name}`) : node("power", [value, exponent]);
-  }
-
-  private callArguments(name: string): Node[] {
-    if (this.peek().text === "(" || this.peek().text === "[") {
-      const close = CLOSING[this.next().text];
-      this.deeper();
-      const items = this.items();
-      this.depth--;
-      this.expect(close);
-      return items;
-    }
-    if (this.peek().text === "{") return [this.group("{", "}")];
-    if (name === "sqrt") return [this.argument()];
-    if (!/^(?:sin|cos|tan|cot|sec|csc|arc...|cis|ln|log|exp|sinh|cosh|tanh)$/.test(name))
-      this.fail();
-    // sin 2x, ln 3: numbers and letters that follow, up to the next function
-    const minus = this.take("-");
-    let value = this.postfix();
-    while (this.peek().kind !== "number" && this.startsFactor() && !this.startsCall()) {
-      value = node("multiply", [value, this.postfix()]);
-    }
-    if (this.peek().text === "/" && /^(?:number|letters)$/.test(this.peek(1).kind)) {
-      this.at++;
-      value = quotient(value, this.postfix());
-    }
-    return [minus ? negative(value) : value];
-  }
-
-  private startsCall(): boolean {
-    const { kind, text } = this.peek();
-    const name = kind === "command" ? text.slice(1) : text;
-    // sin x e^{2x} is a product
-    if (text === "e" && this.peek(1).text === "^") return true;
-    return text === "(" || FUNCTIONS.has(name) || (kind === "command" && name === "sqrt");
-  }
-
   private command(text: string): Node {
     const name = text.slice(1);
     if (name === "frac") {
@@ -285,15 +131,6 @@ export abstract class Atoms extends Cursor {
       return this.applied(this.subscripted(symbol(name), name), { kind: "command", text: name });
     }
     return this.fail();
-  }
-
-  /** \frac{dy}{dx} is no quotient of products. */
-  private derivative(): Node | null {
-    const texts = [0, 1, 2, 3, 4, 5].map((ahead) => this.peek(ahead).text);
-    const [, y, x] = /^\{d([a-zA-Z])\}\{d([a-zA-Z])\}$/.exec(texts.join("")) ?? [];
-    if (!y) return null;
-    this.at += 6;
-    return node("call", [symbol(y), symbol(x)], "diff");
   }
 
   /** {x | x > 3} and {x in R | x > 3} are what is said of x. */
@@ -322,6 +159,7 @@ export abstract class Atoms extends Cursor {
     if (/^(?:cases|aligned|gathered)$/.test(kind)) return this.system();
     if (!/^[pbBvV]?(?:small)?matrix$|^array$/.test(kind)) this.fail();
     if (kind === "array" && this.take("{")) while (!this.take("}")) this.next();
+    if (kind === "array" && this.tokens.some(({ text }) => text === "=")) return this.system();
     const rows: Node[][] = [[]];
     while (!this.take("\\end")) {
       rows[rows.length - 1].push(this.sum());
@@ -359,9 +197,6 @@ export abstract class Atoms extends Cursor {
     return text;
   }
 }
-
-const isMinusOne = ({ args }: { args: Node[] }) =>
-  args.every((arg) => arg.op === "number" && arg.value[0] ** 2n === 1n && arg.value[1] === 1n);
 
 function matrixRow(matrix: Node): Node[] {
   return matrix.op === "matrix" && matrix.args[0].op === "tuple" ? matrix.args[0].args : [];

@@ -49,7 +49,10 @@ export function unwrap(answer: string): string {
       .replace(/^\\(?:boxed|fbox)\s*\{([\s\S]*)\}$/, (whole, inside) =>
         isBalanced(inside) ? inside : whole,
       )
-      .replace(/^`+([^`]*)`+$|^"([^"]*)"$|^\u201c([^\u201d]*)\u201d$/, (_, a, b, c) => a ?? b ?? c)
+      .replace(
+        /^`+([^`]*)`+$|^["']([^"']*)["']$|^\u201c([^\u201d]*)\u201d$/,
+        (_, a, b, c) => a ?? b ?? c,
+      )
       .replace(/(?:(?<!\\)[,;\u3002]|(?<![\\.])\.|\\\\)$/, "")
       .trim();
     if (next === text) return text;
@@ -77,6 +80,8 @@ const isNumeric = (text: string) =>
 export const plainLetters = (text: string): string =>
   text.replace(/\\text\s*\{\s*([a-zA-Z])\s*\}/g, "$1");
 
+const LINES =
+  /\\begin\s*\{((?:align(?:ed)?|gather(?:ed)?|equation|split)\*?)\}(.*?)\\end\s*\{\1\}/gs;
 const PERCENT =
   /([\d})])\s*(?:\\text\w*\s*\{\s*)?(?:percent(?:age)?|per\s?cent|pct)(?![a-zA-Z])\.?(?:\s*\})?/gi;
 
@@ -86,15 +91,25 @@ export function plainLatex(answer: string): string {
     .replace(/(?<!\\)\$([^$]*[^$\\])\$/g, "$1")
     .replace(UNICODE_PATTERN, (c) => UNICODE[c])
     .replace(
-      /\\(?:text)?color\s*\{[^{}]*\}|\{\s*\\(?:bf|it|rm|sf|tt|em)(?![a-zA-Z])([^{}]*)\}/g,
+      /\\(?:text)?color\s*\{[^{}]*\}|\{\s*\\(?:bf|it|rm|sf|tt|em|bfseries|itshape|[lL]arge|LARGE|[hH]uge|small|normalsize)(?![a-zA-Z])([^{}]*)\}/g,
       "$1",
     )
-    .replace(/\\begin\s*\{(aligned|align\*?|gathered)\}([^&]*?)\\end\s*\{\1\}/gs, "$2")
+    .replace(/(?<![a-zA-Z])d([a-zA-Z])\s*\/\s*d([a-zA-Z])(?![a-zA-Z])/g, "\\frac{d$1}{d$2}")
+    .replace(LINES, (_, _kind, lines: string) =>
+      lines.includes("\\\\") ? `\\begin{cases}${lines}\\end{cases}` : lines.replaceAll("&", ""),
+    )
+    .replace(/\\begin\{(?:cases|array)\}.*\\end\{(?:cases|array)\}/gs, (system) =>
+      system.includes("=")
+        ? system.replace(/[,;.]\s*(?=\\\\(?!\w)|\\end)/g, "").replaceAll("&", "")
+        : system,
+    )
+    .replace(/^\\left\s*\\\{\s*(?=\\begin)(.*\\end\{\w+\})\s*\\right\.?$/s, "$1")
+    .replace(/(\d)\s*\^\s*\{?\s*(?:\\text\s*\{\s*)?(?:st|nd|rd|th)\s*\}?\s*\}?$/, "$1")
     .replace(
       /\{?([^{}\s]+|\{[^{}]*\})\s*\\over(?![a-zA-Z])\s*([^{}\s]+|\{[^{}]*\})\}?/g,
       "\\frac{$1}{$2}",
     )
-    .replace(/\+\s*\/\s*-/g, "\\pm ")
+    .replace(/\+\s*\/\s*-|(?<=^|=\s*)\+-/g, "\\pm ")
     .replace(PERCENT, "$1\\%")
     .replace(/\u207b?[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+/g, (power) => {
       const digits = [...power].map((c) => (c === "\u207b" ? "-" : SUPERSCRIPTS.indexOf(c)));
@@ -113,7 +128,7 @@ export function plainLatex(answer: string): string {
     )
     .replace(/\\\\\s*\[\s*[\d.]+\s*(?:pt|em|ex|mm|cm)\s*\]/g, "\\\\")
     .replace(
-      /\\\\|\\(?:[!,;:> ]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|hspace\{[^{}]*\}|thinspace(?![a-zA-Z]))|~/g,
+      /\\\\|\\(?:[!,;:> ]|q?quad(?:(?![a-zA-Z])|(?=[a-z]_))|hspace\{[^{}]*\}|thinspace(?![a-zA-Z]))|~/g,
       (space) => (space === "\\\\" ? space : " "),
     )
     .replace(/\\[dtc]frac(?![a-zA-Z])/g, "\\frac")

@@ -34,7 +34,7 @@ export function evaluate(value: Node, point: number): Complex | null {
 }
 
 /** How far from 0 symbols are at each point; at the first points they are positive. */
-const REACH = [3n, 3n, 3n, 3n, 30n, 30n, 1_000n, 1_000n, 100_000n, 100_000n];
+const REACH = [3n, 3n, 3n, 3n, 30n, 30n, 10_000n, 10_000n, 1_000_000_000n, 1_000_000_000n];
 export const POINTS = REACH.length;
 /** From this point on a value may be too large to be told. */
 export const FAR_POINT = 6;

@@ -63,7 +63,15 @@ function withConstant(sum: Sum): Sum {
 }
 
 /** Several answers: solutions in any order, areas joined or cut, or the values of several unknowns. */
-function list(items: readonly Node[], separators: readonly string[]): string {
+function list(given: readonly Node[], separators: readonly string[]): string {
+  const [first] = given;
+  // x != 1, 2
+  const isExcept = first.op === "relation" && first.name === "!=";
+  const items = isExcept
+    ? given.map((item) =>
+        item.op === "relation" ? item : { ...first, args: [first.args[0], item] },
+      )
+    : given;
   const separator = separators.find((one) => /^(?:or|and)$/.test(one)) ?? ",";
   const isOr = separator === "or";
   const areas = items.every(({ op }) => op === "relation" || op === "chain");

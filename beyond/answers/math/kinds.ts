@@ -98,7 +98,7 @@ const dayOf = (month: number, day: string, year: string | undefined) =>
 
 /** 10-20, 3-2, 555-1234: ranges, scores and telephone numbers are no differences. */
 const withDashes = (text: string): string | null =>
-  /^\d+(?:-\d+)+$/.test(text) || /^\d+(?:\.\d+){2,}$/.test(text) ? text : null;
+  /^\d+(?:\s*-\s*\d+)+$|^\d+(?:\.\d+){2,}$/.test(text) ? text.replace(/\s+/g, "") : null;
 
 /** ['1', '2'] is a list in order. */
 function quotedList(text: string): string | null {
@@ -124,7 +124,7 @@ const infinite = (text: string): string | null =>
       : null;
 
 const OPTION = /^(?:(?:option|choice)\s+)?(?:\(([A-Za-z])\)|([A-Za-z])[.):]?|\[([A-Za-z])\])$/i;
-const WITH_CONTENT = /^(?:\(([A-J])\)\s*|([A-J])[.)]\s+)(?=[^\s\\~=+*/^,;-]|\\[a-z])/;
+const WITH_CONTENT = /^(?:\(([A-J])\)\s*|([A-J])[.):]\s+)(?=[^\s\\~=+*/^,;-]|\\[a-z])/;
 
 /** The letter of an option, alone or with what it says: (C) 12. */
 function option(text: string): string | null {

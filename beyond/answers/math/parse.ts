@@ -61,7 +61,8 @@ class Parser extends Atoms {
   /** Letters that stand alone are a word or a string: BDC is no product. */
   private item(): Node {
     const [{ kind, text }, after] = [this.peek(), this.peek(1)];
-    if (kind !== "letters" || text.length < 2 || isName(text)) return this.union();
+    if (this.calls > 0 || kind !== "letters" || text.length < 2 || isName(text))
+      return this.union();
     this.at++;
     if (this.isSeparator() || /^[)\]}]$|^\\[})]$/.test(after.text) || after.kind === "end") {
       return { op: "text", text };

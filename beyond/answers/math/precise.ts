@@ -41,7 +41,9 @@ export function inverse(a: Complex): Complex {
   const size = times(a.re, a.re) + times(a.im, a.im);
   if (size < SMALLEST) throw new NoValue();
   const over = (x: bigint) => (x << BITS) / size;
-  return a.im === 0n ? real((UNIT << BITS) / a.re) : { re: over(a.re), im: over(-a.im) };
+  return a.im === 0n
+    ? real(kept((UNIT << BITS) / a.re, true))
+    : { re: over(a.re), im: over(-a.im) };
 }
 
 /** The square root of x >= 0. */

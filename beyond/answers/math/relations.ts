@@ -128,7 +128,7 @@ export function solutions(
   const alike = groups.every(
     (one) => one.length === names.size && one.every(({ name }) => names.has(name)),
   );
-  const numbered = first.length > 1 && first.every(({ name }, i) => name === `x_${i + 1}`);
+  const numbered = first.length === 2 && first.every(({ name }, i) => name === `x_${i + 1}`);
   if (numbered && groups.length === 1) {
     return set(first.map(({ key }) => key).sort());
   }
@@ -183,7 +183,8 @@ function statedBy(item: Node, keyOf: KeyOf): Stated[] | null {
   if (isVariable(left) && isNumber(right)) {
     return [{ name: print(algebra(left)), key: keyOf(right) }];
   }
-  if (left.op === "call" && isNumber(right)) return [{ name: written(left), key: keyOf(right) }];
+  if (left.op === "call" && right.op !== "tuple" && !mentions(right, left.name))
+    return [{ name: written(left), key: keyOf(right) }];
   if (right.op === "tuple" || left.op === "tuple") return null;
   const difference = add(algebra(left), scale(algebra(right), MINUS));
   const root = difference.size > 0 ? rootOf(withoutContent(difference, true)[1]) : null;

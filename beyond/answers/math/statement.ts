@@ -7,7 +7,7 @@ const DERIVED = String.raw`[a-zA-Z]'{1,3}(?:\s*\(\s*[a-z]\s*\))?|[a-zA-Z]\s*\^\s
 const TERM_OF_SEQUENCE = String.raw`[a-zA-Z]_\{?[nk]\}?`;
 const AREA = String.raw`\[[A-Z]{3,4}\]`;
 const INDEXED = String.raw`[A-Z]_\s*\{[^{}]*\}|\\frac\s*\{[A-Z]{2}\}\s*\{[A-Z]{2}\}`;
-const RATIO = String.raw`(?:[A-Z]+(?:_\s*(?:\w|\{[^{}]*\}))?)(?:\s*:\s*[A-Z]+(?:_\s*(?:\w|\{[^{}]*\}))?)+`;
+const RATIO = String.raw`(?:(?:[A-Z]+|[a-z])(?:_\s*(?:\w|\{[^{}]*\}))?)(?:\s*:\s*(?:[A-Z]+|[a-z])(?:_\s*(?:\w|\{[^{}]*\}))?)+`;
 const CHANCE = String.raw`\\Pr(?![a-zA-Z])(?:\s*\([^()]*\))?|(?:\\mathbb\s*\{?)?[PEn]\}?\s*\([^()]*\)`;
 const NAMED = new RegExp(
   String.raw`^(?:${AREA}|${CHANCE}|${ANGLE}|${SEGMENT}|${WORDS}|${DERIVED}|${TERM_OF_SEQUENCE}|${INDEXED}|${RATIO})\s*=(?=[^=]+$)`,

@@ -12,6 +12,9 @@ import type { Source } from "./source.ts";
 /** Bytes read at once; a page that is larger is read whole. */
 const READ = 1 << 20;
 
+/** Bytes of an unpacked page; writers make pages of a megabyte. */
+const LARGEST_PAGE = 1 << 30;
+
 export class ColumnReader {
   readonly path: string[];
   private readonly decoder: ColumnDecoder;
@@ -24,6 +27,8 @@ export class ColumnReader {
   /** Bytes read and not decoded yet. */
   private bytes = new DataView(new ArrayBuffer(0));
   private position: number;
+  /** Values of the column in the row group. */
+  private readonly values: number;
   private readonly end: number;
 
   constructor(
@@ -41,6 +46,7 @@ export class ColumnReader {
     this.decoder = { ...named, ...metadata, compressors, parsers: DEFAULT_PARSERS };
     this.repeated = getMaxRepetitionLevel(schemaPath) > 0;
     this.position = Number(metadata.dictionary_page_offset || metadata.data_page_offset);
+    this.values = Number(metadata.num_values);
     this.end = this.position + Number(metadata.total_compressed_size);
   }
 
@@ -67,6 +73,7 @@ export class ColumnReader {
     await this.require(READ);
     const reader = { view: this.bytes, offset: 0 };
     const header = parquetHeader(reader);
+    this.requireSound(header);
     if (reader.offset + header.compressed_page_size > this.bytes.byteLength) {
       await this.require(reader.offset + header.compressed_page_size);
       reader.view = this.bytes;
@@ -82,6 +89,20 @@ export class ColumnReader {
     }
     this.ready = page.data ?? unfinished ?? [];
     this.next = 0;
+  }
+
+  /** Throws for a page that cannot be one of this column: its sizes decide what is allocated. */
+  private requireSound(header: ReturnType<typeof parquetHeader>): void {
+    const { compressed_page_size, uncompressed_page_size } = header;
+    const page =
+      header.data_page_header ?? header.data_page_header_v2 ?? header.dictionary_page_header;
+    const sizes = [compressed_page_size, uncompressed_page_size, page?.num_values ?? 0];
+    const sound =
+      sizes.every((size) => size >= 0) &&
+      compressed_page_size <= this.file.byteLength &&
+      uncompressed_page_size <= LARGEST_PAGE &&
+      (page?.num_values ?? 0) <= this.values;
+    if (!sound) throw new Error(`a page of the column ${this.path.join(".")} is damaged`);
   }
 
   /** Sees to it that so many bytes are there, or all that are left. */

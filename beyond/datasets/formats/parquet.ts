@@ -1,6 +1,6 @@
 /** Parquet, a window of rows at a time, only the columns that are wanted. */
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
-import type { Compressors, DecodedArray, RowGroup, SchemaTree } from "hyparquet";
+import type { Compressors, DecodedArray, FileMetaData, RowGroup, SchemaTree } from "hyparquet";
 import { UserError } from "../../../lib/errors.ts";
 import type { Source } from "./source.ts";
 
@@ -24,7 +24,9 @@ export async function* parquetRows(
 ): AsyncGenerator<Record<string, unknown>[]> {
   try {
     const { parquetMetadataAsync, parquetSchema } = await import("hyparquet");
-    const metadata = await parquetMetadataAsync(file);
+    // what it would mark of maps is of no use here, and never ends on a schema that is damaged
+    const metadata = await parquetMetadataAsync(file, { geoparquet: false });
+    requireSound(metadata);
     const schema = parquetSchema(metadata);
     const columns = new Set(wanted(schema.children.map(({ element }) => element.name)));
     for (const group of metadata.row_groups) yield* groupRows(file, schema, group, columns);
@@ -32,6 +34,17 @@ export async function* parquetRows(
     if (error instanceof UserError) throw error;
     throw new UserError(`${name} cannot be read as Parquet: ${(error as Error).message}`);
   }
+}
+
+/** Throws for metadata that contradict themselves, of which a reader would make endless loops and lists. */
+function requireSound({ schema, row_groups, num_rows }: FileMetaData): void {
+  const children = schema.map(({ num_children = 0 }) => num_children);
+  const rows = row_groups.map((group) => Number(group.num_rows));
+  const sound =
+    children.every((count) => count >= 0 && count < schema.length) &&
+    rows.every((count) => count >= 0) &&
+    rows.reduce((sum, count) => sum + count, 0) === Number(num_rows);
+  if (!sound) throw new Error("its metadata are damaged");
 }
 
 async function* groupRows(
