@@ -221,6 +221,8 @@ function interruption(): AbortSignal {
   };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
+  // the terminal was closed
+  process.on("SIGHUP", interrupt);
   return controller.signal;
 }
 

@@ -43,6 +43,7 @@ const listener = (run: OpenRun, milestones: Milestones): method.Listener => ({
   async step(report) {
     const { settings, questions, ledger, folder, progress, state } = run;
     const { step, groups } = report;
+    folder.requireThere();
     ledger.append(step, groups.flatMap(rolloutsOf));
     const solved = state.solved.size / questions.different;
     const metrics = describeStep(report, solved, settings.beta > 0);
@@ -103,10 +104,12 @@ async function stop({ progress, folder, state }: OpenRun, milestones: Milestones
 
 /** The table of before and after, and where the model is. */
 async function finish(run: OpenRun, milestones: Milestones): Promise<void> {
-  const { progress, evaluations, heldOut, state } = run;
+  const { progress, evaluations, heldOut, state, folder } = run;
+  folder.requireThere();
   let after: Evaluation | null = null;
   if (heldOut.length > 0) after = await milestones.last(state.step);
   const path = await milestones.save(state.step);
+  folder.requireThere();
   progress.end();
   const { before } = evaluations;
   if (after) {

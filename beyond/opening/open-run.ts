@@ -7,7 +7,7 @@ import type { RolloutSettings } from "../../lib/rollout.ts";
 import { type GrpoSettings, scheduledRate, type Training } from "../../lib/train.ts";
 import { trainingNeeds } from "../memory/memory-plan.ts";
 import type { ModelFolder } from "../models/folder.ts";
-import { latestCheckpoint } from "../runs/checkpoint.ts";
+import { latestCheckpoint, sweepCheckpoints } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import { Ledger } from "../runs/ledger.ts";
 import type { Evaluations } from "../runs/milestones.ts";
@@ -86,6 +86,7 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
     );
   }
   if (checkpoint) requireSameLedger(ledger, step, checkpoint.state);
+  sweepCheckpoints(folder.path);
   ledger.removeAfter(step);
   folder.removeMetricsAfter(step);
   if (settings.tensorboard) folder.openEvents(step);

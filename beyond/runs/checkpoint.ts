@@ -13,7 +13,13 @@ import {
   type StoredTensor,
   type TensorSource,
 } from "../models/safetensors.ts";
-import { diskError, type FileCheck, isIntact, writeDurably } from "../platform/files.ts";
+import {
+  diskError,
+  type FileCheck,
+  isIntact,
+  syncFolder,
+  writeDurably,
+} from "../platform/files.ts";
 import { sealed, unsealed } from "./sealed.ts";
 
 const OPTIMIZER = "optimizer.safetensors";
@@ -68,8 +74,11 @@ export async function saveCheckpoint<State extends object>(
     await write(lora ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights.map(finite)));
     await write(OPTIMIZER, encodeSafetensors(optimizer));
     await writeDurably(join(partial, STATE), encode(sealed({ step, state, files })));
-    rmSync(path, { recursive: true, force: true });
+    syncFolder(partial);
+    remove(path);
     renameSync(partial, path);
+    // older ones may go only when this one is sure to stay
+    syncFolder(run);
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
     throw diskError(error, path);
@@ -152,15 +161,29 @@ function fail(error: Error): never {
   throw error;
 }
 
+/** Deletes a checkpoint. It is renamed first, so that a kill leaves no half of one under its name. */
+function remove(path: string): void {
+  if (!existsSync(path)) return;
+  const doomed = `${path}.old.partial`;
+  rmSync(doomed, { recursive: true, force: true });
+  renameSync(path, doomed);
+  rmSync(doomed, { recursive: true, force: true });
+}
+
 /**
  * Deletes all but the newest `limit` checkpoints and those of the steps in `keep`, such as the best, and
- * what a killed run left half written.
+ * what a killed run left half written or half deleted.
  */
 export function pruneCheckpoints(run: string, limit: number, keep: readonly number[] = []) {
   const old = checkpointSteps(run).slice(0, -limit);
-  const unwanted = old.filter((step) => !keep.includes(step)).map((step) => `checkpoint-${step}`);
-  const partial = readdirSync(run).filter((name) => /^checkpoint-\d+\.partial$/.test(name));
-  for (const name of [...unwanted, ...partial]) {
+  for (const step of old.filter((step) => !keep.includes(step))) remove(checkpointPath(run, step));
+  sweepCheckpoints(run);
+}
+
+/** Deletes what a killed run left half written or half deleted. */
+export function sweepCheckpoints(run: string) {
+  for (const name of readdirSync(run)) {
+    if (!/^checkpoint-\d+(\.old)?\.partial$/.test(name)) continue;
     rmSync(join(run, name), { recursive: true, force: true });
   }
 }

@@ -76,8 +76,13 @@ export class RunFolder {
   /** Refuses a folder that is there already: a run never writes over another. */
   static requireFree(outputDir: string | null) {
     if (outputDir === null || !existsSync(outputDir)) return;
+    const command = commandOf(join(outputDir, "config.json"));
+    const way =
+      command === undefined
+        ? "delete it if a run that was killed at its beginning left it"
+        : command && `go on with that run: rlexplore ${command} --resume ${outputDir}`;
     throw new UserError(
-      `${outputDir} already exists; choose another --output-dir, or go on with that run: rlexplore train --resume ${outputDir}`,
+      `${outputDir} already exists; choose another --output-dir${way ? `, or ${way}` : ""}`,
     );
   }
 
@@ -85,7 +90,9 @@ export class RunFolder {
   static open(path: string, where = "--resume"): RunFolder {
     if (!existsSync(path)) throw new UserError(`${path}: no such run; check ${where}`);
     if (!existsSync(join(path, "config.json"))) {
-      throw new UserError(`${path} is not a run: it has no config.json; check ${where}`);
+      const left = existsSync(join(path, "ledger.sqlite.lock"));
+      const why = left ? "it was killed before its first step: start it again" : `check ${where}`;
+      throw new UserError(`${path} is not a run: it has no config.json; ${why}`);
     }
     return new RunFolder(path);
   }
@@ -132,20 +139,47 @@ export class RunFolder {
     this.events = new EventFile(this.path, resumed ? step + 1 : null);
   }
 
+  /** @throws UserError if the folder was deleted or moved away since */
+  requireThere() {
+    if (existsSync(this.configPath)) return;
+    throw new UserError(`${this.path} was deleted or moved while the run went on; it ends here`);
+  }
+
+  /** Adds the line of an evaluation, in place of one that a killed run has left of the same step. */
+  appendEvaluation(step: number, evaluation: object) {
+    this.keepMetrics((line) => line.step !== step || line.evaluation === undefined);
+    this.appendMetrics({ step, evaluation });
+  }
+
   /** Drops the lines of steps after `step`, and a last line that a kill cut short. */
   removeMetricsAfter(step: number) {
+    this.keepMetrics((line) => line.step <= step);
+  }
+
+  private keepMetrics(isKept: (line: { step: number; evaluation?: object }) => boolean) {
     const path = this.metricsPath;
     if (!existsSync(path)) return;
-    const kept = readFileSync(path, "utf8")
-      .split("\n")
-      .filter((line) => {
-        try {
-          return JSON.parse(line).step <= step;
-        } catch {
-          return false;
-        }
-      });
-    replaceFile(path, kept.map((line) => `${line}\n`).join(""));
+    const text = readFileSync(path, "utf8");
+    const kept = text.split("\n").filter((line) => {
+      try {
+        return isKept(JSON.parse(line));
+      } catch {
+        return false;
+      }
+    });
+    const left = kept.map((line) => `${line}\n`).join("");
+    if (left !== text) replaceFile(path, left);
+  }
+}
+
+/** The command that goes on with a run; null for one of `sft`, undefined where there is no configuration. */
+function commandOf(config: string): string | null | undefined {
+  try {
+    const { settings } = JSON.parse(readFileSync(config, "utf8"));
+    if (settings.rowsPerStep !== undefined) return null;
+    return settings.learningRate === undefined ? "sample-base" : "train";
+  } catch {
+    return undefined;
   }
 }
 

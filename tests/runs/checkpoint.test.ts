@@ -209,6 +209,7 @@ test("pruning keeps the newest and the best, and sweeps up halves", async () => 
   const run = newRun();
   for (const step of [1, 2, 3, 4, 5]) await save(run, step);
   mkdirSync(join(run, "checkpoint-6.partial"));
+  mkdirSync(join(run, "checkpoint-1.old.partial"));
   pruneCheckpoints(run, 2, [2]);
   expect(readdirSync(run).sort()).toEqual(["checkpoint-2", "checkpoint-4", "checkpoint-5"]);
   pruneCheckpoints(run, 1);
