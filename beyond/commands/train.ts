@@ -6,6 +6,7 @@ import { explainNotFinite } from "../opening/not-finite.ts";
 import { type OpenRun, openRun } from "../opening/open-run.ts";
 import { closeGpu } from "../opening/policy.ts";
 import { pruneCheckpoints, saveCheckpoint } from "../runs/checkpoint.ts";
+import { LearningNothing } from "../runs/learning-nothing.ts";
 import { describeStep, rolloutsOf } from "../runs/metrics.ts";
 import { Milestones } from "../runs/milestones.ts";
 import type { TrainerState } from "../runs/trainer-state.ts";
@@ -17,6 +18,7 @@ export async function train(given: TrainSettings, signal?: AbortSignal): Promise
   const run = await openRun(given);
   const { progress, settings, heldOut, state } = run;
   const milestones = milestonesOf(run);
+  const nothing = new LearningNothing(settings, (text) => progress.note(text));
   try {
     signal?.addEventListener("abort", () =>
       progress.note("stopping after this step or evaluation; Ctrl-C again stops at once"),
@@ -24,9 +26,9 @@ export async function train(given: TrainSettings, signal?: AbortSignal): Promise
     // a run that goes on with other held-out questions has no base model any more
     if (heldOut.length > 0 && state.step === 0) await milestones.base(0);
     progress.start();
-    await method.train(run, listener(run, milestones), signal);
+    await method.train(run, listener(run, milestones, nothing), signal);
     const stopped = signal?.aborted && state.step < settings.maxSteps;
-    await (stopped ? stop(run, milestones) : finish(run, milestones));
+    await (stopped ? stop(run, milestones) : finish(run, milestones, nothing.atEnd));
   } catch (error) {
     const { step, updates } = state;
     const when = step > 0 ? `after step ${step}` : "in the first step";
@@ -38,7 +40,11 @@ export async function train(given: TrainSettings, signal?: AbortSignal): Promise
 }
 
 /** What is done with every step: into the ledger, the metrics and the display; then evaluations and checkpoints. */
-const listener = (run: OpenRun, milestones: Milestones): method.Listener => ({
+const listener = (
+  run: OpenRun,
+  milestones: Milestones,
+  nothing: LearningNothing,
+): method.Listener => ({
   activity: (text) => run.progress.activity(text),
   async step(report) {
     const { settings, questions, ledger, folder, progress, state } = run;
@@ -49,6 +55,7 @@ const listener = (run: OpenRun, milestones: Milestones): method.Listener => ({
     const metrics = describeStep(report, solved, settings.beta > 0);
     folder.appendMetrics({ step, ...metrics });
     progress.step(step, metrics);
+    nothing.step(metrics);
     if (settings.logCompletions) showCompletions(groups, progress);
     await milestones.reached(step);
   },
@@ -83,8 +90,8 @@ function showCompletions(groups: readonly ScoredGroup[], progress: Progress): vo
     const lines = completions
       .slice(0, SHOWN.completions)
       .map(
-        ({ text, outcome }, i) =>
-          `  ${text}  -> ${outcome ?? "no answer"}, reward ${earned[i].reward}, exploration ${exploration[i].toFixed(3)}`,
+        ({ text, outcome, finished }, i) =>
+          `  ${text}  -> ${outcome ?? (finished ? "no answer" : "cut off")}, reward ${earned[i].reward}, exploration ${exploration[i].toFixed(3)}`,
       );
     progress.note([question.text, ...lines].join("\n"));
   }
@@ -103,7 +110,7 @@ async function stop({ progress, folder, state }: OpenRun, milestones: Milestones
 }
 
 /** The table of before and after, and where the model is. */
-async function finish(run: OpenRun, milestones: Milestones): Promise<void> {
+async function finish(run: OpenRun, milestones: Milestones, warning: string | null): Promise<void> {
   const { progress, evaluations, heldOut, state, folder } = run;
   folder.requireThere();
   let after: Evaluation | null = null;
@@ -118,5 +125,6 @@ async function finish(run: OpenRun, milestones: Milestones): Promise<void> {
     const rows = [...(before ? [passRow("base", before)] : []), passRow("trained", after)];
     progress.result("evaluation", { before, after }, passTable(title, rows));
   }
+  if (warning) progress.result("warning", { text: warning }, warning);
   progress.result("saved", { path }, `the model is in ${path}`);
 }
