@@ -19,6 +19,26 @@ export function testGpu(): Promise<SystemGpu> {
   return shared.testGpu;
 }
 
+/**
+ * Has all that opens a GPU in this file share one, so that its kernels are compiled once and not for each
+ * run, which is most of what a short run takes on SwiftShader. A GPU that is let go of gives back its memory.
+ * @returns ends the sharing
+ */
+export async function shareGpu(): Promise<() => void> {
+  setDefaultTimeout(300_000);
+  const gpu = await SystemGpu.open();
+  const destroy = gpu.destroy.bind(gpu);
+  const { buffers } = gpu as unknown as { buffers: GPUBuffer[] };
+  gpu.destroy = () => {
+    for (const buffer of buffers.splice(0)) buffer.destroy();
+  };
+  const opening = spyOn(SystemGpu, "open").mockImplementation(async () => gpu);
+  return () => {
+    opening.mockRestore();
+    destroy();
+  };
+}
+
 /** Does `work` with every dispatch cut into parts of a workgroup each. */
 export async function inSmallestParts<T>(work: () => Promise<T>): Promise<T> {
   const most = spyOn(Pace.prototype, "most").mockReturnValue(1);

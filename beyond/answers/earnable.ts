@@ -1,5 +1,6 @@
 /** Whether a right answer can be given: what no completion earns teaches nothing. */
 import type { Row } from "../../lib/data/judge.ts";
+import { textOf } from "../../lib/data/questions.ts";
 import { findAnswer, findStated, orLastNumber } from "./extract.ts";
 import { goldText, isWorked, listOfGolds } from "./golds.ts";
 import { openJudge } from "./outcome.ts";
@@ -36,7 +37,7 @@ export async function whyUnearnable(
   if (outcome !== "exact" && outcome !== "choice" && isWorked(stated)) {
     return "is a worked solution that marks no answer: end it in #### 72 or \\boxed{72}, or pass --outcome math:last-number";
   }
-  const asks = `${prompt}\n${row.question}`;
+  const asks = `${prompt}\n${textOf(row)}`;
   const asked = FORMS.filter((form) => form.asked.test(asks));
   for (const { state } of asked.length > 0 ? asked : FORMS) {
     const completion = { text: state(stated), truncated: false };

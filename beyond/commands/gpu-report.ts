@@ -86,9 +86,11 @@ async function printSpeed(gpu: SystemGpu): Promise<void> {
 /** A line for each kernel, and a verdict. */
 export function selfTestLines(checks: readonly KernelCheck[]): string[] {
   const width = Math.max(...checks.map(({ kernel }) => kernel.length)) + 2;
-  const lines = checks.map(({ kernel, error, tolerance, passed }) => {
+  const lines = checks.map(({ kernel, error, tolerance, passed, dispatched }) => {
     const sizes = [error, tolerance].map((value) => value.toExponential(1).padEnd(9));
-    return `  ${kernel.padEnd(width)}${sizes.join("")}${passed ? "ok" : "FAILED"}`;
+    const isItself = dispatched.length === 1 && dispatched[0] === kernel;
+    const by = isItself || dispatched.length === 0 ? "" : `  by ${dispatched.join(", ")}`;
+    return `  ${kernel.padEnd(width)}${sizes.join("")}${passed ? "ok" : "FAILED"}${by}`;
   });
   const failed = checks.filter(({ passed }) => !passed).length;
   return [

@@ -97,6 +97,12 @@ class Reader {
       const key = this.string();
       metadata.set(key, this.value(this.u32(), 0));
     }
+    const parts = Number(metadata.get("split.count") ?? 1);
+    if (parts > 1) {
+      throw new UserError(
+        `${this.source} is one of ${parts} parts of a model; join them: llama-gguf-split --merge <first part> whole.gguf`,
+      );
+    }
     const infos = Array.from({ length: tensorCount }, () => this.tensorInfo());
     const alignment = metadata.get("general.alignment") ?? DEFAULT_ALIGNMENT;
     if (typeof alignment !== "number" || !(alignment >= 1 && alignment <= 2 ** 20)) {

@@ -16,12 +16,6 @@ export async function openGgufModel(
 ): Promise<ModelFolder> {
   if (!existsSync(path)) throw new UserError(`${path}: no such file; check --model`);
   const gguf = await openGgufFile(Bun.file(path), path);
-  const parts = Number(gguf.metadata.get("split.count") ?? 1);
-  if (parts > 1) {
-    throw new UserError(
-      `${path} is one of ${parts} parts of a model; join them first: llama-gguf-split --merge <first part> whole.gguf`,
-    );
-  }
   const factors = gguf.tensors.has(ROPE_FACTORS)
     ? await readTensor(gguf.tensors, ROPE_FACTORS)
     : null;

@@ -4,7 +4,12 @@ import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import type { ModelFolder } from "../models/folder.ts";
-import { openSafetensors, requireTensors, type StoredTensor } from "../models/safetensors.ts";
+import {
+  openSafetensors,
+  readTensor,
+  requireTensors,
+  type StoredTensor,
+} from "../models/safetensors.ts";
 import { LORA_TARGETS, type LoraConfig, loraShapes } from "./lora.ts";
 
 export const ADAPTER_CONFIG = "adapter_config.json";
@@ -40,9 +45,10 @@ const adapterConfig = z
   .object({
     peft_type: z.literal("LORA"),
     base_model_name_or_path: z.string().min(1, "it does not name the base model"),
-    r: z.int().positive().multipleOf(4),
+    r: z.int().positive().max(4096),
     lora_alpha: z.number().positive(),
     target_modules: z.array(z.enum(LORA_TARGETS)).min(1),
+    use_rslora: z.boolean().default(false),
     bias: z.literal("none").default("none"),
     // the others, such as pissa, begin by changing the base
     init_lora_weights: z.union([z.boolean(), z.enum(["gaussian", "orthogonal", "eva"])]).nullish(),
@@ -67,7 +73,9 @@ export function readLoraConfig(path: string): { lora: LoraConfig; base: string }
     const { path: field, message } = error.issues[0];
     throw new UserError(`${file}: ${field.join(".")} is not supported: ${message}`);
   }
-  const { r: rank, lora_alpha: alpha, target_modules } = data;
+  const { r: rank, lora_alpha, use_rslora, target_modules } = data;
+  // rank-stabilised LoRA (Kalajdzievski 2023) scales by alpha / sqrt(rank) instead of alpha / rank
+  const alpha = use_rslora ? lora_alpha * Math.sqrt(rank) : lora_alpha;
   const targets = LORA_TARGETS.filter((target) => target_modules.includes(target));
   return { lora: { rank, alpha, targets }, base: data.base_model_name_or_path };
 }
@@ -99,5 +107,24 @@ export async function openLora(
   if (!existsSync(file)) throw new UserError(`${path} has no ${ADAPTER_WEIGHTS}; copy it again`);
   const tensors = await openSafetensors(Bun.file(file), file);
   requireTensors(tensors, loraShapes(config, lora), file);
-  return { config: lora, tensors };
+  return padded({ config: lora, tensors });
+}
+
+/** The same LoRA with a rank that is a multiple of 4, as the kernels read rows: zeros add nothing. */
+async function padded({ config, tensors }: StoredLora): Promise<StoredLora> {
+  const rank = Math.ceil(config.rank / 4) * 4;
+  if (rank === config.rank) return { config, tensors };
+  const wider = new Map<string, StoredTensor>();
+  for (const [name, tensor] of tensors) {
+    const [rows, columns] = tensor.shape;
+    const values = await readTensor(tensors, name);
+    const shape = name.includes(".lora_B.") ? [rows, rank] : [rank, columns];
+    const out = new Float32Array(shape[0] * shape[1]);
+    for (let row = 0; row < rows; row++) {
+      out.set(values.subarray(row * columns, (row + 1) * columns), row * shape[1]);
+    }
+    wider.set(name, { dtype: "F32", shape, bytes: new Blob([out]), source: tensor.source });
+  }
+  const alpha = (config.alpha * rank) / config.rank;
+  return { config: { ...config, rank, alpha }, tensors: wider };
 }

@@ -19,6 +19,8 @@ export interface KernelCheck {
   /** What is allowed of that. */
   tolerance: number;
   passed: boolean;
+  /** What was dispatched for it, as `matmul-subgroup-4x16.forward`. */
+  dispatched: string[];
 }
 
 /**
@@ -26,24 +28,37 @@ export interface KernelCheck {
  * their rows, each of these is run, and must give the same bits; so must attention in every layout.
  * @throws GpuError if the device refuses
  */
-export async function selfTest(gpu: SystemGpu, variants = gpu.variants): Promise<KernelCheck[]> {
+export async function selfTest(
+  given: SystemGpu,
+  variants = given.variants,
+): Promise<KernelCheck[]> {
   const headDim = 16;
+  const labels = new Set<string>();
+  const gpu = noting(given, labels);
   const ops = makeOps(gpu, headDim, { ...variants, plainQueries: 0 });
   const hasClasses = variants.tiles[variants.matmul].includes(" ");
   const hasTiles = variants.attention === "tiled" || variants.attention === "matrix";
   const wide = hasTiles ? makeOps(gpu, WIDE_HEAD, variants) : null;
   const worst = new Map<string, OutputCheck>();
+  const dispatched = new Map<string, Set<string>>();
   const run = async (cases: KernelCase[], suffix = "", on = ops) => {
     for (const kernelCase of cases) {
+      labels.clear();
       for (const result of await runCase(gpu, on, kernelCase)) {
         if (suffix && !keepsHalves(kernelCase, result.output)) continue;
         const name = result.kernel + suffix;
+        dispatched.set(name, new Set([...(dispatched.get(name) ?? []), ...labels]));
         const before = worst.get(name);
         if (!before || badness(result) > badness(before)) worst.set(name, result);
       }
     }
   };
   await run(smallCases(headDim));
+  if (variants.attention !== "plain") {
+    // the way out where the adapter's own is wrong
+    const plain = makeOps(gpu, headDim, { ...variants, attention: "plain" });
+    await run(attention(packedHeads(headDim)), "", plain);
+  }
   if (hasClasses) await run(manyRows());
   if (wide) await run(attention(packedHeads(WIDE_HEAD)), "", wide);
   if (hasHalves(gpu)) {
@@ -64,6 +79,7 @@ export async function selfTest(gpu: SystemGpu, variants = gpu.variants): Promise
     error: error / (norm || 1),
     tolerance: tolerance / (norm || 1),
     passed: error <= tolerance,
+    dispatched: [...(dispatched.get(kernel) ?? [])],
   }));
   if (hasClasses) {
     const shares = Object.entries(await rowClassDifferences(gpu, ops));
@@ -90,7 +106,24 @@ const sameBits = (kernel: string, error: number): KernelCheck => ({
   error,
   tolerance: 0,
   passed: error === 0,
+  dispatched: [],
 });
+
+/** The same GPU, noting the labels of what is dispatched, without constants. */
+function noting(gpu: SystemGpu, labels: Set<string>): SystemGpu {
+  const { commands } = gpu;
+  const dispatch: typeof commands.dispatch = (kernel, ...rest) => {
+    labels.add(kernel.label.split(" ")[0]);
+    commands.dispatch(kernel, ...rest);
+  };
+  const noted = {
+    kernel: commands.kernel.bind(commands),
+    read: commands.read.bind(commands),
+    submit: commands.submit.bind(commands),
+    dispatch,
+  };
+  return Object.create(gpu, { commands: { value: noted } });
+}
 
 /** Heads as models have them, which the tiles of attention are made for. */
 const WIDE_HEAD = 64;

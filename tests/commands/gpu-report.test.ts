@@ -32,16 +32,24 @@ test("rlexplore gpu tells what a bug report needs", async () => {
   })) {
     expect(Number(new RegExp(`^${name} +(\\S+) ${unit}`, "m").exec(text)?.[1])).toBeGreaterThan(0);
   }
-  expect(text).toMatch(/^ {2}attention\.backward_key +\S+ +\S+ +ok$/m);
+  expect(text).toMatch(
+    /^ {2}attention\.backward_key +\S+ +\S+ +ok {2}by attention\.backward_delta, /m,
+  );
   expect(lines.at(-1)).toMatch(/^\d+ kernels, all as they should be$/);
 });
 
 test("a kernel that fails stands out, NaN too", () => {
-  const good = { kernel: "a.b", error: 1e-7, tolerance: 1e-5, passed: true };
-  const bad = { kernel: "long.name", error: Number.NaN, tolerance: 1e-5, passed: false };
+  const good = { kernel: "a.b", error: 1e-7, tolerance: 1e-5, passed: true, dispatched: ["a.b"] };
+  const bad = {
+    kernel: "long.name",
+    error: Number.NaN,
+    tolerance: 1e-5,
+    passed: false,
+    dispatched: ["long-4x8.name"],
+  };
   expect(selfTestLines([good, bad]).slice(1)).toEqual([
     "  a.b        1.0e-7   1.0e-5   ok",
-    "  long.name  NaN      1.0e-5   FAILED",
+    "  long.name  NaN      1.0e-5   FAILED  by long-4x8.name",
     "2 kernels, 1 FAILED",
   ]);
 });

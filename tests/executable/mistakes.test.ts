@@ -157,7 +157,7 @@ describe("one line, exit code 2, and nothing written", () => {
   });
 
   test("Parquet and what the executable makes itself are read by it", async () => {
-    const layouts = `${import.meta.dir}/../data/layouts`;
+    const layouts = `${import.meta.dir}/../datasets/layouts`;
     const pages = await program.succeed(`data ${layouts}/verl-gsm8k.parquet`);
     expect(pages).toContain("verl-gsm8k.parquet: 2 rows, 2 usable, 2 different questions");
     await program.succeed("data make arithmetic --n 8 -o made.jsonl");

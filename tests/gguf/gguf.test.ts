@@ -227,6 +227,11 @@ describe("a hostile or damaged file is one clear error", () => {
       new RegExp(`a is of type ${name}, which is not supported; take .* Q8_0 .*F16, BF16, .*Q6_K`),
     ]),
     [
+      "one part of several",
+      header(3, 0n, 1n, ...text("split.count"), ...u32(4), ...u32(3), ...filler),
+      /is one of 3 parts of a model; join them: llama-gguf-split --merge/,
+    ],
+    [
       "overlapping tensors",
       header(3, 2n, 0n, ...tensor("a", [8n], 0, 0n), ...tensor("b", [8n], 0, 16n), ...filler),
       /b overlaps another tensor/,

@@ -71,7 +71,37 @@ for name, template in templates.items():
                     assert str(error) == "System role not supported", error
                     text = None
                 cases.append(dict(template=name, system=system, question=question, kwargs=kwargs, text=text))
-golden = {"tokens": TOKENS, "templates": templates, "cases": cases}
+
+USER, SAID = {"role": "user", "content": " 2+2= "}, {"role": "assistant", "content": "It is 2.\n"}
+BEGUN = {"role": "assistant", "content": "Let me see: "}
+CONVERSATIONS = [
+    [{"role": "system", "content": "Be brief."}, USER],
+    [{"role": "user", "content": "1+1="}, SAID, USER],
+    [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1="}, SAID, USER],
+    [USER, BEGUN],
+]
+
+
+def rendered(tokenizer, turns, **kwargs):
+    try:
+        return tokenizer.apply_chat_template(turns, tokenize=False, **kwargs)
+    except Exception:
+        return None
+
+
+conversations = []
+for name, template in templates.items():
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), **TOKENS)
+    tokenizer.chat_template = template
+    kwargs = {"date_string": "26 Jul 2024"} if name in DATED else {}
+    for turns in CONVERSATIONS:
+        goes_on = turns[-1] is BEGUN
+        how = {"continue_final_message": True} if goes_on else {"add_generation_prompt": True}
+        prompt = rendered(tokenizer, turns, **how, **kwargs)
+        # with what the assistant says to it
+        whole = None if goes_on else rendered(tokenizer, turns + [SAID], **kwargs)
+        conversations.append(dict(template=name, turns=turns, kwargs=kwargs, prompt=prompt, whole=whole))
+golden = {"tokens": TOKENS, "templates": templates, "cases": cases, "conversations": conversations}
 path = Path(__file__).parent / "chat.json"
 path.write_text(json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
 print(f"{len(cases)} cases")

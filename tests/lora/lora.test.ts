@@ -185,9 +185,8 @@ test("adapter_config.json survives the way out and back in, and hides nothing", 
   });
   const wrong: Record<string, unknown> = {
     peft_type: "IA3",
-    r: 6,
+    r: 0,
     use_dora: true,
-    use_rslora: true,
     bias: "all",
     rank_pattern: { q_proj: 4 },
     modules_to_save: ["lm_head"],

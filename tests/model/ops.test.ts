@@ -1,6 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { makeOps } from "../../beyond/kernels/ops.ts";
 import { attention, rope, type SpanCase } from "../../beyond/oracle/cases/attention.ts";
 import { headNorm, rmsnorm, swiglu } from "../../beyond/oracle/cases/layer.ts";
@@ -16,7 +14,6 @@ import { Random } from "../../beyond/oracle/random.ts";
 import { runCase } from "../../beyond/oracle/run-case.ts";
 import { HALF_SUFFIX, selfTest } from "../../beyond/oracle/self-test.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
-import { FROZEN_FORMATS } from "../../beyond/storage/weight-formats.ts";
 import type { Commands } from "../../lib/gpu/commands.ts";
 import mathSource from "../../shaders/math.wgsl" with { type: "text" };
 import { expectCase, foldedOps, testCases, testGpu } from "../kernels.ts";
@@ -24,7 +21,6 @@ import { packGroups } from "../oracle/packing.ts";
 
 const gpu = await testGpu();
 const ops = makeOps(gpu, 16);
-const ENTRY_POINT = /@compute[^{]*?\bfn (\w+)/g;
 
 describe("linear", () => {
   // Workgroups make 32 rows by 64 columns, or 32 by 32 on SwiftShader.
@@ -226,30 +222,29 @@ test("no kernel binds more storage buffers than the 8 that every adapter allows"
   expect(Math.max(...bound.values())).toBe(8);
 });
 
-test("the self-test covers every entry point of the model's shaders, and passes", async () => {
-  const root = join(import.meta.dir, "../..");
-  const entries: string[] = [];
-  for (const file of readdirSync(join(root, "lib/model/ops"))) {
-    const room = await Bun.file(join(root, "lib/model/ops", file)).text();
-    for (const [, path, shader] of room.matchAll(/from "[./]*(shaders\/(\w+)\.wgsl)"/g)) {
-      const source = await Bun.file(join(root, path)).text();
-      for (const [, entry] of source.matchAll(ENTRY_POINT)) {
-        entries.push(`${shader}.${entry}`);
-        const readsWeights = /^(matmul|gather)\.(forward|backward_input)/.test(
-          `${shader}.${entry}`,
-        );
-        if (readsWeights) for (const f of FROZEN_FORMATS) entries.push(`${shader}/${f}.${entry}`);
-      }
-    }
-  }
-  expect(entries.length).toBeGreaterThan(20);
-  const results = await selfTest(gpu);
-  const names = results.map(({ kernel }) => kernel).filter((name) => !name.includes("(bits"));
-  const halves = names.filter((name) => name.endsWith(HALF_SUFFIX));
-  const kernels = names.filter((name) => !halves.includes(name) && !name.includes("(bits"));
-  expect(kernels.sort()).toEqual(entries.sort());
+/** Of a registered entry point or a label: the shader without its tile, its format and its lanes. */
+const untiled = (name: string) => name.replace(/-\d+(x\d+)?(?=[./+])/, "");
+
+test("the self-test dispatches every kernel that is registered for this adapter, and passes", async () => {
+  const { variants } = gpu;
+  const tiles = variants.tiles[variants.matmul].split(" ");
+  const plain = variants.matmul === "plain" || tiles.some((tile) => tile.startsWith("subgroup"));
+  const registered = makeOps(gpu, 16).kernels.names.filter((name) => {
+    const [, family, tile] =
+      /^matmul-(?:(tiled|lanes|matrix)-)?((?:subgroup-)?\d+x\d+)/.exec(name) ?? [];
+    // other families' products, and tiles that this adapter does not use
+    if (tile)
+      return (family ?? "plain") === (plain ? "plain" : variants.matmul) && tiles.includes(tile);
+    return !name.startsWith("matmul");
+  });
+  expect(registered.length).toBeGreaterThan(40);
+  const checks = await selfTest(gpu);
+  const dispatched = new Set(checks.flatMap(({ dispatched }) => dispatched).map(untiled));
+  const missing = [...new Set(registered.map(untiled))].filter((name) => !dispatched.has(name));
+  expect(missing).toEqual([]);
+  const halves = checks.filter(({ kernel }) => kernel.endsWith(HALF_SUFFIX));
   expect(halves.length > 15).toBe(hasHalves(gpu));
-  expect(results.filter(({ passed }) => !passed)).toEqual([]);
+  expect(checks.filter(({ passed }) => !passed)).toEqual([]);
 });
 
 test("the self-test says which kernel is wrong", async () => {

@@ -41,6 +41,32 @@ describe("a chat template gives what apply_chat_template gives", () => {
   });
 });
 
+describe("a conversation gives what apply_chat_template gives, and so does what is said to it", () => {
+  const { templates, conversations } = golden;
+  test.each(Object.keys(templates))("%s", (name) => {
+    const own = conversations.filter(({ template }) => template === name);
+    expect(own.length).toBe(4);
+    for (const { turns, kwargs, prompt, whole } of own) {
+      const template = templates[name as keyof typeof templates];
+      const chatTemplateKwargs = Object.keys(kwargs).length > 0 ? kwargs : null;
+      const prompter = prompterWith(template, { chatTemplateKwargs });
+      const question = turns.findLast(({ role }) => role === "user")?.content ?? "";
+      const asked = { question, turns };
+      if (prompt === null) {
+        expect(() => prompter.text(asked)).toThrow(UserError);
+        continue;
+      }
+      expect(prompter.text(asked)).toBe(prompt);
+      if (whole === null) continue;
+      const reply = () =>
+        prompter.reply(asked, { role: "assistant", content: "It is 2.\n" }, "d:1");
+      // DeepSeek's asks for thoughts that it leaves out of what was said
+      if (!whole.startsWith(prompt)) expect(reply).toThrow("otherwise than it asks for it");
+      else expect(prompt + reply() + prompter.closing).toBe(whole);
+    }
+  });
+});
+
 describe("a prompt", () => {
   const chatml =
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}";

@@ -90,3 +90,39 @@ test("an adapter's own tokenizer and chat template are used, and saved with it",
     "chat_template.jinja": "own",
   });
 });
+
+test("an adapter of any rank is one whose rank is a multiple of 4, and rsLoRA scales by the root", async () => {
+  const path = join(folder, "rank-6");
+  mkdirSync(path);
+  const { config } = await tied("base-6", 1);
+  const lora = { rank: 6, alpha: 3, targets: ["q_proj"] as const };
+  await write(
+    join(path, "adapter_model.safetensors"),
+    Array.from(loraShapes(config, lora), ([name, shape]) => [name, shape, 1]),
+  );
+  const write6 = (more: object) =>
+    writeFileSync(
+      join(path, "adapter_config.json"),
+      JSON.stringify({
+        peft_type: "LORA",
+        base_model_name_or_path: join(folder, "base-6"),
+        r: 6,
+        lora_alpha: 3,
+        target_modules: ["q_proj"],
+        ...more,
+      }),
+    );
+  write6({});
+  const opened = (await openNamedModel(path)).lora;
+  expect(opened?.config).toEqual({ rank: 8, alpha: 4, targets: ["q_proj"] });
+  for (const [name, { shape }] of opened?.tensors ?? []) {
+    const values = await readTensor(opened?.tensors ?? new Map(), name);
+    const filled = values.filter((value) => value === 1).length;
+    expect([shape.includes(8), filled]).toEqual([true, (values.length * 6) / 8]);
+    expect(Array.from(values.slice(0, 6))).toEqual(Array(6).fill(1));
+    if (name.includes("lora_B")) expect(values[6]).toBe(0);
+  }
+  write6({ use_rslora: true });
+  const scaled = (await openNamedModel(path)).lora?.config;
+  expect((scaled?.alpha ?? 0) / (scaled?.rank ?? 1)).toBeCloseTo(3 / Math.sqrt(6));
+});
