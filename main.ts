@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
 /** The command line: each command is one call. What a command does is told in the file it imports. */
 import { cac } from "cac";
-import { RunFolder } from "./beyond/runs/folder.ts";
+import { RunFolder, runOf } from "./beyond/runs/folder.ts";
 import {
   banditSettings,
   compareSettings,
@@ -54,6 +54,11 @@ interface Command {
 
 const storedSettings = (run: string) => RunFolder.open(run).readConfig<TrainSettings>().settings;
 
+const settingsOfRun = (model: string) => {
+  const run = runOf(model);
+  return run && { settings: run.readConfig("check --model").settings, file: run.configPath };
+};
+
 const commands: Record<string, Command> = {
   train: {
     usage: "train <data.jsonl>",
@@ -91,7 +96,7 @@ const commands: Record<string, Command> = {
     summary: "Print completions of questions, with the outcome of each.",
     flags: sampleGroups,
     run: async (args) => {
-      const settings = sampleSettings(args);
+      const settings = sampleSettings(args, settingsOfRun);
       return (await import("./beyond/commands/sample.ts")).sample(settings);
     },
   },
@@ -112,7 +117,7 @@ const commands: Record<string, Command> = {
     summary: "Measure pass@k and the diversity of answers.",
     flags: evalGroups,
     run: async (args) => {
-      const settings = evalSettings(args);
+      const settings = evalSettings(args, settingsOfRun);
       return (await import("./beyond/commands/evaluate.ts")).evaluate(settings);
     },
   },
@@ -216,6 +221,8 @@ function interruption(): AbortSignal {
   };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);
+  // the terminal was closed
+  process.on("SIGHUP", interrupt);
   return controller.signal;
 }
 

@@ -11,11 +11,17 @@ export class GpuError extends Error {
   override name = "GpuError";
 }
 
-/** A loss or its gradient was NaN or infinite in this step of training. */
+/** What must be a finite number was NaN or infinite: what the model said, what it learned from, or what became of it. */
 export class NotFiniteError extends Error {
   override name = "NotFiniteError";
 
-  constructor(readonly step: number) {
-    super(`step ${step}: the loss or its gradient is not a finite number`);
+  constructor(readonly part: "logits" | "loss" | "weights") {
+    super(`${NOT_FINITE[part]} not finite numbers`);
   }
 }
+
+const NOT_FINITE = {
+  logits: "the model's logits are",
+  loss: "the loss or its gradient are",
+  weights: "the model's weights are",
+};

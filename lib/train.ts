@@ -81,7 +81,7 @@ export interface Listener {
 
 /**
  * GRPO with outcome-based exploration, until `maxSteps` or the signal.
- * @throws NotFiniteError if a loss or its gradient was; the weights are those before that update
+ * @throws NotFiniteError if logits were not, or a loss or its gradient: then the weights are those before that update
  */
 export async function train(training: Training, listener: Listener, signal?: AbortSignal) {
   const { policy, settings, state } = training;
@@ -200,7 +200,7 @@ async function updatePolicy(
       learningRate,
       state.updates,
     );
-    if (gradNorm === null) throw new NotFiniteError(state.step + 1);
+    if (gradNorm === null) throw new NotFiniteError("loss");
     sums.loss += result.loss / updates;
     sums.gradNorm += gradNorm / updates;
     sums.tokens += result.tokens;

@@ -80,7 +80,8 @@ fn forward(
   if (column < params.columns) { chosen = scaled(start, column / 4u)[column % 4u]; }
   state[row] = vec4f(largest, z, e, chosen);
   if (params.is_last == 1u) {
-    let log_z = ln(z);
+    // e is NaN if any logit was NaN or infinite, of which a maximum or ln may show nothing
+    let log_z = select(ln(z), e, is_not_finite(e));
     logprob[row] = chosen - largest - log_z;
     entropy[row] = log_z - e / z;
   }

@@ -140,19 +140,25 @@ describe("a run that was cut short", () => {
     expectSameEnd("killed");
   });
 
-  test("Ctrl-C: the step is finished and saved, and the way back is said", async () => {
-    const running = program.start(`train data.jsonl ${SMALL} --output-dir stopped --quiet`);
-    await program.reached("stopped", 2);
-    running.kill("SIGINT");
-    const { code, stdout, stderr } = await finish(running);
-    expect({ code, stderr }).toEqual({ code: 130, stderr: "" });
-    const said = /^stopped after step (\d); go on with: rlexplore (.*)\n$/.exec(stdout);
-    const [, step, command] = said ?? [];
-    expect(existsSync(program.path("stopped", `checkpoint-${step}`))).toBe(true);
-    expect(existsSync(program.path("stopped", "checkpoint-6"))).toBe(false);
-    await program.succeed(command);
-    expectSameEnd("stopped");
-  });
+  test.each([
+    ["SIGINT", "stopped"],
+    ["SIGHUP", "hung-up"],
+  ] as const)(
+    "%s: the step is finished and saved, and the way back is said",
+    async (signal, name) => {
+      const running = program.start(`train data.jsonl ${SMALL} --output-dir ${name} --quiet`);
+      await program.reached(name, 2);
+      running.kill(signal);
+      const { code, stdout, stderr } = await finish(running);
+      expect({ code, stderr }).toEqual({ code: 130, stderr: "" });
+      const said = /^stopped after step (\d); go on with: rlexplore (.*)\n$/.exec(stdout);
+      const [, step, command] = said ?? [];
+      expect(existsSync(program.path(name, `checkpoint-${step}`))).toBe(true);
+      expect(existsSync(program.path(name, "checkpoint-6"))).toBe(false);
+      await program.succeed(command);
+      expectSameEnd(name);
+    },
+  );
 
   test("a second process on the same run is refused, the first goes on", async () => {
     const running = program.start(`train data.jsonl ${SMALL} --output-dir busy --quiet`);

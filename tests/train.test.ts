@@ -152,7 +152,7 @@ describe("a step", () => {
   test("a gradient that is not finite ends the run before anything is counted", async () => {
     const state = fresh();
     const failed = trained({ state, fake: { gradNorm: null } });
-    await expect(failed).rejects.toThrow(new NotFiniteError(1));
+    await expect(failed).rejects.toThrow(new NotFiniteError("loss"));
     expect([state.step, [...state.counter].length, state.solved.size]).toEqual([0, 0, 0]);
   });
 });

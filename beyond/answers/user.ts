@@ -24,6 +24,9 @@ export interface UserJudgement {
 /** Does --outcome name a file, and not one of the built-in outcomes? */
 export const isUserCode = (outcome: string): boolean => /^(?!regex:).*[./\\]/s.test(outcome);
 
+/** Also of a weight: what is worth more has gradients whose squares float32 may not hold. */
+export const LARGEST_REWARD = 1e6;
+
 /** Failures that are shown, and failures after which a run ends if they are a tenth of all calls. */
 const SHOWN = 5;
 const TOO_MANY = 20;
@@ -92,6 +95,9 @@ function checked(result: UserJudgement): UserJudgement {
     throw new Error(
       `it must return { outcome: string | null, reward: number }, not ${JSON.stringify(result)}`,
     );
+  }
+  if (Math.abs(reward) > LARGEST_REWARD) {
+    throw new Error(`its rewards must be within ${LARGEST_REWARD}, not ${reward}`);
   }
   return result;
 }

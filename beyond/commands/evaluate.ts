@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import type { Question } from "../../lib/data/questions.ts";
+import { UserError } from "../../lib/errors.ts";
 import type { SamplingPolicy } from "../../lib/policy.ts";
 import { PURPOSE, type RolloutSettings, rollout } from "../../lib/rollout.ts";
 import {
@@ -14,6 +15,7 @@ import {
   writeEvaluation,
 } from "../measuring/evaluation.ts";
 import { type QuestionTally, tallyQuestion } from "../measuring/tally.ts";
+import { explainNotFinite } from "../opening/not-finite.ts";
 import { openSampling } from "../opening/open-sampling.ts";
 import { closeGpu } from "../opening/policy.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
@@ -48,17 +50,34 @@ export async function measure(
   return tallies;
 }
 
+/** Writes the file of an evaluation. */
+type Keep = (path: string, file: EvaluationFile) => void;
+
 /** `rlexplore eval`: the figures of a model on a file of questions, or of two models and what lies between. */
 export async function evaluate(settings: EvalSettings): Promise<void> {
   const { quiet, json } = settings;
   const progress = new Progress({ total: 0, quiet, json });
   const names = [settings.model, ...(settings.compare ? [settings.compare] : [])];
+  // what was sampled is shown even if it cannot be written
+  const unkept: string[] = [];
+  const keep: Keep = (path, file) => {
+    try {
+      writeEvaluation(path, file);
+      progress.note(`${path} holds the counts of each question`);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      unkept.push(error.message);
+    }
+  };
+  for (const text of settings.told) progress.note(text);
   const files: EvaluationFile[] = [];
   for (const name of names) {
     const model = nameOf(name, settings.model);
-    files.push(await evaluateModel({ ...settings, model }, progress));
+    files.push(await evaluateModel({ ...settings, model }, progress, { keep }));
   }
   progress.end();
+  if (unkept.length > 0) process.exitCode = 2;
+  for (const why of unkept) console.error(`rlexplore: the counts are not kept: ${why}`);
   const [file, other] = files;
   const change = other && differences(other.questions, file.questions, settings.k);
   const drawn = file.majority === "drawn" ? "; maj@k from seeded draws" : "";
@@ -85,11 +104,12 @@ function nameOf(name: string, model: string): string {
 /**
  * Evaluates one model and writes the file of it.
  * @param at the step of a run that the model is, where its path does not tell
+ * @param keep writes the file
  */
 export async function evaluateModel(
   given: Omit<EvalSettings, "compare">,
   progress: Progress,
-  at: number | null = null,
+  { at = null as number | null, keep = writeEvaluation as Keep } = {},
 ): Promise<EvaluationFile> {
   const note = (text: string) => progress.note(text);
   const { policy, questions, settings } = await openSampling(given, given.numSamples, note);
@@ -102,16 +122,24 @@ export async function evaluateModel(
     const step = checkpoint?.step ?? at;
     const file = evaluationFile({ data, model, step, ks: k }, tallies, settings, policy);
     const path = given.output ?? defaultPath(model, data, checkpoint);
-    writeEvaluation(path, file);
-    note(`${path} holds the counts of each question`);
+    keep(path, file);
     return file;
+  } catch (error) {
+    throw explainNotFinite(error, settings);
   } finally {
     await closeGpu(policy.gpu);
   }
 }
 
+/** A run's evaluations keep what `train` measured; what is measured later stands beside that. */
 function defaultPath(model: string, data: string, checkpoint: Checkpoint | null): string {
-  if (checkpoint) return evaluationPath(checkpoint.run, data, checkpoint.step);
-  const name = model.replace(/[^\w.-]+/g, "-");
-  return join("evaluations", `${basename(data, extname(data))}-${name}.json`);
+  if (!checkpoint) {
+    const name = model.replace(/[^\w.-]+/g, "-");
+    return join("evaluations", `${basename(data, extname(data))}-${name}.json`);
+  }
+  const stem = evaluationPath(checkpoint.run, data, checkpoint.step).replace(/\.json$/, ".eval");
+  for (let n = 1; ; n++) {
+    const path = n === 1 ? `${stem}.json` : `${stem}-${n}.json`;
+    if (!existsSync(path)) return path;
+  }
 }

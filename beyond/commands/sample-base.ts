@@ -2,6 +2,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { ScoredGroup } from "../../lib/learn.ts";
 import { drawQuestions } from "../../lib/random.ts";
 import { type Group, PURPOSE, rollout } from "../../lib/rollout.ts";
+import { explainNotFinite } from "../opening/not-finite.ts";
 import { openSampling } from "../opening/open-sampling.ts";
 import { closeGpu } from "../opening/policy.ts";
 import { shuffleSeedOf } from "../opening/questions.ts";
@@ -79,6 +80,8 @@ export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal
         `stopped after step ${step}; go on with: ${way}`,
       );
     }
+  } catch (error) {
+    throw explainNotFinite(error, settings);
   } finally {
     ledger.close();
     await closeGpu(policy.gpu);

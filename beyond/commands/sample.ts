@@ -3,6 +3,7 @@ import { PURPOSE, rollout } from "../../lib/rollout.ts";
 import { openJudge } from "../answers/outcome.ts";
 import { askedFrom } from "../datasets/conversation.ts";
 import { openNamedModel, prompterOf } from "../opening/named-model.ts";
+import { explainNotFinite } from "../opening/not-finite.ts";
 import { openAsking } from "../opening/open-sampling.ts";
 import { closeGpu } from "../opening/policy.ts";
 import type { SampleSettings } from "../settings/measuring.ts";
@@ -13,6 +14,7 @@ const NO_GOLD = "";
 /** `rlexplore sample`: prints completions of questions, each with the outcome it was counted as. */
 export async function sample(given: SampleSettings): Promise<void> {
   const note = (text: string) => console.error(text);
+  given.told.forEach(note);
   const model = await openNamedModel(given.model);
   const prompter = prompterOf(model, given, note);
   const thinking = prompter.thinking(given.thinkTags);
@@ -31,7 +33,16 @@ export async function sample(given: SampleSettings): Promise<void> {
   const few = { ...given, samplingBatchSize };
   const opened = await openAsking(few, model, asked, numGenerations, { note });
   const { policy, questions, settings } = opened;
-  const groups = await rollout(policy, questions, numGenerations, settings, PURPOSE.sample, 0);
+  const groups = await rollout(
+    policy,
+    questions,
+    numGenerations,
+    settings,
+    PURPOSE.sample,
+    0,
+  ).catch((error) => {
+    throw explainNotFinite(error, settings);
+  });
   for (const { question, completions } of groups) {
     const prompt = given.showPrompt ? prompter.tokenizer.decode(question.prompt, true) : undefined;
     if (settings.json) {

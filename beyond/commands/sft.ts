@@ -7,6 +7,7 @@ import type { Prompter } from "../models/chat.ts";
 import { type EndTokens, endTokens } from "../models/end-tokens.ts";
 import { type Example, encodeLesson, taughtEnd } from "../models/lesson.ts";
 import { openNamedModel, prompterOf, requireWhole } from "../opening/named-model.ts";
+import { explainNotFinite } from "../opening/not-finite.ts";
 import { openPolicy } from "../opening/open-policy.ts";
 import { closeGpu, type OpenPolicy } from "../opening/policy.ts";
 import { saveCheckpoint } from "../runs/checkpoint.ts";
@@ -15,7 +16,6 @@ import { runConfig } from "../runs/versions.ts";
 import { loraOf } from "../settings/shared.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { SftSettings } from "../settings/training.ts";
-import { NOT_FINITE_REMEDY } from "../storage/precision.ts";
 import { Progress } from "../terminal/progress.ts";
 
 /** Standard deviation of freshly drawn matrices; norms start at 1. */
@@ -116,9 +116,11 @@ export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<
     step++;
     const gradNorm = await optimizer.update(trained, gradients, rate, step);
     if (gradNorm === null || !Number.isFinite(loss)) {
-      const { message } = new NotFiniteError(step);
-      const remedy = NOT_FINITE_REMEDY[settings.dtype];
-      throw new UserError(`${message}; ${remedy} (the last checkpoint is untouched)`);
+      const circumstances = { ...settings, updates: step - 1, when: `in step ${step}` };
+      throw explainNotFinite(new NotFiniteError("loss"), {
+        ...circumstances,
+        kept: "the last checkpoint is untouched",
+      });
     }
     const seconds = (performance.now() - began) / 1000;
     const learningTokensPerSecond = targets / seconds;

@@ -1,15 +1,16 @@
-import { NotFiniteError, UserError } from "../../lib/errors.ts";
 import type { ScoredGroup } from "../../lib/learn.ts";
 import * as method from "../../lib/train.ts";
 import { type Evaluation, passRow } from "../measuring/evaluation.ts";
 import { evaluateHeldOut } from "../measuring/held-out.ts";
-import { type CheckpointState, type OpenRun, openRun } from "../opening/open-run.ts";
+import { explainNotFinite } from "../opening/not-finite.ts";
+import { type OpenRun, openRun } from "../opening/open-run.ts";
 import { closeGpu } from "../opening/policy.ts";
 import { pruneCheckpoints, saveCheckpoint } from "../runs/checkpoint.ts";
+import { LearningNothing } from "../runs/learning-nothing.ts";
 import { describeStep, rolloutsOf } from "../runs/metrics.ts";
 import { Milestones } from "../runs/milestones.ts";
+import type { TrainerState } from "../runs/trainer-state.ts";
 import type { TrainSettings } from "../settings/training.ts";
-import { NOT_FINITE_REMEDY } from "../storage/precision.ts";
 import { type Progress, passTable } from "../terminal/progress.ts";
 
 /** `rlexplore train`: opens a run, listens to its steps, and keeps, shows and evaluates what comes of them. */
@@ -17,19 +18,21 @@ export async function train(given: TrainSettings, signal?: AbortSignal): Promise
   const run = await openRun(given);
   const { progress, settings, heldOut, state } = run;
   const milestones = milestonesOf(run);
+  const nothing = new LearningNothing(settings, (text) => progress.note(text));
   try {
     signal?.addEventListener("abort", () =>
       progress.note("stopping after this step or evaluation; Ctrl-C again stops at once"),
     );
-    if (heldOut.length > 0) await milestones.base(state.step);
+    // a run that goes on with other held-out questions has no base model any more
+    if (heldOut.length > 0 && state.step === 0) await milestones.base(0);
     progress.start();
-    await method.train(run, listener(run, milestones), signal);
+    await method.train(run, listener(run, milestones, nothing), signal);
     const stopped = signal?.aborted && state.step < settings.maxSteps;
-    await (stopped ? stop(run, milestones) : finish(run, milestones));
+    await (stopped ? stop(run, milestones) : finish(run, milestones, nothing.atEnd));
   } catch (error) {
-    if (!(error instanceof NotFiniteError)) throw error;
-    const remedy = NOT_FINITE_REMEDY[settings.dtype];
-    throw new UserError(`${error.message}; ${remedy} (${milestones.kept})`);
+    const { step, updates } = state;
+    const when = step > 0 ? `after step ${step}` : "in the first step";
+    throw explainNotFinite(error, { ...settings, updates, when, kept: milestones.kept });
   } finally {
     run.ledger.close();
     await closeGpu(run.policy.gpu);
@@ -37,34 +40,40 @@ export async function train(given: TrainSettings, signal?: AbortSignal): Promise
 }
 
 /** What is done with every step: into the ledger, the metrics and the display; then evaluations and checkpoints. */
-const listener = (run: OpenRun, milestones: Milestones): method.Listener => ({
+const listener = (
+  run: OpenRun,
+  milestones: Milestones,
+  nothing: LearningNothing,
+): method.Listener => ({
   activity: (text) => run.progress.activity(text),
   async step(report) {
     const { settings, questions, ledger, folder, progress, state } = run;
     const { step, groups } = report;
+    folder.requireThere();
     ledger.append(step, groups.flatMap(rolloutsOf));
     const solved = state.solved.size / questions.different;
     const metrics = describeStep(report, solved, settings.beta > 0);
     folder.appendMetrics({ step, ...metrics });
     progress.step(step, metrics);
+    nothing.step(metrics);
     if (settings.logCompletions) showCompletions(groups, progress);
     await milestones.reached(step);
   },
 });
 
 function milestonesOf(run: OpenRun): Milestones {
-  const { folder, settings, evaluations, policy, model, state } = run;
+  const { folder, settings, evaluations, policy, model, state, ledger, heldOutKey } = run;
   const deeds = {
     evaluate: (step: number, name: string) => evaluateHeldOut(run, step, name),
     async save(step: number) {
       const { drawn, updates } = state;
       const { before, best } = evaluations;
-      await saveCheckpoint<CheckpointState>(folder.path, step, {
+      await saveCheckpoint<TrainerState>(folder.path, step, {
         model,
         lora: policy.lora,
         weights: policy.weightSources(),
         optimizer: policy.momentSources(),
-        state: { drawn, updates, before, best },
+        state: { drawn, updates, before, best, heldOut: heldOutKey, ledger: ledger.checks(step) },
       });
     },
     prune: (keep: readonly number[]) =>
@@ -81,8 +90,8 @@ function showCompletions(groups: readonly ScoredGroup[], progress: Progress): vo
     const lines = completions
       .slice(0, SHOWN.completions)
       .map(
-        ({ text, outcome }, i) =>
-          `  ${text}  -> ${outcome ?? "no answer"}, reward ${earned[i].reward}, exploration ${exploration[i].toFixed(3)}`,
+        ({ text, outcome, finished }, i) =>
+          `  ${text}  -> ${outcome ?? (finished ? "no answer" : "cut off")}, reward ${earned[i].reward}, exploration ${exploration[i].toFixed(3)}`,
       );
     progress.note([question.text, ...lines].join("\n"));
   }
@@ -101,18 +110,21 @@ async function stop({ progress, folder, state }: OpenRun, milestones: Milestones
 }
 
 /** The table of before and after, and where the model is. */
-async function finish(run: OpenRun, milestones: Milestones): Promise<void> {
-  const { progress, evaluations, heldOut, state } = run;
+async function finish(run: OpenRun, milestones: Milestones, warning: string | null): Promise<void> {
+  const { progress, evaluations, heldOut, state, folder } = run;
+  folder.requireThere();
   let after: Evaluation | null = null;
   if (heldOut.length > 0) after = await milestones.last(state.step);
   const path = await milestones.save(state.step);
+  folder.requireThere();
   progress.end();
   const { before } = evaluations;
-  if (before && after) {
+  if (after) {
     const { questions, samples } = after;
     const title = `Held out: ${questions} questions, ${samples} samples each`;
-    const rows = [passRow("base", before), passRow("trained", after)];
+    const rows = [...(before ? [passRow("base", before)] : []), passRow("trained", after)];
     progress.result("evaluation", { before, after }, passTable(title, rows));
   }
+  if (warning) progress.result("warning", { text: warning }, warning);
   progress.result("saved", { path }, `the model is in ${path}`);
 }

@@ -161,6 +161,6 @@ async function evaluateAt(run: PlannedRun, step: number, shown: CompareSettings)
   const progress = new Progress({ total: 0, quiet, json });
   const output = evaluationOf(run, step);
   const now = { model, output, quiet, json, gpu, kernels, noTune };
-  await evaluateModel({ ...run.evaluation, ...now }, progress, step);
+  await evaluateModel({ ...run.evaluation, ...now }, progress, { at: step });
   progress.end();
 }

@@ -49,6 +49,15 @@ export class PackedRows implements Iterable<Row> {
     this.count++;
   }
 
+  /** SHA-256 of the rows and their order. */
+  hash(): string {
+    const hash = new Bun.CryptoHasher("sha256");
+    for (const { question, answer, fields } of this) {
+      hash.update(JSON.stringify([question, answer, fields]));
+    }
+    return hash.digest("hex");
+  }
+
   at(index: number): Row {
     if (index < 0 || index >= this.count) throw new RangeError(`row ${index} of ${this.count}`);
     const { first, bytes, ends } = this.blockOf(index);

@@ -32,6 +32,6 @@ export async function evaluateHeldOut(
   const what = { data, model: folder.path, step, ks: powersOfTwo(samples) };
   const file = evaluationFile(what, tallies, settings, policy);
   writeEvaluation(evaluationPath(folder.path, data, step), file);
-  folder.appendMetrics({ step, evaluation: result });
+  folder.appendEvaluation(step, result);
   return result;
 }

@@ -107,7 +107,24 @@ export async function readTensor(
       `${source}: weights of type ${dtype} are not supported; use F32, F16 or BF16`,
     );
   }
+  requireFinite(values, `${source}: ${name}`);
   return interleaved ? reorderRows(values, shape[0], interleaved) : values;
+}
+
+/** The first value that is NaN or infinite; undefined if all are finite. */
+export function notFinite(values: Float32Array): number | undefined {
+  // x - x is zero, or else NaN; a loop, because a model has billions of them
+  for (let i = 0; i < values.length; i++) if (values[i] - values[i] !== 0) return values[i];
+  return undefined;
+}
+
+/** @throws UserError if any weight is NaN or infinite: a model of such weights says nothing */
+export function requireFinite(weights: Float32Array, what: string): void {
+  const value = notFinite(weights);
+  if (value === undefined) return;
+  throw new UserError(
+    `${what} holds ${value}, which no weight may be; get the model again, or another one`,
+  );
 }
 
 /** A tensor that the file is known to have. */

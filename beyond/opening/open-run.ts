@@ -7,10 +7,12 @@ import type { RolloutSettings } from "../../lib/rollout.ts";
 import { type GrpoSettings, scheduledRate, type Training } from "../../lib/train.ts";
 import { trainingNeeds } from "../memory/memory-plan.ts";
 import type { ModelFolder } from "../models/folder.ts";
-import { latestCheckpoint } from "../runs/checkpoint.ts";
+import { latestCheckpoint, sweepCheckpoints } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import { Ledger } from "../runs/ledger.ts";
 import type { Evaluations } from "../runs/milestones.ts";
+import { originsOf, requireSameOrigins } from "../runs/origins.ts";
+import { requireSameLedger, TrainerState } from "../runs/trainer-state.ts";
 import { runConfig } from "../runs/versions.ts";
 import { parseExploration } from "../settings/exploration.ts";
 import { parseReward, rewardRules } from "../settings/reward.ts";
@@ -23,20 +25,14 @@ import { openPolicy } from "./open-policy.ts";
 import type { OpenPolicy } from "./policy.ts";
 import { readQuestions, readRunData, shuffleSeedOf, type TrainingQuestions } from "./questions.ts";
 
-/** What a resumed run needs beside weights, moments and ledger. */
-export interface CheckpointState extends Evaluations {
-  /** Questions drawn so far. */
-  drawn: number;
-  /** Updates of the weights so far. */
-  updates: number;
-}
-
 /** Everything that `train` works with: what the method needs, and what is kept of it. */
 export interface OpenRun extends Training {
   settings: TrainSettings & GrpoSettings;
   policy: OpenPolicy;
   questions: TrainingQuestions;
   heldOut: Question[];
+  /** Which questions these are, and how often each is drawn. */
+  heldOutKey: string | null;
   folder: RunFolder;
   ledger: Ledger;
   model: ModelFolder;
@@ -70,36 +66,43 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
 
   const begun = settings.resume ? RunFolder.open(settings.resume) : undefined;
   const config = begun?.readConfig<TrainSettings>();
+  const origins = await originsOf(data.rows, model, settings.outcome);
+  if (config) requireSameOrigins(config.origins, origins, settings, note);
   const needs = trainingNeeds(settings, longestPrompt([...questions.drawn, ...heldOut]));
   const policy = await openPolicy(settings, model, needs, { note, describe: note }, config);
 
+  const { name } = policy.gpu.found;
+  if (config && name !== config.adapter.name) {
+    note(`this run was begun on ${config.adapter.name}: on ${name} sums differ by rounding`);
+  }
+
   const folder = begun ?? RunFolder.create(settings.outputDir, settings.data);
   const ledger = new Ledger(folder.ledgerPath);
-  const checkpoint = settings.resume ? await latestCheckpoint<CheckpointState>(folder.path) : null;
+  const checkpoint = begun ? await latestCheckpoint(folder.path, TrainerState.parse) : null;
   const step = checkpoint?.step ?? 0;
   if (step > settings.maxSteps) {
     throw new UserError(
       `${folder.path} has done ${step} steps already: raise --max-steps ${settings.maxSteps}`,
     );
   }
-  if (step > ledger.lastStep()) {
-    throw new UserError(
-      `${folder.ledgerPath} has lost the rollouts of step ${step}, and with them the counts; restore it from a copy or start another run`,
-    );
-  }
+  if (checkpoint) requireSameLedger(ledger, step, checkpoint.state);
+  sweepCheckpoints(folder.path);
   ledger.removeAfter(step);
   folder.removeMetricsAfter(step);
   if (settings.tensorboard) folder.openEvents(step);
 
   // a run that is the model here may go on, and its newest checkpoint be another one
   const stored = storedSettings({ ...read.settings, model: modelPath(settings.model) });
-  folder.writeConfig(runConfig(stored, policy));
+  folder.writeConfig(runConfig(stored, policy, origins));
   if (checkpoint) {
     await policy.load(policy.trained, checkpoint.tensors);
     await policy.loadMoments(checkpoint.optimizer);
     note(`resumed after step ${step}`);
   }
-  const { drawn, updates, before, best } = checkpoint?.state ?? FRESH;
+  const saved = checkpoint?.state ?? FRESH;
+  const { drawn, updates } = saved;
+  const { evalSamples } = settings;
+  const heldOutKey = heldOut.length > 0 ? keyOf(heldOut, evalSamples) : null;
   if (checkpoint && config) noteJump(config.settings, settings, updates, note);
   return {
     settings,
@@ -111,9 +114,10 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
     policy,
     questions,
     heldOut,
+    heldOutKey,
     progress,
     state: { step, drawn, updates, ...whatWasSeen(ledger, judge) },
-    evaluations: { before, best },
+    evaluations: comparable(saved, heldOutKey, heldOut.length, evalSamples),
   };
 }
 
@@ -126,7 +130,23 @@ function stepsOf(
   return Math.ceil((numEpochs * questions) / promptsPerStep);
 }
 
-const FRESH: CheckpointState = { drawn: 0, updates: 0, before: null, best: null };
+const FRESH: TrainerState = { drawn: 0, updates: 0, before: null, best: null, heldOut: null };
+
+const keyOf = (questions: readonly Question[], samples: number) =>
+  new Bun.CryptoHasher("sha256")
+    .update(JSON.stringify([samples, ...questions.map(({ text, gold }) => [text, gold])]))
+    .digest("hex");
+
+/** The evaluations of a run that goes on, if they are of what it evaluates now: else nothing of before compares. */
+function comparable(
+  { before, best, heldOut }: TrainerState,
+  now: string | null,
+  questions: number,
+  samples: number,
+): Evaluations {
+  const unknown = heldOut === null && before?.questions === questions && before.samples === samples;
+  return heldOut === now || unknown ? { before, best } : { before: null, best: null };
+}
 
 /** The settings of `train` as the method has them: what stands for another one is settled. */
 const asGrpo = <S extends TrainSettings & RolloutSettings>(settings: S): S & GrpoSettings => ({

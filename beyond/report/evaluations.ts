@@ -72,8 +72,9 @@ export class Evaluations {
     const byData = new Map<string, Map<number, string>>();
     const names = existsSync(this.folder) ? readdirSync(this.folder).sort() : [];
     for (const name of names) {
-      const [, data, step] = /^(.+)-(\d+)\.json$/.exec(name) ?? [];
+      const [, data, step] = /^(.+)-(\d+)(?:\.eval)?\.json$/.exec(name) ?? [];
       if (data === undefined) continue;
+      // sorted, a file of eval comes before that of train, which stands for the step
       const paths = byData.get(data) ?? new Map<number, string>();
       byData.set(data, paths.set(Number(step), join(this.folder, name)));
     }

@@ -1,17 +1,26 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { UserError } from "../../lib/errors.ts";
+import { z } from "zod";
+import { NotFiniteError, UserError } from "../../lib/errors.ts";
 import type { LoraConfig } from "../lora/lora.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, isLora, loraConfigText } from "../lora/peft.ts";
 import { type ModelFolder, modelTexts, openModelFolder, WEIGHTS } from "../models/folder.ts";
 import {
   type AnyTensorSource,
   encodeSafetensors,
+  notFinite,
   openSafetensors,
   type StoredTensor,
   type TensorSource,
 } from "../models/safetensors.ts";
-import { diskError, type FileCheck, isIntact, writeDurably } from "../platform/files.ts";
+import {
+  diskError,
+  type FileCheck,
+  isIntact,
+  syncFolder,
+  writeDurably,
+} from "../platform/files.ts";
+import { sealed, unsealed } from "./sealed.ts";
 
 const OPTIMIZER = "optimizer.safetensors";
 const STATE = "trainer_state.json";
@@ -62,18 +71,30 @@ export async function saveCheckpoint<State extends object>(
       ? { ...model.files, [ADAPTER_CONFIG]: loraConfigText(lora.config, lora.base) }
       : modelTexts(model);
     for (const [name, text] of Object.entries(texts)) await write(name, encode(text));
-    await write(lora ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights));
+    await write(lora ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights.map(finite)));
     await write(OPTIMIZER, encodeSafetensors(optimizer));
-    const last = JSON.stringify({ step, state, files }, null, 2);
-    await writeDurably(join(partial, STATE), encode(`${last}\n`));
-    rmSync(path, { recursive: true, force: true });
+    await writeDurably(join(partial, STATE), encode(sealed({ step, state, files })));
+    syncFolder(partial);
+    remove(path);
     renameSync(partial, path);
+    // older ones may go only when this one is sure to stay
+    syncFolder(run);
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
     throw diskError(error, path);
   }
   return path;
 }
+
+/** The same tensor, of which NaN and infinity are not written. */
+const finite = (tensor: TensorSource): TensorSource => ({
+  ...tensor,
+  async data() {
+    const values = await tensor.data();
+    if (notFinite(values) === undefined) return values;
+    throw new NotFiniteError("weights");
+  },
+});
 
 /** The steps of the run's checkpoints, ascending. */
 export function checkpointSteps(run: string): number[] {
@@ -85,11 +106,22 @@ export function checkpointSteps(run: string): number[] {
   }
 }
 
+/** The trainer's state as it stands in its file; checkpoints of version 0.1.0 have no `check` of it. */
+const Stored = z.object({
+  step: z.int(),
+  state: z.unknown(),
+  files: z.record(z.string(), z.object({ bytes: z.int(), crc32: z.int() })),
+});
+
 /**
  * Opens the newest checkpoint of a run, null when there is none yet. Every file is read once and compared
  * with the checksum it was written with.
+ * @param readState throws where the trainer's state is none
  */
-export async function latestCheckpoint<State>(run: string): Promise<Checkpoint<State> | null> {
+export async function latestCheckpoint<State>(
+  run: string,
+  readState: (state: unknown) => State,
+): Promise<Checkpoint<State> | null> {
   const [step, before] = checkpointSteps(run).reverse();
   if (step === undefined) return null;
   const path = checkpointPath(run, step);
@@ -97,15 +129,14 @@ export async function latestCheckpoint<State>(run: string): Promise<Checkpoint<S
     const next = before === undefined ? "start again" : `go on from step ${before}`;
     return new UserError(`${join(path, name)} is corrupt or truncated; delete ${path} to ${next}`);
   };
-  let stored: { state: State; files: Record<string, FileCheck> };
-  try {
-    stored = JSON.parse(readFileSync(join(path, STATE), "utf8"));
-    if (!(stored.files[WEIGHTS] ?? stored.files[ADAPTER_WEIGHTS]) || !stored.files[OPTIMIZER])
-      throw damaged(STATE);
-  } catch {
-    throw damaged(STATE);
+  const { files, state, ...stored } = readStored(path, readState) ?? fail(damaged(STATE));
+  if (stored.step !== step) {
+    throw new UserError(
+      `${path} is the checkpoint of step ${stored.step} under another name; call it checkpoint-${stored.step} again`,
+    );
   }
-  for (const [name, check] of Object.entries(stored.files)) {
+  if (!(files[WEIGHTS] ?? files[ADAPTER_WEIGHTS]) || !files[OPTIMIZER]) throw damaged(STATE);
+  for (const [name, check] of Object.entries(files)) {
     const found = existsSync(join(path, name)) && (await isIntact(join(path, name), check));
     if (!found) throw damaged(name);
   }
@@ -113,18 +144,46 @@ export async function latestCheckpoint<State>(run: string): Promise<Checkpoint<S
   const tensors = isLora(path)
     ? await open(ADAPTER_WEIGHTS)
     : (await openModelFolder(path)).tensors;
-  return { step, tensors, optimizer: await open(OPTIMIZER), state: stored.state };
+  return { step, tensors, optimizer: await open(OPTIMIZER), state };
+}
+
+/** What the file of the trainer's state says; null if it is not what was written. */
+function readStored<State>(path: string, readState: (state: unknown) => State) {
+  try {
+    const stored = Stored.parse(unsealed(readFileSync(join(path, STATE), "utf8")));
+    return { ...stored, state: readState(stored.state) };
+  } catch {
+    return null;
+  }
+}
+
+function fail(error: Error): never {
+  throw error;
+}
+
+/** Deletes a checkpoint. It is renamed first, so that a kill leaves no half of one under its name. */
+function remove(path: string): void {
+  if (!existsSync(path)) return;
+  const doomed = `${path}.old.partial`;
+  rmSync(doomed, { recursive: true, force: true });
+  renameSync(path, doomed);
+  rmSync(doomed, { recursive: true, force: true });
 }
 
 /**
  * Deletes all but the newest `limit` checkpoints and those of the steps in `keep`, such as the best, and
- * what a killed run left half written.
+ * what a killed run left half written or half deleted.
  */
 export function pruneCheckpoints(run: string, limit: number, keep: readonly number[] = []) {
   const old = checkpointSteps(run).slice(0, -limit);
-  const unwanted = old.filter((step) => !keep.includes(step)).map((step) => `checkpoint-${step}`);
-  const partial = readdirSync(run).filter((name) => /^checkpoint-\d+\.partial$/.test(name));
-  for (const name of [...unwanted, ...partial]) {
+  for (const step of old.filter((step) => !keep.includes(step))) remove(checkpointPath(run, step));
+  sweepCheckpoints(run);
+}
+
+/** Deletes what a killed run left half written or half deleted. */
+export function sweepCheckpoints(run: string) {
+  for (const name of readdirSync(run)) {
+    if (!/^checkpoint-\d+(\.old)?\.partial$/.test(name)) continue;
     rmSync(join(run, name), { recursive: true, force: true });
   }
 }

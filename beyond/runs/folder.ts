@@ -1,20 +1,33 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { basename, extname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
+import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import type { TuningTable } from "../kernels/variants.ts";
 import { diskError, replaceFile } from "../platform/files.ts";
 import { checkpointPath, checkpointSteps } from "./checkpoint.ts";
+import { Origins } from "./origins.ts";
+import { BrokenSeal, sealed, unsealed } from "./sealed.ts";
 import { EventFile, taggedNumbers } from "./tensorboard.ts";
 
 /** `config.json` of a run: everything needed to repeat it. */
 export interface RunConfig<Settings extends object> {
   settings: Settings;
+  /** By hash, what the run was begun with; version 0.1.0 did not keep that. */
+  origins?: Origins;
   /** Of rlexplore and of what it runs on. */
   versions: Record<string, string>;
   adapter: Record<string, unknown>;
   /** Which kernels are used: same seed, adapter and table, same bits. */
   tuning: TuningTable;
 }
+
+const Config = z.object({
+  settings: z.record(z.string(), z.unknown()),
+  origins: Origins.optional(),
+  versions: z.record(z.string(), z.string()).default({}),
+  adapter: z.record(z.string(), z.unknown()).default({}),
+  tuning: z.record(z.string(), z.string()).optional(),
+});
 
 /**
  * The folder of a run: `config.json`, `metrics.jsonl` with a line a step, `ledger.sqlite` with every
@@ -25,6 +38,10 @@ export class RunFolder {
   private events: EventFile | null = null;
 
   private constructor(readonly path: string) {}
+
+  get configPath(): string {
+    return join(this.path, "config.json");
+  }
 
   get ledgerPath(): string {
     return join(this.path, "ledger.sqlite");
@@ -59,8 +76,13 @@ export class RunFolder {
   /** Refuses a folder that is there already: a run never writes over another. */
   static requireFree(outputDir: string | null) {
     if (outputDir === null || !existsSync(outputDir)) return;
+    const command = commandOf(join(outputDir, "config.json"));
+    const way =
+      command === undefined
+        ? "delete it if a run that was killed at its beginning left it"
+        : command && `go on with that run: rlexplore ${command} --resume ${outputDir}`;
     throw new UserError(
-      `${outputDir} already exists; choose another --output-dir, or go on with that run: rlexplore train --resume ${outputDir}`,
+      `${outputDir} already exists; choose another --output-dir${way ? `, or ${way}` : ""}`,
     );
   }
 
@@ -68,23 +90,31 @@ export class RunFolder {
   static open(path: string, where = "--resume"): RunFolder {
     if (!existsSync(path)) throw new UserError(`${path}: no such run; check ${where}`);
     if (!existsSync(join(path, "config.json"))) {
-      throw new UserError(`${path} is not a run: it has no config.json; check ${where}`);
+      const left = existsSync(join(path, "ledger.sqlite.lock"));
+      const why = left ? "it was killed before its first step: start it again" : `check ${where}`;
+      throw new UserError(`${path} is not a run: it has no config.json; ${why}`);
     }
     return new RunFolder(path);
   }
 
   writeConfig(config: RunConfig<object>) {
-    replaceFile(join(this.path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+    replaceFile(this.configPath, sealed(config));
   }
 
   /** @param fix what to do about a file that is no such configuration */
   readConfig<Settings extends object>(fix = "check --resume, or start anew"): RunConfig<Settings> {
-    const path = join(this.path, "config.json");
+    const path = this.configPath;
     try {
-      const config = JSON.parse(readFileSync(path, "utf8"));
-      if (typeof config?.settings === "object" && config.settings !== null) return config;
+      return Config.parse(unsealed(readFileSync(path, "utf8"))) as RunConfig<Settings>;
     } catch (error) {
-      if (!(error instanceof SyntaxError)) throw diskError(error, path);
+      if (error instanceof BrokenSeal) {
+        throw new UserError(
+          `${path} was changed since the run wrote it; put it back, or delete its line "check" to have it taken as it is`,
+        );
+      }
+      if (!(error instanceof SyntaxError || error instanceof z.ZodError)) {
+        throw diskError(error, path);
+      }
     }
     throw new UserError(`${path} is not the config.json of a run; ${fix}`);
   }
@@ -109,21 +139,55 @@ export class RunFolder {
     this.events = new EventFile(this.path, resumed ? step + 1 : null);
   }
 
+  /** @throws UserError if the folder was deleted or moved away since */
+  requireThere() {
+    if (existsSync(this.configPath)) return;
+    throw new UserError(`${this.path} was deleted or moved while the run went on; it ends here`);
+  }
+
+  /** Adds the line of an evaluation, in place of one that a killed run has left of the same step. */
+  appendEvaluation(step: number, evaluation: object) {
+    this.keepMetrics((line) => line.step !== step || line.evaluation === undefined);
+    this.appendMetrics({ step, evaluation });
+  }
+
   /** Drops the lines of steps after `step`, and a last line that a kill cut short. */
   removeMetricsAfter(step: number) {
+    this.keepMetrics((line) => line.step <= step);
+  }
+
+  private keepMetrics(isKept: (line: { step: number; evaluation?: object }) => boolean) {
     const path = this.metricsPath;
     if (!existsSync(path)) return;
-    const kept = readFileSync(path, "utf8")
-      .split("\n")
-      .filter((line) => {
-        try {
-          return JSON.parse(line).step <= step;
-        } catch {
-          return false;
-        }
-      });
-    replaceFile(path, kept.map((line) => `${line}\n`).join(""));
+    const text = readFileSync(path, "utf8");
+    const kept = text.split("\n").filter((line) => {
+      try {
+        return isKept(JSON.parse(line));
+      } catch {
+        return false;
+      }
+    });
+    const left = kept.map((line) => `${line}\n`).join("");
+    if (left !== text) replaceFile(path, left);
   }
+}
+
+/** The command that goes on with a run; null for one of `sft`, undefined where there is no configuration. */
+function commandOf(config: string): string | null | undefined {
+  try {
+    const { settings } = JSON.parse(readFileSync(config, "utf8"));
+    if (settings.rowsPerStep !== undefined) return null;
+    return settings.learningRate === undefined ? "sample-base" : "train";
+  } catch {
+    return undefined;
+  }
+}
+
+/** The run that a model is of, by its own folder or that of a checkpoint; null for any other model. */
+export function runOf(model: string): RunFolder | null {
+  const run = /^checkpoint-\d+$/.test(basename(model)) ? dirname(model) : model;
+  const isRun = ["config.json", "metrics.jsonl"].every((name) => existsSync(join(run, name)));
+  return isRun ? RunFolder.open(run, "--model") : null;
 }
 
 /** Where `--model` points: a run stands for its newest checkpoint, anything else for itself. */

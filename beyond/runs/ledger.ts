@@ -1,4 +1,5 @@
 import { Database } from "bun:sqlite";
+import { crc32 } from "node:zlib";
 import { UserError } from "../../lib/errors.ts";
 import { diskError } from "../platform/files.ts";
 
@@ -80,9 +81,11 @@ function addCorrectness(database: Database) {
 export class Ledger {
   private readonly lock: Database;
   private readonly database: Database;
+  /** Checksums of the first steps, as far as they were asked for. */
+  private readonly checked: number[] = [];
 
   /** Opens or makes the ledger for writing; refuses one that another process writes to. */
-  constructor(private readonly path: string) {
+  constructor(readonly path: string) {
     try {
       // held until the process ends, however it ends; the ledger itself stays open to readers
       this.lock = new Database(`${path}.lock`);
@@ -137,6 +140,21 @@ export class Ledger {
   /** The last step that has rollouts, 0 when none has. */
   lastStep(): number {
     return this.guard(() => lastStepIn(this.database));
+  }
+
+  /** A checksum of the rollouts of each step up to `last`, from step 1 on: what a checkpoint knows of the ledger. */
+  checks(last: number): number[] {
+    return this.guard(() => {
+      const rows = this.database.query(
+        `SELECT slot, sample, text, completion, outcome, correct, reward, exploration, advantage,
+           tokens, truncated, logprob, entropy
+         FROM rollouts JOIN questions ON questions.id = question WHERE step = ? ORDER BY rollouts.id`,
+      );
+      while (this.checked.length < last) {
+        this.checked.push(crc32(JSON.stringify(rows.values(this.checked.length + 1))));
+      }
+      return this.checked.slice(0, last);
+    });
   }
 
   /** Removes the rows of steps after `step`, which a resumed run will write again. */

@@ -54,10 +54,15 @@ export function describeGroups(groups: readonly ScoredGroup[]) {
     truncated: mean((c) => (c.finished ? 0 : 1)),
     noAnswer: mean((c) => (c.outcome === null ? 1 : 0)),
     exploration: sum(groups.map((group) => sum([...group.exploration]))) / completions.length,
+    /** Share of groups in which all completions earn the same. */
+    equalRewards: groups.filter(earnsTheSame).length / groups.length,
     /** Groups from which nothing is learned. */
     skippedGroups: groups.filter((group) => !group.hasSignal).length,
   };
 }
+
+const earnsTheSame = ({ earned }: ScoredGroup) =>
+  earned.every(({ reward }) => reward === earned[0].reward);
 
 function meanParts(earned: readonly Earned[]): Earned["parts"] {
   const parts = Object.keys(earned[0].parts) as RewardPart[];

@@ -2,6 +2,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import type { TuningTable } from "../kernels/variants.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import type { RunConfig } from "./folder.ts";
+import type { Origins } from "./origins.ts";
 
 export const VERSION = packageJson.version;
 
@@ -17,9 +18,11 @@ export const versions = () => ({
 export function runConfig<Settings extends object>(
   settings: Settings,
   { gpu: { found }, tuning }: { gpu: SystemGpu; tuning: TuningTable },
+  origins?: Origins,
 ): RunConfig<Settings> {
   return {
     settings,
+    origins,
     versions: versions(),
     adapter: { name: found.name, driver: found.driver, kind: found.kind },
     tuning,

@@ -21,6 +21,7 @@ import {
   mergeGroups,
 } from "./files.ts";
 import { optionName } from "./flags.ts";
+import { completeFromRun, type ReadRun } from "./from-run.ts";
 import {
   type BanditSettings,
   banditGroups,
@@ -100,21 +101,22 @@ export function sftSettings(args: string[]): SftSettings {
   return s;
 }
 
-export function sampleSettings(args: string[]): SampleSettings {
+/** The settings of `sample`; what is not given is as in the run that the model is of. */
+export function sampleSettings(args: string[], readRun: ReadRun = () => null): SampleSettings {
   const { flags, given, positionals } = parseFlags(sampleGroups, args);
   if (positionals.length === 0) fail('sample needs a question: rlexplore sample "23+7-4+9="');
   if (positionals.some((question) => question.trim() === "")) fail("a question must not be empty");
-  const s = { ...complete(flags, given), questions: positionals } as SampleSettings;
+  const { all, told } = completeFromRun(flags, given, readRun);
+  const s = { ...all, told, questions: positionals } as SampleSettings;
   checkOutcome(s, given);
   return s;
 }
 
-export function evalSettings(args: string[]): EvalSettings {
+/** The settings of `eval`, likewise. */
+export function evalSettings(args: string[], readRun: ReadRun = () => null): EvalSettings {
   const { flags, given, positionals } = parseFlags(evalGroups, args);
-  const s = {
-    ...complete(flags, given),
-    data: oneFile(positionals, "eval", given.data),
-  } as EvalSettings;
+  const { all, told } = completeFromRun(flags, given, readRun);
+  const s = { ...all, told, data: oneFile(positionals, "eval", given.data) } as EvalSettings;
   checkFields(s);
   s.k = [...new Set(s.k)].sort((a, b) => a - b);
   const tooLarge = s.k.find((k) => k > s.numSamples);

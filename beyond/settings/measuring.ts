@@ -92,7 +92,7 @@ export const evalGroups = {
         "",
         "file",
         "Where the counts of each question are written, as JSON; with --compare in two files of the default names.",
-        "<run>/evaluations/<data>-<step>.json, or evaluations/<data>-<model>.json",
+        "a new <run>/evaluations/<data>-<step>.eval.json, or evaluations/<data>-<model>.json",
       ),
     ),
     ...prompting,
@@ -192,9 +192,16 @@ export const gpuGroups = {
   },
 } satisfies FlagGroups;
 
-export type SampleSettings = SettingsIn<typeof sampleGroups> & { questions: string[] };
-/** `k` is ascending and at most `numSamples`. */
-export type EvalSettings = SettingsIn<typeof evalGroups> & { data: string };
+/** `told` says what is as in the run that the model is of, and what is not. */
+export type SampleSettings = SettingsIn<typeof sampleGroups> & {
+  questions: string[];
+  told: string[];
+};
+/** `k` is ascending and at most `numSamples`; `told` as above. */
+export type EvalSettings = SettingsIn<typeof evalGroups> & {
+  data: string;
+  told: string[];
+};
 
 /** `file` describes the experiment. */
 export type CompareSettings = SettingsIn<typeof compareGroups> & { file: string };

@@ -6,7 +6,7 @@ import {
   type RewardRules,
   type RewardTerm,
 } from "../../lib/rewards.ts";
-import { isUserCode } from "../answers/user.ts";
+import { isUserCode, LARGEST_REWARD } from "../answers/user.ts";
 import { nearest } from "./nearest.ts";
 
 export interface RewardLengths {
@@ -33,6 +33,11 @@ export function parseReward(text: string | null, outcome: string): RewardTerm[] 
     }
     if (weight === "" || more.length > 0 || !Number.isFinite(Number(weight))) {
       throw new UserError(`--reward ${summand.trim()} needs a weight, such as ${part}=0.5`);
+    }
+    if (Math.abs(Number(weight)) > LARGEST_REWARD) {
+      throw new UserError(
+        `--reward ${summand.trim()} is more than gradients bear; use weights up to ${LARGEST_REWARD}`,
+      );
     }
     return { part, weight: Number(weight) };
   });

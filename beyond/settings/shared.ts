@@ -173,7 +173,7 @@ export const sampling = {
       "256 (TRL), or half the model's context if that is less",
     ),
   ),
-  temperature: number(1, { above: 0 }, "Logits are divided by this before sampling.", TRL),
+  temperature: number(1, { min: 1e-4 }, "Logits are divided by this before sampling.", TRL),
   topP: number(1, { above: 0, max: 1 }, "Sample from the likeliest tokens with this total.", TRL),
   topK: integer(0, { min: 0 }, "Sample from this many likeliest tokens; 0 is all.", TRL),
   minP: number(0, fraction, "Sample from tokens this likely relative to the likeliest.", TRL),

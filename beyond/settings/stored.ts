@@ -1,9 +1,10 @@
 /** The settings that a run keeps, and with which it goes on. */
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { isUserCode } from "../answers/user.ts";
 import { fail, oneFile } from "./checks.ts";
-import { type FlagGroups, optionName } from "./flags.ts";
+import { type FlagGroups, type Flags, optionName } from "./flags.ts";
+import { nearest } from "./nearest.ts";
 import { complete, parseFlags } from "./parse.ts";
 
 /** What may differ when a run is continued: nothing that its past depended on. */
@@ -37,6 +38,7 @@ export function newOrStored(
   if (given.outputDir)
     fail("--resume and --output-dir exclude each other: a run stays in its folder");
   const stored = readStored(given.resume) as Record<string, unknown>;
+  requireTyped(stored, flags, join(given.resume, "config.json"));
   if (positionals.length > 0) given.data = oneFile(positionals, command, given.data);
   for (const [key, value] of Object.entries(given)) {
     const same = JSON.stringify(absolute(value)) === JSON.stringify(stored[key]);
@@ -49,6 +51,35 @@ export function newOrStored(
   const now = { quiet: false, json: false, ...given, outputDir: given.resume };
   return { all: { ...complete(flags, stored), ...now }, given: {} };
 }
+
+/** @throws UserError if a stored setting is none that could have been typed, or there is no such flag */
+export function requireTyped(stored: Record<string, unknown>, flags: Flags, file: string) {
+  for (const [key, value] of Object.entries(stored)) {
+    const flag = flags[key];
+    if (!flag) {
+      const hint = nearest(key, Object.keys(flags));
+      fail(`${file}: there is no setting ${key}${hint ? `; did you mean ${hint}?` : ""}`);
+    }
+    if (JSON.stringify(value) === JSON.stringify(flag.default)) continue;
+    let why = "";
+    try {
+      if (JSON.stringify(flag.parse(asTyped(flag, value))) === JSON.stringify(value)) continue;
+    } catch (error) {
+      why = `: it ${(error as Error).message}`;
+    }
+    fail(`${file}: ${key} cannot be ${quoted(value)}${why}`);
+  }
+}
+
+/** A value as the texts that give it on the command line. */
+function asTyped({ default: usual }: Flags[string], value: unknown): string[] {
+  if (Array.isArray(value)) {
+    return Array.isArray(usual) && usual.length === 0 ? value.map(String) : [value.join(",")];
+  }
+  return [typeof value === "object" ? JSON.stringify(value) : String(value)];
+}
+
+const quoted = (value: unknown) => JSON.stringify(value)?.slice(0, 100);
 
 /** Settings as a run stores them: paths absolute, so that it can be continued from another folder. */
 export function storedSettings<T extends object>(all: T): T {

@@ -101,7 +101,7 @@ export const trainGroups = {
       `best of the historical ones in ${PAPER}`,
     ),
     exploreCoef: numbers(
-      number(0, { min: 0 }, "Weight c of the terms: one for all, or one each.", PAPER),
+      number(0, { min: 0, max: 1e6 }, "Weight c of the terms: one for all, or one each.", PAPER),
       [0.2],
     ),
     ...explorationFlags,
@@ -162,7 +162,7 @@ export const trainGroups = {
     ),
     beta: number(
       0,
-      { min: 0 },
+      { min: 0, max: 1e6 },
       "Weight of the KL divergence from the starting model (k3); at 0 no copy of it is kept.",
       TRL,
     ),

@@ -14,12 +14,6 @@ export const elementBytes = (dtype: Dtype): ElementBytes => (dtype === "f16" ? 2
 
 export const dtypeOf = ({ elementBytes }: Tensor): Dtype => (elementBytes === 2 ? "f16" : "f32");
 
-/** What helps where the loss or its gradient is not a finite number. */
-export const NOT_FINITE_REMEDY: Readonly<Record<Dtype, string>> = {
-  f32: "lower --learning-rate",
-  f16: "lower --learning-rate, or use --dtype f32: f16 ends at 65,504",
-};
-
 /** Whether shaders may read and write f16 in memory here. */
 export const hasHalves = ({ device }: Gpu) => device.features.has("shader-f16");
 

@@ -4,8 +4,14 @@ import { F32, type RowFormat } from "../../lib/model/matrix.ts";
 import type { MatrixFormats } from "../../lib/model/parameters.ts";
 import type { Slabs } from "../../lib/model/slabs.ts";
 import { reorderRows } from "../gguf/names.ts";
-import { decodeValues, encodeValues, type WrittenType } from "../models/dtypes.ts";
-import { readBytes, readTensor, type StoredTensor, storedTensor } from "../models/safetensors.ts";
+import { decodeValues, encodeValues, storedBytes, type WrittenType } from "../models/dtypes.ts";
+import {
+  readBytes,
+  readTensor,
+  requireFinite,
+  type StoredTensor,
+  storedTensor,
+} from "../models/safetensors.ts";
 
 /** How a matrix lies on the GPU, in rows of whole words. shaders/weights/<format>.wgsl reads each. */
 export type WeightFormat = "f32" | "f16" | "q8_0" | "q4_1";
@@ -90,7 +96,9 @@ export async function readPacked(
   const { dtype, shape, source, interleaved } = tensor;
   const columns = shape[1] ?? 1;
   if (dtype === WEIGHT_FORMATS[format].dtype) {
-    const words = packBytes(await readBytes(tensor), format, columns);
+    const bytes = await readBytes(tensor);
+    requireFiniteBytes(bytes, format, `${source}: ${name}`);
+    const words = packBytes(bytes, format, columns);
     return interleaved ? reorderRows(words, shape[0], interleaved) : words;
   }
   const values = await readTensor(tensors, name);
@@ -100,6 +108,19 @@ export async function readPacked(
     );
   }
   return packValues(values, format, columns);
+}
+
+/** Blocks that are looked at together: as float32 they take 4 MiB. */
+const BLOCKS_AT_ONCE = 1 << 15;
+
+/** Looks at a tensor of a file without holding all of it as float32. */
+function requireFiniteBytes(bytes: ArrayBuffer, format: WeightFormat, what: string): void {
+  const { dtype, elements } = WEIGHT_FORMATS[format];
+  const step = BLOCKS_AT_ONCE * storedBytes(dtype, elements);
+  for (let at = 0; at < bytes.byteLength; at += step) {
+    const values = decodeValues(bytes.slice(at, at + step), dtype);
+    if (values) requireFinite(values, what);
+  }
 }
 
 /** Uploads one tensor in the format that its layout has it in. */

@@ -9,6 +9,10 @@ export interface StepMetrics {
   distinct?: number | null;
   /** Share of all questions solved at least once so far, from 0 to 1. */
   solved?: number | null;
+  /** Shares of completions, and of groups that all earn the same in. */
+  truncated?: number | null;
+  noAnswer?: number | null;
+  equalRewards?: number | null;
   /** Mean over tokens, in nats. */
   entropy?: number | null;
   /** Mean over tokens, k3 estimate. */
@@ -34,9 +38,16 @@ const FIELDS: Record<
   kl: ["KL", (x) => x.toPrecision(3), 1],
   gradNorm: ["grad norm", (x) => x.toPrecision(3), 1],
   learningRate: ["lr", (x) => String(Number(x.toPrecision(3))), 1],
+  truncated: ["cut off", percent, 1],
+  noAnswer: ["no answer", percent, 1],
+  equalRewards: ["equal groups", percent, 1],
   samplingTokensPerSecond: ["sampling", rate, 2],
   learningTokensPerSecond: ["learning", rate, 2],
 };
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)}%`;
+}
 
 function rate(tokensPerSecond: number): string {
   const thousands = tokensPerSecond >= 1000;

@@ -1,3 +1,4 @@
+import { NotFiniteError } from "../errors.ts";
 /** What the sampler is asked for, and what it gives back. */
 import type { SamplingOptions } from "./ops/sample.ts";
 
@@ -31,7 +32,11 @@ export interface GenerationSettings extends SamplingOptions {
   step: number;
 }
 
-/** Adds a drawn token to a completion. @returns whether it is over with that */
+/**
+ * Adds a drawn token to a completion.
+ * @returns whether it is over with that
+ * @throws NotFiniteError if any of the logits it was drawn from was NaN or infinite: their entropy is then, too
+ */
 export function appendToken(
   completion: Completion,
   token: number,
@@ -39,6 +44,7 @@ export function appendToken(
   entropy: number,
   { stopIds, isOver, maxNewTokens }: GenerationSettings,
 ): boolean {
+  if (!Number.isFinite(logprob) || !Number.isFinite(entropy)) throw new NotFiniteError("logits");
   completion.tokens.push(token);
   completion.logprobs.push(logprob);
   completion.entropies.push(entropy);

@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -25,6 +26,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
 
+const asIs = (state: unknown) => state as { drawn: number };
 const root = mkdtempSync(join(tmpdir(), "checkpoint-"));
 afterAll(() => rmSync(root, { recursive: true }));
 let runs = 0;
@@ -87,7 +89,7 @@ describe("a checkpoint", () => {
     expect(model.config).toEqual(config);
     expect(model.files["tokenizer.json"]).toBe(files["tokenizer.json"]);
 
-    const checkpoint = await latestCheckpoint<{ drawn: number }>(run);
+    const checkpoint = await latestCheckpoint(run, asIs);
     expect(checkpoint?.step).toBe(5);
     expect(checkpoint?.state).toMatchObject({ drawn: 80, best: null });
     expect(await readTensor(checkpoint!.tensors, "model.norm.weight")).toEqual(
@@ -110,13 +112,13 @@ describe("a checkpoint", () => {
 
   test("the newest is taken by number; halves and strangers are not", async () => {
     const run = newRun();
-    expect(await latestCheckpoint(run)).toBe(null);
+    expect(await latestCheckpoint(run, asIs)).toBe(null);
     await save(run, 9);
     await save(run, 10);
     mkdirSync(join(run, "checkpoint-12.partial"));
     mkdirSync(join(run, "checkpoint-old"));
     expect(checkpointSteps(run)).toEqual([9, 10]);
-    expect((await latestCheckpoint(run))?.step).toBe(10);
+    expect((await latestCheckpoint(run, asIs))?.step).toBe(10);
   });
 
   test("that cannot be finished leaves nothing, and the one before as it was", async () => {
@@ -133,14 +135,14 @@ describe("a checkpoint", () => {
     await expect(saved).rejects.toThrow(UserError);
     await expect(saved).rejects.toThrow(/checkpoint-2.*disk is full; free some space.*--resume/);
     expect(readdirSync(run)).toEqual(["checkpoint-1"]);
-    expect((await latestCheckpoint(run))?.step).toBe(1);
+    expect((await latestCheckpoint(run, asIs))?.step).toBe(1);
   });
 
   test("replaces one of the same step", async () => {
     const run = newRun();
     await save(run, 1);
     await save(run, 1, weights(8));
-    const checkpoint = await latestCheckpoint(run);
+    const checkpoint = await latestCheckpoint(run, asIs);
     expect((await readTensor(checkpoint!.tensors, "model.norm.weight"))[0]).toBe(8);
   });
 });
@@ -152,6 +154,8 @@ describe("a damaged checkpoint names its file and the way on", () => {
     ["trainer_state.json", (path) => rmSync(join(path, "trainer_state.json"))],
     ["trainer_state.json", (path) => truncateSync(join(path, "trainer_state.json"), 30)],
     ["trainer_state.json", (path) => writeFileSync(join(path, "trainer_state.json"), "{}")],
+    ["trainer_state.json", (path) => replaceIn(path, '"drawn": 32', '"drawn": 48')],
+    ["trainer_state.json", (path) => replaceIn(path, '"step": 2', '"step": 1')],
     [
       "model.safetensors",
       (path) => {
@@ -168,16 +172,44 @@ describe("a damaged checkpoint names its file and the way on", () => {
     const message = new RegExp(
       `checkpoint-2/${name} is corrupt or truncated; delete .*checkpoint-2 to go on from step 1`,
     );
-    await expect(latestCheckpoint(run)).rejects.toThrow(message);
+    await expect(latestCheckpoint(run, asIs)).rejects.toThrow(message);
     rmSync(checkpointPath(run, 2), { recursive: true });
-    expect((await latestCheckpoint(run))?.step).toBe(1);
+    expect((await latestCheckpoint(run, asIs))?.step).toBe(1);
   });
+});
+
+function replaceIn(path: string, text: string, by: string) {
+  const file = join(path, "trainer_state.json");
+  const before = readFileSync(file, "utf8");
+  expect(before).toContain(text);
+  writeFileSync(file, before.replace(text, by));
+}
+
+test("a checkpoint under another name is refused, with the name it had", async () => {
+  const run = newRun();
+  renameSync(await save(run, 2), checkpointPath(run, 4));
+  await expect(latestCheckpoint(run, asIs)).rejects.toThrow(
+    /checkpoint-4 is the checkpoint of step 2 under another name; call it checkpoint-2 again/,
+  );
+});
+
+test("a state without a checksum is one of an older version; what is no state is refused", async () => {
+  const run = newRun();
+  const file = join(await save(run, 2), "trainer_state.json");
+  const { check: _, ...old } = JSON.parse(readFileSync(file, "utf8"));
+  writeFileSync(file, JSON.stringify(old));
+  expect((await latestCheckpoint(run, asIs))?.state.drawn).toBe(32);
+  const refuse = () => {
+    throw new Error("no state");
+  };
+  await expect(latestCheckpoint(run, refuse)).rejects.toThrow(/trainer_state.json is corrupt/);
 });
 
 test("pruning keeps the newest and the best, and sweeps up halves", async () => {
   const run = newRun();
   for (const step of [1, 2, 3, 4, 5]) await save(run, step);
   mkdirSync(join(run, "checkpoint-6.partial"));
+  mkdirSync(join(run, "checkpoint-1.old.partial"));
   pruneCheckpoints(run, 2, [2]);
   expect(readdirSync(run).sort()).toEqual(["checkpoint-2", "checkpoint-4", "checkpoint-5"]);
   pruneCheckpoints(run, 1);

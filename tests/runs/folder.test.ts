@@ -32,7 +32,7 @@ describe("RunFolder.create", () => {
     writeFileSync("mine/file", "kept");
     expect(() => RunFolder.create("mine", "d")).toThrow(UserError);
     expect(() => RunFolder.create("mine", "d")).toThrow(
-      /mine already exists; choose another --output-dir, or .*--resume mine$/,
+      /mine already exists; choose another --output-dir, or delete it/,
     );
     expect(readFileSync("mine/file", "utf8")).toBe("kept");
   });
@@ -45,6 +45,8 @@ describe("RunFolder.create", () => {
     }
   });
 });
+
+const ANY = { versions: {}, adapter: {}, tuning: {} };
 
 describe("config.json", () => {
   const config = {
@@ -64,6 +66,12 @@ describe("config.json", () => {
     expect(() => RunFolder.open("nowhere")).toThrow(/no such run; check --resume/);
     mkdirSync("empty");
     expect(() => RunFolder.open("empty")).toThrow(/is not a run/);
+    mkdirSync("killed");
+    writeFileSync("killed/ledger.sqlite.lock", "");
+    expect(() => RunFolder.open("killed")).toThrow(/killed before its first step: start it again/);
+    expect(() => RunFolder.requireFree("killed")).toThrow(
+      "killed already exists; choose another --output-dir, or delete it if a run that was killed at its beginning left it",
+    );
     const run = RunFolder.create("broken", "d");
     for (const text of ['{"sett', "{}", "null", '{"settings":null}']) {
       writeFileSync("broken/config.json", text);
@@ -84,6 +92,39 @@ describe("metrics.jsonl", () => {
       '{"step":1,"reward":0.1,"kl":null}\n{"step":2,"reward":0.2,"kl":null}\n{"step":3}\n',
     );
   });
+});
+
+test("the way on is that of the command that made the run", () => {
+  const way = (name: string, settings: object) => {
+    RunFolder.create(name, "d").writeConfig({ ...ANY, settings });
+    try {
+      RunFolder.requireFree(name);
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  expect(way("of-train", { learningRate: 1 })).toEndWith("train --resume of-train");
+  expect(way("of-base", { maxSteps: 1 })).toEndWith("sample-base --resume of-base");
+  expect(way("of-sft", { learningRate: 1, rowsPerStep: 2 })).toEndWith("another --output-dir");
+});
+
+test("an evaluation that is made again has one line", () => {
+  const run = RunFolder.create("again", "d");
+  run.appendEvaluation(0, { figures: { x: 1 } });
+  run.appendMetrics({ step: 1 });
+  run.appendEvaluation(0, { figures: { x: 2 } });
+  run.appendEvaluation(1, { figures: { x: 3 } });
+  expect(readFileSync("again/metrics.jsonl", "utf8")).toBe(
+    '{"step":1}\n{"step":0,"evaluation":{"figures":{"x":2}}}\n{"step":1,"evaluation":{"figures":{"x":3}}}\n',
+  );
+});
+
+test("a folder that is gone is noticed", () => {
+  const run = RunFolder.create("gone", "d");
+  run.writeConfig({ ...ANY, settings: {} });
+  run.requireThere();
+  rmSync("gone", { recursive: true });
+  expect(() => run.requireThere()).toThrow("gone was deleted or moved while the run went on");
 });
 
 test("TensorBoard's files: a new one when a run goes on, which takes back the steps done again", async () => {

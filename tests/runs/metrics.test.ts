@@ -51,6 +51,7 @@ test("the metrics of a step: means over completions, tokens or groups", () => {
     truncated: 0.5,
     noAnswer: 0.5,
     exploration: 0.1,
+    equalRewards: 0,
     skippedGroups: 1,
     solved: 0.75,
     loss: 2,

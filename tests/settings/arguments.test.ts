@@ -137,7 +137,7 @@ describe("values", () => {
     ["d --learning-rate fast", /not "fast"/],
     ["d --epsilon -0.1", /--epsilon must be a number at least 0 and below 1, not "-0.1"/],
     ["d --num-generations 1", /--num-generations must be a whole number at least 2/],
-    ["d --temperature 0", /--temperature must be a number above 0/],
+    ["d --temperature 0", /--temperature must be a number at least 0.0001/],
     ["d --top-p 1.01", /--top-p .*at most 1/],
     ["d --loss-type ppo", /--loss-type must be grpo or dr_grpo or dapo or bnpo, not "ppo"/],
     ["d --explore ucb-max", /--explore: .*ucb-max.*ucb-mean/],

@@ -1,0 +1,83 @@
+/** What is asked of most often: a run whose reward stays where it is, because there is nothing to learn from. */
+
+/** Of a step's metrics, what tells. Shares are of completions or groups. */
+interface Signs {
+  truncated: number;
+  noAnswer: number;
+  /** Groups in which all completions earn the same. */
+  equalRewards: number;
+  passAt1: number;
+  gradNorm: number;
+}
+
+interface Hints {
+  maxCompletionLength: number;
+  outcome: string;
+}
+
+/** Steps in a row after which it is said. */
+const PATIENCE = 2;
+
+/** Causes, the most telling first: of those that hold in a step the first one counts. */
+const CAUSES: readonly [holds: (signs: Signs) => boolean, say: (hints: Hints) => string][] = [
+  [
+    ({ truncated }) => truncated === 1,
+    ({ maxCompletionLength }) =>
+      `every completion is cut off, and so has no answer: raise --max-completion-length ${maxCompletionLength}, or check with rlexplore sample that the model ends what it says`,
+  ],
+  [
+    ({ noAnswer }) => noAnswer === 1,
+    ({ outcome }) =>
+      `no completion has an answer that --outcome ${outcome} finds: ask for \\boxed{} in --prompt-template, try --outcome math:last-number, or teach the form first with rlexplore sft`,
+  ],
+  [
+    ({ equalRewards, passAt1 }) => equalRewards === 1 && passAt1 === 1,
+    () => "every answer is right, so that all earn the same: use harder questions",
+  ],
+  [
+    ({ equalRewards, passAt1 }) => equalRewards === 1 && passAt1 === 0,
+    () =>
+      "no answer is right, so that all earn the same: use easier questions, raise --num-generations, or teach first with rlexplore sft",
+  ],
+  [
+    ({ equalRewards }) => equalRewards === 1,
+    () =>
+      "in every group all completions earn the same, so that none is preferred: raise --num-generations or --temperature, or let --reward tell them apart",
+  ],
+  [
+    ({ gradNorm }) => gradNorm === 0,
+    () =>
+      "the gradient is zero: leave out --mask-truncated-completions, or give --explore and --reward something to tell completions apart by",
+  ],
+];
+
+/** Watches a run, and says once why it learns nothing, and again at its end if it is still so. */
+export class LearningNothing {
+  private cause = -1;
+  private inARow = 0;
+  private readonly told = new Set<number>();
+
+  constructor(
+    private readonly hints: Hints,
+    private readonly note: (text: string) => void,
+  ) {}
+
+  step(signs: Signs): void {
+    const cause = CAUSES.findIndex(([holds]) => holds(signs));
+    this.inARow = cause === this.cause ? this.inARow + 1 : 1;
+    this.cause = cause;
+    if (cause < 0 || this.inARow < PATIENCE || this.told.has(cause)) return;
+    this.told.add(cause);
+    this.note(`warning: ${this.why}`);
+  }
+
+  /** What is to be said at the end; null for a run that has learned. */
+  get atEnd(): string | null {
+    const long = this.inARow >= PATIENCE;
+    return this.cause >= 0 && long ? `warning: to the end ${this.why}` : null;
+  }
+
+  private get why(): string {
+    return CAUSES[this.cause][1](this.hints);
+  }
+}

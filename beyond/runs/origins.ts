@@ -1,0 +1,70 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { UserError } from "../../lib/errors.ts";
+import { isUserCode } from "../answers/user.ts";
+import type { PackedRows } from "../datasets/packed.ts";
+import type { ModelFolder } from "../models/folder.ts";
+
+/** SHA-256, in hexadecimal, of what a run was begun with. */
+export const Origins = z.object({
+  /** The rows of the data, in their order. */
+  data: z.string(),
+  rows: z.int(),
+  /** The model's files and tensors, as they are without training. */
+  model: z.string(),
+  /** The user's own `--outcome`; null where it is a built-in one. */
+  code: z.string().nullable(),
+});
+export type Origins = z.infer<typeof Origins>;
+
+export async function originsOf(
+  rows: PackedRows,
+  model: Pick<ModelFolder, "files" | "tensors">,
+  outcome: string,
+): Promise<Origins> {
+  return {
+    data: rows.hash(),
+    rows: rows.length,
+    model: await modelHash(model),
+    code: isUserCode(outcome) ? sha256(readFileSync(outcome)).digest("hex") : null,
+  };
+}
+
+const sha256 = (bytes: Bun.BlobOrStringOrBuffer) => new Bun.CryptoHasher("sha256").update(bytes);
+
+async function modelHash({ files, tensors }: Pick<ModelFolder, "files" | "tensors">) {
+  const hash = sha256(JSON.stringify(files));
+  for (const [name, { dtype, shape, bytes }] of tensors) {
+    hash.update(JSON.stringify([name, dtype, shape]));
+    for await (const piece of bytes.stream()) hash.update(piece);
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * Compares what a run goes on with and what it was begun with.
+ * @param before undefined for a run of version 0.1.0
+ * @throws UserError if data or model are others: counts, order and weights would be of neither
+ */
+export function requireSameOrigins(
+  before: Origins | undefined,
+  now: Origins,
+  named: { data: string; model: string; outcome: string },
+  note: (text: string) => void,
+): void {
+  if (!before) {
+    note("an older version began this run: whether data and model are the same is not known");
+    return;
+  }
+  const changed = (what: string) =>
+    new UserError(
+      `${what} not what this run was begun with; put it back, or start another run from a checkpoint: --model <run>`,
+    );
+  if (now.data !== before.data) {
+    throw changed(`${named.data} (${now.rows} rows, ${before.rows} then) is`);
+  }
+  if (now.model !== before.model) throw changed(`the model ${named.model} is`);
+  if (now.code !== before.code) {
+    note(`warning: ${named.outcome} was changed since this run began: later rewards are others`);
+  }
+}
