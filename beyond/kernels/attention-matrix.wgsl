@@ -178,12 +178,12 @@ fn add_chunk(run: Run, start: u32, end: u32, sees: u32, kv_head: u32, subgroup: 
 
 // Largest score and total of a row over the chunk.
 fn row_softmax(row: u32) -> vec2f {
-  var softmax = vec2f(LOWEST, 0.0);
+  var running = vec2f(LOWEST, 0.0);
   for (var i = row * SHARES; i < (row + 1u) * SHARES; i++) {
-    softmax.x = max(softmax.x, largest_of[i]);
-    softmax.y += total_of[i];
+    running.x = max(running.x, largest_of[i]);
+    running.y += total_of[i];
   }
-  return softmax;
+  return running;
 }
 
 // Vector i of the chunk's sums, [TILE][D4].
@@ -199,10 +199,10 @@ fn forward(
 ) {
   let at = queries_of(group, groups);
   stage_queries(at, index);
-  var softmax: array<vec2f, VECTORS>;
+  var running: array<vec2f, VECTORS>;
   var values: array<vec4f, VECTORS>;
   // unroll
-  for (var i = 0u; i < VECTORS; i++) { softmax[i].x = LOWEST; }
+  for (var i = 0u; i < VECTORS; i++) { running[i].x = LOWEST; }
   var first = at.first;
   while (first < at.end) {
     let run = run_from(first, at.end);
@@ -214,10 +214,10 @@ fn forward(
         let vector = index + i * THREADS;
         if (vector < TILE * D4) {
           let chunk = row_softmax(vector / D4);
-          let raised = max(softmax[i].x, chunk.x);
-          let before = exp(softmax[i].x - raised);
+          let raised = max(running[i].x, chunk.x);
+          let before = exp(running[i].x - raised);
           let now = exp(chunk.x - raised);
-          softmax[i] = vec2f(raised, fma(softmax[i].y, before, chunk.y * now));
+          running[i] = vec2f(raised, fma(running[i].y, before, chunk.y * now));
           values[i] = fma(values[i], vec4f(before), chunk_vector(vector) * now);
         }
       }
@@ -230,8 +230,8 @@ fn forward(
     let vector = index + i * THREADS;
     let row = query_row(at, vector / D4);
     if (vector < TILE * D4 && row != NOWHERE) {
-      o[row * D4 + vector % D4] = Stored(values[i] / softmax[i].y);
-      if (vector % D4 == 0u) { lse[row] = softmax[i].x + ln(softmax[i].y); }
+      o[row * D4 + vector % D4] = Stored(values[i] / running[i].y);
+      if (vector % D4 == 0u) { lse[row] = running[i].x + ln(running[i].y); }
     }
   }
 }

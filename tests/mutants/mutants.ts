@@ -1,6 +1,7 @@
 import { exploreMutants } from "./explore.ts";
 import { loopMutants } from "./loop.ts";
+import { modelMutants } from "./model.ts";
 import type { Mutants } from "./mutant.ts";
 
 /** All mistakes that `npm run mutants` plants. */
-export const allMutants: readonly Mutants[] = [...exploreMutants, ...loopMutants];
+export const allMutants: readonly Mutants[] = [...exploreMutants, ...loopMutants, ...modelMutants];

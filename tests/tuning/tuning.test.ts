@@ -216,7 +216,7 @@ test("what is wrong, or does not compile, is left out, and the device goes on", 
     }
   };
   expect(await attempt("+= right * left[i]", "+= right * (1.001 * left[i])")).toBe(false);
-  expect(await attempt("fn store", "fun store")).toBe(false);
+  expect(await attempt("fn forward_tile", "fun forward_tile")).toBe(false);
   expect(problems.length).toBe(2);
   expect(problems[0]).toMatch(/errs by 1\.0e-3; it is left out$/);
   expect(problems[1]).toMatch(/the GPU refused .*; it is left out$/);
