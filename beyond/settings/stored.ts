@@ -11,7 +11,7 @@ import { complete, parseFlags } from "./parse.ts";
 export const CHANGEABLE = new Set(
   (
     "resume maxSteps outcomeTimeout microBatchTokens gradientCheckpointing samplingBatchSize evalFile evalSplit evalSteps evalSamples saveSteps saveTotalLimit " +
-    "saveBest logCompletions tensorboard quiet json gpu noTune"
+    "saveBest runName logCompletions tensorboard quiet json gpu noTune"
   ).split(" "),
 );
 

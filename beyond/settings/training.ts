@@ -203,6 +203,7 @@ export const trainGroups = {
   "Saving and showing": {
     ...saving,
     saveBest: toggle("Also keep the checkpoint with the best pass@1 on --eval-file."),
+    runName: optional(text("", "name", "What reports call the run.", "its folder's name")),
     logCompletions: toggle("Show some completions of every step."),
     tensorboard: toggle(
       "Write the metrics as TensorBoard event files too: tensorboard --logdir runs.",
