@@ -223,7 +223,7 @@ describe("models in and out", () => {
     expect({ type, questions }).toEqual({ type: "evaluation", questions: 3 });
     expect(Object.keys(figures).slice(0, 2)).toEqual(["pass@1", "pass@4"]);
     const read = (path: string) => JSON.parse(readFileSync(program.path(path), "utf8"));
-    const tallies = read("whole/evaluations/held-out-6.json").questions;
+    const tallies = read("whole/evaluations/held-out-6.eval.json").questions;
     expect(tallies.map(({ samples }: { samples: number }) => samples)).toEqual([4, 4, 4]);
     expect(read("evaluations/held-out-copy.json").questions).toEqual(tallies);
     expect(read("evaluations/held-out-embedded.json").step).toBeNull();
