@@ -13,7 +13,7 @@ import {
   storedTensor,
 } from "../models/safetensors.ts";
 
-/** How a matrix lies on the GPU, in rows of whole words. shaders/weights/<format>.wgsl reads each. */
+/** How a matrix lies on the GPU, in rows of whole words. beyond/storage/<format>.wgsl reads each, and shaders/weights/f32.wgsl f32. */
 export type WeightFormat = "f32" | "f16" | "q8_0" | "q4_1";
 
 /** What shaders bind: 4 bytes each. */

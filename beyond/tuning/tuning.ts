@@ -3,10 +3,8 @@ import { formatChoice, shapeKey } from "../kernels/matmuls.ts";
 import { requestedAttention, requestedMatmul, type TuningTable } from "../kernels/variants.ts";
 import type { Tune } from "../opening/policy.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
-import { searchAttention } from "./attention.ts";
 import { KeptTuning, tunedFor } from "./kept.ts";
 import type { KernelShapes } from "./kernel-shapes.ts";
-import { searchMatmuls } from "./search.ts";
 import { isAttention, knownChoices, tableOf } from "./table.ts";
 
 export interface TuningWish {
@@ -32,7 +30,7 @@ type Note = (text: string) => void;
  * another adapter. Otherwise it is what is kept for the adapter; a real GPU is tuned for what is missing, on
  * first use, and a software adapter only by `rlexplore gpu --tune`, so that its output is the same on
  * every machine. What the environment asks for comes before all of this, and the rest is built in. The table
- * that comes out has every shape.
+ * that comes out has every shape. The search, and its oracles, are loaded only where it takes place.
  */
 export const tuneFor =
   (gpu: SystemGpu, wish: TuningWish, note: Note): Tune =>
@@ -81,10 +79,12 @@ async function tableFor(
   const unmeasured: Record<string, string> = {}; // not kept: a later run has time for them
   if (attention) {
     const half = { seconds: limit / 2 };
+    const { searchAttention } = await import("./attention.ts");
     const { times, choice } = await searchAttention(gpu, attention, note, half);
     (times.length > 0 ? found : unmeasured)[attentionKey(attention)] = formatAttention(choice);
   }
   const left = limit - (performance.now() - began) / 1000;
+  const { searchMatmuls } = await import("./search.ts");
   for (const { shape, timings, choice } of await searchMatmuls(gpu, products, left, note)) {
     (timings.length > 0 ? found : unmeasured)[shapeKey(shape)] = formatChoice(choice);
   }
