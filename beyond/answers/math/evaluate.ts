@@ -18,7 +18,7 @@ import {
   sum,
   UNIT,
 } from "./precise.ts";
-import { isInteger, plus, type Rational, power as rationalPower, times } from "./rational.ts";
+import { isInteger, plus, type Rational, power as rationalPower, TooMuch, times } from "./rational.ts";
 import type { Node } from "./tree.ts";
 
 const TRIGONOMETRIC = /^(?:sin|cos|tan|cot|sec|csc)$/;
@@ -28,7 +28,7 @@ export function evaluate(value: Node, point: number): Complex | null {
   try {
     return compute(value, point, false);
   } catch (error) {
-    if (error instanceof NoValue || error instanceof RangeError) return null;
+    if (error instanceof NoValue || error instanceof RangeError || error instanceof TooMuch) return null;
     throw error;
   }
 }
