@@ -97,7 +97,7 @@ function raiseTerm({ coef, factors: list }: Term, exp: Rational): Sum {
 
 /** A fraction to a power, in primes. Odd roots of negative numbers are the real ones. */
 function rationalPower(value: Rational, exp: Rational): Sum {
-  const bits = Math.max(`${value[0]}`.length, `${value[1]}`.length) * 4 * Math.abs(toNumber(exp));
+  const bits = `${value[0]}${value[1]}`.length * 4 * Math.abs(toNumber(exp));
   const isUnit = value[1] === 1n && (value[0] === 1n || value[0] === -1n);
   if (isInteger(exp) && (isUnit || bits < LONG_BITS)) return constant(power(value, exp[0]));
   const list: Factor[] = [];

@@ -5,7 +5,6 @@
  * radicals, complex numbers and logarithms; for the rest, equal keys still mean equal values.
  */
 import {
-  factors as primeFactors,
   format,
   gcd,
   isInteger,
@@ -13,6 +12,7 @@ import {
   ONE,
   plus,
   power,
+  factors as primeFactors,
   type Rational,
   rational,
   TooMuch,
@@ -130,16 +130,19 @@ export function tidy(coef: Rational, list: readonly Factor[]): Sum {
   return expanded ? multiply(sum, expanded) : sum;
 }
 
-/** A fraction with more bits than this above or below its line, 950 digits, is left in powers of primes. */
+/** A fraction of more bits than this, 950 digits, is left in powers of primes. */
 export const LONG_BITS = 3156;
-const bitsOf = (n: bigint) => (n < 2n ** 31n && -n < 2n ** 31n ? 31 : n.toString(2).length);
+const log2 = (n: bigint): number => {
+  const size = Math.abs(Number(n));
+  return Number.isFinite(size) ? Math.log2(size || 1) : n.toString(2).length;
+};
 
 /** May the fraction of a term be long? Its primes may cancel yet. */
 function isLong(coef: Rational, list: readonly Factor[]): boolean {
-  let bits = Math.max(bitsOf(coef[0]), bitsOf(coef[1]));
+  let bits = log2(coef[0]) + log2(coef[1]);
   for (const { atom, exp } of list) {
     const isPower = PRIME.test(atom.key) && (exp[0] > exp[1] || exp[0] < -exp[1]);
-    if (isPower) bits += bitsOf(BigInt(atom.key)) * Math.abs(toNumber(exp));
+    if (isPower) bits += log2(BigInt(atom.key)) * Math.abs(toNumber(exp));
   }
   return bits > LONG_BITS;
 }
@@ -155,26 +158,25 @@ function longTerm(coef: Rational, list: readonly Factor[]): Sum {
   for (const [prime, n] of primeFactors(p < 0n ? -p : p)) raise(`${prime}`, [BigInt(n), 1n]);
   for (const [prime, n] of primeFactors(q)) raise(`${prime}`, [BigInt(-n), 1n]);
   for (const { atom, exp } of list) if (PRIME.test(atom.key)) raise(atom.key, exp);
-  let [above, below] = [0, 0];
-  for (const [prime, exp] of powers) {
-    const bits = Math.log2(Number(prime)) * toNumber(exp);
-    if (bits > 0) above += bits;
-    else below -= bits;
+  let bits = 0;
+  for (const [prime, exp] of powers) bits += log2(BigInt(prime)) * Math.abs(toNumber(exp));
+  const inDigits = bits <= LONG_BITS;
+  let c: Rational = p < 0n ? [-1n, 1n] : ONE;
+  const kept: Factor[] = [];
+  for (const [key, exp] of powers) {
+    const whole = inDigits ? floor(exp) : 0n;
+    c = times(c, power([BigInt(key), 1n], whole));
+    const left = plus(exp, [-whole, 1n]);
+    if (left[0] !== 0n) kept.push({ atom: { key }, exp: left });
   }
-  const sign: Rational = p < 0n ? [-1n, 1n] : ONE;
-  const others = list.filter(({ atom }) => !PRIME.test(atom.key));
-  const rest = tidy(sign, others);
-  if (Math.max(above, below) <= LONG_BITS) {
-    const parts = [...powers].map(([key, exp]) => ({ atom: { key }, exp }));
-    return parts.reduce((product, part) => multiply(product, tidy(ONE, [part])), rest);
-  }
-  const long = [...powers]
-    .filter(([, exp]) => exp[0] !== 0n)
-    .map(([key, exp]) => ({ atom: { key }, exp }));
+  const others = tidy(
+    c,
+    list.filter(({ atom }) => !PRIME.test(atom.key)),
+  );
   return sumOf(
-    [...rest.values()].map(({ coef: c, factors }) => ({
-      coef: c,
-      factors: [...factors, ...long].sort((x, y) => (x.atom.key < y.atom.key ? -1 : 1)),
+    [...others.values()].map(({ coef, factors }) => ({
+      coef,
+      factors: [...factors, ...kept].sort((x, y) => (x.atom.key < y.atom.key ? -1 : 1)),
     })),
   );
 }
