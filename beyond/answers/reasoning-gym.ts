@@ -25,10 +25,27 @@ const EXACT = new Set(
   ).split(" "),
 );
 
-/** The name of a row's task; null for a row of no task, or one that nothing is known of. */
+/** Tasks with many right answers, of which a row has but one: only their own code can score them. */
+const SCORED = new Set(
+  (
+    "boxnet countdown cryptarithm graph_color jugs kakurasu knight_swap n_queens palindrome_generation " +
+    "propositional_logic puzzle24 quantum_lock rubiks_cube rush_hour shortest_path sokoban tower_of_hanoi " +
+    "word_ladder"
+  ).split(" "),
+);
+
+/** The name of a row's task; null for a row of no task, or one that is judged by no outcome of ours. */
 export function taskOf(row: Row): { task: string; outcome: "math" | "exact" } | null {
-  const metadata = row.fields?.metadata as { source_dataset?: unknown } | null | undefined;
-  const task = String(metadata?.source_dataset ?? "");
+  const task = nameOf(row);
   if (MATH.has(task)) return { task, outcome: "math" };
   return EXACT.has(task) ? { task, outcome: "exact" } : null;
+}
+
+/** The name of a row's task that has many right answers; null for other rows. */
+export const scoredTaskOf = (row: Row): string | null =>
+  SCORED.has(nameOf(row)) ? nameOf(row) : null;
+
+function nameOf(row: Row): string {
+  const metadata = row.fields?.metadata as { source_dataset?: unknown } | null | undefined;
+  return String(metadata?.source_dataset ?? "");
 }

@@ -4,7 +4,7 @@ import { prepareQuestions, type Question } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import { drawQuestions } from "../../lib/random.ts";
 import { openJudge, outcomeFor } from "../answers/outcome.ts";
-import { taskOf } from "../answers/reasoning-gym.ts";
+import { scoredTaskOf, taskOf } from "../answers/reasoning-gym.ts";
 import type { PackedRows } from "../datasets/packed.ts";
 import {
   type DataSource,
@@ -67,6 +67,12 @@ export async function outcomeOf(
   const tasks = [...new Set(rows.flatMap((row) => taskOf(row)?.task ?? []))].join(", ");
   if (tasks) note(`rows of reasoning-gym's ${tasks}: --outcome ${outcome}`);
   else if (outcome !== "math") note(`the rows are made for --outcome ${outcome}`);
+  const scored = [...new Set(rows.flatMap((row) => scoredTaskOf(row) ?? []))].join(", ");
+  if (scored && outcome !== "countdown") {
+    note(
+      `warning: reasoning-gym's ${scored} has more right answers than the one in a row, and --outcome ${outcome} pays that one alone; score it by code of your own, --outcome ./my-outcome.ts`,
+    );
+  }
   return outcome;
 }
 

@@ -1,7 +1,11 @@
 import { expect, test } from "bun:test";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { whyUnearnable } from "../../beyond/answers/earnable.ts";
 import { outcomeFor } from "../../beyond/answers/outcome.ts";
 import { earnableRows, requireEarnable } from "../../beyond/opening/earnable.ts";
+import { outcomeOf } from "../../beyond/opening/questions.ts";
 import { rowsOf } from "../datasets/files.ts";
 
 const row = (answer: string, fields?: Record<string, unknown>) => ({
@@ -56,4 +60,23 @@ test("reasoning-gym's rows say how they are judged", () => {
   expect(of("caesar_cipher", "spell_backward")).toBe("exact");
   expect(of("caesar_cipher", "gcd")).toBe("math");
   expect(of("unheard_of")).toBe("math");
+});
+
+test("a task with many right answers is named, with the remedy", async () => {
+  const said = async (task: string, outcome: string) => {
+    const notes: string[] = [];
+    const line = { question: "q", answer: "LRU", metadata: { source_dataset: task } };
+    const file = `${mkdtempSync(join(tmpdir(), "tasks-"))}/rows.jsonl`;
+    await Bun.write(file, JSON.stringify(line));
+    const source = { name: file, files: [file] };
+    await outcomeOf({ outcome }, source, (text) => notes.push(text));
+    return notes.join("\n");
+  };
+  for (const task of ["sokoban", "n_queens", "tower_of_hanoi"]) {
+    const warning = await said(task, "auto");
+    expect(warning).toStartWith(`warning: reasoning-gym's ${task} has more right answers`);
+    expect(warning).toEndWith("--outcome ./my-outcome.ts");
+  }
+  expect(await said("gcd", "auto")).toBe("rows of reasoning-gym's gcd: --outcome math");
+  expect(await said("sokoban", "./my-outcome.ts")).toBe("");
 });

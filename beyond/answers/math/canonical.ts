@@ -8,7 +8,6 @@ import { TooMuch } from "./rational.ts";
 import { letterList, statedValue } from "./statement.ts";
 import { refuel } from "./sum.ts";
 import { type Node, NotMath } from "./tree.ts";
-import { written } from "./unfinished.ts";
 import { withoutUnits } from "./units.ts";
 
 const WORDS =
@@ -41,7 +40,7 @@ function stableKey(bare: string): string | null {
   for (let round = 0; round < 5; round++) {
     const plain = plainNumber(text);
     const key = plain ?? generalKey(text);
-    if (key === null || key.length > MAX_ANSWER) return tooLong(text);
+    if (key === null || key.length > MAX_ANSWER) return null;
     if (key === text) return key;
     text = unwrap(key);
   }
@@ -63,18 +62,6 @@ function generalKey(bare: string): string | null {
     if (!(error instanceof NotMath) && !(error instanceof RangeError)) throw error;
   }
   return textKey(bare);
-}
-
-/** 2^{4950} has more digits than an answer may have: it is left as it is. */
-function tooLong(text: string): string | null {
-  try {
-    const tree = parse(prepared(text));
-    if (tree.op !== "power" || tree.args.some(({ op }) => op !== "number")) return null;
-    return written(tree);
-  } catch (error) {
-    if (error instanceof TooMuch || error instanceof NotMath) return null;
-    throw error;
-  }
 }
 
 const withoutText = (text: string) =>

@@ -18,7 +18,14 @@ import {
   sum,
   UNIT,
 } from "./precise.ts";
-import { isInteger, plus, type Rational, power as rationalPower, times } from "./rational.ts";
+import {
+  isInteger,
+  plus,
+  type Rational,
+  power as rationalPower,
+  TooMuch,
+  times,
+} from "./rational.ts";
 import type { Node } from "./tree.ts";
 
 const TRIGONOMETRIC = /^(?:sin|cos|tan|cot|sec|csc)$/;
@@ -28,7 +35,8 @@ export function evaluate(value: Node, point: number): Complex | null {
   try {
     return compute(value, point, false);
   } catch (error) {
-    if (error instanceof NoValue || error instanceof RangeError) return null;
+    if (error instanceof NoValue || error instanceof RangeError || error instanceof TooMuch)
+      return null;
     throw error;
   }
 }
@@ -111,6 +119,8 @@ function wholePower(base: Complex, n: bigint): Complex {
     if (rest & 1n) result = product(result, square);
     if (rest > 1n) square = product(square, square);
   }
+  // beside it a number would be lost: pi^400 and pi^400 + 1
+  if (magnitude(result.re) > UNIT << 160n) throw new NoValue();
   return result;
 }
 

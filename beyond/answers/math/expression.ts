@@ -89,7 +89,7 @@ function call(name: string, args: readonly Node[], inAngle: boolean): Sum {
   }
   if (numbers.every((n) => n !== null && isInteger(n) && n[0] >= 0n)) {
     const [n, k] = numbers.map((value) => Number((value as Rational)[0]));
-    if (name === "factorial" && n <= 500) return constant([product(1, n), 1n]);
+    if (name === "factorial" && n <= 440) return constant([product(1, n), 1n]);
     if (name === "binom" && n <= 500 && k <= n) {
       return constant([product(n - k + 1, n) / product(1, k), 1n]);
     }

@@ -10,6 +10,7 @@ import {
   squareRoot,
   TooMuch,
   times,
+  toNumber,
 } from "./rational.ts";
 import {
   type Atom,
@@ -18,6 +19,7 @@ import {
   constant,
   type Factor,
   I,
+  LONG_BITS,
   multiply,
   ordered,
   PRIME,
@@ -95,7 +97,9 @@ function raiseTerm({ coef, factors: list }: Term, exp: Rational): Sum {
 
 /** A fraction to a power, in primes. Odd roots of negative numbers are the real ones. */
 function rationalPower(value: Rational, exp: Rational): Sum {
-  if (isInteger(exp)) return constant(power(value, exp[0]));
+  const bits = `${value[0]}${value[1]}`.length * 4 * Math.abs(toNumber(exp));
+  const isUnit = value[1] === 1n && (value[0] === 1n || value[0] === -1n);
+  if (isInteger(exp) && (isUnit || bits < LONG_BITS)) return constant(power(value, exp[0]));
   const list: Factor[] = [];
   const absolute: Rational = value[0] < 0n ? negated(value) : value;
   for (const [part, sign] of [

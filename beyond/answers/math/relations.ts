@@ -1,7 +1,6 @@
 /** Equations and inequalities, and the values they state of unknowns. */
-import { algebra, CONSTANTS, hasSymbols, MINUS } from "./expression.ts";
-import { isInteger, negated, power, ZERO } from "./rational.ts";
-import { add, constant, print, type Sum, scale, withoutContent } from "./sum.ts";
+import { algebra, hasSymbols, MINUS } from "./expression.ts";
+import { add, print, scale, withoutContent } from "./sum.ts";
 import { type Node, NotMath, node } from "./tree.ts";
 import { isTwo, oneOf } from "./two.ts";
 import { isUnfinished, written } from "./unfinished.ts";
@@ -11,7 +10,7 @@ type KeyOf = (item: Node) => string;
 
 const TURNED: Record<string, string> = { "<": ">", ">": "<", "<=": ">=", ">=": "<=" };
 
-/** x = 3 is 3; x < 3 is an interval; other relations are brought to one side and scaled. */
+/** x = 3 is 3; x < 3 is an interval; other relations, 2x = 6 too, are brought to one side and scaled. */
 export function relation([left, right]: Node[], sign: string, keyOf: KeyOf): string {
   if (sign !== "=" && (isTwo(left) || isTwo(right))) throw new NotMath("a sign");
   if (sign === "=" && isCalled(left, right)) return keyOf(right);
@@ -38,9 +37,6 @@ export function relation([left, right]: Node[], sign: string, keyOf: KeyOf): str
   }
   const [content, rest] = withoutContent(difference, true);
   const turned = content[0] < 0n ? (TURNED[sign] ?? sign) : sign;
-  const root = rootOf(rest);
-  if (root !== null && turned === "=") return root.value;
-  if (root !== null && TURNED[turned]) return halfLine(turned, root.value);
   return `${print(rest)} ${turned} 0`;
 }
 
@@ -55,19 +51,6 @@ function isCalled(left: Node, right: Node): boolean {
 const mentions = (value: Node, name: string): boolean =>
   (value.op === "call" && value.name === name) ||
   ("args" in value && value.args.some((arg) => mentions(arg, name)));
-
-/** The x for which a*x + b is 0, with a > 0 and numbers a and b; null for other sums. */
-function rootOf(sum: Sum): { name: string; value: string } | null {
-  const terms = [...sum.values()].filter(({ factors: list }) => list.length > 0);
-  if (terms.length !== 1 || terms[0].factors.length !== 1) return null;
-  const [{ coef, factors: list }] = terms;
-  const [{ atom: symbol, exp }] = list;
-  if (!SYMBOL.test(symbol.key) || CONSTANTS.has(symbol.key)) return null;
-  if (exp[0] !== 1n || !isInteger(exp)) return null;
-  const value = print(scale(constant(sum.get("")?.coef ?? ZERO), negated(power(coef, -1n))));
-  return { name: symbol.key, value };
-}
-const SYMBOL = /^[a-zA-Z]+(?:_\w|_\{\w+\})?$/;
 
 const halfLine = (sign: string, bound: string) =>
   ({
@@ -103,7 +86,7 @@ interface Stated {
 
 /**
  * The values of several unknowns: x = 3, y = 4 is the pair (3,4); with "or" or with names that come again they
- * are several pairs. x_1 = 2, x_2 = 3 are two solutions for x. What has another name keeps it: f(1) = 2.
+ * are several pairs. What has another name keeps it: f(1) = 2.
  * Null where not all items state a value.
  */
 export function solutions(
@@ -128,10 +111,6 @@ export function solutions(
   const alike = groups.every(
     (one) => one.length === names.size && one.every(({ name }) => names.has(name)),
   );
-  const numbered = first.length === 2 && first.every(({ name }, i) => name === `x_${i + 1}`);
-  if (numbered && groups.length === 1) {
-    return set(first.map(({ key }) => key).sort());
-  }
   if (groups.length === 1 && first.length === 1) return null;
   if (!alike) {
     if (groups.every(({ length }) => length === 1)) return null;
@@ -169,7 +148,7 @@ const set = (keys: string[]) =>
       ? `\\{${keys.join(",")}\\}`
       : keys.join(", ");
 
-/** What x = 3, 2x = 6, x = y = 4 or f(1) = 2 say; null for other relations. */
+/** What x = 3, x = y = 4 or f(1) = 2 say; 2x = 6 is left to be solved; null for other relations. */
 function statedBy(item: Node, keyOf: KeyOf): Stated[] | null {
   if (item.op === "chain" && /^=(?: =)*$/.test(item.name)) {
     const last = item.args[item.args.length - 1];
@@ -185,10 +164,7 @@ function statedBy(item: Node, keyOf: KeyOf): Stated[] | null {
   }
   if (left.op === "call" && right.op !== "tuple" && !mentions(right, left.name))
     return [{ name: written(left), key: keyOf(right) }];
-  if (right.op === "tuple" || left.op === "tuple") return null;
-  const difference = add(algebra(left), scale(algebra(right), MINUS));
-  const root = difference.size > 0 ? rootOf(withoutContent(difference, true)[1]) : null;
-  return root && [{ name: root.name, key: root.value }];
+  return null;
 }
 
 /** (x, y), as on the left of (x, y) = (1, 2) */

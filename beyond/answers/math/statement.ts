@@ -12,10 +12,6 @@ const CHANCE = String.raw`\\Pr(?![a-zA-Z])(?:\s*\([^()]*\))?|(?:\\mathbb\s*\{?)?
 const NAMED = new RegExp(
   String.raw`^(?:${AREA}|${CHANCE}|${ANGLE}|${SEGMENT}|${WORDS}|${DERIVED}|${TERM_OF_SEQUENCE}|${INDEXED}|${RATIO})\s*=(?=[^=]+$)`,
 );
-/** Of a number only: cos(theta) = 1/2 is else an equation, and so is a + b = 5. */
-const NAMED_NUMBER =
-  /^(?:\\(?:sin|cos|tan|cot|sec|csc)\s*\(?\{?\s*(?:[A-Z]|\\[a-z]+)\s*\}?\)?)\s*=(?=[^=a-zA-Z]*(?:\\(?:frac|sqrt)[^=a-zA-Z]*)*$)/;
-
 /** m + n = 34, as answers of contests are given; x + y = 34 is a line. */
 const SUM_OF_LETTERS = /^[a-w](?:\s*\+\s*[a-w])+\s*=\s*(?=-?[\d./]+$)/;
 /** A(1,2) is the point (1,2), but C(6,3) and P(6,3) are numbers of ways. */
@@ -33,7 +29,6 @@ export function statedValue(text: string): string {
     .replace(/^\\text\s*\{[^{}]*\b(?:is|are|answer)\s*:?\s*\}\s*/, "")
     .replace(/^=\s*/, "")
     .replace(NAMED, "")
-    .replace(NAMED_NUMBER, "")
     .replace(SUM_OF_LETTERS, "")
     .replace(POINT, (name, inside) => (isChoice(name, inside) ? name : `(${inside})`))
     .trim();

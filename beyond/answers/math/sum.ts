@@ -12,6 +12,7 @@ import {
   ONE,
   plus,
   power,
+  factors as primeFactors,
   type Rational,
   rational,
   TooMuch,
@@ -104,6 +105,7 @@ function termProduct(a: Term, b: Term): Sum {
 
 /** Whole powers of primes join the fraction, i^2 is -1, whole powers of sums are multiplied out. */
 export function tidy(coef: Rational, list: readonly Factor[]): Sum {
+  if (isLong(coef, list)) return longTerm(coef, list);
   let c = coef;
   const kept: Factor[] = [];
   let expanded: Sum | null = null;
@@ -126,6 +128,57 @@ export function tidy(coef: Rational, list: readonly Factor[]): Sum {
   kept.sort((x, y) => (x.atom.key < y.atom.key ? -1 : 1));
   const sum = sumOf([{ coef: c, factors: kept }]);
   return expanded ? multiply(sum, expanded) : sum;
+}
+
+/** A fraction of more bits than this, 950 digits, is left in powers of primes. */
+export const LONG_BITS = 3156;
+const log2 = (n: bigint): number => {
+  const size = Math.abs(Number(n));
+  return Number.isFinite(size) ? Math.log2(size || 1) : n.toString(2).length;
+};
+
+/** May the fraction of a term be long? Its primes may cancel yet. */
+function isLong(coef: Rational, list: readonly Factor[]): boolean {
+  let bits = log2(coef[0]) + log2(coef[1]);
+  for (const { atom, exp } of list) {
+    const isPower = PRIME.test(atom.key) && (exp[0] > exp[1] || exp[0] < -exp[1]);
+    if (isPower) bits += log2(BigInt(atom.key)) * Math.abs(toNumber(exp));
+  }
+  return bits > LONG_BITS;
+}
+
+/** The term with all of its fraction in powers of primes, so that 4^2475 and 2^4950 are one; in digits if they are few. */
+function longTerm(coef: Rational, list: readonly Factor[]): Sum {
+  fuel -= 500;
+  if (fuel < 0) throw new TooMuch("a long number");
+  const powers = new Map<string, Rational>();
+  const raise = (prime: string, exp: Rational) =>
+    powers.set(prime, plus(powers.get(prime) ?? ZERO, exp));
+  const [p, q] = coef;
+  for (const [prime, n] of primeFactors(p < 0n ? -p : p)) raise(`${prime}`, [BigInt(n), 1n]);
+  for (const [prime, n] of primeFactors(q)) raise(`${prime}`, [BigInt(-n), 1n]);
+  for (const { atom, exp } of list) if (PRIME.test(atom.key)) raise(atom.key, exp);
+  let bits = 0;
+  for (const [prime, exp] of powers) bits += log2(BigInt(prime)) * Math.abs(toNumber(exp));
+  const inDigits = bits <= LONG_BITS;
+  let c: Rational = p < 0n ? [-1n, 1n] : ONE;
+  const kept: Factor[] = [];
+  for (const [key, exp] of powers) {
+    const whole = inDigits ? floor(exp) : 0n;
+    c = times(c, power([BigInt(key), 1n], whole));
+    const left = plus(exp, [-whole, 1n]);
+    if (left[0] !== 0n) kept.push({ atom: { key }, exp: left });
+  }
+  const others = tidy(
+    c,
+    list.filter(({ atom }) => !PRIME.test(atom.key)),
+  );
+  return sumOf(
+    [...others.values()].map(({ coef, factors }) => ({
+      coef,
+      factors: [...factors, ...kept].sort((x, y) => (x.atom.key < y.atom.key ? -1 : 1)),
+    })),
+  );
 }
 
 const floor = ([p, q]: Rational) => (p >= 0n ? p / q : -((-p + q - 1n) / q));
@@ -165,7 +218,7 @@ export function printTerm({ coef, factors: list }: Term): string {
   const roots = new Map<string, bigint>();
   const parts: string[] = [];
   for (const { atom, exp } of list) {
-    if (PRIME.test(atom.key)) {
+    if (PRIME.test(atom.key) && exp[0] > 0n && exp[0] < exp[1]) {
       // primes under one root are printed together: 2^(1/2) * 3^(1/2) is sqrt(6)
       const index = `${exp[1]}`;
       roots.set(index, (roots.get(index) ?? 1n) * power([BigInt(atom.key), 1n], exp[0])[0]);

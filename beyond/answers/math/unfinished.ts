@@ -97,6 +97,22 @@ function isPowerLeft([base, exponent]: Node[]): boolean {
   return n > 1 && (length > 300 || bits < LONG) && (q !== 1n || p > 1n || p < -1n);
 }
 
+/** Is there a power in it that is too long to be written out? */
+export const hasLongPower = (value: Node): boolean =>
+  "args" in value &&
+  (value.args.some(hasLongPower) || (value.op === "power" && isLongPower(value.args)));
+const isLongPower = ([base, exponent]: Node[]): boolean =>
+  isLiteral(base) &&
+  isWhole(exponent) &&
+  exponentOf(exponent) > 1 &&
+  !isTen(base) &&
+  !isPowerLeft([base, exponent]) &&
+  !isUnit(base);
+const isUnit = (value: Node): boolean =>
+  isNegative(value)
+    ? isUnit(value.args[1])
+    : value.op === "number" && value.value[0] ** 2n === value.value[1] ** 2n;
+
 const exponentOf = (value: Node): number =>
   value.op === "number"
     ? Math.abs(Number(value.value[0]))
