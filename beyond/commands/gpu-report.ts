@@ -26,11 +26,8 @@ export async function gpuReport(settings: GpuSettings): Promise<void> {
     for (const line of selfTestLines(checks)) console.log(line);
     const failed = checks.filter(({ passed }) => !passed);
     if (failed.length > 0) process.exitCode = 1;
-    for (const op of ["matmul", "attention"] as const) {
-      if (gpu.variants[op] !== "plain" && failed.some(({ kernel }) => kernel.startsWith(op))) {
-        const variable = `RLEXPLORE_${op.toUpperCase()}`;
-        console.log(`set ${variable}=plain to compute with the plain ${op}, and run this again`);
-      }
+    if (failed.length > 0 && !gpu.variants.isPlain) {
+      console.log("RLEXPLORE_KERNELS=plain does without variants: set it, and run this again");
     }
   } finally {
     await closeGpu(gpu);
