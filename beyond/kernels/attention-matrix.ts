@@ -1,13 +1,15 @@
-import type { Tensor } from "../../lib/gpu/memory.ts";
 import { include } from "../../lib/gpu/wgsl.ts";
+import type { BackwardTensors } from "../../lib/model/ops/attention.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { ceil, type Kernels, ROW_CHUNK } from "../../lib/model/ops/kernels.ts";
+import { type Family, LEAST_MEMORY } from "./attention-family.ts";
 import forwardSource from "./attention-matrix.wgsl" with { type: "text" };
 import backwardSource from "./attention-matrix-backward.wgsl" with { type: "text" };
 import pairsSource from "./attention-matrix-pairs.wgsl" with { type: "text" };
 import { QUERY_FILES, QueryTiles, queryGroups } from "./attention-queries.ts";
+import { tiled } from "./attention-tiled.ts";
 import rangeSource from "./f16-range.wgsl" with { type: "text" };
-import type { SubgroupMatrix } from "./variants.ts";
+import { SUBGROUP_MATRICES, type SubgroupMatrix } from "./subgroups.ts";
 
 /** Workgroup memory of every adapter that has subgroup matrices. */
 const MEMORY = 32_768;
@@ -71,7 +73,24 @@ export function matrixConstants(
 }
 
 /** beyond/kernels/attention-matrix.wgsl and attention-matrix-backward.wgsl: by subgroup matrices, of q, k and v in f16. */
-export class MatrixAttention extends QueryTiles {
+export const matrix: Family<"matrix"> = {
+  name: "matrix",
+  sources: MATRIX_SOURCES,
+  requires: SUBGROUP_MATRICES,
+  hasMemory: true,
+  roundsGradients: true,
+  otherwise: tiled,
+  memories: (headDim, _, matrices) =>
+    matrices && matrixConstants(headDim, matrices) ? [LEAST_MEMORY] : [],
+  computes: ({ dtype }) => dtype === "f16",
+  create: (kernels, headDim, { subgroupMatrix }) => {
+    const constants = subgroupMatrix && matrixConstants(headDim, subgroupMatrix);
+    return constants && new MatrixAttention(kernels, constants);
+  },
+  describe: (variants) => ` in f16, else tiled${tiled.describe(variants)}`,
+};
+
+class MatrixAttention extends QueryTiles {
   constructor(kernels: Kernels, constants: NonNullable<ReturnType<typeof matrixConstants>>) {
     super(kernels);
     for (const { name, mostTokens } of [TOKENS, ONE_TOKEN]) {
@@ -86,8 +105,7 @@ export class MatrixAttention extends QueryTiles {
     return isDecoding ? ONE_TOKEN : TOKENS;
   }
 
-  /** dq, dk and dv, with `softmax` as scratch. */
-  backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
+  backward(tensors: BackwardTensors, tokens: number, shape: HeadShape): void {
     const params = headParams(tokens, shape);
     const chunks = [ceil(tokens, ROW_CHUNK), shape.heads] as const;
     const keys = [ceil(tokens, TILE), shape.kvHeads] as const;

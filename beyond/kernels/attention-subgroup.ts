@@ -1,19 +1,21 @@
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import { include } from "../../lib/gpu/wgsl.ts";
+import type { BackwardTensors, ForwardTensors } from "../../lib/model/ops/attention.ts";
 import { FILES } from "../../lib/model/ops/files.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
+import type { AttentionVariants, Family } from "./attention-family.ts";
 import forwardSource from "./attention-subgroup.wgsl" with { type: "text" };
 import backwardSource from "./attention-subgroup-backward.wgsl" with { type: "text" };
 import tileSource from "./attention-subgroup-tile.wgsl" with { type: "text" };
-import type { Variants } from "./variants.ts";
+import { SUBGROUPS } from "./subgroups.ts";
 
 /** Queries, or keys, of a lane. */
 const MOST_ROWS = 4;
 
 /** The shaders, whole, by their entry points. */
 const SUBGROUP_FILES = { ...FILES, "attention-subgroup-tile.wgsl": tileSource };
-export const SUBGROUP_SOURCES = {
+const SOURCES = {
   forward: include(forwardSource, SUBGROUP_FILES),
   "backward_query backward_key": include(backwardSource, SUBGROUP_FILES),
 } as const;
@@ -22,18 +24,26 @@ export const SUBGROUP_SOURCES = {
  * beyond/kernels/attention-subgroup.wgsl and attention-subgroup-backward.wgsl: attention on CPUs that play GPU, but for
  * decoding, where each query has keys of its own, and backward_delta.
  */
-export class SubgroupAttention {
+export const subgroup: Family<"subgroup"> = {
+  name: "subgroup",
+  sources: SOURCES,
+  requires: SUBGROUPS,
+  memories: () => [], // tuning does not try it
+  computes: ({ name, queries, isDecoding }, { plainQueries }) =>
+    name !== "forward" || (!isDecoding && queries > plainQueries),
+  create: (kernels, headDim, variants) => new SubgroupAttention(kernels, headDim, variants),
+  describe: ({ subgroupLanes }) =>
+    `, keys handed round ${subgroupLanes} lanes; in decoding as plain, with the same bits`,
+};
+
+class SubgroupAttention {
   /** Queries, or keys, of a workgroup. */
   private readonly tile: number;
 
   constructor(
     private readonly kernels: Kernels,
     headDim: number,
-    {
-      subgroupLanes: lanes,
-      subgroupElements,
-      subgroupSlice,
-    }: Pick<Variants, "subgroupLanes" | "subgroupElements" | "subgroupSlice">,
+    { subgroupLanes: lanes, subgroupElements, subgroupSlice }: AttentionVariants,
   ) {
     const rows = Math.max(1, Math.min(MOST_ROWS, Math.floor(subgroupElements / headDim)));
     this.tile = lanes * rows;
@@ -46,18 +56,16 @@ export class SubgroupAttention {
       ROWS: rows,
       SLICE: slice,
     };
-    for (const [entries, source] of Object.entries(SUBGROUP_SOURCES)) {
+    for (const [entries, source] of Object.entries(SOURCES)) {
       kernels.add("attention-subgroup", source, entries, constants);
     }
   }
 
-  /** o[T, H, D] and lse[T, H]. */
-  forward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
+  forward(tensors: ForwardTensors, tokens: number, shape: HeadShape): void {
     this.run("forward", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
   }
 
-  /** dq, dk and dv, with `softmax` as attention.wgsl's backward_delta leaves it. */
-  backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
+  backwardFromDelta(tensors: BackwardTensors, tokens: number, shape: HeadShape): void {
     this.run("backward_query", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
     this.run("backward_key", tensors, tokens, shape, tokens);
   }

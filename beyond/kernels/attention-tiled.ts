@@ -1,7 +1,8 @@
-import type { Tensor } from "../../lib/gpu/memory.ts";
 import { include } from "../../lib/gpu/wgsl.ts";
+import type { BackwardTensors } from "../../lib/model/ops/attention.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
+import { type Family, LEAST_MEMORY } from "./attention-family.ts";
 import { QUERY_FILES, QueryTiles, queryGroups } from "./attention-queries.ts";
 import forwardSource from "./attention-tiled.wgsl" with { type: "text" };
 import backwardSource from "./attention-tiled-backward.wgsl" with { type: "text" };
@@ -11,7 +12,8 @@ const INVOCATIONS = 64;
 /** Tiles that one token's heads fill: the smallest that holds them is for decoding. */
 const TOKEN_TILES = [4, 8, 16] as const;
 
-export type TiledEntry = "forward" | "backward_query" | "backward_key";
+const ENTRIES = ["forward", "backward_query", "backward_key"] as const;
+export type TiledEntry = (typeof ENTRIES)[number];
 
 /** Rows that a workgroup owns, and rows of a block that it walks. */
 export interface AttentionTile {
@@ -75,7 +77,27 @@ export const TILED_SOURCES: Readonly<Record<TiledEntry, string>> = {
 };
 
 /** beyond/kernels/attention-tiled.wgsl and attention-tiled-backward.wgsl: the attention of GPUs, but for backward_delta. */
-export class TiledAttention extends QueryTiles {
+export const tiled: Family<"tiled"> = {
+  name: "tiled",
+  sources: TILED_SOURCES,
+  hasMemory: true,
+  memories: distinctMemories,
+  create: (kernels, headDim, { attentionMemory }) =>
+    new TiledAttention(kernels, headDim, attentionMemory),
+  describe: ({ attentionMemory }) => `, up to ${attentionMemory / 1024} KiB of workgroup memory`,
+};
+
+/** Those up to `limit` that give tiles of their own. */
+function distinctMemories(headDim: number, limit: number): number[] {
+  const seen = new Map<string, number>();
+  for (const memory of [LEAST_MEMORY, 32_768, 49_152].filter((memory) => memory <= limit)) {
+    const key = JSON.stringify(ENTRIES.map((entry) => attentionTile(entry, headDim, memory)));
+    if (!seen.has(key)) seen.set(key, memory);
+  }
+  return [...seen.values()];
+}
+
+class TiledAttention extends QueryTiles {
   private readonly tiles: Readonly<Record<TiledEntry, AttentionTile>>;
 
   constructor(kernels: Kernels, headDim: number, memory: number) {
@@ -103,8 +125,7 @@ export class TiledAttention extends QueryTiles {
     return { name, tile, mostTokens: tile };
   }
 
-  /** dq, dk and dv, with `softmax` as attention.wgsl's backward_delta leaves it. */
-  backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
+  backwardFromDelta(tensors: BackwardTensors, tokens: number, shape: HeadShape): void {
     const params = headParams(tokens, shape);
     const { tile } = this.tiles.backward_query;
     const queries = queryGroups(tokens, shape, { tile, mostTokens: tile });

@@ -1,4 +1,4 @@
-import type { ElementBytes, Tensor } from "../../lib/gpu/memory.ts";
+import type { Tensor } from "../../lib/gpu/memory.ts";
 import {
   Attention,
   type BackwardTensors,
@@ -6,37 +6,34 @@ import {
 } from "../../lib/model/ops/attention.ts";
 import type { HeadShape } from "../../lib/model/ops/heads.ts";
 import type { Kernels } from "../../lib/model/ops/kernels.ts";
-import type { Dtype } from "../storage/precision.ts";
-import { MatrixAttention, matrixConstants } from "./attention-matrix.ts";
-import { SubgroupAttention } from "./attention-subgroup.ts";
-import { TiledAttention } from "./attention-tiled.ts";
+import { type Dtype, dtypeOf } from "../storage/precision.ts";
+import { attentionFamily } from "./attention-families.ts";
+import type { AttentionPasses, Family } from "./attention-family.ts";
 import type { Variants } from "./variants.ts";
 
 /** Attention by the kernels that the variants have, and by the plain ones where they have none. */
 export class ChosenAttention extends Attention {
-  private readonly tiled: TiledAttention | undefined;
-  /** Where q, k and v are in f16. */
-  private readonly matrix: MatrixAttention | undefined;
-  private readonly subgroup: SubgroupAttention | undefined;
-  private readonly plainQueries: number;
+  /** The kernels that were chosen, and what has the passes they do not compute. */
+  private readonly chosen: { family: Family<string>; passes: AttentionPasses }[] = [];
   protected override readonly splitQueries: number;
 
-  constructor(kernels: Kernels, headDim: number, variants: Variants) {
+  constructor(
+    kernels: Kernels,
+    headDim: number,
+    private readonly variants: Variants,
+  ) {
     super(kernels, headDim);
-    const { attention, attentionMemory, subgroupMatrix } = variants;
     this.splitQueries = variants.splitQueries;
-    this.plainQueries = variants.plainQueries;
-    const constants = subgroupMatrix && matrixConstants(headDim, subgroupMatrix);
-    if (attention === "matrix" && constants) this.matrix = new MatrixAttention(kernels, constants);
-    if (attention === "tiled" || attention === "matrix") {
-      this.tiled = new TiledAttention(kernels, headDim, attentionMemory);
+    let family: Family<string> | undefined = attentionFamily(variants.attention);
+    for (; family; family = family.otherwise) {
+      const passes = family.create(kernels, headDim, variants);
+      if (passes) this.chosen.push({ family, passes });
     }
-    if (attention === "subgroup") this.subgroup = new SubgroupAttention(kernels, headDim, variants);
   }
 
   /** Whether gradients are rounded to f16 where they are factors, with activations in f16. */
   get roundsGradients(): boolean {
-    return this.matrix !== undefined;
+    return this.chosen.some(({ family }) => family.roundsGradients);
   }
 
   protected override forwardWhole(
@@ -45,14 +42,9 @@ export class ChosenAttention extends Attention {
     shape: HeadShape,
     isDecoding: boolean,
   ): void {
-    const tiles = this.matrixFor(tensors.q) ?? this.tiled;
-    if (tiles) {
-      tiles.forward(tensors, tokens, shape, isDecoding);
-    } else if (this.subgroup && !isDecoding && tokens * shape.heads > this.plainQueries) {
-      this.subgroup.forward(tensors, tokens, shape);
-    } else {
-      super.forwardWhole(tensors, tokens, shape, isDecoding);
-    }
+    const passes = this.passesFor("forward", tensors, tokens * shape.heads, isDecoding);
+    if (passes?.forward) passes.forward(tensors, tokens, shape, isDecoding);
+    else super.forwardWhole(tensors, tokens, shape, isDecoding);
   }
 
   protected override forwardChunks(
@@ -61,14 +53,14 @@ export class ChosenAttention extends Attention {
     shape: HeadShape,
     chunks: number,
   ): void {
-    const tiles = this.matrixFor(tensors.q) ?? this.tiled;
-    if (tiles) tiles.forwardChunks(tensors, tokens, shape, chunks);
+    const passes = this.passesFor("forwardChunks", tensors, tokens * shape.heads, true);
+    if (passes?.forwardChunks) passes.forwardChunks(tensors, tokens, shape, chunks);
     else super.forwardChunks(tensors, tokens, shape, chunks);
   }
 
   override backward(tensors: BackwardTensors, tokens: number, shape: HeadShape): void {
-    const matrix = this.matrixFor(tensors.q);
-    if (matrix) matrix.backward(tensors, tokens, shape);
+    const passes = this.passesFor("backward", tensors, tokens * shape.heads);
+    if (passes?.backward) passes.backward(tensors, tokens, shape);
     else super.backward(tensors, tokens, shape);
   }
 
@@ -77,14 +69,23 @@ export class ChosenAttention extends Attention {
     tokens: number,
     shape: HeadShape,
   ): void {
-    const other = this.tiled ?? this.subgroup;
-    if (other) other.backward(tensors, tokens, shape);
+    const passes = this.passesFor("backwardFromDelta", tensors, tokens * shape.heads);
+    if (passes?.backwardFromDelta) passes.backwardFromDelta(tensors, tokens, shape);
     else super.backwardFromDelta(tensors, tokens, shape);
   }
 
-  /** Subgroup matrices have f16 factors. */
-  private matrixFor({ elementBytes }: { elementBytes: ElementBytes }): MatrixAttention | undefined {
-    return elementBytes === 2 ? this.matrix : undefined;
+  /** The first that has a pass and computes it; undefined where it is for the plain kernels. */
+  private passesFor(
+    name: keyof AttentionPasses,
+    { q }: ForwardTensors,
+    queries: number,
+    isDecoding = false,
+  ): AttentionPasses | undefined {
+    const pass = { name, dtype: dtypeOf(q), queries, isDecoding };
+    const found = this.chosen.find(
+      ({ family, passes }) => passes[name] && (family.computes?.(pass, this.variants) ?? true),
+    );
+    return found?.passes;
   }
 }
 

@@ -3,15 +3,9 @@ import { ceil } from "../../lib/model/ops/kernels.ts";
 import type { Matmul as Made, Product } from "../../lib/model/ops/linear.ts";
 import type { Dtype } from "../storage/precision.ts";
 import type { WeightFormat } from "../storage/weight-formats.ts";
-import {
-  MATMUL_FAMILIES,
-  type MatmulFamily,
-  type MatmulShape,
-  matmulName,
-  PRODUCTS,
-  type Tile,
-  tiled,
-} from "./matmul-families.ts";
+import { type MatmulFamily, matmulFamily, matmulName } from "./matmul-families.ts";
+import { type MatmulShape, PRODUCTS, type Tile } from "./matmul-family.ts";
+import { tiled } from "./matmul-tiled.ts";
 import type { Variants } from "./variants.ts";
 
 /** The most rows of outputs in each row class: T of them, or N in backwardWeight. */
@@ -42,7 +36,7 @@ export function formatChoice({ family, tiles }: MatmulChoice): string {
 /** Reads what `formatChoice` wrote; undefined if it names what there is not. */
 export function parseChoice(text: string): MatmulChoice | undefined {
   const [name, ...names] = text.split(" ");
-  const family = MATMUL_FAMILIES.find((family) => family.name === name);
+  const family = matmulFamily(name);
   if (!family || (names.length !== 1 && names.length !== ROW_CLASSES.length)) return undefined;
   const tiles = ROW_CLASSES.map((_, i) => {
     return family.tiles.find(({ name }) => name === (names.length === 1 ? names[0] : names[i]));
@@ -63,7 +57,7 @@ export function builtInChoice(
   { matmul, tiles }: Pick<Variants, "matmul" | "tiles">,
   shape: MatmulShape,
 ): MatmulChoice {
-  const wanted = MATMUL_FAMILIES.find(({ name }) => name === matmul);
+  const wanted = matmulFamily(matmul);
   const { name } = wanted?.makes(shape) ? wanted : tiled;
   return parseChoice(`${name} ${tiles[name]}`) as MatmulChoice;
 }
