@@ -18,7 +18,7 @@ export const attentionKey = ({ heads, kvHeads, headDim, dtype }: AttentionShape)
 
 /** A choice as tables have it: `plain`, `subgroup`, `tiled 16384` or `matrix 16384`. */
 export const formatAttention = ({ attention, attentionMemory }: AttentionChoice) =>
-  attentionFamily(attention)?.hasMemory ? `${attention} ${attentionMemory}` : attention;
+  attentionFamily(attention).hasMemory ? `${attention} ${attentionMemory}` : attention;
 
 /** Reads what `formatAttention` wrote; undefined if it is nothing of the kind. */
 export function parseAttention(text: string): Partial<AttentionChoice> | undefined {
@@ -33,7 +33,7 @@ export const attentionRunsOn = (
   gpu: SubgroupDevice,
   { attention = "plain", attentionMemory = 0 }: Partial<AttentionChoice>,
 ): boolean =>
-  (attentionFamily(attention)?.requires?.isMet(gpu) ?? true) &&
+  (attentionFamily(attention).requires?.isMet(gpu) ?? true) &&
   attentionMemory <= gpu.device.limits.maxComputeWorkgroupStorageSize;
 
 /** How attention of a shape is computed on an adapter with these variants. */

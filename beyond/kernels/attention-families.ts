@@ -1,15 +1,15 @@
 import sources from "../../shaders/attention.wgsl" with { type: "text" };
-import { type Family, LEAST_MEMORY } from "./attention-family.ts";
+import { AdapterAttention, type Family, LEAST_MEMORY } from "./attention-family.ts";
 import { matrix } from "./attention-matrix.ts";
 import { subgroup } from "./attention-subgroup.ts";
 import { tiled } from "./attention-tiled.ts";
 
-/** The core's attention, which computes all that others do not. */
+/** The core's attention, which has all passes that others lack. */
 const plain: Family<"plain"> = {
   name: "plain",
   sources,
   memories: () => [LEAST_MEMORY],
-  create: () => null,
+  create: (kernels, headDim, variants) => new AdapterAttention(kernels, headDim, variants),
   describe: () => ", an invocation a query and head, no barrier",
 };
 
@@ -19,5 +19,8 @@ export const ATTENTION_FAMILIES = [plain, tiled, subgroup, matrix] as const;
 export type AttentionFamily = (typeof ATTENTION_FAMILIES)[number];
 export type AttentionKernel = AttentionFamily["name"];
 
-export const attentionFamily = (kernel: string): AttentionFamily | undefined =>
-  ATTENTION_FAMILIES.find(({ name }) => name === kernel);
+export function attentionFamily(kernel: AttentionKernel): AttentionFamily;
+export function attentionFamily(kernel: string): AttentionFamily | undefined;
+export function attentionFamily(kernel: string) {
+  return ATTENTION_FAMILIES.find(({ name }) => name === kernel);
+}

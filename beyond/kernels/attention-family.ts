@@ -1,6 +1,4 @@
-import type { Tensor } from "../../lib/gpu/memory.ts";
-import type { BackwardTensors, ForwardTensors } from "../../lib/model/ops/attention.ts";
-import type { HeadShape } from "../../lib/model/ops/heads.ts";
+import { Attention } from "../../lib/model/ops/attention.ts";
 import type { Kernels } from "../../lib/model/ops/kernels.ts";
 import type { Dtype } from "../storage/precision.ts";
 import type { Requirement, SubgroupMatrix } from "./subgroups.ts";
@@ -26,31 +24,23 @@ export interface AttentionVariants {
   readonly subgroupSlice: number;
 }
 
-/** The passes of lib/model/ops/attention.ts that a family has, all or some. */
-export interface AttentionPasses {
-  /** o[T, H, D] and lse[T, H]. */
-  forward?(tensors: ForwardTensors, tokens: number, shape: HeadShape, isDecoding: boolean): void;
-  /** The same in decoding, of each chunk of keys apart, left in `partials`. */
-  forwardChunks?(
-    tensors: ForwardTensors & { partials: Tensor },
-    tokens: number,
-    shape: HeadShape,
-    chunks: number,
-  ): void;
-  /** dq, dk and dv, with `softmax` as scratch. */
-  backward?(tensors: BackwardTensors, tokens: number, shape: HeadShape): void;
-  /** The same, with `softmax` as attention.wgsl's backward_delta leaves it. */
-  backwardFromDelta?(tensors: BackwardTensors, tokens: number, shape: HeadShape): void;
+/** Attention on an adapter: by the core's kernels, unless a subclass has others for a pass. */
+export class AdapterAttention extends Attention {
+  protected override readonly splitQueries: number;
+  /** Whether gradients are rounded to f16 where they are factors, with activations in f16. */
+  readonly roundsGradients: boolean = false;
+
+  constructor(kernels: Kernels, headDim: number, { splitQueries }: AttentionVariants) {
+    super(kernels, headDim);
+    this.splitQueries = splitQueries;
+  }
 }
 
-export interface AttentionPass {
-  readonly name: keyof AttentionPasses;
-  /** Of q, k and v. */
-  readonly dtype: Dtype;
-  /** A head counted as one. */
-  readonly queries: number;
-  readonly isDecoding: boolean;
-}
+/** What gradients are rounded to where they are factors, with activations in `dtype`. */
+export const gradientFactors = (attention: Attention, dtype: Dtype): Dtype =>
+  dtype === "f16" && attention instanceof AdapterAttention && attention.roundsGradients
+    ? "f16"
+    : "f32";
 
 /** One way to compute attention; two may differ in bits. */
 export interface Family<Name extends string> {
@@ -58,18 +48,11 @@ export interface Family<Name extends string> {
   /** Its shaders, whole. */
   readonly sources: string | Readonly<Record<string, string>>;
   readonly requires?: Requirement;
-  /** Whether it, or what computes for it, has tiles that fill `attentionMemory`. */
+  /** Whether it has tiles that fill `attentionMemory`. */
   readonly hasMemory?: boolean;
-  /** Whether gradients are rounded to f16 where they are factors, with activations in f16. */
-  readonly roundsGradients?: boolean;
-  /** What has the passes that it lacks or does not compute; else it is the core's attention. */
-  readonly otherwise?: Family<string>;
   /** The `attentionMemory` of each way that tuning tries, of `limit` at most; `matrices` are for q, k and v in f16. */
   memories(headDim: number, limit: number, matrices: SubgroupMatrix | null): readonly number[];
-  /** Which of its passes it computes, if not all. */
-  computes?(pass: AttentionPass, variants: AttentionVariants): boolean;
-  /** Compiles it for heads of `headDim`; null if it has no passes for such. */
-  create(kernels: Kernels, headDim: number, variants: AttentionVariants): AttentionPasses | null;
+  create(kernels: Kernels, headDim: number, variants: AttentionVariants): AdapterAttention;
   /** It in words, after its name. */
   describe(variants: AttentionVariants): string;
 }

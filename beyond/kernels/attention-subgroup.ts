@@ -4,7 +4,7 @@ import type { BackwardTensors, ForwardTensors } from "../../lib/model/ops/attent
 import { FILES } from "../../lib/model/ops/files.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
-import type { AttentionVariants, Family } from "./attention-family.ts";
+import { AdapterAttention, type AttentionVariants, type Family } from "./attention-family.ts";
 import forwardSource from "./attention-subgroup.wgsl" with { type: "text" };
 import backwardSource from "./attention-subgroup-backward.wgsl" with { type: "text" };
 import tileSource from "./attention-subgroup-tile.wgsl" with { type: "text" };
@@ -29,22 +29,20 @@ export const subgroup: Family<"subgroup"> = {
   sources: SOURCES,
   requires: SUBGROUPS,
   memories: () => [], // tuning does not try it
-  computes: ({ name, queries, isDecoding }, { plainQueries }) =>
-    name !== "forward" || (!isDecoding && queries > plainQueries),
   create: (kernels, headDim, variants) => new SubgroupAttention(kernels, headDim, variants),
   describe: ({ subgroupLanes }) =>
     `, keys handed round ${subgroupLanes} lanes; in decoding as plain, with the same bits`,
 };
 
-class SubgroupAttention {
+class SubgroupAttention extends AdapterAttention {
+  private readonly plainQueries: number;
   /** Queries, or keys, of a workgroup. */
   private readonly tile: number;
 
-  constructor(
-    private readonly kernels: Kernels,
-    headDim: number,
-    { subgroupLanes: lanes, subgroupElements, subgroupSlice }: AttentionVariants,
-  ) {
+  constructor(kernels: Kernels, headDim: number, variants: AttentionVariants) {
+    super(kernels, headDim, variants);
+    const { subgroupLanes: lanes, subgroupElements, subgroupSlice } = variants;
+    this.plainQueries = variants.plainQueries;
     const rows = Math.max(1, Math.min(MOST_ROWS, Math.floor(subgroupElements / headDim)));
     this.tile = lanes * rows;
     let slice = Math.min(subgroupSlice, headDim / 4);
@@ -61,11 +59,24 @@ class SubgroupAttention {
     }
   }
 
-  forward(tensors: ForwardTensors, tokens: number, shape: HeadShape): void {
-    this.run("forward", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
+  protected override forwardWhole(
+    tensors: ForwardTensors,
+    tokens: number,
+    shape: HeadShape,
+    isDecoding: boolean,
+  ): void {
+    if (isDecoding || tokens * shape.heads <= this.plainQueries) {
+      super.forwardWhole(tensors, tokens, shape, isDecoding);
+    } else {
+      this.run("forward", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
+    }
   }
 
-  backwardFromDelta(tensors: BackwardTensors, tokens: number, shape: HeadShape): void {
+  protected override backwardFromDelta(
+    tensors: BackwardTensors,
+    tokens: number,
+    shape: HeadShape,
+  ): void {
     this.run("backward_query", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
     this.run("backward_key", tensors, tokens, shape, tokens);
   }

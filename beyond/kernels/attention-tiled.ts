@@ -1,9 +1,10 @@
+import type { Tensor } from "../../lib/gpu/memory.ts";
 import { include } from "../../lib/gpu/wgsl.ts";
 import type { BackwardTensors } from "../../lib/model/ops/attention.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
-import { type Family, LEAST_MEMORY } from "./attention-family.ts";
-import { QUERY_FILES, QueryTiles, queryGroups } from "./attention-queries.ts";
+import { type AttentionVariants, type Family, LEAST_MEMORY } from "./attention-family.ts";
+import { QUERY_FILES, type QueryTile, QueryTiles, queryGroups } from "./attention-queries.ts";
 import forwardSource from "./attention-tiled.wgsl" with { type: "text" };
 import backwardSource from "./attention-tiled-backward.wgsl" with { type: "text" };
 import blocksSource from "./attention-tiled-blocks.wgsl" with { type: "text" };
@@ -82,8 +83,7 @@ export const tiled: Family<"tiled"> = {
   sources: TILED_SOURCES,
   hasMemory: true,
   memories: distinctMemories,
-  create: (kernels, headDim, { attentionMemory }) =>
-    new TiledAttention(kernels, headDim, attentionMemory),
+  create: (kernels, headDim, variants) => new TiledAttention(kernels, headDim, variants),
   describe: ({ attentionMemory }) => `, up to ${attentionMemory / 1024} KiB of workgroup memory`,
 };
 
@@ -97,13 +97,13 @@ function distinctMemories(headDim: number, limit: number): number[] {
   return [...seen.values()];
 }
 
-class TiledAttention extends QueryTiles {
+export class TiledAttention extends QueryTiles {
   private readonly tiles: Readonly<Record<TiledEntry, AttentionTile>>;
 
-  constructor(kernels: Kernels, headDim: number, memory: number) {
-    super(kernels);
+  constructor(kernels: Kernels, headDim: number, variants: AttentionVariants) {
+    super(kernels, headDim, variants);
     const add = (entry: TiledEntry, name = "attention-tiled", rows?: number) => {
-      const tile = attentionTile(entry, headDim, memory);
+      const tile = attentionTile(entry, headDim, variants.attentionMemory);
       const given = rows ? { ...tile, tile: Math.min(rows, tile.tile) } : tile;
       const entries = entry === "forward" ? "forward forward_chunk" : entry;
       kernels.add(name, TILED_SOURCES[entry], entries, tileConstants(headDim, given));
@@ -117,7 +117,11 @@ class TiledAttention extends QueryTiles {
     for (const rows of TOKEN_TILES) add("forward", `attention-tiled-${rows}`, rows);
   }
 
-  protected override forwardTile({ heads, kvHeads }: HeadShape, isDecoding: boolean) {
+  protected override forwardTile(
+    _: Tensor,
+    { heads, kvHeads }: HeadShape,
+    isDecoding: boolean,
+  ): QueryTile {
     const shared = heads / kvHeads;
     const few = TOKEN_TILES.find((rows) => rows >= shared && rows < this.tiles.forward.tile);
     const name = isDecoding && few ? `attention-tiled-${few}` : "attention-tiled";
@@ -125,7 +129,11 @@ class TiledAttention extends QueryTiles {
     return { name, tile, mostTokens: tile };
   }
 
-  backwardFromDelta(tensors: BackwardTensors, tokens: number, shape: HeadShape): void {
+  protected override backwardFromDelta(
+    tensors: BackwardTensors,
+    tokens: number,
+    shape: HeadShape,
+  ): void {
     const params = headParams(tokens, shape);
     const { tile } = this.tiles.backward_query;
     const queries = queryGroups(tokens, shape, { tile, mostTokens: tile });

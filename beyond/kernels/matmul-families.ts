@@ -13,8 +13,11 @@ export const MATMUL_FAMILIES = [plain, tiled, lanes, matrix] as const;
 export type MatmulFamily = (typeof MATMUL_FAMILIES)[number];
 export type MatmulKernel = MatmulFamily["name"];
 
-export const matmulFamily = (kernel: string): MatmulFamily | undefined =>
-  MATMUL_FAMILIES.find(({ name }) => name === kernel);
+export function matmulFamily(kernel: MatmulKernel): MatmulFamily;
+export function matmulFamily(kernel: string): MatmulFamily | undefined;
+export function matmulFamily(kernel: string) {
+  return MATMUL_FAMILIES.find(({ name }) => name === kernel);
+}
 
 /** The shader of a family's tile, whole, with `given` in place of others. */
 export const matmulSource = ({ source, files }: MatmulFamily, tile?: Tile, given: Files = {}) =>

@@ -58,7 +58,7 @@ export function builtInChoice(
   shape: MatmulShape,
 ): MatmulChoice {
   const wanted = matmulFamily(matmul);
-  const { name } = wanted?.makes(shape) ? wanted : tiled;
+  const { name } = wanted.makes(shape) ? wanted : tiled;
   return parseChoice(`${name} ${tiles[name]}`) as MatmulChoice;
 }
 

@@ -111,8 +111,8 @@ export function describeVariants(variants: Variants): string[] {
   const { matmul, attention, tiles, lanes, wideLanes, readEvery } = variants;
   const names = [...new Set(tiles[matmul].split(" "))].join(" or ");
   return [
-    `matmul: ${matmul}, ${matmulFamily(matmul)?.describe?.(names) ?? `workgroups of ${names} by the rows`}`,
-    `attention: ${attention}${attentionFamily(attention)?.describe(variants)}`,
+    `matmul: ${matmul}, ${matmulFamily(matmul).describe?.(names) ?? `workgroups of ${names} by the rows`}`,
+    `attention: ${attention}${attentionFamily(attention).describe(variants)}`,
     `rmsnorm, logprob, sample: ${lanes === 1 ? "one invocation" : `${lanes} invocations`} a row, ${wideLanes} a long one`,
     `sampling: tokens are read back ${readEvery === 1 ? "after every step" : `every ${readEvery} steps`}`,
   ];

@@ -136,7 +136,7 @@ function variantsOf(
     ATTENTION: attentionFamily(variants.attention),
   };
   for (const [op, family] of Object.entries(asked)) {
-    const requires = family?.requires;
+    const requires = family.requires;
     if (!requires || requires.isMet({ device, variants })) continue;
     throw new UserError(`${name} has no ${requires.words}; RLEXPLORE_${op}=tiled does without`);
   }
