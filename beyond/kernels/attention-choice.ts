@@ -1,7 +1,7 @@
 import type { HeadShape } from "../../lib/model/ops/heads.ts";
 import type { Dtype } from "../storage/precision.ts";
 import { ATTENTION_FAMILIES, attentionFamily } from "./attention-families.ts";
-import type { SubgroupDevice, SubgroupMatrix } from "./subgroups.ts";
+import { runsOn, type SubgroupDevice, type SubgroupMatrix } from "./subgroups.ts";
 import type { TuningTable, Variants } from "./variants.ts";
 
 /** What the order of attention's sums may depend on; `dtype` is that of q, k and v. */
@@ -22,8 +22,8 @@ export const formatAttention = ({ attention, attentionMemory }: AttentionChoice)
 
 /** Reads what `formatAttention` wrote; undefined if it is nothing of the kind. */
 export function parseAttention(text: string): Partial<AttentionChoice> | undefined {
-  const [, name = "", memory] = /^(\w+)(?: (\d+))?$/.exec(text) ?? [];
-  const family = attentionFamily(name);
+  const [, name, memory] = /^(\w+)(?: (\d+))?$/.exec(text) ?? [];
+  const family = ATTENTION_FAMILIES.find((family) => family.name === name);
   if (!family || (family.hasMemory ?? false) !== (memory !== undefined)) return undefined;
   return { attention: family.name, ...(memory && { attentionMemory: Number(memory) }) };
 }
@@ -33,7 +33,7 @@ export const attentionRunsOn = (
   gpu: SubgroupDevice,
   { attention = "plain", attentionMemory = 0 }: Partial<AttentionChoice>,
 ): boolean =>
-  (attentionFamily(attention).requires?.isMet(gpu) ?? true) &&
+  runsOn(gpu, attentionFamily(attention)) &&
   attentionMemory <= gpu.device.limits.maxComputeWorkgroupStorageSize;
 
 /** How attention of a shape is computed on an adapter with these variants. */

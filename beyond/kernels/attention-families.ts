@@ -19,8 +19,5 @@ export const ATTENTION_FAMILIES = [plain, tiled, subgroup, matrix] as const;
 export type AttentionFamily = (typeof ATTENTION_FAMILIES)[number];
 export type AttentionKernel = AttentionFamily["name"];
 
-export function attentionFamily(kernel: AttentionKernel): AttentionFamily;
-export function attentionFamily(kernel: string): AttentionFamily | undefined;
-export function attentionFamily(kernel: string) {
-  return ATTENTION_FAMILIES.find(({ name }) => name === kernel);
-}
+export const attentionFamily = (kernel: AttentionKernel) =>
+  ATTENTION_FAMILIES.find(({ name }) => name === kernel) as AttentionFamily;

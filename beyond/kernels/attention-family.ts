@@ -1,7 +1,7 @@
 import { Attention } from "../../lib/model/ops/attention.ts";
 import type { Kernels } from "../../lib/model/ops/kernels.ts";
 import type { Dtype } from "../storage/precision.ts";
-import type { Requirement, SubgroupMatrix } from "./subgroups.ts";
+import type { Requiring, SubgroupMatrix } from "./subgroups.ts";
 
 /** Bytes of workgroup memory that every adapter has. */
 export const LEAST_MEMORY = 16_384;
@@ -43,11 +43,10 @@ export const gradientFactors = (attention: Attention, dtype: Dtype): Dtype =>
     : "f32";
 
 /** One way to compute attention; two may differ in bits. */
-export interface Family<Name extends string> {
+export interface Family<Name extends string> extends Requiring {
   readonly name: Name;
   /** Its shaders, whole. */
   readonly sources: string | Readonly<Record<string, string>>;
-  readonly requires?: Requirement;
   /** Whether it has tiles that fill `attentionMemory`. */
   readonly hasMemory?: boolean;
   /** The `attentionMemory` of each way that tuning tries, of `limit` at most; `matrices` are for q, k and v in f16. */

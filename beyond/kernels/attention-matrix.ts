@@ -11,7 +11,7 @@ import pairsSource from "./attention-matrix-pairs.wgsl" with { type: "text" };
 import { QUERY_FILES, queryGroups } from "./attention-queries.ts";
 import { TiledAttention, tiled } from "./attention-tiled.ts";
 import rangeSource from "./f16-range.wgsl" with { type: "text" };
-import { SUBGROUP_MATRICES, type SubgroupMatrix } from "./subgroups.ts";
+import type { SubgroupMatrix } from "./subgroups.ts";
 
 /** Workgroup memory of every adapter that has subgroup matrices. */
 const MEMORY = 32_768;
@@ -78,7 +78,7 @@ export function matrixConstants(
 export const matrix: Family<"matrix"> = {
   name: "matrix",
   sources: MATRIX_SOURCES,
-  requires: SUBGROUP_MATRICES,
+  requires: "subgroup matrices of f16",
   hasMemory: true,
   memories: (headDim, _, matrices) =>
     matrices && matrixConstants(headDim, matrices) ? [LEAST_MEMORY] : [],

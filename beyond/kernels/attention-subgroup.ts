@@ -1,4 +1,3 @@
-import type { Tensor } from "../../lib/gpu/memory.ts";
 import { include } from "../../lib/gpu/wgsl.ts";
 import type { BackwardTensors, ForwardTensors } from "../../lib/model/ops/attention.ts";
 import { FILES } from "../../lib/model/ops/files.ts";
@@ -8,7 +7,6 @@ import { AdapterAttention, type AttentionVariants, type Family } from "./attenti
 import forwardSource from "./attention-subgroup.wgsl" with { type: "text" };
 import backwardSource from "./attention-subgroup-backward.wgsl" with { type: "text" };
 import tileSource from "./attention-subgroup-tile.wgsl" with { type: "text" };
-import { SUBGROUPS } from "./subgroups.ts";
 
 /** Queries, or keys, of a lane. */
 const MOST_ROWS = 4;
@@ -27,7 +25,7 @@ const SOURCES = {
 export const subgroup: Family<"subgroup"> = {
   name: "subgroup",
   sources: SOURCES,
-  requires: SUBGROUPS,
+  requires: "subgroups",
   memories: () => [], // tuning does not try it
   create: (kernels, headDim, variants) => new SubgroupAttention(kernels, headDim, variants),
   describe: ({ subgroupLanes }) =>
@@ -47,13 +45,8 @@ class SubgroupAttention extends AdapterAttention {
     this.tile = lanes * rows;
     let slice = Math.min(subgroupSlice, headDim / 4);
     while ((headDim / 4) % slice > 0) slice--;
-    const constants = {
-      HEAD_DIM: headDim,
-      CHUNK: KEY_CHUNK,
-      LANES: lanes,
-      ROWS: rows,
-      SLICE: slice,
-    };
+    const sizes = { LANES: lanes, ROWS: rows, SLICE: slice };
+    const constants = { HEAD_DIM: headDim, CHUNK: KEY_CHUNK, ...sizes };
     for (const [entries, source] of Object.entries(SOURCES)) {
       kernels.add("attention-subgroup", source, entries, constants);
     }
@@ -68,28 +61,19 @@ class SubgroupAttention extends AdapterAttention {
     if (isDecoding || tokens * shape.heads <= this.plainQueries) {
       super.forwardWhole(tensors, tokens, shape, isDecoding);
     } else {
-      this.run("forward", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
+      this.run("forward", tensors, tokens, shape);
     }
   }
 
-  protected override backwardFromDelta(
-    tensors: BackwardTensors,
-    tokens: number,
-    shape: HeadShape,
-  ): void {
-    this.run("backward_query", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
-    this.run("backward_key", tensors, tokens, shape, tokens);
+  protected override backwardFromDelta(tensors: BackwardTensors, tokens: number, shape: HeadShape) {
+    this.run("backward_query", tensors, tokens, shape);
+    this.run("backward_key", tensors, tokens, shape);
   }
 
-  /** `rows`: queries, or keys, of each key-value head. */
-  private run(
-    entry: string,
-    tensors: Readonly<Record<string, Tensor>>,
-    tokens: number,
-    shape: HeadShape,
-    rows: number,
-  ): void {
-    const groups = [ceil(rows, this.tile) * shape.kvHeads] as const;
+  private run(entry: string, tensors: ForwardTensors, tokens: number, shape: HeadShape) {
+    const { heads, kvHeads } = shape;
+    const shared = entry === "backward_key" ? 1 : heads / kvHeads;
+    const groups = [ceil(tokens * shared, this.tile) * kvHeads] as const;
     this.kernels.run(`attention-subgroup.${entry}`, tensors, headParams(tokens, shape), groups);
   }
 }

@@ -1,10 +1,15 @@
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import { include } from "../../lib/gpu/wgsl.ts";
-import type { BackwardTensors } from "../../lib/model/ops/attention.ts";
+import type { BackwardTensors, ForwardTensors } from "../../lib/model/ops/attention.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
-import { type AttentionVariants, type Family, LEAST_MEMORY } from "./attention-family.ts";
-import { QUERY_FILES, type QueryTile, QueryTiles, queryGroups } from "./attention-queries.ts";
+import {
+  AdapterAttention,
+  type AttentionVariants,
+  type Family,
+  LEAST_MEMORY,
+} from "./attention-family.ts";
+import { QUERY_FILES, type QueryTile, queryGroups } from "./attention-queries.ts";
 import forwardSource from "./attention-tiled.wgsl" with { type: "text" };
 import backwardSource from "./attention-tiled-backward.wgsl" with { type: "text" };
 import blocksSource from "./attention-tiled-blocks.wgsl" with { type: "text" };
@@ -89,15 +94,14 @@ export const tiled: Family<"tiled"> = {
 
 /** Those up to `limit` that give tiles of their own. */
 function distinctMemories(headDim: number, limit: number): number[] {
-  const seen = new Map<string, number>();
-  for (const memory of [LEAST_MEMORY, 32_768, 49_152].filter((memory) => memory <= limit)) {
-    const key = JSON.stringify(ENTRIES.map((entry) => attentionTile(entry, headDim, memory)));
-    if (!seen.has(key)) seen.set(key, memory);
-  }
-  return [...seen.values()];
+  const memories = [LEAST_MEMORY, 32_768, 49_152].filter((memory) => memory <= limit);
+  const tiles = memories.map((memory) =>
+    JSON.stringify(ENTRIES.map((entry) => attentionTile(entry, headDim, memory))),
+  );
+  return memories.filter((_, i) => tiles.indexOf(tiles[i]) === i);
 }
 
-export class TiledAttention extends QueryTiles {
+export class TiledAttention extends AdapterAttention {
   private readonly tiles: Readonly<Record<TiledEntry, AttentionTile>>;
 
   constructor(kernels: Kernels, headDim: number, variants: AttentionVariants) {
@@ -117,11 +121,31 @@ export class TiledAttention extends QueryTiles {
     for (const rows of TOKEN_TILES) add("forward", `attention-tiled-${rows}`, rows);
   }
 
-  protected override forwardTile(
-    _: Tensor,
-    { heads, kvHeads }: HeadShape,
+  protected override forwardWhole(
+    tensors: ForwardTensors,
+    tokens: number,
+    shape: HeadShape,
     isDecoding: boolean,
-  ): QueryTile {
+  ): void {
+    const tile = this.forwardTile(tensors.q, shape, isDecoding);
+    const params = headParams(tokens, shape);
+    this.kernels.run(`${tile.name}.forward`, tensors, params, queryGroups(tokens, shape, tile));
+  }
+
+  protected override forwardChunks(
+    tensors: ForwardTensors & { partials: Tensor },
+    tokens: number,
+    shape: HeadShape,
+    chunks: number,
+  ): void {
+    const tile = this.forwardTile(tensors.q, shape, true);
+    const params = headParams(tokens, shape, chunks);
+    const groups = [...queryGroups(tokens, shape, tile), chunks] as const;
+    this.kernels.run(`${tile.name}.forward_chunk`, tensors, params, groups);
+  }
+
+  /** Where each token has keys of its own (`isDecoding`), a tile is one token's heads; the bits are the same. */
+  protected forwardTile(_: Tensor, { heads, kvHeads }: HeadShape, isDecoding: boolean): QueryTile {
     const shared = heads / kvHeads;
     const few = TOKEN_TILES.find((rows) => rows >= shared && rows < this.tiles.forward.tile);
     const name = isDecoding && few ? `attention-tiled-${few}` : "attention-tiled";
@@ -129,11 +153,7 @@ export class TiledAttention extends QueryTiles {
     return { name, tile, mostTokens: tile };
   }
 
-  protected override backwardFromDelta(
-    tensors: BackwardTensors,
-    tokens: number,
-    shape: HeadShape,
-  ): void {
+  protected override backwardFromDelta(tensors: BackwardTensors, tokens: number, shape: HeadShape) {
     const params = headParams(tokens, shape);
     const { tile } = this.tiles.backward_query;
     const queries = queryGroups(tokens, shape, { tile, mostTokens: tile });

@@ -5,7 +5,7 @@ import { lanes } from "./matmul-lanes.ts";
 import { matrix } from "./matmul-matrix.ts";
 import { plain } from "./matmul-plain.ts";
 import { tiled } from "./matmul-tiled.ts";
-import { type SubgroupDevice, subgroupLanes } from "./subgroups.ts";
+import { runsOn, type SubgroupDevice, subgroupLanes } from "./subgroups.ts";
 
 /** All of them. The first two make every product on every adapter. */
 export const MATMUL_FAMILIES = [plain, tiled, lanes, matrix] as const;
@@ -13,11 +13,8 @@ export const MATMUL_FAMILIES = [plain, tiled, lanes, matrix] as const;
 export type MatmulFamily = (typeof MATMUL_FAMILIES)[number];
 export type MatmulKernel = MatmulFamily["name"];
 
-export function matmulFamily(kernel: MatmulKernel): MatmulFamily;
-export function matmulFamily(kernel: string): MatmulFamily | undefined;
-export function matmulFamily(kernel: string) {
-  return MATMUL_FAMILIES.find(({ name }) => name === kernel);
-}
+export const matmulFamily = (kernel: MatmulKernel) =>
+  MATMUL_FAMILIES.find(({ name }) => name === kernel) as MatmulFamily;
 
 /** The shader of a family's tile, whole, with `given` in place of others. */
 export const matmulSource = ({ source, files }: MatmulFamily, tile?: Tile, given: Files = {}) =>
@@ -36,10 +33,10 @@ export function constantsOf(
 
 /** The tiles of a family that an adapter can run: those for subgroups only where its own are of that size. */
 export function tilesOn(gpu: SubgroupDevice, family: MatmulFamily): readonly Tile[] {
-  const { requires, limits: needs, tiles } = family;
+  const { limits: needs, tiles } = family;
   const { limits } = gpu.device;
   const runs =
-    (requires?.isMet(gpu) ?? true) &&
+    runsOn(gpu, family) &&
     needs.invocations <= limits.maxComputeInvocationsPerWorkgroup &&
     needs.sharedBytes <= limits.maxComputeWorkgroupStorageSize;
   if (!runs) return [];

@@ -5,7 +5,7 @@ import type { Dtype } from "../storage/precision.ts";
 import type { WeightFormat } from "../storage/weight-formats.ts";
 import rangeSource from "./f16-range.wgsl" with { type: "text" };
 import largestSource from "./matmul-largest.wgsl" with { type: "text" };
-import type { AdapterKind, Requirement, SubgroupMatrix } from "./subgroups.ts";
+import type { AdapterKind, Requiring, SubgroupMatrix } from "./subgroups.ts";
 
 /** The products of a linear layer y = x W^T, as shaders/matmul.wgsl has them. */
 export const PRODUCTS: readonly Product[] = ["forward", "backwardInput", "backwardWeight"];
@@ -40,13 +40,11 @@ export interface Tile {
   readonly outputs: readonly [number, number];
 }
 
-type Constants = Tile["constants"];
-
 /**
  * A matmul with one order of adding: the tiles of a family give the same bits, and may be chosen by
  * the rows in flight. Two families may differ in bits, so that a shape has one for all its row classes.
  */
-export interface Family<Name extends string> {
+export interface Family<Name extends string> extends Requiring {
   readonly name: Name;
   /** Its kernels are called by this and the tile. */
   readonly shader: string;
@@ -55,10 +53,9 @@ export interface Family<Name extends string> {
   readonly files?: Files;
   readonly tiles: readonly Tile[];
   /** What an adapter has of its tiles by row class, where tuning says nothing; one name is for all classes. */
-  builtIn(adapter: AdapterKind): string;
+  builtIn(kind: AdapterKind, subgroupLanes: number): string;
   /** The same in words, if not as workgroups. */
   describe?(tiles: string): string;
-  readonly requires?: Requirement;
   /** Invocations and bytes of workgroup memory of the largest tile. */
   readonly limits: { readonly invocations: number; readonly sharedBytes: number };
   /** Whether it rounds dy to f16, as a share of its largest magnitude. */
@@ -66,5 +63,5 @@ export interface Family<Name extends string> {
   /** Whether it makes products of this shape; what it does not, `tiled` does. */
   makes(shape: MatmulShape): boolean;
   /** The constants of a tile where they depend on the adapter's matrices. */
-  fit?(constants: Constants, matrix: SubgroupMatrix): Constants;
+  fit?(constants: Tile["constants"], matrix: SubgroupMatrix): Tile["constants"];
 }

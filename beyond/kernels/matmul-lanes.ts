@@ -2,7 +2,6 @@ import type { Family, Tile } from "./matmul-family.ts";
 import lanesSource from "./matmul-lanes.wgsl" with { type: "text" };
 import { tiled } from "./matmul-tiled.ts";
 import source from "./matmul-tiled.wgsl" with { type: "text" };
-import { SUBGROUPS } from "./subgroups.ts";
 
 /** Four chains of fma, each over every fourth run of 16, added in order. */
 export const lanes: Family<"lanes"> = {
@@ -15,7 +14,7 @@ export const lanes: Family<"lanes"> = {
     ...tiled.tiles.map((tile) => ({ ...tile, constants: { ...tile.constants, LANES: 4 } })),
   ],
   builtIn: () => "1x8 8x8 16x16 64x64 64x64", // not measured on a GPU yet
-  requires: SUBGROUPS,
+  requires: "subgroups",
   limits: tiled.limits,
   makes: ({ product }) => product === "forward",
 };

@@ -2,7 +2,7 @@ import rangeSource from "./f16-range.wgsl" with { type: "text" };
 import { type Family, LARGEST_PARTS, type Tile } from "./matmul-family.ts";
 import forwardSource from "./matmul-matrix.wgsl" with { type: "text" };
 import source from "./matmul-matrix-backward.wgsl" with { type: "text" };
-import { SUBGROUP_MATRICES, type SubgroupMatrix } from "./subgroups.ts";
+import type { SubgroupMatrix } from "./subgroups.ts";
 
 /** Products of subgroup matrices, added in the order of the contraction. */
 export const matrix: Family<"matrix"> = {
@@ -17,7 +17,7 @@ export const matrix: Family<"matrix"> = {
     matrixTile([64, 32], [2, 4], 32),
   ],
   builtIn: () => "16x16 16x16 64x32 64x64 128x128", // not measured on a GPU yet
-  requires: SUBGROUP_MATRICES,
+  requires: "subgroup matrices of f16",
   limits: { invocations: 256, sharedBytes: 32768 },
   roundsGradients: true,
   makes: ({ product, format, dtype }) =>

@@ -22,16 +22,14 @@ export const plain: Family<"plain"> = {
 // Every lane of a load costs SwiftShader several instructions, so larger tiles are faster: 16 x 16 by 1.4 over
 // 8 x 8 and by 1.8 over 4 x 8, for 0.3 s of compiling each; where their rows are filled: for few rows
 // 4 x 8 is several times as fast. LLVM's drivers gain nothing by larger ones.
-function builtIn({ isSoftware, isSwiftShader, subgroupLanes }: AdapterKind): string {
-  if (!isSoftware) return "4x8"; // not measured on a GPU yet
-  if (!LANES.includes(subgroupLanes)) {
-    return isSwiftShader ? "4x8 4x8 4x8 16x16 16x16" : "4x8";
-  }
-  const [one, few, many] = [4, 8, 16].map((rows) => subgroupTile(rows, subgroupLanes).name);
+function builtIn(kind: AdapterKind, lanes: number): string {
+  if (kind === "hardware") return "4x8"; // not measured on a GPU yet
+  const isSwiftShader = kind === "SwiftShader";
+  if (!LANES.includes(lanes)) return isSwiftShader ? "4x8 4x8 4x8 16x16 16x16" : "4x8";
+  const [one, few, many] = [4, 8, 16].map((rows) => subgroupTile(rows, lanes).name);
   // On SwiftShader 16 x 16 is faster for many rows, by a quarter.
-  return (isSwiftShader ? [one, few, few, "16x16", "16x16"] : [one, few, many, many, many]).join(
-    " ",
-  );
+  const [more, most] = isSwiftShader ? [few, "16x16"] : [many, many];
+  return [one, few, more, most, most].join(" ");
 }
 
 /** `rows` x `columns` outputs an invocation, in a workgroup of `groupY` x `groupX`. */

@@ -3,7 +3,7 @@ import { ceil } from "../../lib/model/ops/kernels.ts";
 import type { Matmul as Made, Product } from "../../lib/model/ops/linear.ts";
 import type { Dtype } from "../storage/precision.ts";
 import type { WeightFormat } from "../storage/weight-formats.ts";
-import { type MatmulFamily, matmulFamily, matmulName } from "./matmul-families.ts";
+import { MATMUL_FAMILIES, type MatmulFamily, matmulFamily, matmulName } from "./matmul-families.ts";
 import { type MatmulShape, PRODUCTS, type Tile } from "./matmul-family.ts";
 import { tiled } from "./matmul-tiled.ts";
 import type { Variants } from "./variants.ts";
@@ -36,7 +36,7 @@ export function formatChoice({ family, tiles }: MatmulChoice): string {
 /** Reads what `formatChoice` wrote; undefined if it names what there is not. */
 export function parseChoice(text: string): MatmulChoice | undefined {
   const [name, ...names] = text.split(" ");
-  const family = matmulFamily(name);
+  const family = MATMUL_FAMILIES.find((family) => family.name === name);
   if (!family || (names.length !== 1 && names.length !== ROW_CLASSES.length)) return undefined;
   const tiles = ROW_CLASSES.map((_, i) => {
     return family.tiles.find(({ name }) => name === (names.length === 1 ? names[0] : names[i]));

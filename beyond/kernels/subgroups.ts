@@ -1,13 +1,10 @@
 /** What kernels may ask of an adapter: its subgroups, and its subgroup matrices (tensor cores). */
 
 /** The size of a subgroup matrix product: [M, K] by [K, N]. */
-interface MatrixSize {
+export interface SubgroupMatrix {
   readonly M: number;
   readonly N: number;
   readonly K: number;
-}
-
-export interface SubgroupMatrix extends MatrixSize {
   /** Whether tiles must do with 32 KiB of workgroup memory, not 48. */
   readonly shallow: boolean;
 }
@@ -29,16 +26,11 @@ export function chooseSubgroupMatrix(
   return { M: largest.M, N: largest.N, K: largest.K, shallow: workgroupBytes < 49152 };
 }
 
-interface SubgroupMatrixConfig extends MatrixSize {
-  readonly componentType: string;
-  readonly resultComponentType: string;
-}
+type SubgroupMatrixConfig = Omit<SubgroupMatrix, "shallow"> &
+  Record<"componentType" | "resultComponentType", string>;
 
 /** Invocations of a subgroup, where the adapter has subgroups and all are of one size; else 0. */
-export function subgroupLanes({
-  features,
-  adapterInfo,
-}: Pick<GPUDevice, "features" | "adapterInfo">): number {
+export function subgroupLanes({ features, adapterInfo }: SubgroupDevice["device"]): number {
   const { subgroupMinSize = 0, subgroupMaxSize } = adapterInfo;
   return features.has("subgroups") && subgroupMinSize === subgroupMaxSize ? subgroupMinSize : 0;
 }
@@ -52,28 +44,20 @@ export interface SubgroupDevice {
   readonly variants: { readonly subgroupMatrix: SubgroupMatrix | null };
 }
 
-/** What a kernel does not run without. */
-export interface Requirement {
-  readonly words: string;
-  isMet(gpu: SubgroupDevice): boolean;
-}
-
-export const SUBGROUPS: Requirement = {
-  words: "subgroups",
-  isMet: ({ device }) => device.features.has("subgroups"),
-};
-
-export const SUBGROUP_MATRICES: Requirement = {
-  words: "subgroup matrices of f16",
-  isMet: ({ device, variants }) =>
+/** What a kernel may not run without, in words, and whether a device has it. */
+const REQUIREMENTS = {
+  subgroups: ({ device }: SubgroupDevice) => device.features.has("subgroups"),
+  "subgroup matrices of f16": ({ device, variants }: SubgroupDevice) =>
     device.features.has("chromium-experimental-subgroup-matrix" as GPUFeatureName) &&
     variants.subgroupMatrix !== null,
 };
 
-/** What built-in choices depend on. */
-export interface AdapterKind {
-  readonly isSoftware: boolean;
-  readonly isSwiftShader: boolean;
-  /** Of all its subgroups; 0 if it does not say. */
-  readonly subgroupLanes: number;
+export interface Requiring {
+  readonly requires?: keyof typeof REQUIREMENTS;
 }
+
+export const runsOn = (gpu: SubgroupDevice, { requires }: Requiring) =>
+  requires === undefined || REQUIREMENTS[requires](gpu);
+
+/** What built-in choices depend on, beside the lanes of all subgroups. */
+export type AdapterKind = "hardware" | "software" | "SwiftShader";

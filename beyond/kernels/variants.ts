@@ -3,7 +3,7 @@ import { MOST_SPLIT_QUERIES } from "../../lib/model/ops/attention.ts";
 import { ATTENTION_FAMILIES, type AttentionKernel, attentionFamily } from "./attention-families.ts";
 import { type AttentionVariants, LEAST_MEMORY } from "./attention-family.ts";
 import { MATMUL_FAMILIES, type MatmulKernel, matmulFamily } from "./matmul-families.ts";
-import { LANES } from "./subgroups.ts";
+import { type AdapterKind, LANES } from "./subgroups.ts";
 
 /**
  * What depends on the kind of adapter, all of it. Nothing here may depend on how many rows are in
@@ -69,16 +69,19 @@ const SWIFTSHADER_VARIANTS: Defaults = {
   why: `${SOFTWARE_VARIANTS.why}; SwiftShader's loads are dear too`,
 };
 
+const VARIANTS: Readonly<Record<AdapterKind, Defaults>> = {
+  hardware: GPU_VARIANTS,
+  software: SOFTWARE_VARIANTS,
+  SwiftShader: SWIFTSHADER_VARIANTS,
+};
+
 /** The variants for an adapter of this name. `subgroupLanes` are those of all its subgroups, 0 if it does not say. */
 export function chooseVariants(name: string, isSoftware: boolean, subgroupLanes = 0): Variants {
-  const isSwiftShader = isSoftware && name.startsWith("SwiftShader");
-  const adapter = { isSoftware, isSwiftShader, subgroupLanes };
-  const tiles = Object.fromEntries(
-    MATMUL_FAMILIES.map((family) => [family.name, family.builtIn(adapter)]),
-  ) as Variants["tiles"];
-  if (!isSoftware) return { ...GPU_VARIANTS, tiles };
-  const variants = { ...(isSwiftShader ? SWIFTSHADER_VARIANTS : SOFTWARE_VARIANTS), tiles };
-  if (!LANES.includes(subgroupLanes)) return variants;
+  const software = name.startsWith("SwiftShader") ? "SwiftShader" : "software";
+  const kind = isSoftware ? software : "hardware";
+  const built = MATMUL_FAMILIES.map((family) => [family.name, family.builtIn(kind, subgroupLanes)]);
+  const variants: Variants = { ...VARIANTS[kind], tiles: Object.fromEntries(built) };
+  if (!isSoftware || !LANES.includes(subgroupLanes)) return variants;
   return { ...variants, attention: "subgroup", subgroupLanes };
 }
 
@@ -89,13 +92,10 @@ function requested<Name extends string>(
   request: string | undefined,
 ): Name | undefined {
   if (!request) return undefined;
-  const kernels = families.map(({ name }) => name);
-  const kernel = kernels.find((name) => name === request);
-  if (!kernel) {
-    const names = `${kernels.slice(0, -1).join(", ")} or ${kernels.at(-1)}`;
-    throw new UserError(`${variable} is ${names}, not "${request}"`);
-  }
-  return kernel;
+  const names = families.map(({ name }) => name);
+  if (names.includes(request as Name)) return request as Name;
+  const known = `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+  throw new UserError(`${variable} is ${known}, not "${request}"`);
 }
 
 /** The matmul that RLEXPLORE_MATMUL asks for, if it does. @throws UserError if there is none such */

@@ -4,7 +4,7 @@ import { describeError, Gpu } from "../../lib/gpu/device.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import { attentionFamily } from "../kernels/attention-families.ts";
 import { matmulFamily } from "../kernels/matmul-families.ts";
-import { chooseSubgroupMatrix, subgroupLanes } from "../kernels/subgroups.ts";
+import { chooseSubgroupMatrix, runsOn, subgroupLanes } from "../kernels/subgroups.ts";
 import {
   chooseVariants,
   requestedAttention,
@@ -136,9 +136,8 @@ function variantsOf(
     ATTENTION: attentionFamily(variants.attention),
   };
   for (const [op, family] of Object.entries(asked)) {
-    const requires = family.requires;
-    if (!requires || requires.isMet({ device, variants })) continue;
-    throw new UserError(`${name} has no ${requires.words}; RLEXPLORE_${op}=tiled does without`);
+    if (runsOn({ device, variants }, family)) continue;
+    throw new UserError(`${name} has no ${family.requires}; RLEXPLORE_${op}=tiled does without`);
   }
   return variants;
 }
