@@ -1,4 +1,4 @@
-import { PRODUCTS } from "../beyond/kernels/matmul-families.ts";
+import { PRODUCTS } from "../beyond/kernels/matmul-family.ts";
 import { makeOps } from "../beyond/kernels/ops.ts";
 import type { SystemGpu } from "../beyond/platform/gpu.ts";
 import { FROZEN_FORMATS, type WeightFormat } from "../beyond/storage/weight-formats.ts";

@@ -1,4 +1,4 @@
-import { LARGEST_PARTS, PRODUCTS } from "../../beyond/kernels/matmul-families.ts";
+import { LARGEST_PARTS, PRODUCTS } from "../../beyond/kernels/matmul-family.ts";
 import type { Product } from "../../lib/model/ops/linear.ts";
 import { VOCABULARY_BLOCK } from "../../lib/model/parameters.ts";
 import { layerMatrices, type ModelShape } from "../shapes.ts";

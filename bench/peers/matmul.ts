@@ -1,4 +1,4 @@
-import { LARGEST_PARTS, PRODUCTS } from "../../beyond/kernels/matmul-families.ts";
+import { LARGEST_PARTS, PRODUCTS } from "../../beyond/kernels/matmul-family.ts";
 import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { Dtype } from "../../beyond/storage/precision.ts";

@@ -1,13 +1,17 @@
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import { include } from "../../lib/gpu/wgsl.ts";
+import type { BackwardTensors } from "../../lib/model/ops/attention.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { ceil, type Kernels, ROW_CHUNK } from "../../lib/model/ops/kernels.ts";
+import { dtypeOf } from "../storage/precision.ts";
+import { type AttentionVariants, type Family, LEAST_MEMORY } from "./attention-family.ts";
 import forwardSource from "./attention-matrix.wgsl" with { type: "text" };
 import backwardSource from "./attention-matrix-backward.wgsl" with { type: "text" };
 import pairsSource from "./attention-matrix-pairs.wgsl" with { type: "text" };
-import { QUERY_FILES, QueryTiles, queryGroups } from "./attention-queries.ts";
+import { QUERY_FILES, queryGroups } from "./attention-queries.ts";
+import { TiledAttention, tiled } from "./attention-tiled.ts";
 import rangeSource from "./f16-range.wgsl" with { type: "text" };
-import type { SubgroupMatrix } from "./variants.ts";
+import type { SubgroupMatrix } from "./subgroups.ts";
 
 /** Workgroup memory of every adapter that has subgroup matrices. */
 const MEMORY = 32_768;
@@ -70,10 +74,34 @@ export function matrixConstants(
   };
 }
 
-/** beyond/kernels/attention-matrix.wgsl and attention-matrix-backward.wgsl: by subgroup matrices, of q, k and v in f16. */
-export class MatrixAttention extends QueryTiles {
-  constructor(kernels: Kernels, constants: NonNullable<ReturnType<typeof matrixConstants>>) {
-    super(kernels);
+/** beyond/kernels/attention-matrix.wgsl and attention-matrix-backward.wgsl: by subgroup matrices, of q, k and v in f16; else tiled. */
+export const matrix: Family<"matrix"> = {
+  name: "matrix",
+  sources: MATRIX_SOURCES,
+  requires: "subgroup matrices of f16",
+  hasMemory: true,
+  memories: (headDim, _, matrices) =>
+    matrices && matrixConstants(headDim, matrices) ? [LEAST_MEMORY] : [],
+  create: (kernels, headDim, variants) => {
+    const { subgroupMatrix } = variants;
+    const constants = subgroupMatrix && matrixConstants(headDim, subgroupMatrix);
+    return constants
+      ? new MatrixAttention(kernels, headDim, variants, constants)
+      : tiled.create(kernels, headDim, variants);
+  },
+  describe: (variants) => ` in f16, else tiled${tiled.describe(variants)}`,
+};
+
+class MatrixAttention extends TiledAttention {
+  override readonly roundsGradients = true;
+
+  constructor(
+    kernels: Kernels,
+    headDim: number,
+    variants: AttentionVariants,
+    constants: NonNullable<ReturnType<typeof matrixConstants>>,
+  ) {
+    super(kernels, headDim, variants);
     for (const { name, mostTokens } of [TOKENS, ONE_TOKEN]) {
       const given = { ...constants.forward, MOST_TOKENS: mostTokens };
       kernels.add(name, MATRIX_SOURCES.forward, "forward forward_chunk", given);
@@ -82,12 +110,16 @@ export class MatrixAttention extends QueryTiles {
     kernels.add(TOKENS.name, MATRIX_SOURCES.backward, entries, constants.backward);
   }
 
-  protected override forwardTile(_: HeadShape, isDecoding: boolean) {
+  protected override forwardTile(q: Tensor, shape: HeadShape, isDecoding: boolean) {
+    if (dtypeOf(q) === "f32") return super.forwardTile(q, shape, isDecoding);
     return isDecoding ? ONE_TOKEN : TOKENS;
   }
 
-  /** dq, dk and dv, with `softmax` as scratch. */
-  backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
+  override backward(tensors: BackwardTensors, tokens: number, shape: HeadShape): void {
+    if (dtypeOf(tensors.q) === "f32") {
+      super.backward(tensors, tokens, shape);
+      return;
+    }
     const params = headParams(tokens, shape);
     const chunks = [ceil(tokens, ROW_CHUNK), shape.heads] as const;
     const keys = [ceil(tokens, TILE), shape.kvHeads] as const;

@@ -1,8 +1,7 @@
-import type { Tensor } from "../../lib/gpu/memory.ts";
 import type { Files } from "../../lib/gpu/wgsl.ts";
 import { FILES } from "../../lib/model/ops/files.ts";
-import { type HeadShape, headParams } from "../../lib/model/ops/heads.ts";
-import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
+import type { HeadShape } from "../../lib/model/ops/heads.ts";
+import { ceil } from "../../lib/model/ops/kernels.ts";
 import queriesSource from "./attention-queries.wgsl" with { type: "text" };
 
 /** What shaders include whose workgroups own queries. */
@@ -14,39 +13,6 @@ export interface QueryTile {
   name: string;
   tile: number;
   mostTokens: number;
-}
-
-/** The forward pass of attention by workgroups that own queries; kinds of it differ by their tiles alone. */
-export abstract class QueryTiles {
-  constructor(protected readonly kernels: Kernels) {}
-
-  /** Where each token has keys of its own (`isDecoding`), a tile is one token's heads; the bits are the same. */
-  protected abstract forwardTile(shape: HeadShape, isDecoding: boolean): QueryTile;
-
-  /** o and lse. */
-  forward(
-    tensors: Readonly<Record<string, Tensor>>,
-    tokens: number,
-    shape: HeadShape,
-    isDecoding: boolean,
-  ): void {
-    const tile = this.forwardTile(shape, isDecoding);
-    const params = headParams(tokens, shape);
-    this.kernels.run(`${tile.name}.forward`, tensors, params, queryGroups(tokens, shape, tile));
-  }
-
-  /** The same in decoding, of each chunk of keys apart, left in `partials`. */
-  forwardChunks(
-    tensors: Readonly<Record<string, Tensor>>,
-    tokens: number,
-    shape: HeadShape,
-    chunks: number,
-  ): void {
-    const tile = this.forwardTile(shape, true);
-    const params = headParams(tokens, shape, chunks);
-    const groups = [...queryGroups(tokens, shape, tile), chunks] as const;
-    this.kernels.run(`${tile.name}.forward_chunk`, tensors, params, groups);
-  }
 }
 
 /** Workgroups over tokens, and over heads: a tile holds whole tokens' heads on one key-value head, or part of one's. */

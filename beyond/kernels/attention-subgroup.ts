@@ -1,19 +1,19 @@
-import type { Tensor } from "../../lib/gpu/memory.ts";
 import { include } from "../../lib/gpu/wgsl.ts";
+import type { BackwardTensors, ForwardTensors } from "../../lib/model/ops/attention.ts";
 import { FILES } from "../../lib/model/ops/files.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
+import { AdapterAttention, type AttentionVariants, type Family } from "./attention-family.ts";
 import forwardSource from "./attention-subgroup.wgsl" with { type: "text" };
 import backwardSource from "./attention-subgroup-backward.wgsl" with { type: "text" };
 import tileSource from "./attention-subgroup-tile.wgsl" with { type: "text" };
-import type { Variants } from "./variants.ts";
 
 /** Queries, or keys, of a lane. */
 const MOST_ROWS = 4;
 
 /** The shaders, whole, by their entry points. */
 const SUBGROUP_FILES = { ...FILES, "attention-subgroup-tile.wgsl": tileSource };
-export const SUBGROUP_SOURCES = {
+const SOURCES = {
   forward: include(forwardSource, SUBGROUP_FILES),
   "backward_query backward_key": include(backwardSource, SUBGROUP_FILES),
 } as const;
@@ -22,55 +22,58 @@ export const SUBGROUP_SOURCES = {
  * beyond/kernels/attention-subgroup.wgsl and attention-subgroup-backward.wgsl: attention on CPUs that play GPU, but for
  * decoding, where each query has keys of its own, and backward_delta.
  */
-export class SubgroupAttention {
+export const subgroup: Family<"subgroup"> = {
+  name: "subgroup",
+  sources: SOURCES,
+  requires: "subgroups",
+  memories: () => [], // tuning does not try it
+  create: (kernels, headDim, variants) => new SubgroupAttention(kernels, headDim, variants),
+  describe: ({ subgroupLanes }) =>
+    `, keys handed round ${subgroupLanes} lanes; in decoding as plain, with the same bits`,
+};
+
+class SubgroupAttention extends AdapterAttention {
+  private readonly plainQueries: number;
   /** Queries, or keys, of a workgroup. */
   private readonly tile: number;
 
-  constructor(
-    private readonly kernels: Kernels,
-    headDim: number,
-    {
-      subgroupLanes: lanes,
-      subgroupElements,
-      subgroupSlice,
-    }: Pick<Variants, "subgroupLanes" | "subgroupElements" | "subgroupSlice">,
-  ) {
+  constructor(kernels: Kernels, headDim: number, variants: AttentionVariants) {
+    super(kernels, headDim, variants);
+    const { subgroupLanes: lanes, subgroupElements, subgroupSlice } = variants;
+    this.plainQueries = variants.plainQueries;
     const rows = Math.max(1, Math.min(MOST_ROWS, Math.floor(subgroupElements / headDim)));
     this.tile = lanes * rows;
     let slice = Math.min(subgroupSlice, headDim / 4);
     while ((headDim / 4) % slice > 0) slice--;
-    const constants = {
-      HEAD_DIM: headDim,
-      CHUNK: KEY_CHUNK,
-      LANES: lanes,
-      ROWS: rows,
-      SLICE: slice,
-    };
-    for (const [entries, source] of Object.entries(SUBGROUP_SOURCES)) {
+    const sizes = { LANES: lanes, ROWS: rows, SLICE: slice };
+    const constants = { HEAD_DIM: headDim, CHUNK: KEY_CHUNK, ...sizes };
+    for (const [entries, source] of Object.entries(SOURCES)) {
       kernels.add("attention-subgroup", source, entries, constants);
     }
   }
 
-  /** o[T, H, D] and lse[T, H]. */
-  forward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
-    this.run("forward", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
-  }
-
-  /** dq, dk and dv, with `softmax` as attention.wgsl's backward_delta leaves it. */
-  backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
-    this.run("backward_query", tensors, tokens, shape, tokens * (shape.heads / shape.kvHeads));
-    this.run("backward_key", tensors, tokens, shape, tokens);
-  }
-
-  /** `rows`: queries, or keys, of each key-value head. */
-  private run(
-    entry: string,
-    tensors: Readonly<Record<string, Tensor>>,
+  protected override forwardWhole(
+    tensors: ForwardTensors,
     tokens: number,
     shape: HeadShape,
-    rows: number,
+    isDecoding: boolean,
   ): void {
-    const groups = [ceil(rows, this.tile) * shape.kvHeads] as const;
+    if (isDecoding || tokens * shape.heads <= this.plainQueries) {
+      super.forwardWhole(tensors, tokens, shape, isDecoding);
+    } else {
+      this.run("forward", tensors, tokens, shape);
+    }
+  }
+
+  protected override backwardFromDelta(tensors: BackwardTensors, tokens: number, shape: HeadShape) {
+    this.run("backward_query", tensors, tokens, shape);
+    this.run("backward_key", tensors, tokens, shape);
+  }
+
+  private run(entry: string, tensors: ForwardTensors, tokens: number, shape: HeadShape) {
+    const { heads, kvHeads } = shape;
+    const shared = entry === "backward_key" ? 1 : heads / kvHeads;
+    const groups = [ceil(tokens * shared, this.tile) * kvHeads] as const;
     this.kernels.run(`attention-subgroup.${entry}`, tensors, headParams(tokens, shape), groups);
   }
 }

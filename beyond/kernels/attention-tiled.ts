@@ -1,8 +1,15 @@
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import { include } from "../../lib/gpu/wgsl.ts";
+import type { BackwardTensors, ForwardTensors } from "../../lib/model/ops/attention.ts";
 import { type HeadShape, headParams, KEY_CHUNK } from "../../lib/model/ops/heads.ts";
 import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
-import { QUERY_FILES, QueryTiles, queryGroups } from "./attention-queries.ts";
+import {
+  AdapterAttention,
+  type AttentionVariants,
+  type Family,
+  LEAST_MEMORY,
+} from "./attention-family.ts";
+import { QUERY_FILES, type QueryTile, queryGroups } from "./attention-queries.ts";
 import forwardSource from "./attention-tiled.wgsl" with { type: "text" };
 import backwardSource from "./attention-tiled-backward.wgsl" with { type: "text" };
 import blocksSource from "./attention-tiled-blocks.wgsl" with { type: "text" };
@@ -11,7 +18,8 @@ const INVOCATIONS = 64;
 /** Tiles that one token's heads fill: the smallest that holds them is for decoding. */
 const TOKEN_TILES = [4, 8, 16] as const;
 
-export type TiledEntry = "forward" | "backward_query" | "backward_key";
+const ENTRIES = ["forward", "backward_query", "backward_key"] as const;
+export type TiledEntry = (typeof ENTRIES)[number];
 
 /** Rows that a workgroup owns, and rows of a block that it walks. */
 export interface AttentionTile {
@@ -75,13 +83,31 @@ export const TILED_SOURCES: Readonly<Record<TiledEntry, string>> = {
 };
 
 /** beyond/kernels/attention-tiled.wgsl and attention-tiled-backward.wgsl: the attention of GPUs, but for backward_delta. */
-export class TiledAttention extends QueryTiles {
+export const tiled: Family<"tiled"> = {
+  name: "tiled",
+  sources: TILED_SOURCES,
+  hasMemory: true,
+  memories: distinctMemories,
+  create: (kernels, headDim, variants) => new TiledAttention(kernels, headDim, variants),
+  describe: ({ attentionMemory }) => `, up to ${attentionMemory / 1024} KiB of workgroup memory`,
+};
+
+/** Those up to `limit` that give tiles of their own. */
+function distinctMemories(headDim: number, limit: number): number[] {
+  const memories = [LEAST_MEMORY, 32_768, 49_152].filter((memory) => memory <= limit);
+  const tiles = memories.map((memory) =>
+    JSON.stringify(ENTRIES.map((entry) => attentionTile(entry, headDim, memory))),
+  );
+  return memories.filter((_, i) => tiles.indexOf(tiles[i]) === i);
+}
+
+export class TiledAttention extends AdapterAttention {
   private readonly tiles: Readonly<Record<TiledEntry, AttentionTile>>;
 
-  constructor(kernels: Kernels, headDim: number, memory: number) {
-    super(kernels);
+  constructor(kernels: Kernels, headDim: number, variants: AttentionVariants) {
+    super(kernels, headDim, variants);
     const add = (entry: TiledEntry, name = "attention-tiled", rows?: number) => {
-      const tile = attentionTile(entry, headDim, memory);
+      const tile = attentionTile(entry, headDim, variants.attentionMemory);
       const given = rows ? { ...tile, tile: Math.min(rows, tile.tile) } : tile;
       const entries = entry === "forward" ? "forward forward_chunk" : entry;
       kernels.add(name, TILED_SOURCES[entry], entries, tileConstants(headDim, given));
@@ -95,7 +121,31 @@ export class TiledAttention extends QueryTiles {
     for (const rows of TOKEN_TILES) add("forward", `attention-tiled-${rows}`, rows);
   }
 
-  protected override forwardTile({ heads, kvHeads }: HeadShape, isDecoding: boolean) {
+  protected override forwardWhole(
+    tensors: ForwardTensors,
+    tokens: number,
+    shape: HeadShape,
+    isDecoding: boolean,
+  ): void {
+    const tile = this.forwardTile(tensors.q, shape, isDecoding);
+    const params = headParams(tokens, shape);
+    this.kernels.run(`${tile.name}.forward`, tensors, params, queryGroups(tokens, shape, tile));
+  }
+
+  protected override forwardChunks(
+    tensors: ForwardTensors & { partials: Tensor },
+    tokens: number,
+    shape: HeadShape,
+    chunks: number,
+  ): void {
+    const tile = this.forwardTile(tensors.q, shape, true);
+    const params = headParams(tokens, shape, chunks);
+    const groups = [...queryGroups(tokens, shape, tile), chunks] as const;
+    this.kernels.run(`${tile.name}.forward_chunk`, tensors, params, groups);
+  }
+
+  /** Where each token has keys of its own (`isDecoding`), a tile is one token's heads; the bits are the same. */
+  protected forwardTile(_: Tensor, { heads, kvHeads }: HeadShape, isDecoding: boolean): QueryTile {
     const shared = heads / kvHeads;
     const few = TOKEN_TILES.find((rows) => rows >= shared && rows < this.tiles.forward.tile);
     const name = isDecoding && few ? `attention-tiled-${few}` : "attention-tiled";
@@ -103,8 +153,7 @@ export class TiledAttention extends QueryTiles {
     return { name, tile, mostTokens: tile };
   }
 
-  /** dq, dk and dv, with `softmax` as attention.wgsl's backward_delta leaves it. */
-  backward(tensors: Readonly<Record<string, Tensor>>, tokens: number, shape: HeadShape): void {
+  protected override backwardFromDelta(tensors: BackwardTensors, tokens: number, shape: HeadShape) {
     const params = headParams(tokens, shape);
     const { tile } = this.tiles.backward_query;
     const queries = queryGroups(tokens, shape, { tile, mostTokens: tile });

@@ -10,14 +10,8 @@ import {
   type Product,
 } from "../../lib/model/ops/linear.ts";
 import { dtypeOf } from "../storage/precision.ts";
-import {
-  constantsOf,
-  LARGEST_PARTS,
-  LARGEST_SOURCE,
-  MATMUL_FAMILIES,
-  MATMUL_FILES,
-  matmulName,
-} from "./matmul-families.ts";
+import { constantsOf, MATMUL_FAMILIES, matmulName } from "./matmul-families.ts";
+import { LARGEST_PARTS, LARGEST_SOURCE } from "./matmul-family.ts";
 import { type Matmul, Matmuls } from "./matmuls.ts";
 import type { Variants } from "./variants.ts";
 
@@ -32,10 +26,10 @@ export class ChosenLinear extends Linear {
       for (const tile of family.tiles) {
         const name = matmulName(family, tile);
         const source = tile.source ?? family.source;
-        addForward(kernels, name, source, constantsOf(family, tile, variants), MATMUL_FILES);
+        addForward(kernels, name, source, constantsOf(family, tile, variants), family.files);
         if (!family.makes(BACKWARD)) continue;
         const constants = constantsOf(family, tile, variants, true);
-        addBackward(kernels, name, source, constants, MATMUL_FILES);
+        addBackward(kernels, name, source, constants, family.files);
       }
     }
     kernels.add("matmul-largest", LARGEST_SOURCE, "reduce", { PARTS: LARGEST_PARTS });

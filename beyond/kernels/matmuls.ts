@@ -3,15 +3,9 @@ import { ceil } from "../../lib/model/ops/kernels.ts";
 import type { Matmul as Made, Product } from "../../lib/model/ops/linear.ts";
 import type { Dtype } from "../storage/precision.ts";
 import type { WeightFormat } from "../storage/weight-formats.ts";
-import {
-  MATMUL_FAMILIES,
-  type MatmulFamily,
-  type MatmulShape,
-  matmulName,
-  PRODUCTS,
-  type Tile,
-  tiled,
-} from "./matmul-families.ts";
+import { MATMUL_FAMILIES, type MatmulFamily, matmulFamily, matmulName } from "./matmul-families.ts";
+import { type MatmulShape, PRODUCTS, type Tile } from "./matmul-family.ts";
+import { tiled } from "./matmul-tiled.ts";
 import type { Variants } from "./variants.ts";
 
 /** The most rows of outputs in each row class: T of them, or N in backwardWeight. */
@@ -63,8 +57,8 @@ export function builtInChoice(
   { matmul, tiles }: Pick<Variants, "matmul" | "tiles">,
   shape: MatmulShape,
 ): MatmulChoice {
-  const wanted = MATMUL_FAMILIES.find(({ name }) => name === matmul);
-  const { name } = wanted?.makes(shape) ? wanted : tiled;
+  const wanted = matmulFamily(matmul);
+  const { name } = wanted.makes(shape) ? wanted : tiled;
   return parseChoice(`${name} ${tiles[name]}`) as MatmulChoice;
 }
 

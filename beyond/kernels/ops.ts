@@ -1,7 +1,7 @@
 import type { Commands } from "../../lib/gpu/commands.ts";
 import { Ops } from "../../lib/model/ops.ts";
 import { StorageKernels } from "../storage/storage-kernels.ts";
-import { ChosenAttention } from "./chosen-attention.ts";
+import { attentionFamily } from "./attention-families.ts";
 import { ChosenLinear } from "./chosen-linear.ts";
 import { RowKernels } from "./row-kernels.ts";
 import type { Variants } from "./variants.ts";
@@ -18,6 +18,6 @@ export function makeOps(gpu: Adapter, headDim: number, given: Partial<Variants> 
   const kernels = new RowKernels(gpu.commands, variants);
   return new Ops(kernels, headDim, {
     linear: new ChosenLinear(kernels, variants),
-    attention: new ChosenAttention(kernels, headDim, variants),
+    attention: attentionFamily(variants.attention).create(kernels, headDim, variants),
   });
 }

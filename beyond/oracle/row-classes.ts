@@ -1,6 +1,6 @@
 import type { Matrix } from "../../lib/model/matrix.ts";
 import type { Ops } from "../../lib/model/ops.ts";
-import { LARGEST_PARTS } from "../kernels/matmul-families.ts";
+import { LARGEST_PARTS } from "../kernels/matmul-family.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { type Dtype, elementBytes } from "../storage/precision.ts";
 import { packValues, type WeightFormat } from "../storage/weight-formats.ts";

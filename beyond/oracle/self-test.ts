@@ -1,5 +1,5 @@
 /** The self-test: every kernel on this adapter, as its oracle has it and with the bits it must share. */
-import { gradientFactors } from "../kernels/chosen-attention.ts";
+import { gradientFactors } from "../kernels/attention-family.ts";
 import { makeOps } from "../kernels/ops.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { hasHalves } from "../storage/precision.ts";

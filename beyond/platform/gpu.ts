@@ -2,12 +2,13 @@ import { GpuError, UserError } from "../../lib/errors.ts";
 import { Commands } from "../../lib/gpu/commands.ts";
 import { describeError, Gpu } from "../../lib/gpu/device.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
+import { attentionFamily } from "../kernels/attention-families.ts";
+import { matmulFamily } from "../kernels/matmul-families.ts";
+import { chooseSubgroupMatrix, runsOn, subgroupLanes } from "../kernels/subgroups.ts";
 import {
-  chooseSubgroupMatrix,
   chooseVariants,
   requestedAttention,
   requestedMatmul,
-  subgroupLanes,
   type Variants,
 } from "../kernels/variants.ts";
 import { Pace } from "../scheduling/pace.ts";
@@ -121,17 +122,8 @@ function variantsOf(
   { matmul, attention }: Partial<Pick<Variants, "matmul" | "attention">>,
 ): Variants {
   const { name, adapter } = found;
-  const hasSubgroups = device.features.has("subgroups");
   const { maxComputeWorkgroupStorageSize } = device.limits;
   const subgroupMatrix = chooseSubgroupMatrix(adapter.info, maxComputeWorkgroupStorageSize);
-  if (matmul === "matrix" && !subgroupMatrix) {
-    throw new UserError(
-      `${name} has no subgroup matrices of f16; RLEXPLORE_MATMUL=tiled does without`,
-    );
-  }
-  if (matmul === "lanes" && !hasSubgroups) {
-    throw new UserError(`${name} has no subgroups; RLEXPLORE_MATMUL=tiled does without`);
-  }
   const chosen = chooseVariants(name, isSoftware(found), subgroupLanes(device));
   const variants = {
     ...chosen,
@@ -139,15 +131,13 @@ function variantsOf(
     attention: attention ?? chosen.attention,
     subgroupMatrix,
   };
-  if (variants.attention === "subgroup" && !hasSubgroups) {
-    throw new UserError(
-      "this adapter has no subgroups: RLEXPLORE_ATTENTION is plain or tiled here",
-    );
-  }
-  if (variants.attention === "matrix" && !subgroupMatrix) {
-    throw new UserError(
-      `${name} has no subgroup matrices of f16; RLEXPLORE_ATTENTION=tiled does without`,
-    );
+  const asked = {
+    MATMUL: matmulFamily(variants.matmul),
+    ATTENTION: attentionFamily(variants.attention),
+  };
+  for (const [op, family] of Object.entries(asked)) {
+    if (runsOn({ device, variants }, family)) continue;
+    throw new UserError(`${name} has no ${family.requires}; RLEXPLORE_${op}=tiled does without`);
   }
   return variants;
 }

@@ -9,7 +9,7 @@ import {
   attentionKey,
   formatAttention,
 } from "../kernels/attention-choice.ts";
-import { gradientFactors } from "../kernels/chosen-attention.ts";
+import { gradientFactors } from "../kernels/attention-family.ts";
 import { makeOps } from "../kernels/ops.ts";
 import { attentionDifferences } from "../oracle/attention-layouts.ts";
 import { attention } from "../oracle/cases/attention.ts";

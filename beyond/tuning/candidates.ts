@@ -1,10 +1,5 @@
-import {
-  MATMUL_FAMILIES,
-  type MatmulFamily,
-  type MatmulShape,
-  type Tile,
-  tilesOn,
-} from "../kernels/matmul-families.ts";
+import { MATMUL_FAMILIES, type MatmulFamily, tilesOn } from "../kernels/matmul-families.ts";
+import type { MatmulShape, Tile } from "../kernels/matmul-family.ts";
 import { builtInChoice } from "../kernels/matmuls.ts";
 import { makeOps } from "../kernels/ops.ts";
 import type { SystemGpu } from "../platform/gpu.ts";

@@ -1,9 +1,5 @@
-import {
-  MATMUL_FAMILIES,
-  type MatmulShape,
-  type Tile,
-  tilesOn,
-} from "../kernels/matmul-families.ts";
+import { MATMUL_FAMILIES, tilesOn } from "../kernels/matmul-families.ts";
+import type { MatmulShape, Tile } from "../kernels/matmul-family.ts";
 import { linearBackward, linearForward } from "../oracle/cases/matrix.ts";
 import { rowClassDifferences } from "../oracle/row-classes.ts";
 import { runCase } from "../oracle/run-case.ts";

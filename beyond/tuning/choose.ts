@@ -1,9 +1,5 @@
-import {
-  MATMUL_FAMILIES,
-  type MatmulFamily,
-  type MatmulShape,
-  type Tile,
-} from "../kernels/matmul-families.ts";
+import { MATMUL_FAMILIES, type MatmulFamily } from "../kernels/matmul-families.ts";
+import type { MatmulShape, Tile } from "../kernels/matmul-family.ts";
 import { builtInChoice, type MatmulChoice, parseChoice, ROW_CLASSES } from "../kernels/matmuls.ts";
 import type { Variants } from "../kernels/variants.ts";
 

@@ -1,10 +1,8 @@
 import { z } from "zod";
 import packageJson from "../../package.json" with { type: "json" };
-import attentionSource from "../../shaders/attention.wgsl" with { type: "text" };
-import { MATRIX_SOURCES } from "../kernels/attention-matrix.ts";
-import { SUBGROUP_SOURCES } from "../kernels/attention-subgroup.ts";
-import { TILED_SOURCES } from "../kernels/attention-tiled.ts";
-import { LARGEST_SOURCE, MATMUL_FAMILIES, matmulSource } from "../kernels/matmul-families.ts";
+import { ATTENTION_FAMILIES } from "../kernels/attention-families.ts";
+import { MATMUL_FAMILIES, matmulSource } from "../kernels/matmul-families.ts";
+import { LARGEST_SOURCE } from "../kernels/matmul-family.ts";
 import type { TuningTable } from "../kernels/variants.ts";
 import type { FoundAdapter } from "../platform/adapter.ts";
 import { readCached, writeCached } from "../platform/cache.ts";
@@ -24,7 +22,7 @@ export interface TunedFor {
 
 export function tunedFor({ name, driver }: Pick<FoundAdapter, "name" | "driver">): TunedFor {
   const families = MATMUL_FAMILIES.map((family) => [matmulSource(family), family.tiles]);
-  const attention = [attentionSource, TILED_SOURCES, SUBGROUP_SOURCES, MATRIX_SOURCES];
+  const attention = ATTENTION_FAMILIES.map(({ sources }) => sources);
   const all = [families, LARGEST_SOURCE, READER_SOURCES, attention];
   const shaders = Bun.hash(JSON.stringify(all)).toString(16);
   return { adapter: name, driver, webgpu: packageJson.dependencies.webgpu, shaders };

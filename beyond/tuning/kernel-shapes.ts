@@ -4,7 +4,7 @@ import type { Matrix } from "../../lib/model/matrix.ts";
 import type { Product } from "../../lib/model/ops/linear.ts";
 import type { Weights } from "../../lib/model/parameters.ts";
 import type { AttentionShape } from "../kernels/attention-choice.ts";
-import type { MatmulShape } from "../kernels/matmul-families.ts";
+import type { MatmulShape } from "../kernels/matmul-family.ts";
 import { shapeKey } from "../kernels/matmuls.ts";
 import type { LoraConfig } from "../lora/lora.ts";
 import { type AdapterLimits, PolicyMemory, type PolicyNeeds } from "../memory/memory-plan.ts";

@@ -2,7 +2,7 @@ import type { Tensor } from "../../lib/gpu/memory.ts";
 import type { Matrix } from "../../lib/model/matrix.ts";
 import type { Product } from "../../lib/model/ops/linear.ts";
 import type { Ops } from "../../lib/model/ops.ts";
-import { LARGEST_PARTS, type MatmulShape } from "../kernels/matmul-families.ts";
+import { LARGEST_PARTS, type MatmulShape } from "../kernels/matmul-family.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { type Dtype, elementBytes } from "../storage/precision.ts";
 import { WEIGHT_FORMATS, type WeightFormat } from "../storage/weight-formats.ts";

@@ -1,4 +1,4 @@
-import type { MatmulShape } from "../kernels/matmul-families.ts";
+import type { MatmulShape } from "../kernels/matmul-family.ts";
 import { type MatmulChoice, rowClass, shapeKey } from "../kernels/matmuls.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { candidatesFor, isSensible, opsWith } from "./candidates.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { gradientFactors } from "../../beyond/kernels/chosen-attention.ts";
+import { gradientFactors } from "../../beyond/kernels/attention-family.ts";
 import { attention, type SpanCase } from "../../beyond/oracle/cases/attention.ts";
 import type { KernelCase } from "../../beyond/oracle/cases/case.ts";
 import { packedHeads } from "../../beyond/oracle/cases/small.ts";

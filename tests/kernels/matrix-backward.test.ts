@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { LARGEST_PARTS, MATMUL_FAMILIES } from "../../beyond/kernels/matmul-families.ts";
+import { MATMUL_FAMILIES } from "../../beyond/kernels/matmul-families.ts";
+import { LARGEST_PARTS } from "../../beyond/kernels/matmul-family.ts";
 import { matrixCases } from "../../beyond/oracle/cases/small.ts";
 import {
   type MatmulShape,

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
+import { chooseSubgroupMatrix } from "../../beyond/kernels/subgroups.ts";
 import {
-  chooseSubgroupMatrix,
   chooseVariants,
   describeVariants,
   requestedAttention,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { LARGEST_PARTS } from "../../beyond/kernels/matmul-families.ts";
+import { LARGEST_PARTS } from "../../beyond/kernels/matmul-family.ts";
 import { makeOps } from "../../beyond/kernels/ops.ts";
 import { adamw } from "../../beyond/oracle/cases/adamw.ts";
 import { rmsnorm } from "../../beyond/oracle/cases/layer.ts";

@@ -1,9 +1,6 @@
 import { expect, test } from "bun:test";
-import {
-  MATMUL_FAMILIES,
-  type MatmulShape,
-  type Tile,
-} from "../../beyond/kernels/matmul-families.ts";
+import { MATMUL_FAMILIES } from "../../beyond/kernels/matmul-families.ts";
+import type { MatmulShape, Tile } from "../../beyond/kernels/matmul-family.ts";
 import { formatChoice } from "../../beyond/kernels/matmuls.ts";
 import { chooseVariants } from "../../beyond/kernels/variants.ts";
 import { chooseMatmul, type Timing } from "../../beyond/tuning/choose.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { attentionChoices } from "../../beyond/kernels/attention-choice.ts";
-import type { MatmulShape } from "../../beyond/kernels/matmul-families.ts";
+import type { MatmulShape } from "../../beyond/kernels/matmul-family.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { searchAttention } from "../../beyond/tuning/attention.ts";

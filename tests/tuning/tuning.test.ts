@@ -7,11 +7,8 @@ import {
   attentionKey,
   formatAttention,
 } from "../../beyond/kernels/attention-choice.ts";
-import {
-  MATMUL_FAMILIES,
-  type MatmulFamily,
-  type MatmulShape,
-} from "../../beyond/kernels/matmul-families.ts";
+import { MATMUL_FAMILIES, type MatmulFamily } from "../../beyond/kernels/matmul-families.ts";
+import type { MatmulShape } from "../../beyond/kernels/matmul-family.ts";
 import { formatChoice, shapeKey } from "../../beyond/kernels/matmuls.ts";
 import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { TuningTable } from "../../beyond/kernels/variants.ts";
@@ -205,7 +202,7 @@ test("what is wrong, or does not compile, is left out, and the device goes on", 
     const family = { ...plain, name: "wrong", shader: `wrong-${to}`, source };
     const tiles = { ...variants.tiles, wrong: plain.tiles[0].name };
     const fake: SystemGpu = Object.create(gpu, { variants: { value: { ...variants, tiles } } });
-    const families = MATMUL_FAMILIES as MatmulFamily[];
+    const families = MATMUL_FAMILIES as unknown as MatmulFamily[];
     families.push(family as unknown as MatmulFamily);
     try {
       const candidate = { family: families[families.length - 1], tile: plain.tiles[0] };

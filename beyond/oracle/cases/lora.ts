@@ -1,5 +1,5 @@
 import { ofFormat } from "../../../lib/model/ops/kernels.ts";
-import { LARGEST_PARTS } from "../../kernels/matmul-families.ts";
+import { LARGEST_PARTS } from "../../kernels/matmul-family.ts";
 import { LoraDelta } from "../../lora/delta.ts";
 import type { LayerLora } from "../../lora/lora.ts";
 import type { Dtype } from "../../storage/precision.ts";

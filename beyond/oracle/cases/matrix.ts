@@ -1,5 +1,5 @@
 import { ofFormat } from "../../../lib/model/ops/kernels.ts";
-import { LARGEST_PARTS } from "../../kernels/matmul-families.ts";
+import { LARGEST_PARTS } from "../../kernels/matmul-family.ts";
 import type { Dtype } from "../../storage/precision.ts";
 import type { WeightFormat } from "../../storage/weight-formats.ts";
 import { gatherBackward, gatherForward } from "../gather.ts";
