@@ -229,8 +229,9 @@ function interruption(): AbortSignal {
 /** The commands as cac knows them, which writes their help. */
 function commandLine() {
   const cli = cac("rlexplore").version(version);
-  for (const { usage, summary } of Object.values(commands)) {
-    cli.command(usage, summary).usage(`${usage} [options]`);
+  for (const [name, { usage, summary }] of Object.entries(commands)) {
+    const command = cli.command(name, summary).usage(`${usage} [options]`);
+    command.rawName = usage; // as it is listed; cac takes a name to end at the first bracket
   }
   return cli.help((sections) => {
     const { matchedCommandName: name = "" } = cli;
@@ -248,6 +249,7 @@ function commandLine() {
 }
 
 async function main(args: string[]): Promise<void> {
+  if (args[0] === "help" && args.length > 1) return main([...args.slice(1), "--help"]);
   const isTwoWords = args[0] === "data" && args[1] === "make";
   const [name = "--help", ...rest] = isTwoWords ? ["data make", ...args.slice(2)] : args;
   const end = rest.indexOf("--");

@@ -41,11 +41,24 @@ describe("the command line", () => {
     expect(help.code).toBe(0);
     expect(help.stdout).toContain("Usage:\n  $ rlexplore train <data.jsonl> [options]");
     expect(help.stdout).toContain("--explore-coef");
+    for (const args of [
+      ["sample", "--help"],
+      ["help", "sample"],
+      ["sample", "1+1=", "-h"],
+    ]) {
+      const { stdout } = await rlexplore(...args);
+      expect(stdout).toContain('$ rlexplore sample "<question>" ... [options]');
+      expect(stdout).toContain("--num-generations");
+    }
   });
 
   const mistakes: [string[], string][] = [
     [["trian", "d"], "unknown command trian; did you mean train?"],
     [["toString"], "unknown command toString; bun main.ts --help lists those there are"],
+    [
+      ["train", "d", "--per_device_train_batch_size", "8"],
+      "unknown flag --per_device_train_batch_size; did you mean --prompts-per-step?",
+    ],
     [["train", "d", "--explor", "ucb"], "unknown flag --explor; did you mean --explore?"],
     [["train", "--resume", "nowhere"], "nowhere: no such run; check --resume"],
     [["data"], "data needs a file: rlexplore data data.jsonl"],

@@ -78,7 +78,7 @@ export function prompterOf(
   for (const text of model.notes ?? []) note(text);
   if (settings.model === EMBEDDED) return prompter;
   if (!prompter.hasTemplate) {
-    const example = JSON.stringify(prompter.text({ question: "..." }));
+    const example = JSON.stringify(prompter.text({ question: "<question>" }));
     note(`${model.source} has no chat template: a prompt is ${example}`);
   }
   note(describeEnds(prompter, endTokens(model, prompter.tokenizer), settings.stop));

@@ -30,7 +30,8 @@ const SYNONYMS: Record<string, string> = {
 };
 
 /** The name nearest to what was typed (edit distance), if any is near. */
-export function nearest(typed: string, names: readonly string[]): string | null {
+export function nearest(given: string, names: readonly string[]): string | null {
+  const typed = given.replaceAll("_", "-");
   if (names.includes(SYNONYMS[typed])) return SYNONYMS[typed];
   const distances = names.map((name) => editDistance(typed, name));
   const best = distances.indexOf(Math.min(...distances));

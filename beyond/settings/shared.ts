@@ -236,7 +236,7 @@ export const lora = {
     "Train low-rank adapters of this rank and leave the model itself alone; 0 trains the model.",
     OURS,
   ),
-  loraAlpha: number(32, { above: 0 }, "LoraWeights are scaled by this over their rank.", TRL),
+  loraAlpha: number(32, { above: 0 }, "They are scaled by this over their rank.", TRL),
   loraTargets: choices(LORA_TARGETS, "The projections that get adapters.", "all of them"),
   baseDtype,
 };
