@@ -38,6 +38,11 @@ export function newOrStored(
   if (given.outputDir)
     fail("--resume and --output-dir exclude each other: a run stays in its folder");
   const stored = readStored(given.resume) as Record<string, unknown>;
+  if (stored.rowsPerStep !== undefined) {
+    fail(
+      `${given.resume} is a run of sft, which cannot be continued: train on it with --model ${given.resume}`,
+    );
+  }
   requireTyped(stored, flags, join(given.resume, "config.json"));
   if (positionals.length > 0) given.data = oneFile(positionals, command, given.data);
   for (const [key, value] of Object.entries(given)) {
