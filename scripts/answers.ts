@@ -46,9 +46,10 @@ function marked(completion: string): string {
   if (findStated(completion)) return completion;
   if (completion.length < 25) return `\\boxed{${completion.replace(/^Answer /, "")}}`;
   const formulas = [...completion.matchAll(/\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]/gs)];
-  const [, ...last] = formulas.at(-1) ?? [];
-  const text = last.find((one) => one !== undefined);
-  return `\\boxed{${text ?? lastNumber(completion)?.text ?? completion}}`;
+  const formula = formulas.at(-1);
+  const behind = completion.slice(formula ? formula.index + formula[0].length : 0);
+  const text = formula?.slice(1).find((one) => one !== undefined);
+  return `\\boxed{${lastNumber(behind)?.text ?? text ?? completion}}`;
 }
 
 /** In some tests every backslash is doubled. */
