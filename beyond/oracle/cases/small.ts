@@ -104,13 +104,13 @@ export function matrixCases(): KernelCase[] {
 export function manyRows(dtype: Dtype = "f32"): KernelCase[] {
   const shape = { T: 70, K: 96, N: 71, blockRows: 68 };
   const formats = dtype === "f32" ? (["f32", ...FROZEN_FORMATS] as const) : (["f32"] as const);
-  const products = formats.flatMap((format) => [
+  return formats.flatMap((format) => [
     linearForward({ ...shape, x: dtype, y: dtype, format }),
     linearForward({ ...shape, x: dtype, format }, "residual"),
     linearAdd({ T: 70, K: 32, N: 72, y: dtype, format }, 84, 12),
     linearBackward({ ...shape, x: dtype, format }),
+    linearSwiglu({ T: 70, K: 96, N: 72, x: dtype, y: dtype, format }),
   ]);
-  return [linearSwiglu({ T: 70, K: 96, N: 72, x: dtype, y: dtype }), ...products];
 }
 
 /** A prompt of three tokens with two completions of two, as lib/model/packing.ts lays them out. */
