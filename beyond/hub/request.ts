@@ -36,9 +36,11 @@ export const limitedFetch = (
       }, patience);
     };
     wait();
+    let isStreaming = false;
     try {
       const response = await fetch(input, { ...init, headers, signal: silence.signal });
       if (!response.body) return response;
+      isStreaming = true;
       let bytes = 0;
       const watched = new TransformStream<Uint8Array, Uint8Array>({
         transform(piece, out) {
@@ -55,6 +57,7 @@ export const limitedFetch = (
       Object.defineProperty(whole, "url", { value: response.url });
       return whole;
     } finally {
-      if (silence.signal.aborted) clearTimeout(timer);
+      // a request that failed, or has nothing to send, would else keep the program waiting
+      if (!isStreaming) clearTimeout(timer);
     }
   }) as typeof fetch;
