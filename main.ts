@@ -228,7 +228,7 @@ function interruption(): AbortSignal {
 
 /** The commands as cac knows them, which writes their help. */
 function commandLine() {
-  const cli = cac("rlexplore").version(version);
+  const cli = cac(programName()).version(version);
   for (const [name, { usage, summary }] of Object.entries(commands)) {
     const command = cli.command(name, summary).usage(`${usage} [options]`);
     command.rawName = usage; // as it is listed; cac takes a name to end at the first bracket
@@ -239,8 +239,7 @@ function commandLine() {
     if (!Object.hasOwn(commands, name)) {
       const what = `rlexplore ${version}: reinforcement learning with outcome-based exploration`;
       const listed = sections.filter(({ title }) => title === "Commands");
-      const more =
-        "rlexplore <command> --help lists the options of a command, rlexplore --version the versions.";
+      const more = `${programName()} <command> --help lists the options of a command, ${programName()} --version the versions.`;
       return [{ body: what }, ...usage, ...listed, { body: more }];
     }
     const { summary, flags, first } = commands[name];

@@ -151,7 +151,7 @@ describe("a run that was cut short", () => {
       running.kill(signal);
       const { code, stdout, stderr } = await finish(running);
       expect({ code, stderr }).toEqual({ code: 130, stderr: "" });
-      const said = /^stopped after step (\d); go on with: rlexplore (.*)\n$/.exec(stdout);
+      const said = /^stopped after step (\d); go on with: \S*rlexplore (.*)\n$/.exec(stdout);
       const [, step, command] = said ?? [];
       expect(existsSync(program.path(name, `checkpoint-${step}`))).toBe(true);
       expect(existsSync(program.path(name, "checkpoint-6"))).toBe(false);

@@ -39,7 +39,7 @@ describe("the command line", () => {
     expect((await rlexplore("--version")).stdout).toMatch(/^rlexplore \d+\.\d+\.\d+ \(bun/);
     const help = await rlexplore("train", "data.jsonl", "--help");
     expect(help.code).toBe(0);
-    expect(help.stdout).toContain("Usage:\n  $ rlexplore train <data.jsonl> [options]");
+    expect(help.stdout).toContain("Usage:\n  $ bun main.ts train <data.jsonl> [options]");
     expect(help.stdout).toContain("--explore-coef");
     for (const args of [
       ["sample", "--help"],
@@ -47,7 +47,7 @@ describe("the command line", () => {
       ["sample", "1+1=", "-h"],
     ]) {
       const { stdout } = await rlexplore(...args);
-      expect(stdout).toContain('$ rlexplore sample "<question>" ... [options]');
+      expect(stdout).toContain('$ bun main.ts sample "<question>" ... [options]');
       expect(stdout).toContain("--num-generations");
     }
   });
@@ -61,8 +61,8 @@ describe("the command line", () => {
     ],
     [["train", "d", "--explor", "ucb"], "unknown flag --explor; did you mean --explore?"],
     [["train", "--resume", "nowhere"], "nowhere: no such run; check --resume"],
-    [["data"], "data needs a file: rlexplore data data.jsonl"],
-    [["data", "make"], "data make needs a task: rlexplore data make arithmetic|countdown"],
+    [["data"], "data needs a file: bun main.ts data data.jsonl"],
+    [["data", "make"], "data make needs a task: bun main.ts data make arithmetic|countdown"],
     [
       ["data", "make", "arithmetic", "--max-target", "9"],
       "--max-target is for countdown: leave it out",
@@ -71,7 +71,7 @@ describe("the command line", () => {
       ["data", "make", "countdown", "-o", "README.md"],
       "README.md already exists; choose another file for --output",
     ],
-    [["sample"], 'sample needs a question: rlexplore sample "23+7-4+9="'],
+    [["sample"], 'sample needs a question: bun main.ts sample "23+7-4+9="'],
   ];
   test.each(mistakes)("one line and exit code 2 for %p", async (args, message) => {
     expect(await rlexplore(...args)).toEqual({

@@ -23,6 +23,7 @@ import { optionName } from "../settings/flags.ts";
 import type { PlanSettings } from "../settings/training.ts";
 import { baseFormats } from "../storage/base-formats.ts";
 import { requireDtype } from "../storage/precision.ts";
+import { command, shellWord } from "../terminal/program.ts";
 
 /** Tokens of the longest prompt where no data says. */
 const MAX_PROMPT_LENGTH = 512;
@@ -173,14 +174,10 @@ function commandLine({ data, line }: PlanSettings, lora: LoraConfig, { name, fit
   else if (!flags.has("lora-rank")) flags.set("lora-rank", [String(lora.rank)]);
   for (const { flag, value } of fit.savings) flags.set(flag, [value]);
   const words = [...flags].flatMap(([flag, texts]) =>
-    texts.flatMap((text) => (text === "" ? [`--${flag}`] : [`--${flag}`, quoted(text)])),
+    texts.flatMap((text) => (text === "" ? [`--${flag}`] : [`--${flag}`, shellWord(text)])),
   );
-  return ["rlexplore train", quoted(data || "data.jsonl"), ...words].join(" ");
+  return `${command`train ${data || "data.jsonl"}`} ${words.join(" ")}`.trimEnd();
 }
-
-/** A word as a shell reads it. */
-const quoted = (word: string) =>
-  /^[\w./:@,=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 const elements = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 

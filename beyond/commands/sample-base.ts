@@ -12,6 +12,7 @@ import { describeGroups, rolloutsOf } from "../runs/metrics.ts";
 import { runConfig } from "../runs/versions.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { SampleBaseSettings } from "../settings/training.ts";
+import { command } from "../terminal/program.ts";
 import { Progress } from "../terminal/progress.ts";
 
 /**
@@ -73,7 +74,7 @@ export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal
     const { path } = folder;
     if (step === maxSteps) progress.result("saved", { path }, `the samples are in ${path}`);
     else {
-      const way = `rlexplore sample-base --resume ${path}`;
+      const way = command`sample-base --resume ${path}`;
       progress.result(
         "stopped",
         { step, run: path },

@@ -11,6 +11,7 @@ import { describeStep, rolloutsOf } from "../runs/metrics.ts";
 import { Milestones } from "../runs/milestones.ts";
 import type { TrainerState } from "../runs/trainer-state.ts";
 import type { TrainSettings } from "../settings/training.ts";
+import { command } from "../terminal/program.ts";
 import { type Progress, passTable } from "../terminal/progress.ts";
 
 /** `rlexplore train`: opens a run, listens to its steps, and keeps, shows and evaluates what comes of them. */
@@ -105,7 +106,7 @@ async function stop({ progress, folder, state }: OpenRun, milestones: Milestones
   progress.result(
     "stopped",
     { step, run: folder.path },
-    `stopped after step ${step}; go on with: rlexplore train --resume ${folder.path}`,
+    `stopped after step ${step}; go on with: ${command`train --resume ${folder.path}`}`,
   );
 }
 

@@ -13,6 +13,7 @@ import { sampleBaseSettings, trainSettings } from "../settings/arguments.ts";
 import { optionName } from "../settings/flags.ts";
 import type { CompareSettings } from "../settings/measuring.ts";
 import { CHANGEABLE, storedSettings } from "../settings/stored.ts";
+import { command } from "../terminal/program.ts";
 import { Progress } from "../terminal/progress.ts";
 import { type Experiment, type PlannedRun, readExperiment } from "./experiment.ts";
 import { referenceOf, resultsOf, resultTable } from "./results.ts";
@@ -53,7 +54,7 @@ export async function compare(given: CompareSettings, signal?: AbortSignal): Pro
     }
   }
   if (signal?.aborted) {
-    progress.result("stopped", { folder }, `stopped; go on with: rlexplore compare ${file}`);
+    progress.result("stopped", { folder }, `stopped; go on with: ${command`compare ${file}`}`);
     return;
   }
   const results = resultsOf(folder, experiment, given.reference);

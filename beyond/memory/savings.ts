@@ -6,6 +6,7 @@ import type { ModelConfig } from "../../lib/model/config.ts";
 import type { LoraConfig } from "../lora/lora.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
+import { command } from "../terminal/program.ts";
 import {
   type AdapterLimits,
   fits,
@@ -193,6 +194,6 @@ export function requireRoom(
   const fix = fit.fits
     ? `it fits with ${flagsOf(fit.savings)}`
     : `${ADVICE[most] ?? "choose a smaller --model"}`;
-  const help = needs.learning ? "; rlexplore plan shows what takes the memory" : "";
+  const help = needs.learning ? `; ${command`plan`} shows what takes the memory` : "";
   throw new UserError(`${shortage(plan, room)}; ${fix}${help}`);
 }

@@ -13,6 +13,7 @@ import { closingToken } from "../models/lesson.ts";
 import { Tokenizer, type TokenizerFiles } from "../models/tokenizer.ts";
 import { modelPath } from "../runs/folder.ts";
 import { EMBEDDED } from "../settings/shared.ts";
+import { command } from "../terminal/program.ts";
 
 /**
  * Opens what `--model` names: the embedded model, a GGUF file, a Hugging Face folder, a run's newest checkpoint,
@@ -34,7 +35,9 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
   const { lora, base } = readLoraConfig(path);
   const model = await openNamedModel(base, options);
   if (model.lora) {
-    throw new UserError(`${path} adapts ${base}, an adapter itself; merge that: rlexplore merge`);
+    throw new UserError(
+      `${path} adapts ${base}, an adapter itself; merge that: ${command`merge ${base} --output-dir merged`}`,
+    );
   }
   const own = await textsIn(path);
   // a tokenizer of the adapter's own comes with its own template, or none
@@ -59,7 +62,7 @@ export function showDownload(file: string, done: number, total: number): void {
 export function requireWhole(name: string, model: LoraModel): void {
   if (!model.lora) return;
   throw new UserError(
-    `${name} is an adapter; make it a model first: rlexplore merge ${name} --output-dir merged`,
+    `${name} is an adapter; make it a model first: ${command`merge ${name} --output-dir merged`}`,
   );
 }
 

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import type { TuningTable } from "../kernels/variants.ts";
 import { diskError, replaceFile } from "../platform/files.ts";
+import { command } from "../terminal/program.ts";
 import { checkpointPath, checkpointSteps } from "./checkpoint.ts";
 import { Origins } from "./origins.ts";
 import { BrokenSeal, sealed, unsealed } from "./sealed.ts";
@@ -76,11 +77,11 @@ export class RunFolder {
   /** Refuses a folder that is there already: a run never writes over another. */
   static requireFree(outputDir: string | null) {
     if (outputDir === null || !existsSync(outputDir)) return;
-    const command = commandOf(join(outputDir, "config.json"));
+    const name = commandOf(join(outputDir, "config.json"));
     const way =
-      command === undefined
+      name === undefined
         ? "delete it if a run that was killed at its beginning left it"
-        : command && `go on with that run: rlexplore ${command} --resume ${outputDir}`;
+        : name && `go on with that run: ${command`${name} --resume ${outputDir}`}`;
     throw new UserError(
       `${outputDir} already exists; choose another --output-dir${way ? `, or ${way}` : ""}`,
     );

@@ -1,3 +1,5 @@
+import { command } from "../terminal/program.ts";
+
 /** What is asked of most often: a run whose reward stays where it is, because there is nothing to learn from. */
 
 /** Of a step's metrics, what tells. Shares are of completions or groups. */
@@ -23,12 +25,12 @@ const CAUSES: readonly [holds: (signs: Signs) => boolean, say: (hints: Hints) =>
   [
     ({ truncated }) => truncated === 1,
     ({ maxCompletionLength }) =>
-      `every completion is cut off, and so has no answer: raise --max-completion-length ${maxCompletionLength}, or check with rlexplore sample that the model ends what it says`,
+      `every completion is cut off, and so has no answer: raise --max-completion-length ${maxCompletionLength}, or check with ${command`sample`} that the model ends what it says`,
   ],
   [
     ({ noAnswer }) => noAnswer === 1,
     ({ outcome }) =>
-      `no completion has an answer that --outcome ${outcome} finds: ask for \\boxed{} in --prompt-template, try --outcome math:last-number, or teach the form first with rlexplore sft`,
+      `no completion has an answer that --outcome ${outcome} finds: ask for \\boxed{} in --prompt-template, try --outcome math:last-number, or teach the form first with ${command`sft`}`,
   ],
   [
     ({ equalRewards, passAt1 }) => equalRewards === 1 && passAt1 === 1,
@@ -37,7 +39,7 @@ const CAUSES: readonly [holds: (signs: Signs) => boolean, say: (hints: Hints) =>
   [
     ({ equalRewards, passAt1 }) => equalRewards === 1 && passAt1 === 0,
     () =>
-      "no answer is right, so that all earn the same: use easier questions, raise --num-generations, or teach first with rlexplore sft",
+      `no answer is right, so that all earn the same: use easier questions, raise --num-generations, or teach first with ${command`sft`}`,
   ],
   [
     ({ equalRewards }) => equalRewards === 1,

@@ -1,5 +1,6 @@
 /** From the arguments of each command to its settings. */
 import { TASKS } from "../tasks/tasks.ts";
+import { command } from "../terminal/program.ts";
 import {
   checkDisplay,
   checkFields,
@@ -104,7 +105,7 @@ export function sftSettings(args: string[]): SftSettings {
 /** The settings of `sample`; what is not given is as in the run that the model is of. */
 export function sampleSettings(args: string[], readRun: ReadRun = () => null): SampleSettings {
   const { flags, given, positionals } = parseFlags(sampleGroups, args);
-  if (positionals.length === 0) fail('sample needs a question: rlexplore sample "23+7-4+9="');
+  if (positionals.length === 0) fail(`sample needs a question: ${command`sample "23+7-4+9="`}`);
   if (positionals.some((question) => question.trim() === "")) fail("a question must not be empty");
   const { all, told } = completeFromRun(flags, given, readRun);
   const s = { ...all, told, questions: positionals } as SampleSettings;
@@ -135,7 +136,7 @@ export function evalSettings(args: string[], readRun: ReadRun = () => null): Eva
 export function compareSettings(args: string[]): CompareSettings {
   const { flags, given, positionals } = parseFlags(compareGroups, args);
   const [file, extra] = positionals;
-  if (!file) fail("compare needs an experiment: rlexplore compare experiments/paper.yaml");
+  if (!file) fail(`compare needs an experiment: ${command`compare experiments/paper.yaml`}`);
   if (extra !== undefined) fail(`compare takes one experiment; "${extra}" is one too many`);
   const s = { ...complete(flags, given), file } as CompareSettings;
   checkDisplay(s);
@@ -145,7 +146,7 @@ export function compareSettings(args: string[]): CompareSettings {
 export function dataSettings(args: string[]): DataSettings {
   const { flags, given, positionals } = parseFlags(dataGroups, args);
   const [file, , extra] = positionals;
-  if (!file) fail("data needs a file: rlexplore data data.jsonl");
+  if (!file) fail(`data needs a file: ${command`data data.jsonl`}`);
   if (extra !== undefined) fail(`data takes one or two files; "${extra}" is one too many`);
   const s = { ...complete(flags, given), files: positionals } as DataSettings;
   if (s.evalSplit !== null && positionals.length > 1) {
@@ -159,7 +160,7 @@ export function makeSettings(args: string[]): MakeSettings {
   const { flags, given, positionals } = parseFlags(makeGroups, args);
   const [task, extra] = positionals;
   const known = TASKS.find((name) => name === task);
-  if (!known) fail(`data make needs a task: rlexplore data make ${TASKS.join("|")}`);
+  if (!known) fail(`data make needs a task: ${command`data make`} ${TASKS.join("|")}`);
   if (extra !== undefined) fail(`data make makes one task; "${extra}" is one too many`);
   const s = { ...complete(flags, given), task } as MakeSettings;
   const own = Object.keys(makeGroups.Countdown).find((key) => given[key] !== undefined);
@@ -172,7 +173,8 @@ export function makeSettings(args: string[]): MakeSettings {
 export function exportSettings(args: string[]): ExportSettings {
   const { flags, given, positionals } = parseFlags(exportGroups, args);
   const [model, extra] = positionals;
-  if (!model) fail("export needs a model or a run: rlexplore export runs/data-1 --gguf model.gguf");
+  if (!model)
+    fail(`export needs a model or a run: ${command`export runs/data-1 --gguf model.gguf`}`);
   if (extra !== undefined) fail(`export takes one model; "${extra}" is one too many`);
   if (!given.gguf === !given.rollouts) {
     fail("export needs the file to write: --gguf <file>, or --rollouts <file.jsonl|file.parquet>");
@@ -189,7 +191,7 @@ export function mergeSettings(args: string[]): MergeSettings {
   const { flags, given, positionals } = parseFlags(mergeGroups, args);
   const [model, extra] = positionals;
   if (!model || extra !== undefined || !given.outputDir) {
-    fail("merge needs a run and a new folder: rlexplore merge runs/x --output-dir merged");
+    fail(`merge needs a run and a new folder: ${command`merge runs/x --output-dir merged`}`);
   }
   return { ...complete(flags, given), model } as MergeSettings;
 }
@@ -202,7 +204,7 @@ export function reportSettings(args: string[]): ReportSettings {
 
 export function watchSettings(args: string[]): WatchSettings {
   const { flags, given, positionals } = parseFlags(watchGroups, args);
-  if (positionals.length === 0) fail("watch needs a run: rlexplore watch runs/data-1");
+  if (positionals.length === 0) fail(`watch needs a run: ${command`watch runs/data-1`}`);
   return { ...complete(flags, given), runs: positionals } as WatchSettings;
 }
 
@@ -219,6 +221,6 @@ export function gpuSettings(args: string[]): GpuSettings {
   const { flags, given, positionals } = parseFlags(gpuGroups, args);
   if (positionals.length > 0) fail(`gpu takes no argument: did you mean --gpu ${positionals[0]}?`);
   const own = ["model", "dtype"].find((key) => given[key] !== undefined);
-  if (own && !given.tune) fail(`--${own} is for --tune: rlexplore gpu --tune --${own} ...`);
+  if (own && !given.tune) fail(`--${own} is for --tune: ${command`gpu --tune`} --${own} ...`);
   return complete(flags, given) as GpuSettings;
 }

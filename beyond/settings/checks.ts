@@ -3,6 +3,7 @@
 import { UserError } from "../../lib/errors.ts";
 import { isUserCode } from "../answers/user.ts";
 import type { BaseDtype } from "../storage/base-formats.ts";
+import { command } from "../terminal/program.ts";
 import { methodWithParameter, parseExploration } from "./exploration.ts";
 import { optionName } from "./flags.ts";
 import { parseReward } from "./reward.ts";
@@ -13,10 +14,10 @@ export const fail = (message: string): never => {
 };
 
 /** The data, given as an argument or by --data. */
-export function oneFile(positionals: string[], command: string, flag: unknown = undefined): string {
+export function oneFile(positionals: string[], name: string, flag: unknown = undefined): string {
   const [file, extra] = typeof flag === "string" ? [flag, ...positionals] : positionals;
-  if (!file) fail(`${command} needs a data file: rlexplore ${command} data.jsonl`);
-  if (extra !== undefined) fail(`${command} takes one data file; "${extra}" is one too many`);
+  if (!file) fail(`${name} needs a data file: ${command`${name} data.jsonl`}`);
+  if (extra !== undefined) fail(`${name} takes one data file; "${extra}" is one too many`);
   return file;
 }
 

@@ -4,6 +4,20 @@ import { basename, relative } from "node:path";
 export function programName(argv0 = process.argv0, script = process.argv[1] ?? ""): string {
   // a compiled executable runs a script of its own inside itself
   const isCompiled = script.startsWith("/$bunfs/") || /^[A-Z]:[\\/]~BUN/.test(script);
-  if (isCompiled) return basename(argv0) === "bun" ? "rlexplore" : argv0;
-  return script === "" ? "rlexplore" : `bun ${relative(process.cwd(), script)}`;
+  if (isCompiled) return basename(argv0) === "bun" ? "rlexplore" : shellWord(argv0);
+  const isMain = basename(script) === "main.ts";
+  return isMain ? `bun ${shellWord(relative(process.cwd(), script))}` : "rlexplore";
+}
+
+/**
+ * A command of this program as it works when it is pasted: a tag of templates such as `train --resume ${path}`, which
+ * begins them as the program was called, and quotes what is filled in where a shell needs it.
+ */
+export const command = (strings: TemplateStringsArray, ...words: string[]): string =>
+  `${programName()} ${String.raw({ raw: strings.raw }, ...words.map((word) => shellWord(word)))}`;
+
+/** A word as a shell reads it: that of Windows knows double quotes alone. */
+export function shellWord(word: string, platform: string = process.platform): string {
+  if (platform === "win32") return /^[\w./\\:@,=+-]+$/.test(word) ? word : `"${word}"`;
+  return /^[\w./:@,=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -164,7 +164,7 @@ describe("the command", () => {
     for (const part of ["weights", "optimizer", "KV cache", "in all"]) {
       expect(stdout).toMatch(new RegExp(`^${part} .* [KMG]iB .* [KMG]iB$`, "m"));
     }
-    const [, line] = /^ {2}rlexplore (train .*)$/m.exec(stdout) ?? [];
+    const [, line] = /^ {2}bun main.ts (train .*)$/m.exec(stdout) ?? [];
     expect(line).toBe(
       `train data.jsonl --model ${model} --stop 'The end'\\''s' --gradient-checkpointing`,
     );

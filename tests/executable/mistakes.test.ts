@@ -48,7 +48,9 @@ async function expectMistake(
   within?: readonly string[],
 ) {
   const { code, stdout, stderr } = await program.run(args, { within });
-  const line = /^rlexplore: (.*)\n$/.exec(stderr)?.[1] ?? `not one line: ${stderr}`;
+  const said = /^rlexplore: (.*)\n$/.exec(stderr)?.[1] ?? `not one line: ${stderr}`;
+  // a command in it is called as this one was
+  const line = said.replaceAll(program.path("rlexplore"), "rlexplore");
   if (typeof message === "string") expect(line).toBe(message);
   else expect(line).toMatch(message);
   expect(code).toBe(2);
