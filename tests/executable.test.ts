@@ -26,12 +26,13 @@ test("gpu: every kernel is as it should be", async () => {
 
 /** All that a run ends with: weights, moments, the trainer's state, and every rollout. */
 function expectSameEnd(run: string) {
-  for (const name of ["model.safetensors", "optimizer.safetensors"]) {
+  for (const name of ["model.safetensors", "trainer/optimizer.safetensors"]) {
     const [a, b] = [run, "whole"].map((folder) => program.read(folder, "checkpoint-6", name));
     expect(a.equals(b)).toBe(true);
   }
   const state = (folder: string) =>
-    JSON.parse(program.read(folder, "checkpoint-6", "trainer_state.json").toString()).state;
+    JSON.parse(program.read(folder, "checkpoint-6", "trainer", "trainer_state.json").toString())
+      .state;
   expect(state(run)).toEqual(state("whole"));
   expect(rollouts(run)).toEqual(rollouts("whole"));
   expect(program.steps(run).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
@@ -76,10 +77,9 @@ describe("train", () => {
       "config.json",
       "generation_config.json",
       "model.safetensors",
-      "optimizer.safetensors",
       "tokenizer.json",
       "tokenizer_config.json",
-      "trainer_state.json",
+      "trainer",
     ]);
     const config = JSON.parse(program.read("run", "config.json").toString());
     const data = program.path("data.jsonl");
@@ -200,8 +200,7 @@ describe("models in and out", () => {
 
   test("eval: a checkpoint copied away is a model like any other", async () => {
     cpSync(program.path("whole", "checkpoint-6"), program.path("copy"), { recursive: true });
-    rmSync(program.path("copy", "optimizer.safetensors"));
-    rmSync(program.path("copy", "trainer_state.json"));
+    rmSync(program.path("copy", "trainer"), { recursive: true });
     const stdout = await program.succeed(
       "eval held-out.jsonl --model copy --compare whole --num-samples 4",
     );

@@ -22,6 +22,11 @@ import {
 } from "../platform/files.ts";
 import { sealed, unsealed } from "./sealed.ts";
 
+/**
+ * Where a checkpoint keeps what only training reads. Programs that open models take every `*.safetensors`
+ * of a folder for its weights (vLLM, SGLang), and never look into a folder within.
+ */
+export const TRAINER = "trainer";
 const OPTIMIZER = "optimizer.safetensors";
 const STATE = "trainer_state.json";
 
@@ -49,8 +54,9 @@ export const checkpointPath = (run: string, step: number) => join(run, `checkpoi
 
 /**
  * Writes `checkpoint-<step>`: an ordinary Hugging Face model folder (or PEFT's, with an adapter), with the
- * optimizer and the trainer's state beside. It is written under another name and renamed when it is whole, so that a run that is
- * killed, or a disk that fills up, never leaves half a checkpoint or costs an older one.
+ * optimizer and the trainer's state in its folder `trainer`. It is written under another name and renamed when
+ * it is whole, so that a run that is killed, or a disk that fills up, never leaves half a checkpoint or costs
+ * an older one.
  */
 export async function saveCheckpoint<State extends object>(
   run: string,
@@ -66,14 +72,15 @@ export async function saveCheckpoint<State extends object>(
   const encode = (text: string) => [new TextEncoder().encode(text)];
   try {
     rmSync(partial, { recursive: true, force: true });
-    mkdirSync(partial);
+    mkdirSync(join(partial, TRAINER), { recursive: true });
     const texts = lora
       ? { ...model.files, [ADAPTER_CONFIG]: loraConfigText(lora.config, lora.base) }
       : modelTexts(model);
     for (const [name, text] of Object.entries(texts)) await write(name, encode(text));
     await write(lora ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights.map(finite)));
-    await write(OPTIMIZER, encodeSafetensors(optimizer));
-    await writeDurably(join(partial, STATE), encode(sealed({ step, state, files })));
+    await write(`${TRAINER}/${OPTIMIZER}`, encodeSafetensors(optimizer));
+    await writeDurably(join(partial, TRAINER, STATE), encode(sealed({ step, state, files })));
+    syncFolder(join(partial, TRAINER));
     syncFolder(partial);
     remove(path);
     renameSync(partial, path);
@@ -129,13 +136,20 @@ export async function latestCheckpoint<State>(
     const next = before === undefined ? "start again" : `go on from step ${before}`;
     return new UserError(`${join(path, name)} is corrupt or truncated; delete ${path} to ${next}`);
   };
-  const { files, state, ...stored } = readStored(path, readState) ?? fail(damaged(STATE));
+  // version 0.1.0 kept what is the trainer's among the model's files
+  const within = existsSync(join(path, STATE)) ? "" : `${TRAINER}/`;
+  const stateFile = within + STATE;
+  const optimizer = within + OPTIMIZER;
+  const stored = readStored(join(path, stateFile), readState) ?? fail(damaged(stateFile));
+  const { files, state } = stored;
   if (stored.step !== step) {
     throw new UserError(
       `${path} is the checkpoint of step ${stored.step} under another name; call it checkpoint-${stored.step} again`,
     );
   }
-  if (!(files[WEIGHTS] ?? files[ADAPTER_WEIGHTS]) || !files[OPTIMIZER]) throw damaged(STATE);
+  if (!(files[WEIGHTS] ?? files[ADAPTER_WEIGHTS]) || !files[optimizer]) {
+    throw damaged(stateFile);
+  }
   for (const [name, check] of Object.entries(files)) {
     const found = existsSync(join(path, name)) && (await isIntact(join(path, name), check));
     if (!found) throw damaged(name);
@@ -144,13 +158,13 @@ export async function latestCheckpoint<State>(
   const tensors = isLora(path)
     ? await open(ADAPTER_WEIGHTS)
     : (await openModelFolder(path)).tensors;
-  return { step, tensors, optimizer: await open(OPTIMIZER), state };
+  return { step, tensors, optimizer: await open(optimizer), state };
 }
 
 /** What the file of the trainer's state says; null if it is not what was written. */
-function readStored<State>(path: string, readState: (state: unknown) => State) {
+function readStored<State>(file: string, readState: (state: unknown) => State) {
   try {
-    const stored = Stored.parse(unsealed(readFileSync(join(path, STATE), "utf8")));
+    const stored = Stored.parse(unsealed(readFileSync(file, "utf8")));
     return { ...stored, state: readState(stored.state) };
   } catch {
     return null;

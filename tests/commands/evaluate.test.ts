@@ -86,7 +86,10 @@ test("a run that goes on with other held-out questions has no base row", async (
   const [base] = metrics().filter(({ step, evaluation }) => step === 0 && evaluation);
   const state = () =>
     JSON.parse(
-      readFileSync(join(run, `checkpoint-${metrics().at(-1).step}`, "trainer_state.json"), "utf8"),
+      readFileSync(
+        join(run, `checkpoint-${metrics().at(-1).step}`, "trainer", "trainer_state.json"),
+        "utf8",
+      ),
     ).state;
   expect(state().before).toEqual(base.evaluation);
   await resume("--max-steps", "4", "--eval-file", other);

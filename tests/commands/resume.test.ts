@@ -10,6 +10,7 @@ import { encodeSafetensors, readTensor } from "../../beyond/models/safetensors.t
 import { RunFolder } from "../../beyond/runs/folder.ts";
 import { trainSettings } from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
+import { layOutAsBefore } from "../runs/old-checkpoint.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-resume-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -99,7 +100,7 @@ describe("a run that goes on refuses", () => {
   test("a state that no run writes", async () => {
     for (const [key, value] of Object.entries({ updates: -5, drawn: null, best: 3 })) {
       const path = copyOf("whole");
-      edit(join(path, "checkpoint-2", "trainer_state.json"), (file) => {
+      edit(join(path, "checkpoint-2", "trainer", "trainer_state.json"), (file) => {
         delete file.check;
         Object.assign(file.state, { [key]: value });
       });
@@ -183,8 +184,8 @@ test("a run that version 0.1.0 began goes on, and it is said once what is not kn
     delete config.check;
     delete config.origins;
   });
+  layOutAsBefore(join(path, "checkpoint-2"));
   edit(join(path, "checkpoint-2", "trainer_state.json"), (file) => {
-    delete file.check;
     const { ledger: _, heldOut: __, ...state } = file.state as Record<string, unknown>;
     Object.assign(file, { state });
   });

@@ -25,6 +25,7 @@ import {
 import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
+import { layOutAsBefore } from "./old-checkpoint.ts";
 
 const asIs = (state: unknown) => state as { drawn: number };
 const root = mkdtempSync(join(tmpdir(), "checkpoint-"));
@@ -80,9 +81,12 @@ describe("a checkpoint", () => {
       "config.json",
       "generation_config.json",
       "model.safetensors",
-      "optimizer.safetensors",
       "tokenizer.json",
       "tokenizer_config.json",
+      "trainer",
+    ]);
+    expect(readdirSync(join(path, "trainer")).sort()).toEqual([
+      "optimizer.safetensors",
       "trainer_state.json",
     ]);
     const model = await openModelFolder(path);
@@ -150,12 +154,21 @@ describe("a checkpoint", () => {
 describe("a damaged checkpoint names its file and the way on", () => {
   const damages: [string, (path: string) => void][] = [
     ["model.safetensors", (path) => truncateSync(join(path, "model.safetensors"), 500)],
-    ["optimizer.safetensors", (path) => rmSync(join(path, "optimizer.safetensors"))],
-    ["trainer_state.json", (path) => rmSync(join(path, "trainer_state.json"))],
-    ["trainer_state.json", (path) => truncateSync(join(path, "trainer_state.json"), 30)],
-    ["trainer_state.json", (path) => writeFileSync(join(path, "trainer_state.json"), "{}")],
-    ["trainer_state.json", (path) => replaceIn(path, '"drawn": 32', '"drawn": 48')],
-    ["trainer_state.json", (path) => replaceIn(path, '"step": 2', '"step": 1')],
+    [
+      "trainer/optimizer.safetensors",
+      (path) => rmSync(join(path, "trainer/optimizer.safetensors")),
+    ],
+    ["trainer/trainer_state.json", (path) => rmSync(join(path, "trainer/trainer_state.json"))],
+    [
+      "trainer/trainer_state.json",
+      (path) => truncateSync(join(path, "trainer/trainer_state.json"), 30),
+    ],
+    [
+      "trainer/trainer_state.json",
+      (path) => writeFileSync(join(path, "trainer/trainer_state.json"), "{}"),
+    ],
+    ["trainer/trainer_state.json", (path) => replaceIn(path, '"drawn": 32', '"drawn": 48')],
+    ["trainer/trainer_state.json", (path) => replaceIn(path, '"step": 2', '"step": 1')],
     [
       "model.safetensors",
       (path) => {
@@ -179,7 +192,7 @@ describe("a damaged checkpoint names its file and the way on", () => {
 });
 
 function replaceIn(path: string, text: string, by: string) {
-  const file = join(path, "trainer_state.json");
+  const file = join(path, "trainer", "trainer_state.json");
   const before = readFileSync(file, "utf8");
   expect(before).toContain(text);
   writeFileSync(file, before.replace(text, by));
@@ -195,7 +208,7 @@ test("a checkpoint under another name is refused, with the name it had", async (
 
 test("a state without a checksum is one of an older version; what is no state is refused", async () => {
   const run = newRun();
-  const file = join(await save(run, 2), "trainer_state.json");
+  const file = join(await save(run, 2), "trainer", "trainer_state.json");
   const { check: _, ...old } = JSON.parse(readFileSync(file, "utf8"));
   writeFileSync(file, JSON.stringify(old));
   expect((await latestCheckpoint(run, asIs))?.state.drawn).toBe(32);
@@ -203,6 +216,19 @@ test("a state without a checksum is one of an older version; what is no state is
     throw new Error("no state");
   };
   await expect(latestCheckpoint(run, refuse)).rejects.toThrow(/trainer_state.json is corrupt/);
+});
+
+test("an older checkpoint, with the trainer's files among the model's, is read and checked", async () => {
+  const run = newRun();
+  const path = await save(run, 2);
+  layOutAsBefore(path);
+  const checkpoint = await latestCheckpoint(run, asIs);
+  expect(checkpoint?.state.drawn).toBe(32);
+  expect(await readTensor(checkpoint!.optimizer, "m")).toEqual(Float32Array.of(1, 2));
+  truncateSync(join(path, "optimizer.safetensors"), 90);
+  await expect(latestCheckpoint(run, asIs)).rejects.toThrow(
+    /checkpoint-2\/optimizer.safetensors is corrupt or truncated; delete/,
+  );
 });
 
 test("pruning keeps the newest and the best, and sweeps up halves", async () => {
