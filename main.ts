@@ -4,6 +4,7 @@ import { cac } from "cac";
 import { RunFolder, runOf } from "./beyond/runs/folder.ts";
 import {
   banditSettings,
+  chatSettings,
   compareSettings,
   dataSettings,
   evalSettings,
@@ -24,6 +25,7 @@ import type { FlagGroups } from "./beyond/settings/flags.ts";
 import { helpSections } from "./beyond/settings/help.ts";
 import {
   banditGroups,
+  chatGroups,
   compareGroups,
   evalGroups,
   gpuGroups,
@@ -98,6 +100,15 @@ const commands: Record<string, Command> = {
     run: async (args) => {
       const settings = sampleSettings(args, settingsOfRun);
       return (await import("./beyond/commands/sample.ts")).sample(settings);
+    },
+  },
+  chat: {
+    usage: "chat <model|run>",
+    summary: "Talk with a model.",
+    flags: chatGroups,
+    run: async (args) => {
+      const settings = chatSettings(args, settingsOfRun);
+      return (await import("./beyond/commands/chat.ts")).chat(settings);
     },
   },
   "sample-base": {

@@ -24,6 +24,7 @@ describe("the command line", () => {
       "plan",
       "sft",
       "sample",
+      "chat",
       "sample-base",
       "eval",
       "compare",
@@ -71,6 +72,7 @@ describe("the command line", () => {
       ["data", "make", "countdown", "-o", "README.md"],
       "README.md already exists; choose another file for --output",
     ],
+    [["chat"], "chat needs a model: bun main.ts chat runs/data-1"],
     [["sample"], 'sample needs a question: bun main.ts sample "23+7-4+9="'],
   ];
   test.each(mistakes)("one line and exit code 2 for %p", async (args, message) => {

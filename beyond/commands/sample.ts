@@ -6,7 +6,9 @@ import { openNamedModel, prompterOf } from "../opening/named-model.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { openAsking } from "../opening/open-sampling.ts";
 import { closeGpu } from "../opening/policy.ts";
+import { StreamedPolicy } from "../opening/streamed.ts";
 import type { SampleSettings } from "../settings/measuring.ts";
+import { completionLines, countsAs } from "../terminal/completions.ts";
 
 /** No answer is known here, so none is right. */
 const NO_GOLD = "";
@@ -33,8 +35,14 @@ export async function sample(given: SampleSettings): Promise<void> {
   const few = { ...given, samplingBatchSize };
   const opened = await openAsking(few, model, asked, numGenerations, { note });
   const { policy, questions, settings } = opened;
+  const promptOf = ({ prompt }: Question) =>
+    given.showPrompt ? prompter.tokenizer.decode(prompt, true) : undefined;
+  const isStreamed = process.stdout.isTTY && !settings.json && asked.length * numGenerations === 1;
+  const tell = (piece: string) => process.stdout.write(piece);
+  const streamed = isStreamed ? new StreamedPolicy(policy, settings.stop, { tell }) : null;
+  if (streamed) print(promptOf(questions[0]) ?? questions[0].text);
   const groups = await rollout(
-    policy,
+    streamed ?? policy,
     questions,
     numGenerations,
     settings,
@@ -44,18 +52,16 @@ export async function sample(given: SampleSettings): Promise<void> {
     throw explainNotFinite(error, settings);
   });
   for (const { question, completions } of groups) {
-    const prompt = given.showPrompt ? prompter.tokenizer.decode(question.prompt, true) : undefined;
-    if (settings.json) {
+    const prompt = promptOf(question);
+    if (streamed) {
+      print(`${completions[0].text.slice(streamed.told)}\n-> ${countsAs(completions[0])}`);
+    } else if (settings.json) {
       for (const { text, outcome, finished } of completions) {
         const what = { question: question.text, prompt, completion: text, outcome, finished };
         print(JSON.stringify(what));
       }
-      continue;
-    }
-    print(prompt ?? question.text);
-    for (const { text, outcome, finished } of completions) {
-      const shown = outcome ?? (finished ? "no answer" : "cut off");
-      print(`  ${text}  -> ${shown}`);
+    } else {
+      print([prompt ?? question.text, ...completionLines(completions)].join("\n"));
     }
   }
   await closeGpu(policy.gpu);

@@ -11,6 +11,7 @@ import { describeStep, rolloutsOf } from "../runs/metrics.ts";
 import { Milestones } from "../runs/milestones.ts";
 import type { TrainerState } from "../runs/trainer-state.ts";
 import type { TrainSettings } from "../settings/training.ts";
+import { countsAs } from "../terminal/completions.ts";
 import { command } from "../terminal/program.ts";
 import { type Progress, passTable } from "../terminal/progress.ts";
 
@@ -91,8 +92,8 @@ function showCompletions(groups: readonly ScoredGroup[], progress: Progress): vo
     const lines = completions
       .slice(0, SHOWN.completions)
       .map(
-        ({ text, outcome, finished }, i) =>
-          `  ${text}  -> ${outcome ?? (finished ? "no answer" : "cut off")}, reward ${earned[i].reward}, exploration ${exploration[i].toFixed(3)}`,
+        (completion, i) =>
+          `  ${completion.text}  -> ${countsAs(completion)}, reward ${earned[i].reward}, exploration ${exploration[i].toFixed(3)}`,
       );
     progress.note([question.text, ...lines].join("\n"));
   }

@@ -5,6 +5,7 @@
  */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { UserError } from "../../lib/errors.ts";
+import { TextStream } from "./text-stream.ts";
 
 /** The files as text, by their names; a checkpoint writes them back unchanged. */
 export type TokenizerFiles = {
@@ -84,26 +85,20 @@ export class Tokenizer {
     ids: ArrayLike<number>,
     hidden: ReadonlySet<number> = new Set(),
   ): { text: string; starts: number[] } {
-    const all = Array.from(ids);
+    const stream = this.stream(hidden);
+    const starts = Array.from(ids, (id) => {
+      const start = stream.text.length;
+      stream.push(id);
+      return start;
+    });
+    stream.end();
+    return { text: stream.text, starts };
+  }
+
+  /** The same text, token by token. */
+  stream(hidden: ReadonlySet<number> = new Set()): TextStream {
     const isShown = (id: number) => id !== this.eosId && id !== this.#padId && !hidden.has(id);
-    const spell = (from: number, to: number) =>
-      this.decode(all.slice(from, to).filter(isShown), true);
-    const starts: number[] = [];
-    let text = "";
-    // decode a short window again with each token, since a decoder may look at the token before
-    let windowStart = 0;
-    let done = 0;
-    for (let end = 1; end <= all.length; end++) {
-      starts.push(text.length);
-      const before = spell(windowStart, done);
-      const now = spell(windowStart, end);
-      const partial = now.endsWith("\uFFFD") && end - done < LONGEST_CHARACTER;
-      if (end < all.length && (partial || now.length <= before.length)) continue;
-      text += now.slice(before.length);
-      windowStart = done;
-      done = end;
-    }
-    return { text, starts };
+    return new TextStream((ids) => this.decode(ids.filter(isShown), true));
   }
 
   /** The token ids of a prompt as the model expects it. `what` names the text in the error. */
@@ -201,9 +196,6 @@ function requireIds({ model, added_tokens }: Record<string, unknown>): void {
 
 /** Far beyond every real vocabulary; the library keeps a list as long as the highest id. */
 const MOST_TOKENS = 2 ** 24;
-
-/** A character has at most 4 bytes, so at most 4 tokens; beyond this a window holds broken text. */
-const LONGEST_CHARACTER = 8;
 
 /** The object that a file of the tokenizer holds; `source` names it in the error for anything else. */
 export function parseJson(text: string, source: string): Record<string, unknown> {

@@ -26,7 +26,9 @@ import { completeFromRun, type ReadRun } from "./from-run.ts";
 import {
   type BanditSettings,
   banditGroups,
+  type ChatSettings,
   type CompareSettings,
+  chatGroups,
   compareGroups,
   type EvalSettings,
   evalGroups,
@@ -111,6 +113,16 @@ export function sampleSettings(args: string[], readRun: ReadRun = () => null): S
   const s = { ...all, told, questions: positionals } as SampleSettings;
   checkOutcome(s, given);
   return s;
+}
+
+/** The settings of `chat`, likewise. */
+export function chatSettings(args: string[], readRun: ReadRun = () => null): ChatSettings {
+  const { flags, given, positionals } = parseFlags(chatGroups, args);
+  const [model, extra] = given.model ? [given.model, ...positionals] : positionals;
+  if (!model) fail(`chat needs a model: ${command`chat runs/data-1`}`);
+  if (extra !== undefined) fail(`chat takes one model; "${extra}" is one too many`);
+  const { all, told } = completeFromRun(flags, { ...given, model }, readRun);
+  return { ...all, told } as ChatSettings;
 }
 
 /** The settings of `eval`, likewise. */

@@ -7,7 +7,7 @@ export interface Flag<T> {
   lora?: T;
   /** What the value is called in the help; a switch has none. */
   value?: string;
-  /** A single letter that stands for the flag. */
+  /** A letter, or another name, that stands for the flag. */
   short?: string;
   help: string;
   /** Where the default comes from. */

@@ -23,7 +23,7 @@ export function helpSections(groups: FlagGroups, first: readonly string[] = []) 
 }
 
 const headOf = (key: string, { short, value }: Flag<unknown>) =>
-  `${short ? `-${short}, ` : ""}--${optionName(key)}${value ? ` <${value}>` : ""}`;
+  `${short ? `${short.length > 1 ? "-" : ""}-${short}, ` : ""}--${optionName(key)}${value ? ` <${value}>` : ""}`;
 
 function describe([key, flag]: [string, Flag<unknown>]): string {
   const head = `  ${headOf(key, flag)}`;

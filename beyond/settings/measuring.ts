@@ -65,6 +65,37 @@ export const sampleGroups = {
   },
 } satisfies FlagGroups;
 
+const { samplingBatchSize: _, ...ofOneReply } = sampling;
+
+export const chatGroups = {
+  Options: {
+    model: { ...model, help: `${model.help} The same as the argument.` },
+    ...prompting,
+    systemPrompt: { ...prompting.systemPrompt, short: "system" },
+    ...ofOneReply,
+    maxLength: optional(
+      integer(
+        2,
+        { min: 2 },
+        "Most tokens of the conversation, the reply included: bounds the memory of the KV cache.",
+        "4096, or the model's context if that is less",
+      ),
+    ),
+    maxCompletionLength: {
+      ...sampling.maxCompletionLength,
+      help: "Most tokens in a reply.",
+      source: "half of --max-length",
+    },
+    baseDtype,
+    seed,
+    gpu,
+    kernels,
+    noTune,
+    dtype,
+    json: { ...showing.json, help: "Print one JSON object a turn instead of its reply." },
+  },
+} satisfies FlagGroups;
+
 export const evalGroups = {
   Options: {
     model,
@@ -197,6 +228,7 @@ export type SampleSettings = SettingsIn<typeof sampleGroups> & {
   questions: string[];
   told: string[];
 };
+export type ChatSettings = SettingsIn<typeof chatGroups> & { told: string[] };
 /** `k` is ascending and at most `numSamples`; `told` as above. */
 export type EvalSettings = SettingsIn<typeof evalGroups> & {
   data: string;

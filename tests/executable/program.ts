@@ -40,10 +40,14 @@ export class Program {
   }
 
   /** Starts it with these arguments, given one by one or as a text with spaces between. */
-  start(args: string | readonly string[], { env = {}, within = [] }: StartOptions = {}) {
+  start(
+    args: string | readonly string[],
+    { env = {}, within = [], input = "" }: StartOptions = {},
+  ) {
     const all = typeof args === "string" ? args.split(" ") : args;
     return Bun.spawn([...within, this.path("rlexplore"), ...all], {
       cwd: this.folder,
+      stdin: Buffer.from(input),
       stdout: "pipe",
       stderr: "pipe",
       env: {
@@ -62,8 +66,8 @@ export class Program {
   }
 
   /** Runs it, and fails unless it succeeds; gives what it printed. */
-  async succeed(args: string | readonly string[]): Promise<string> {
-    const { code, stdout, stderr } = await this.run(args);
+  async succeed(args: string | readonly string[], options?: StartOptions): Promise<string> {
+    const { code, stdout, stderr } = await this.run(args, options);
     if (code !== 0) throw new Error(`exit code ${code}: ${stderr}`);
     return stdout;
   }
@@ -101,6 +105,8 @@ interface StartOptions {
   env?: Record<string, string>;
   /** A command that is given the executable and its arguments to run. */
   within?: readonly string[];
+  /** What comes through its standard input. */
+  input?: string;
 }
 
 /** Waits for the end of a program. */

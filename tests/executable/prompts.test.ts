@@ -83,3 +83,20 @@ test("a completion ends at a token that generation_config.json names", async () 
   expect(before.completion).toStartWith(after.completion);
   expect(after.completion.length).toBeLessThan(before.completion.length);
 });
+
+test("chat: each line is a turn, and the model gets the whole conversation", async () => {
+  const greedy = ["--top-k", "1", "--max-completion-length", "12", "--system", "S", "--json"];
+  const input = "1+1?\n\n2+2?\n/reset\n1+1?\n/quit\n3+3?\n";
+  const stdout = await program.succeed(["chat", "chat", ...greedy], { input });
+  const turns = parseLines(stdout);
+  expect(turns.map(({ prompt }) => prompt)).toEqual(["1+1?", "2+2?", "1+1?"]);
+  const said = (role: string, content: string) => ({ role, content });
+  const first = [said("system", "S"), said("user", "1+1?")];
+  const second = [...first, said("assistant", turns[0].completion), said("user", "2+2?")];
+  const asked = async (conversation: object[]) =>
+    (await sample("chat", JSON.stringify(conversation), "--top-k", "1"))[0].completion;
+  expect(turns[0].completion).toBe(await asked(first));
+  expect(turns[1].completion).toBe(await asked(second));
+  expect(turns[2]).toEqual(turns[0]);
+  expect(turns[1].completion).not.toBe(turns[0].completion);
+});
