@@ -38,8 +38,8 @@ export async function openBenchModel(name: string): Promise<ModelFolder> {
   if (!drawn) return openNamedModel(name);
   const { layers, vocabulary } = drawn;
   const config = { ...oneLayer(drawn, POSITIONS), numLayers: layers, vocabSize: vocabulary };
-  const { files } = await openEmbeddedModel({ weights: false }); // any tokenizer does
-  return { source: name, config, tensors: new Map(), files };
+  const tokenizer = await openEmbeddedModel({ weights: false }); // any does
+  return { ...tokenizer, source: name, config };
 }
 
 /** A policy from such a model, tuned as a command would, its weights drawn if it has none. */

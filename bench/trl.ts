@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { modelTexts, WEIGHTS } from "../beyond/models/folder.ts";
+import { descriptionFiles, WEIGHTS } from "../beyond/models/folder.ts";
 import { encodeSafetensors, readTensor } from "../beyond/models/safetensors.ts";
 import { openNamedModel } from "../beyond/opening/named-model.ts";
 import { writeDurably } from "../beyond/platform/files.ts";
@@ -94,13 +94,14 @@ async function runTrl(task: StepSize & { model: string; dtype: Dtype }) {
 /** A Hugging Face folder of the model, float32, which both sides open. */
 async function checkpointOf(model: string, folder: string): Promise<string> {
   if (model !== EMBEDDED && !model.endsWith(".gguf")) return model;
-  const { config, files, tensors } = await openNamedModel(model);
+  const opened = await openNamedModel(model);
+  const { config, tensors } = opened;
   const path = join(folder, shortName(model).replaceAll(" ", "-"));
   mkdirSync(path);
   const write = (name: string, pieces: Parameters<typeof writeDurably>[1]) =>
     writeDurably(join(path, name), pieces);
-  for (const [name, text] of Object.entries(modelTexts({ config, files }))) {
-    await write(name, [new TextEncoder().encode(text)]);
+  for (const [name, content] of Object.entries(descriptionFiles(opened))) {
+    await write(name, [await new Blob([content]).bytes()]);
   }
   const sources = Array.from(tensorShapes(config), ([name, shape]) => {
     return { name, shape, data: () => readTensor(tensors, name) };

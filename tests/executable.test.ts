@@ -75,7 +75,6 @@ describe("train", () => {
     expect(readdirSync(program.path("run"))).toEqual(expect.arrayContaining(files));
     expect(readdirSync(program.path("run", "checkpoint-2")).sort()).toEqual([
       "config.json",
-      "generation_config.json",
       "model.safetensors",
       "tokenizer.json",
       "tokenizer_config.json",

@@ -4,7 +4,7 @@ import { UserError } from "../../lib/errors.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
 import { BLOCK_FORMATS } from "../gguf/quantized.ts";
 import { type LoraConfig, loraNames } from "../lora/lora.ts";
-import { modelTexts, WEIGHTS } from "../models/folder.ts";
+import { descriptionFiles, WEIGHTS } from "../models/folder.ts";
 import {
   encodeSafetensors,
   readTensor,
@@ -30,8 +30,8 @@ export async function merge({ model: name, outputDir }: MergeSettings): Promise<
   try {
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true });
-    for (const [file, text] of Object.entries(modelTexts(model))) {
-      await writeDurably(join(partial, file), [new TextEncoder().encode(text)]);
+    for (const [file, content] of Object.entries(descriptionFiles(model))) {
+      await writeDurably(join(partial, file), [await new Blob([content]).bytes()]);
     }
     await writeDurably(join(partial, WEIGHTS), encodeSafetensors(sources));
     renameSync(partial, outputDir);

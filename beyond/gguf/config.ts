@@ -94,6 +94,7 @@ export function configOf(
     tie_word_embeddings: !tensors.has("output.weight"),
     bos_token_id: token("bos"),
     eos_token_id: [...new Set([token("eos"), token("eot")])].filter((id) => id !== null),
+    pad_token_id: token("padding"),
   };
 }
 

@@ -20,9 +20,10 @@ export async function openGgufModel(
     ? await readTensor(gguf.tensors, ROPE_FACTORS)
     : null;
   gguf.tensors.delete(ROPE_FACTORS);
-  const config = parseModelConfig(JSON.stringify(configOf(gguf, factors, path)), path);
+  const configText = JSON.stringify(configOf(gguf, factors, path));
+  const config = parseModelConfig(configText, path);
   const files = tokenizerFilesOf(gguf.metadata, path);
-  if (!weights) return { source: path, config, tensors: new Map(), files };
+  if (!weights) return { source: path, config, configText, tensors: new Map(), files };
   const architecture = String(gguf.metadata.get("general.architecture"));
   const names = new Map(modelTensors(config).map(({ name, gguf }) => [gguf, name]));
   const tensors = new Map<string, StoredTensor>();
@@ -31,5 +32,5 @@ export async function openGgufModel(
     tensors.set(name, { ...tensor, interleaved: interleavedHeads(name, architecture, config) });
   }
   requireTensors(tensors, tensorShapes(config), path);
-  return { source: path, config, tensors, files };
+  return { source: path, config, configText, tensors, files };
 }

@@ -270,31 +270,26 @@ function windowOf(given: unknown, layers: readonly string[], fail: (why: string)
   return isWindow && (layers.length === 0 || slides) ? Number(given) : Number.POSITIVE_INFINITY;
 }
 
-/** The `config.json` that `transformers` and vLLM read; `parseModelConfig` gives the same config back. */
-export function toHuggingFaceConfig(config: ModelConfig): Record<string, unknown> {
-  const { modelType, fixed }: Family = FAMILIES[config.architecture as Architecture];
-  return {
-    architectures: [config.architecture],
-    model_type: modelType,
-    vocab_size: config.vocabSize,
-    hidden_size: config.hiddenSize,
-    intermediate_size: config.intermediateSize,
-    num_hidden_layers: config.numLayers,
-    num_attention_heads: config.numHeads,
-    num_key_value_heads: config.numKeyValueHeads,
-    head_dim: config.headDim,
-    hidden_act: "silu",
-    rms_norm_eps: config.rmsNormEps,
-    rope_theta: config.ropeTheta,
-    rope_scaling: toRopeFields(config.ropeScaling),
-    max_position_embeddings: config.maxPositionEmbeddings,
-    tie_word_embeddings: config.tieWordEmbeddings,
-    ...fixed,
-    bos_token_id: config.bosTokenId,
-    eos_token_id: config.eosTokenIds.length === 1 ? config.eosTokenIds[0] : config.eosTokenIds,
-    torch_dtype: "float32",
-  };
+/**
+ * The `config.json` of a model that was trained from another: that one's, every number with its digits, but for
+ * what is no longer true of it.
+ * @param text the other's, which gave `config`
+ */
+export function trainedConfig(text: string, config: ModelConfig): string {
+  const fields = JSON.parse(text, asWritten as Parameters<typeof JSON.parse>[1]);
+  fields.architectures ??= [config.architecture]; // vLLM needs it
+  if ((fields.tie_word_embeddings ?? false) !== config.tieWordEmbeddings) {
+    fields.tie_word_embeddings = config.tieWordEmbeddings;
+  }
+  fields["dtype" in fields ? "dtype" : "torch_dtype"] = "float32";
+  return `${JSON.stringify(fields, null, 2)}\n`;
 }
+
+/** Keeps a number as its file has it: 1e-05 stays that, and 10000.0. */
+const asWritten = (_: string, value: unknown, { source }: { source: string }) =>
+  typeof value === "number" ? rawJSON(source) : value;
+/** Of ECMAScript 2026; TypeScript does not know it yet. */
+const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => unknown };
 
 /** Reads the scaling; `fail` is told of a field that is missing. */
 function parseRopeScaling(given: RopeFields, fail: (why: string) => never): RopeScaling | null {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
-import { parseModelConfig, toHuggingFaceConfig } from "./config.ts";
+import { parseModelConfig, trainedConfig } from "./config.ts";
 import { openSafetensors, requireTensors, type StoredTensor } from "./safetensors.ts";
 import { openShards } from "./shards.ts";
 
@@ -12,9 +12,13 @@ export interface ModelFolder {
   /** Its path or name, for messages. */
   source: string;
   config: ModelConfig;
+  /** The `config.json` that says so. */
+  configText: string;
   tensors: Map<string, StoredTensor>;
   /** Text files that go with the model unchanged: the tokenizer's and `generation_config.json`. */
   files: Record<string, string>;
+  /** SentencePiece's `tokenizer.model`: not read here, but other programs want it. */
+  sentencePiece?: Blob;
   /** What the user ought to know of it. */
   notes?: readonly string[];
 }
@@ -32,8 +36,10 @@ const TEXT_FILES = [
   "generation_config.json",
 ];
 
+const SENTENCE_PIECE = "tokenizer.model";
+
 /** Everything a model folder may have but the weights. */
-export const MODEL_FILES = ["config.json", ...TEXT_FILES];
+export const MODEL_FILES = ["config.json", ...TEXT_FILES, SENTENCE_PIECE];
 
 /** What of a model is wanted beside its config. */
 export interface Wanted {
@@ -56,15 +62,17 @@ export async function openModel(
   };
   const notes: string[] = [];
   const note = (text: string) => notes.push(`${source}: ${text}`);
-  const text = await need("config.json").text();
-  const config = parseModelConfig(text, `${source}/config.json`, note);
+  const configText = await need("config.json").text();
+  const config = parseModelConfig(configText, `${source}/config.json`, note);
   if (tokenizer) need(TOKENIZER);
   const files: Record<string, string> = {};
   for (const name of TEXT_FILES) {
     const file = find(name);
     if (file) files[name] = await file.text();
   }
-  if (!weights) return { source, config, tensors: new Map(), files, notes };
+  const sentencePiece = find(SENTENCE_PIECE) ?? undefined;
+  const described = { source, config, configText, files, sentencePiece, notes };
+  if (!weights) return { ...described, tensors: new Map() };
   if (weights === "if there") {
     return openModel(source, find, { tokenizer }).catch((error) => {
       if (!(error instanceof UserError)) throw error;
@@ -82,7 +90,7 @@ export async function openModel(
     tensorShapes(tied),
     `${source}/${whole ? WEIGHTS : `${WEIGHTS}.index.json`}`,
   );
-  return { source, config: tied, tensors, files, notes };
+  return { ...described, config: tied, tensors };
 }
 
 /**
@@ -139,13 +147,18 @@ export function openModelFolder(path: string, options: Wanted = {}) {
   return openModel(path, find, options);
 }
 
-/** The text files of a model folder, by name: everything but the weights. */
-export function modelTexts(model: Pick<ModelFolder, "config" | "files">): Record<string, string> {
-  const { config, files } = model;
-  const generation = { bos_token_id: config.bosTokenId, eos_token_id: config.eosTokenIds };
+/** What a folder of trained weights has of its model. */
+export type ModelDescription = Pick<
+  ModelFolder,
+  "config" | "configText" | "files" | "sentencePiece"
+>;
+
+/** The files of a model folder, by name, as a model had them that others were trained from: all but the weights. */
+export function descriptionFiles(model: ModelDescription): Record<string, string | Blob> {
+  const { config, configText, files, sentencePiece } = model;
   return {
-    "generation_config.json": `${JSON.stringify(generation, null, 2)}\n`,
     ...files,
-    "config.json": `${JSON.stringify(toHuggingFaceConfig(config), null, 2)}\n`,
+    ...(sentencePiece ? { [SENTENCE_PIECE]: sentencePiece } : {}),
+    "config.json": trainedConfig(configText, config),
   };
 }

@@ -44,7 +44,8 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
   const files = "tokenizer.json" in own ? own : { ...model.files, ...own };
   const generation = "generation_config.json";
   if (model.files[generation]) files[generation] ??= model.files[generation];
-  return { ...model, files, lora: await openLora(path, model.config, lora) };
+  const sentencePiece = "tokenizer.json" in own ? undefined : model.sentencePiece;
+  return { ...model, files, sentencePiece, lora: await openLora(path, model.config, lora) };
 }
 
 const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;

@@ -4,7 +4,12 @@ import { z } from "zod";
 import { NotFiniteError, UserError } from "../../lib/errors.ts";
 import type { LoraConfig } from "../lora/lora.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, isLora, loraConfigText } from "../lora/peft.ts";
-import { type ModelFolder, modelTexts, openModelFolder, WEIGHTS } from "../models/folder.ts";
+import {
+  descriptionFiles,
+  type ModelDescription,
+  openModelFolder,
+  WEIGHTS,
+} from "../models/folder.ts";
 import {
   type AnyTensorSource,
   encodeSafetensors,
@@ -32,7 +37,7 @@ const STATE = "trainer_state.json";
 
 /** What a checkpoint is made of. */
 export interface CheckpointContents<State> {
-  model: Pick<ModelFolder, "config" | "files">;
+  model: ModelDescription;
   /** With LoRA that alone is written, in PEFT's format: for `base`, a model's path. */
   lora?: { config: LoraConfig; base: string };
   weights: readonly TensorSource[];
@@ -69,17 +74,19 @@ export async function saveCheckpoint<State extends object>(
   const write = async (name: string, pieces: Parameters<typeof writeDurably>[1]) => {
     files[name] = await writeDurably(join(partial, name), pieces);
   };
-  const encode = (text: string) => [new TextEncoder().encode(text)];
   try {
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(join(partial, TRAINER), { recursive: true });
-    const texts = lora
+    const described = lora
       ? { ...model.files, [ADAPTER_CONFIG]: loraConfigText(lora.config, lora.base) }
-      : modelTexts(model);
-    for (const [name, text] of Object.entries(texts)) await write(name, encode(text));
+      : descriptionFiles(model);
+    for (const [name, content] of Object.entries(described)) {
+      await write(name, [await new Blob([content]).bytes()]);
+    }
     await write(lora ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights.map(finite)));
     await write(`${TRAINER}/${OPTIMIZER}`, encodeSafetensors(optimizer));
-    await writeDurably(join(partial, TRAINER, STATE), encode(sealed({ step, state, files })));
+    const trainer = new TextEncoder().encode(sealed({ step, state, files }));
+    await writeDurably(join(partial, TRAINER, STATE), [trainer]);
     syncFolder(join(partial, TRAINER));
     syncFolder(partial);
     remove(path);

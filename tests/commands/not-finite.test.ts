@@ -7,7 +7,7 @@ import { evaluate } from "../../beyond/commands/evaluate.ts";
 import { sample } from "../../beyond/commands/sample.ts";
 import { train } from "../../beyond/commands/train.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
-import { modelTexts } from "../../beyond/models/folder.ts";
+import { descriptionFiles } from "../../beyond/models/folder.ts";
 import { encodeSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
 import { openGpu } from "../../beyond/opening/policy.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
@@ -30,7 +30,7 @@ const models = { nan: join(folder, "nan"), hot: join(folder, "hot"), warm: join(
 /** The embedded model with one of its tensors changed. */
 async function changed(path: string, name: string, change: (values: Float32Array) => void) {
   const model = await openEmbeddedModel();
-  for (const [file, text] of Object.entries(modelTexts(model))) {
+  for (const [file, text] of Object.entries(descriptionFiles(model))) {
     await Bun.write(join(path, file), text);
   }
   const sources = [...model.tensors].map(([tensor, { shape }]) => ({

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { train } from "../../beyond/commands/train.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
-import { modelTexts } from "../../beyond/models/folder.ts";
+import { descriptionFiles } from "../../beyond/models/folder.ts";
 import { encodeSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
 import { trainSettings } from "../../beyond/settings/arguments.ts";
@@ -36,7 +36,7 @@ const resume = async (path: string, ...flags: string[]) =>
 /** The embedded model as a folder, whose final norm is `norm` times what it was. */
 async function writeModel(path: string, norm: number) {
   const model = await openEmbeddedModel();
-  for (const [file, text] of Object.entries(modelTexts(model))) {
+  for (const [file, text] of Object.entries(descriptionFiles(model))) {
     await Bun.write(join(path, file), text);
   }
   const sources = [...model.tensors].map(([name, { shape }]) => ({

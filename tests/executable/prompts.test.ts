@@ -77,7 +77,10 @@ test("a completion ends at a token that generation_config.json names", async () 
   ).model.vocab;
   const [start] = before.completion;
   const ends = Object.entries(vocab).filter(([token]) => token.startsWith(start));
-  change("plain/generation_config.json", { eos_token_id: [2, ...ends.map(([, id]) => id)] });
+  writeFileSync(
+    program.path("plain/generation_config.json"),
+    JSON.stringify({ eos_token_id: [2, ...ends.map(([, id]) => id)] }),
+  );
   const [after] = await sample("plain", "1+1?", "--top-k", "1");
   expect(after.finished).toBe(true);
   expect(before.completion).toStartWith(after.completion);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parseModelConfig, toHuggingFaceConfig } from "../../beyond/models/config.ts";
+import { parseModelConfig, trainedConfig } from "../../beyond/models/config.ts";
 import { UserError } from "../../lib/errors.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
 
@@ -126,9 +126,34 @@ describe("parseModelConfig", () => {
       { eos_token_id: null },
     ]) {
       const config = parse(changes);
-      const text = JSON.stringify(toHuggingFaceConfig(config));
+      const text = trainedConfig(JSON.stringify({ ...llama, ...changes }), config);
       expect(parseModelConfig(text, "again")).toEqual(config);
     }
+  });
+
+  test("keeps every field and digit on the way out, but for the type and a head of its own", () => {
+    const text = `{
+  "architectures": ["LlamaForCausalLM"],
+  "vocab_size": 100, "hidden_size": 64, "intermediate_size": 172, "num_hidden_layers": 2, "num_attention_heads": 8,
+  "rms_norm_eps": 1e-05,
+  "rope_theta": 500000.0,
+  "rope_scaling": { "type": "linear", "factor": 2.0 },
+  "initializer_range": 0.020000000000000001,
+  "pad_token_id": 128004,
+  "_seed": 12345678901234567890,
+  "tie_word_embeddings": true,
+  "dtype": "bfloat16"
+}`;
+    const config = { ...parseModelConfig(text, "config.json"), tieWordEmbeddings: false };
+    const spaces = (json: string) => json.replace(/\s+/g, "");
+    const expected = text.replace("bfloat16", "float32").replace("true", "false");
+    expect(spaces(trainedConfig(text, config))).toBe(spaces(expected));
+    const plain = '{"model_type": "llama"}';
+    expect(JSON.parse(trainedConfig(plain, { ...config, tieWordEmbeddings: false }))).toEqual({
+      model_type: "llama",
+      architectures: ["LlamaForCausalLM"],
+      torch_dtype: "float32",
+    });
   });
 
   test("accepts what published models have and does not matter", () => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { loraShapes } from "../../beyond/lora/lora.ts";
 import { chatTemplate } from "../../beyond/models/chat.ts";
 import { parseModelConfig } from "../../beyond/models/config.ts";
-import { modelTexts } from "../../beyond/models/folder.ts";
+import { descriptionFiles } from "../../beyond/models/folder.ts";
 import { encodeSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
 import { openNamedModel } from "../../beyond/opening/named-model.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
@@ -83,7 +83,7 @@ test("an adapter's own tokenizer and chat template are used, and saved with it",
   const model = await openNamedModel(path);
   expect(chatTemplate(model.files)).toBe("own");
   expect(model.files["tokenizer.json"]).toBe(readFileSync(join(base, "tokenizer.json"), "utf8"));
-  expect(modelTexts(model)["chat_template.jinja"]).toBe("own");
+  expect(descriptionFiles(model)["chat_template.jinja"]).toBe("own");
   writeFileSync(join(path, "tokenizer.json"), '{"mine": 1}');
   expect((await openNamedModel(path)).files).toMatchObject({
     "tokenizer.json": '{"mine": 1}',

@@ -43,7 +43,7 @@ describe.skipIf(!folder)("the real tokenizers give what the Python library gives
     // and the way into a GGUF file and back
     const base = readFileSync(join(import.meta.dir, "../../models/base/config.json"), "utf8");
     const config = { ...parseModelConfig(base, name), vocabSize: size + 3, eosTokenIds: [eos] };
-    const model = { config, files, source: name, tensors: new Map() };
+    const model = { config, configText: base, files, source: name, tensors: new Map() };
     const metadata = new Map(
       metadataOf(model, name, 1).map(({ key, value }) => [key, value] as const),
     );

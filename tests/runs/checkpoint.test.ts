@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseModelConfig } from "../../beyond/models/config.ts";
 import { openModelFolder } from "../../beyond/models/folder.ts";
 import { readTensor, type TensorSource } from "../../beyond/models/safetensors.ts";
 import { diskError, isIntact, writeDurably } from "../../beyond/platform/files.ts";
@@ -23,7 +24,6 @@ import {
   saveCheckpoint,
 } from "../../beyond/runs/checkpoint.ts";
 import { UserError } from "../../lib/errors.ts";
-import type { ModelConfig } from "../../lib/model/config.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
 import { layOutAsBefore } from "./old-checkpoint.ts";
 
@@ -37,25 +37,20 @@ function newRun() {
   return run;
 }
 
-const config: ModelConfig = {
-  architecture: "LlamaForCausalLM",
-  vocabSize: 10,
-  hiddenSize: 8,
-  intermediateSize: 12,
-  numLayers: 1,
-  numHeads: 2,
-  numKeyValueHeads: 1,
-  headDim: 4,
-  rmsNormEps: 1e-6,
-  ropeTheta: 10000,
-  ropeScaling: null,
-  maxPositionEmbeddings: 32,
-  tieWordEmbeddings: false,
-  qkvBias: false,
-  qkNorm: false,
-  bosTokenId: null,
-  eosTokenIds: [9],
-};
+const configText = `{
+  "architectures": ["LlamaForCausalLM"],
+  "vocab_size": 10,
+  "hidden_size": 8,
+  "intermediate_size": 12,
+  "num_hidden_layers": 1,
+  "num_attention_heads": 2,
+  "num_key_value_heads": 1,
+  "max_position_embeddings": 32,
+  "rms_norm_eps": 1e-06,
+  "eos_token_id": 9,
+  "pad_token_id": 7
+}`;
+const config = parseModelConfig(configText, "config.json");
 const files = { "tokenizer.json": '{"model":{}}', "tokenizer_config.json": "{}" };
 
 const weights = (value: number): TensorSource[] =>
@@ -67,7 +62,7 @@ const weights = (value: number): TensorSource[] =>
 const moments: TensorSource[] = [{ name: "m", shape: [2], data: () => Float32Array.of(1, 2) }];
 const save = (run: string, step: number, tensors = weights(step)) =>
   saveCheckpoint(run, step, {
-    model: { config, files },
+    model: { config, configText, files },
     weights: tensors,
     optimizer: moments,
     state: { drawn: step * 16, best: null },
@@ -79,7 +74,6 @@ describe("a checkpoint", () => {
     const path = await save(run, 5);
     expect(readdirSync(path).sort()).toEqual([
       "config.json",
-      "generation_config.json",
       "model.safetensors",
       "tokenizer.json",
       "tokenizer_config.json",
@@ -102,16 +96,22 @@ describe("a checkpoint", () => {
     expect(await readTensor(checkpoint!.optimizer, "m")).toEqual(Float32Array.of(1, 2));
   });
 
-  test("keeps the model's own generation_config.json", async () => {
-    const run = newRun();
-    const own = { ...files, "generation_config.json": '{"top_k":7}' };
-    const path = await saveCheckpoint(run, 1, {
-      model: { config, files: own },
+  test("has the model's own files byte for byte, and every number of its config.json", async () => {
+    const own = { ...files, "generation_config.json": '{"temperature":0.60,\r\n "top_k":7}' };
+    const bytes = Uint8Array.of(10, 255, 0, 13);
+    const path = await saveCheckpoint(newRun(), 1, {
+      model: { config, configText, files: own, sentencePiece: new Blob([bytes]) },
       weights: weights(1),
       optimizer: [],
       state: {},
     });
-    expect(readFileSync(join(path, "generation_config.json"), "utf8")).toBe('{"top_k":7}');
+    for (const [name, text] of Object.entries(own)) {
+      expect(readFileSync(join(path, name), "utf8")).toBe(text);
+    }
+    expect(new Uint8Array(readFileSync(join(path, "tokenizer.model")))).toEqual(bytes);
+    const text = readFileSync(join(path, "config.json"), "utf8");
+    expect(text).toContain('"rms_norm_eps": 1e-06');
+    expect(JSON.parse(text)).toEqual({ ...JSON.parse(configText), torch_dtype: "float32" });
   });
 
   test("the newest is taken by number; halves and strangers are not", async () => {
