@@ -8,8 +8,9 @@ import { RunFolder } from "../beyond/runs/folder.ts";
 import type { Profile } from "../beyond/scheduling/profile.ts";
 import { ScheduledCommands } from "../beyond/scheduling/scheduled-commands.ts";
 import { trainSettings } from "../beyond/settings/arguments.ts";
+import type { LossSums } from "../lib/explore/loss.ts";
 import type { MemoryPart } from "../lib/gpu/memory.ts";
-import { PolicyGradient, type UpdateResult } from "../lib/learn.ts";
+import { PolicyGradient } from "../lib/learn.ts";
 import type { Completion, GenerationRequest } from "../lib/model/completion.ts";
 import { Sampler } from "../lib/model/generate.ts";
 import { Optimizer } from "../lib/model/optimizer.ts";
@@ -106,12 +107,17 @@ export async function timedTraining(
       samplingEnded = performance.now();
       return groups;
     }),
-    around(PolicyGradient.prototype, "update", async (update) => {
+    around(PolicyGradient.prototype, "gradient", async (gradient) => {
       if (step.learnedTokens === 0) step.scoring = (performance.now() - samplingEnded) / 1000;
-      const [seconds, result] = await timed(update as () => Promise<UpdateResult>);
+      const [seconds, sums] = await timed(gradient as () => Promise<LossSums>);
       step.learning += seconds;
-      step.learnedTokens += result.tokens;
-      return result;
+      step.learnedTokens += sums.tokens;
+      return sums;
+    }),
+    around(PolicyGradient.prototype, "step", async (move) => {
+      const [seconds, norm] = await timed(move as () => Promise<number | null>);
+      step.learning += seconds;
+      return norm;
     }),
     around(Optimizer.prototype, "update", async (update, optimizer) => {
       // The backward pass may still be running.

@@ -36,21 +36,66 @@ export interface UpdateResult extends LossSums {
 }
 
 /** A completion on its way into a micro-batch. */
-interface Item {
+export interface Item {
   prompt: number[];
-  completion: JudgedCompletion;
+  completion: Pick<JudgedCompletion, "tokens" | "logprobs" | "answerStart">;
   advantage: number;
   exploration: number;
   /** Tells completions that share a prompt. */
   group: number;
 }
 
+/** What moves a policy: the gradient of a loss, and a step along it. */
+export interface Learner {
+  /** Sums d loss / d weights over these completions, for the step that comes. */
+  gradient(items: readonly Item[], normalizer: number): Promise<LossSums>;
+  /** Moves the weights; returns the gradient's norm, or null if it was not finite: then nothing moved. */
+  step(learningRate: number, updateNumber: number): Promise<number | null>;
+}
+
+/** One update of the weights from scored groups. `updateNumber` counts updates of the run from 1. */
+export async function update(
+  learner: Learner,
+  groups: readonly ScoredGroup[],
+  settings: LearnSettings,
+  learningRate: number,
+  updateNumber: number,
+): Promise<UpdateResult> {
+  const isLeftOut = (completion: JudgedCompletion) =>
+    settings.maskTruncatedCompletions && !completion.finished;
+  const lengths = groups.flatMap(({ completions }) =>
+    completions.map((completion) => (isLeftOut(completion) ? 0 : completion.tokens.length)),
+  );
+  const normalizer = lossNormalizer(lengths, settings);
+  const items = groups.flatMap((group, g) =>
+    // Under a KL penalty a group without signal is still pulled towards the reference policy.
+    !group.hasSignal && settings.beta === 0
+      ? []
+      : group.completions.flatMap((completion, i): Item[] =>
+          isLeftOut(completion)
+            ? []
+            : [
+                {
+                  prompt: group.question.prompt,
+                  completion,
+                  advantage: group.advantages[i],
+                  exploration: group.exploration[i],
+                  group: g,
+                },
+              ],
+        ),
+  );
+  const sums = await learner.gradient(items, normalizer);
+  if (!Number.isFinite(sums.loss)) return { ...sums, gradNorm: null };
+  return { ...sums, gradNorm: await learner.step(learningRate, updateNumber) };
+}
+
 /**
- * One policy-gradient update at a time, from scored groups. Groups are packed into micro-batches of a
- * bounded number of tokens, each prompt computed once for the completions beside it; the gradients of
- * all micro-batches add up before the optimizer moves the weights, so their size changes no result.
+ * The policy gradient on one GPU. Groups are packed into micro-batches of a bounded number of tokens,
+ * each prompt computed once for the completions beside it; the gradients of all micro-batches add up
+ * before the optimizer moves the weights, so their size changes results by the rounding of sums alone.
  */
-export class PolicyGradient {
+export class PolicyGradient implements Learner {
   private readonly batch: PackedBatch;
   private readonly logprobs: Float32Array;
   private readonly entropies: Float32Array;
@@ -74,44 +119,17 @@ export class PolicyGradient {
     this.dLogprobs = floats();
   }
 
-  /** One update of the weights. `updateNumber` counts updates of the run from 1. */
-  async update(
-    groups: readonly ScoredGroup[],
-    learningRate: number,
-    updateNumber: number,
-  ): Promise<UpdateResult> {
-    const { policy, settings } = this;
-    const isLeftOut = (completion: JudgedCompletion) =>
-      settings.maskTruncatedCompletions && !completion.finished;
-    const lengths = groups.flatMap(({ completions }) =>
-      completions.map((completion) => (isLeftOut(completion) ? 0 : completion.tokens.length)),
-    );
-    const normalizer = lossNormalizer(lengths, settings);
-    const items = groups.flatMap((group, g) =>
-      // Under a KL penalty a group without signal is still pulled towards the reference policy.
-      !group.hasSignal && settings.beta === 0
-        ? []
-        : group.completions.flatMap((completion, i): Item[] =>
-            isLeftOut(completion)
-              ? []
-              : [
-                  {
-                    prompt: group.question.prompt,
-                    completion,
-                    advantage: group.advantages[i],
-                    exploration: group.exploration[i],
-                    group: g,
-                  },
-                ],
-          ),
-    );
+  /** Leaves the sum in the policy's gradients. */
+  async gradient(items: readonly Item[], normalizer: number): Promise<LossSums> {
     const sums = newLossSums();
-    policy.gradients.clear(policy.gpu);
+    this.policy.gradients.clear(this.policy.gpu);
     for (const some of this.microBatches(items)) await this.accumulate(some, normalizer, sums);
-    if (!Number.isFinite(sums.loss)) return { ...sums, gradNorm: null };
-    const { trained, gradients, optimizer } = policy;
-    const gradNorm = await optimizer.update(trained, gradients, learningRate, updateNumber);
-    return { ...sums, gradNorm };
+    return sums;
+  }
+
+  step(learningRate: number, updateNumber: number): Promise<number | null> {
+    const { trained, gradients, optimizer } = this.policy;
+    return optimizer.update(trained, gradients, learningRate, updateNumber);
   }
 
   /** Cuts the completions, in order, into batches that fit. */

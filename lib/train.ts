@@ -4,9 +4,9 @@ import { hasSignal, rewardAdvantages, type ScaleRewards } from "./explore/advant
 import { type Exploration, explorationSignal } from "./explore/bonus.ts";
 import type { OutcomeCounter } from "./explore/counter.ts";
 import { type LossSums, newLossSums } from "./explore/loss.ts";
-import { type LearnSettings, PolicyGradient, type ScoredGroup } from "./learn.ts";
+import { type Learner, type LearnSettings, type ScoredGroup, update } from "./learn.ts";
 import { learningRateAt, type Schedule } from "./model/schedule.ts";
-import type { Policy } from "./policy.ts";
+import type { SamplingPolicy } from "./policy.ts";
 import { drawQuestions } from "./random.ts";
 import { earned, type RewardRules } from "./rewards.ts";
 import { type Group, PURPOSE, type RolloutSettings, rollout } from "./rollout.ts";
@@ -26,7 +26,6 @@ export interface GrpoSettings extends RolloutSettings, LearnSettings {
   numIterations: number;
   /** Updates each of those times is split into. */
   stepsPerGeneration: number;
-  microBatchTokens: number;
   /** The peak, reached after `warmupSteps` steps. */
   learningRate: number;
   warmupSteps: number;
@@ -49,7 +48,9 @@ export interface TrainingState {
 
 /** Everything the method works with. */
 export interface Training {
-  policy: Policy;
+  policy: SamplingPolicy;
+  /** Moves the policy: `PolicyGradient` on one GPU. */
+  learner: Learner;
   settings: GrpoSettings;
   exploration: Exploration;
   rewards: RewardRules;
@@ -84,10 +85,9 @@ export interface Listener {
  * @throws NotFiniteError if logits were not, or a loss or its gradient: then the weights are those before that update
  */
 export async function train(training: Training, listener: Listener, signal?: AbortSignal) {
-  const { policy, settings, state } = training;
-  const policyGradient = new PolicyGradient(policy, settings.microBatchTokens, settings);
+  const { settings, state } = training;
   while (state.step < settings.maxSteps && !signal?.aborted) {
-    await listener.step(await trainStep(training, policyGradient, listener));
+    await listener.step(await trainStep(training, listener));
   }
 }
 
@@ -96,16 +96,12 @@ export async function train(training: Training, listener: Listener, signal?: Abo
  * up how often each outcome was seen, turns that into advantages and exploration terms, moves the policy
  * along their sum, and only then counts the outcomes it saw.
  */
-async function trainStep(
-  training: Training,
-  policyGradient: PolicyGradient,
-  listener: Listener,
-): Promise<StepReport> {
+async function trainStep(training: Training, listener: Listener): Promise<StepReport> {
   const { state } = training;
   const samplingBegan = performance.now();
   const groups = await drawGroups(training, listener);
   const learningBegan = performance.now();
-  const update = await updatePolicy(training, policyGradient, groups, listener);
+  const updated = await updatePolicy(training, groups, listener);
   const ended = performance.now();
 
   // N counts earlier steps only: it grows after the update, once however many updates were made.
@@ -118,7 +114,7 @@ async function trainStep(
   return {
     step: state.step,
     groups,
-    ...update,
+    ...updated,
     samplingSeconds: (learningBegan - samplingBegan) / 1000,
     learningSeconds: (ended - learningBegan) / 1000,
   };
@@ -178,8 +174,7 @@ function score(
 
 /** The updates of one step: `numIterations` passes over the groups, each in `stepsPerGeneration` parts. */
 async function updatePolicy(
-  { settings, state }: Training,
-  policyGradient: PolicyGradient,
+  { settings, state, learner }: Training,
   groups: readonly ScoredGroup[],
   listener: Listener,
 ) {
@@ -188,15 +183,17 @@ async function updatePolicy(
   const updates = settings.numIterations * parts;
   const sums = { ...newLossSums(), gradNorm: 0 };
   let learningRate = 0;
-  for (let update = 0; update < updates; update++) {
-    const part = update % parts;
+  for (let i = 0; i < updates; i++) {
+    const part = i % parts;
     const from = Math.round((part * learned.length) / parts);
     const to = Math.round(((part + 1) * learned.length) / parts);
-    listener.activity(`learning, update ${update + 1} of ${updates}`);
+    listener.activity(`learning, update ${i + 1} of ${updates}`);
     learningRate = scheduledRate(settings, state.updates);
     state.updates++;
-    const { gradNorm, ...result } = await policyGradient.update(
+    const { gradNorm, ...result } = await update(
+      learner,
       learned.slice(from, to),
+      settings,
       learningRate,
       state.updates,
     );

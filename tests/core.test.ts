@@ -7,6 +7,7 @@ import { type Asked, prepareQuestions } from "../lib/data/questions.ts";
 import { OutcomeCounter } from "../lib/explore/counter.ts";
 import { ucbCon } from "../lib/explore/methods/ucb-con.ts";
 import type { Gpu } from "../lib/gpu/device.ts";
+import { PolicyGradient } from "../lib/learn.ts";
 import type { ModelConfig } from "../lib/model/config.ts";
 import { Decoder } from "../lib/model/decoder.ts";
 import { Sampler } from "../lib/model/generate.ts";
@@ -121,7 +122,6 @@ test("two steps of training with the core alone move the weights and count what 
       filterZeroVariance: false,
       numIterations: 1,
       stepsPerGeneration: 1,
-      microBatchTokens: 64,
       learningRate: 1e-2,
       warmupSteps: 0,
       lrSchedulerType: "constant",
@@ -142,6 +142,7 @@ test("two steps of training with the core alone move the weights and count what 
     await train(
       {
         policy,
+        learner: new PolicyGradient(policy, 64, settings),
         settings,
         exploration: [{ method: ucbCon, coefficient: 0.2, parameters: { b0: 0.5 } }],
         rewards: {

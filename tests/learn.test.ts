@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type LearnSettings, PolicyGradient, type ScoredGroup } from "../lib/learn.ts";
+import { type LearnSettings, PolicyGradient, type ScoredGroup, update } from "../lib/learn.ts";
 import { completionOf, fakePolicy, questionsOf } from "./fakes.ts";
 
 const settings: LearnSettings = {
@@ -54,8 +54,14 @@ async function learn(
   microBatchTokens = 100,
 ) {
   const { policy, calls } = fakePolicy(fake);
-  const learner = new PolicyGradient(policy, microBatchTokens, { ...settings, ...given });
-  const result = await learner.update(groups, 0.5, 3);
+  const all = { ...settings, ...given };
+  const result = await update(
+    new PolicyGradient(policy, microBatchTokens, all),
+    groups,
+    all,
+    0.5,
+    3,
+  );
   const gradients = calls.gradients.flatMap(({ values }) => values.map((x) => +x.toFixed(6)));
   return { result, calls, gradients };
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { NotFiniteError } from "../lib/errors.ts";
 import { OutcomeCounter } from "../lib/explore/counter.ts";
 import { ucb } from "../lib/explore/methods/ucb.ts";
+import { PolicyGradient } from "../lib/learn.ts";
 import { drawQuestions } from "../lib/random.ts";
 import type { RewardPart } from "../lib/rewards.ts";
 import {
@@ -23,7 +24,6 @@ const settings: GrpoSettings = {
   filterZeroVariance: false,
   numIterations: 1,
   stepsPerGeneration: 1,
-  microBatchTokens: 1000,
   learningRate: 1,
   warmupSteps: 0,
   lrSchedulerType: "constant",
@@ -80,9 +80,11 @@ async function trained({
   const say = (prompt: string, sample: number) => (sample === 0 ? `#${right(prompt)}` : "#77");
   const { policy, calls } = fakePolicy({ say, ...fake });
   const reports: StepReport[] = [];
+  const all = { ...settings, ...given };
   const training: Training = {
     policy,
-    settings: { ...settings, ...given },
+    learner: new PolicyGradient(policy, 1000, all),
+    settings: all,
     exploration: [{ method: ucb, coefficient: 0.2, parameters: {} }],
     rewards: {
       terms: [{ part: reward, weight }],

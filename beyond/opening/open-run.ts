@@ -3,6 +3,7 @@ import type { Question } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import { type Exploration, usesHistory } from "../../lib/explore/bonus.ts";
 import { OutcomeCounter } from "../../lib/explore/counter.ts";
+import { PolicyGradient } from "../../lib/learn.ts";
 import type { RolloutSettings } from "../../lib/rollout.ts";
 import { type GrpoSettings, scheduledRate, type Training } from "../../lib/train.ts";
 import { trainingNeeds } from "../memory/memory-plan.ts";
@@ -112,6 +113,7 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
     ledger,
     model,
     policy,
+    learner: new PolicyGradient(policy, settings.microBatchTokens, settings),
     questions,
     heldOut,
     heldOutKey,
