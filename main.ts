@@ -13,6 +13,7 @@ import {
   makeSettings,
   mergeSettings,
   planSettings,
+  playgroundSettings,
   reportSettings,
   sampleBaseSettings,
   sampleSettings,
@@ -29,6 +30,7 @@ import {
   compareGroups,
   evalGroups,
   gpuGroups,
+  playgroundGroups,
   reportGroups,
   sampleGroups,
   watchGroups,
@@ -157,6 +159,16 @@ const commands: Record<string, Command> = {
     run: async (args) => {
       const settings = watchSettings(args);
       return (await import("./beyond/report/watch.ts")).watch(settings, interruption());
+    },
+  },
+  playground: {
+    usage: "playground",
+    summary: "Train the embedded model in the browser, on a page that explains itself.",
+    flags: playgroundGroups,
+    run: async (args) => {
+      const settings = playgroundSettings(args);
+      const { playground } = await import("./beyond/playground/serve.ts");
+      return playground(settings, interruption());
     },
   },
   bandit: {

@@ -2,8 +2,9 @@
 //   npm run build                         ./rlexplore for this machine
 //   npm run build -- --target=<platform>  dist/rlexplore-<platform>, built here for another one
 //   npm run build -- --outfile=<path>     elsewhere
-import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join, relative, resolve } from "node:path";
+import { buildPlayground } from "../playground/build.ts";
 
 const targets: Record<string, Bun.Build.CompileTarget> = {
   "linux-x64": "bun-linux-x64",
@@ -33,6 +34,23 @@ function readArguments(args: string[]): { target?: string; outfile?: string } {
   return given;
 }
 
+/** Has the executable hold the files of `folder`, which beyond/playground/files.ts finds in dist/ otherwise. */
+const holding = (folder: string): Bun.BunPlugin => ({
+  name: "the playground's files",
+  setup({ onLoad }) {
+    onLoad({ filter: /beyond.playground.files\.ts$/ }, async () => {
+      const names = await readdir(folder);
+      const imports = names.map(
+        (name, i) =>
+          `import file${i} from ${JSON.stringify(join(folder, name))} with { type: "file" };`,
+      );
+      const entries = names.map((name, i) => `[${JSON.stringify(name)}, Bun.file(file${i})]`);
+      const code = `export const playgroundFiles = () => new Map([${entries.join(", ")}]);`;
+      return { contents: [...imports, code].join("\n"), loader: "js" };
+    });
+  },
+});
+
 const given = readArguments(process.argv.slice(2));
 const system = process.platform === "win32" ? "windows" : process.platform;
 const platform = given.target ?? `${system}-${process.arch}`;
@@ -50,6 +68,8 @@ await mkdir(resolve(outfile, ".."), { recursive: true });
 const scratch = await mkdtemp(resolve(outfile, "../.build-"));
 const built = join(scratch, basename(outfile));
 try {
+  const page = join(scratch, "playground");
+  await buildPlayground(page);
   const { logs } = await Bun.build({
     // the thread that compares answers is a program of its own
     entrypoints: [resolve(root, "main.ts"), resolve(root, "beyond/answers/worker.ts")],
@@ -65,6 +85,7 @@ try {
     // Names stay, and lines are mapped, so that a stack trace in a bug report can be read.
     minify: { whitespace: true, syntax: true },
     sourcemap: "inline",
+    plugins: [holding(page)],
   });
   for (const log of logs) console.error(String(log));
   await rename(built, outfile);

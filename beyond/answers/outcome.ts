@@ -3,7 +3,7 @@
  * compare it with the right one. Exploration counts outcomes, so two spellings of one answer must be
  * one outcome (1/2, 0.5, \frac12), and text that states no answer has the outcome `null`.
  */
-import type { Asked, Completed, Judge, Judgement, Row } from "../../lib/data/judge.ts";
+import type { Judge, Row } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
 import { choice, listsOptions } from "./choice.ts";
 import { countdown, isCountdown } from "./countdown.ts";
@@ -16,6 +16,7 @@ import { MathJudge } from "./math.ts";
 import { lastMatches } from "./pattern.ts";
 import { ReadingJudge } from "./reading.ts";
 import { taskOf } from "./reasoning-gym.ts";
+import { numberJudge, simple } from "./simple.ts";
 import { USUAL } from "./thinking.ts";
 import { judging } from "./thread.ts";
 import { isUserCode, userJudge } from "./user.ts";
@@ -45,8 +46,8 @@ export async function openJudge(name: string, timeout = 60, thinking = USUAL): P
   if (name === "math:last-number") {
     return reading(new MathJudge(orLastNumber(findStated)), orLastNumber(findStated));
   }
-  if (name === "number") return reading(simple(findAnswer, numberKey), findAnswer);
-  if (name === "number:last-number") return reading(simple(either, numberKey), either);
+  if (name === "number") return numberJudge(findAnswer, thinking);
+  if (name === "number:last-number") return numberJudge(either, thinking);
   if (name === "choice") return reading(choice);
   if (name === "exact") return reading(simple(findAnswer, exactKey));
   if (name === "countdown") return reading(countdown);
@@ -64,20 +65,6 @@ export function outcomeFor(rows: readonly Row[]): (typeof OUTCOMES)[number] {
   return rows.length > 0 && rows.every((row) => taskOf(row)?.outcome === "exact")
     ? "exact"
     : "math";
-}
-
-/** Outcomes that are equal exactly when their keys are. */
-function simple(find: Find, key: (answer: string) => string | null): Judge {
-  const judgeOne = ({ text, truncated }: Completed, { gold }: Asked): Judgement => {
-    const answer = truncated ? null : find(text);
-    const outcome = answer && key(answer.text);
-    return judgement(answer, outcome, outcome === gold);
-  };
-  return {
-    gold: (row) => key(findAnswer(row.answer)?.text ?? row.answer),
-    judge: async (completions, asked) => completions.map((one) => judgeOne(one, asked)),
-    remember: () => {},
-  };
 }
 
 function exactKey(answer: string): string | null {

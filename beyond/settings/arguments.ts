@@ -11,6 +11,7 @@ import {
   fail,
   oneFile,
 } from "./checks.ts";
+import { complete } from "./complete.ts";
 import {
   type DataSettings,
   dataGroups,
@@ -34,6 +35,8 @@ import {
   evalGroups,
   type GpuSettings,
   gpuGroups,
+  type PlaygroundSettings,
+  playgroundGroups,
   type ReportSettings,
   reportGroups,
   type SampleSettings,
@@ -41,7 +44,7 @@ import {
   type WatchSettings,
   watchGroups,
 } from "./measuring.ts";
-import { complete, parseFlags } from "./parse.ts";
+import { parseFlags } from "./parse.ts";
 import { newOrStored, type ReadStored } from "./stored.ts";
 import {
   type PlanSettings,
@@ -218,6 +221,14 @@ export function watchSettings(args: string[]): WatchSettings {
   const { flags, given, positionals } = parseFlags(watchGroups, args);
   if (positionals.length === 0) fail(`watch needs a run: ${command`watch runs/data-1`}`);
   return { ...complete(flags, given), runs: positionals } as WatchSettings;
+}
+
+export function playgroundSettings(args: string[]): PlaygroundSettings {
+  const { flags, given, positionals } = parseFlags(playgroundGroups, args);
+  if (positionals.length > 0) {
+    fail(`playground takes no argument: ${positionals[0]} is one too many`);
+  }
+  return complete(flags, given) as PlaygroundSettings;
 }
 
 export function banditSettings(args: string[]): BanditSettings {

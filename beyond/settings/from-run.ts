@@ -1,5 +1,5 @@
+import { complete } from "./complete.ts";
 import { type Flags, optionName } from "./flags.ts";
-import { complete } from "./parse.ts";
 import { requireTyped } from "./stored.ts";
 
 /** How a run asks its model, and what counts as its answer: what goes with the model. */

@@ -174,17 +174,21 @@ export const reportGroups = {
   },
 } satisfies FlagGroups;
 
+const port = integer(
+  0,
+  { min: 0, max: 65535 },
+  "Port on 127.0.0.1; 0 takes one that is free.",
+  "any that is free",
+);
+
 export const watchGroups = {
   Options: {
-    port: integer(
-      0,
-      { min: 0, max: 65535 },
-      "Port on 127.0.0.1; 0 takes one that is free.",
-      "any that is free",
-    ),
+    port,
     question,
   },
 } satisfies FlagGroups;
+
+export const playgroundGroups = { Options: { port } } satisfies FlagGroups;
 
 export const banditGroups = {
   Options: {
@@ -241,5 +245,6 @@ export type CompareSettings = SettingsIn<typeof compareGroups> & { file: string 
 /** `runs` are folders of runs, or folders with runs in them. */
 export type ReportSettings = SettingsIn<typeof reportGroups> & { runs: string[] };
 export type WatchSettings = SettingsIn<typeof watchGroups> & { runs: string[] };
+export type PlaygroundSettings = SettingsIn<typeof playgroundGroups>;
 export type BanditSettings = SettingsIn<typeof banditGroups>;
 export type GpuSettings = SettingsIn<typeof gpuGroups>;

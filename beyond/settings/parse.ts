@@ -3,7 +3,6 @@ import { UserError } from "../../lib/errors.ts";
 import { type FlagGroups, type Flags, flagsOf, optionName } from "./flags.ts";
 import { addFlags } from "./help.ts";
 import { nearest } from "./nearest.ts";
-import { EMBEDDED } from "./shared.ts";
 
 /**
  * cac makes numbers of what looks like one, takes what begins with a dash for a flag, and an empty text for none.
@@ -81,14 +80,4 @@ function markTexts(flags: Flags, args: readonly string[]): string[] {
     marked.push(`--${optionName(key)}=${MARK}${text}`);
   }
   return marked;
-}
-
-/** Fills in the defaults, some of which depend on the model and on LoRA. */
-export function complete(flags: Flags, given: Record<string, unknown>): Record<string, unknown> {
-  const model = given.model ?? flags.model?.default;
-  const defaults = Object.entries(flags).map(([key, { default: value, embedded, lora }]) => {
-    if (embedded !== undefined && model === EMBEDDED) return [key, embedded];
-    return [key, lora !== undefined && given.loraRank ? lora : value];
-  });
-  return { ...Object.fromEntries(defaults), ...given };
 }

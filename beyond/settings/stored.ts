@@ -3,9 +3,10 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { isUserCode } from "../answers/user.ts";
 import { fail, oneFile } from "./checks.ts";
+import { complete } from "./complete.ts";
 import { type FlagGroups, type Flags, optionName } from "./flags.ts";
 import { nearest } from "./nearest.ts";
-import { complete, parseFlags } from "./parse.ts";
+import { parseFlags } from "./parse.ts";
 
 /** What may differ when a run is continued: nothing that its past depended on. */
 export const CHANGEABLE = new Set(

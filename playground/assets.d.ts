@@ -1,0 +1,5 @@
+/** Questions, imported `with { type: "text" }`. */
+declare module "*.jsonl" {
+  const text: string;
+  export default text;
+}

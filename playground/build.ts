@@ -1,0 +1,44 @@
+/** Builds the playground: a folder of files for any web host. */
+import { copyFile, mkdir, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { themeCss } from "../beyond/report/theme.ts";
+
+const root = resolve(import.meta.dir, "..");
+const here = (name: string) => join(import.meta.dir, name);
+
+/** Modules that a browser has another way for. */
+const INSTEAD: Record<string, string> = {
+  [join(root, "beyond/scheduling/napping.ts")]: here("trainer/napping.ts"),
+};
+
+const instead: Bun.BunPlugin = {
+  name: "the browser's own",
+  setup({ onResolve }) {
+    onResolve({ filter: /\/napping\.ts$/ }, ({ path, importer }) => {
+      const other = INSTEAD[resolve(importer, "..", path)];
+      return other ? { path: other } : undefined;
+    });
+  },
+};
+
+/** Files that are taken as they are. */
+const ASIDE = [here("index.html"), join(root, "models/base/model.safetensors")];
+
+/** Writes the page into `folder`, which is emptied first. @throws AggregateError with what does not compile */
+export async function buildPlayground(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  await Bun.build({
+    entrypoints: ["page/page.tsx", "trainer/worker.ts"].map(here),
+    outdir: folder,
+    naming: "[name].js",
+    target: "browser",
+    minify: true,
+    define: { "process.env": "{}" },
+    plugins: [instead],
+  });
+  const css = await Bun.file(here("style.css")).text();
+  await Bun.write(join(folder, "style.css"), `${themeCss()}\n${css}`);
+  for (const file of ASIDE)
+    await copyFile(file, join(folder, file.slice(file.lastIndexOf("/") + 1)));
+}

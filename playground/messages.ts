@@ -1,0 +1,82 @@
+/** What the page and the thread that trains say to each other. All of it is plain data. */
+import type { Outcome } from "../lib/explore/counter.ts";
+
+/** One of the two models that are trained side by side. */
+export type Side = 0 | 1;
+export const SIDES: readonly Side[] = [0, 1];
+
+/** How one side explores: as `--explore` has it, or `own`, the visitor's code. */
+export interface MethodChoice {
+  explore: string;
+  coefficients: number[];
+  b0: number;
+  code: string;
+}
+
+/** What a visitor chooses before training begins. */
+export interface Setup {
+  seed: number;
+  promptsPerStep: number;
+  numGenerations: number;
+  learningRate: number;
+  /** The first so many questions are trained on. */
+  questions: number;
+  /** Steps between evaluations. */
+  evalSteps: number;
+  methods: readonly [MethodChoice, MethodChoice];
+}
+
+/** What the page asks for. */
+export type Command =
+  | { do: "begin"; setup: Setup }
+  | { do: "run" }
+  | { do: "pause" }
+  | { do: "step" }
+  | { do: "export"; side: Side };
+
+/** The figures of a step, as `metrics.jsonl` has them. */
+export type StepFigures = Record<
+  | "reward"
+  | "passAt1"
+  | "distinct"
+  | "entropy"
+  | "solved"
+  | "loss"
+  | "gradNorm"
+  | "seconds"
+  | "exploration",
+  number
+>;
+
+/** A group of completions, as far as it is remembered. */
+export interface Answers {
+  question: string;
+  texts: string[];
+  outcomes: Outcome[];
+  correct: boolean[];
+}
+
+/** What a model does with the held-out questions. */
+export interface Held {
+  /** pass@k by k. */
+  pass: Record<number, number>;
+  distinct: number;
+  entropy: number;
+}
+
+/** A question that can be asked, with its right answer. */
+export interface Asked {
+  text: string;
+  gold: string;
+}
+
+/** What the thread tells. */
+export type News =
+  | { is: "opened"; adapter: string; isSoftware: boolean; seconds: number; questions: Asked[] }
+  | { is: "begun"; setup: Setup }
+  | { is: "running"; running: boolean }
+  | { is: "activity"; text: string }
+  | { is: "step"; side: Side; step: number; figures: StepFigures; groups: Answers[] }
+  | { is: "held"; side: Side | "base"; step: number; held: Held }
+  | { is: "exported"; side: Side; step: number; bytes: Uint8Array<ArrayBuffer> }
+  | { is: "failed"; message: string; isFatal: boolean };

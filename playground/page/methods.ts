@@ -1,0 +1,46 @@
+import type { MethodChoice, Setup } from "../messages.ts";
+import { EXAMPLE } from "../trainer/own-method.ts";
+
+/** The ways to explore that can be chosen, each in a few words. */
+export const METHODS: Readonly<Record<string, string>> = {
+  none: "plain GRPO",
+  ucb: "rare answers are worth more",
+  "ucb-mean": "... compared with the rest of the group",
+  "ucb-con": "... compared with a constant b0",
+  batch: "repeating an answer within the group costs",
+  "ucb-con,batch": "both of these",
+  own: "your own JavaScript",
+};
+
+const choice = (explore: string): MethodChoice => ({
+  explore,
+  coefficients: explore.split(",").map(() => 0.2),
+  b0: 0.5,
+  code: EXAMPLE,
+});
+
+export const DEFAULT_SETUP: Setup = {
+  seed: 42,
+  promptsPerStep: 16,
+  numGenerations: 8,
+  learningRate: 1e-4,
+  questions: 512,
+  evalSteps: 10,
+  methods: [choice("none"), choice("ucb-con")],
+};
+
+/** The same choice with another method; a sum has a coefficient for each. */
+export function withMethod(before: MethodChoice, explore: string): MethodChoice {
+  const [first = 0.2] = before.coefficients;
+  return { ...before, explore, coefficients: explore.split(",").map(() => first) };
+}
+
+/** What a side is called. */
+export const nameOf = ({ explore }: MethodChoice): string =>
+  explore === "own" ? "your own" : explore;
+
+/** What two sides are called, which may have the same method. */
+export function namesOf({ methods }: Setup): [string, string] {
+  const [left, right] = methods.map(nameOf);
+  return left === right ? [`${left}, left`, `${right}, right`] : [left, right];
+}

@@ -1,0 +1,72 @@
+import { describeStep } from "../../beyond/runs/metrics.ts";
+import type { Question } from "../../lib/data/questions.ts";
+import type { Exploration } from "../../lib/explore/bonus.ts";
+import { OutcomeCounter } from "../../lib/explore/counter.ts";
+import { type StepReport, type Training, type TrainingState, train } from "../../lib/train.ts";
+import type { Answers, MethodChoice, Setup, StepFigures } from "../messages.ts";
+import { explorationOf, REWARD, settingsOf } from "./settings.ts";
+import type { LearningPolicy } from "./workshop.ts";
+
+export const freshState = (): TrainingState => ({
+  step: 0,
+  drawn: 0,
+  updates: 0,
+  counter: new OutcomeCounter(),
+  solved: new Set(),
+});
+
+/** One side: a model and the method that trains it, a step at a time. */
+export class Learner {
+  readonly exploration: Exploration;
+  /** What happened last. */
+  last: StepReport | null = null;
+  private readonly training: Training;
+
+  /** @throws RangeError or UserError for a method that cannot be */
+  constructor(
+    readonly policy: LearningPolicy,
+    setup: Setup,
+    method: MethodChoice,
+    private readonly questions: readonly Question[],
+    readonly state = freshState(),
+  ) {
+    this.exploration = explorationOf(method);
+    this.training = {
+      policy,
+      settings: settingsOf(setup),
+      exploration: this.exploration,
+      rewards: REWARD,
+      questions: { count: questions.length, at: (place) => questions[place] },
+      state,
+    };
+  }
+
+  get settings() {
+    return this.training.settings;
+  }
+
+  /** The next step of `rlexplore train` with these settings. */
+  async step(): Promise<StepReport> {
+    const { training, state } = this;
+    const settings = { ...training.settings, maxSteps: state.step + 1 };
+    const keep = (report: StepReport) => {
+      this.last = report;
+    };
+    await train({ ...training, settings }, { activity: () => {}, step: keep });
+    return this.last as StepReport;
+  }
+
+  /** The figures of a step. */
+  figures(report: StepReport): StepFigures {
+    return describeStep(report, this.state.solved.size / this.questions.length, false);
+  }
+}
+
+/** The completions of a step, as the page remembers them. */
+export const answersOf = ({ groups }: StepReport): Answers[] =>
+  groups.map(({ question, completions }) => ({
+    question: question.text,
+    texts: completions.map(({ text }) => text),
+    outcomes: completions.map(({ outcome }) => outcome),
+    correct: completions.map(({ correct }) => correct),
+  }));

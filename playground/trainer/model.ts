@@ -1,0 +1,72 @@
+import { findAnswer } from "../../beyond/answers/extract.ts";
+import { numberJudge } from "../../beyond/answers/simple.ts";
+import { USUAL } from "../../beyond/answers/thinking.ts";
+import { parseModelConfig } from "../../beyond/models/config.ts";
+import {
+  openSafetensors,
+  requireTensors,
+  type StoredTensor,
+} from "../../beyond/models/safetensors.ts";
+import { Tokenizer } from "../../beyond/models/tokenizer.ts";
+import rows from "../../examples/arithmetic.jsonl" with { type: "text" };
+import heldOutRows from "../../examples/arithmetic-test.jsonl" with { type: "text" };
+import type { Row } from "../../lib/data/judge.ts";
+import { prepareQuestions, type Question } from "../../lib/data/questions.ts";
+import type { ModelConfig } from "../../lib/model/config.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
+import config from "../../models/base/config.json" with { type: "text" };
+import tokenizerJson from "../../models/base/tokenizer.json" with { type: "text" };
+import tokenizerConfig from "../../models/base/tokenizer_config.json" with { type: "text" };
+
+const SOURCE = "the embedded model";
+
+/** The files of the embedded model but its weights: a download puts them beside new ones. */
+export const MODEL_TEXTS: Readonly<Record<string, string>> = {
+  "config.json": String(config),
+  "tokenizer.json": String(tokenizerJson),
+  "tokenizer_config.json": String(tokenizerConfig),
+};
+
+/** The embedded model, and the questions that it can read. */
+export interface EmbeddedModel {
+  config: ModelConfig;
+  tokenizer: Tokenizer;
+  tensors: Map<string, StoredTensor>;
+  /** All that can be trained on, in the order of their file. */
+  questions: Question[];
+  heldOut: Question[];
+}
+
+/** @param weights `model.safetensors` */
+export async function openEmbedded(weights: Blob): Promise<EmbeddedModel> {
+  const config = parseModelConfig(MODEL_TEXTS["config.json"], SOURCE, () => {});
+  const tensors = await openSafetensors(weights, `${SOURCE}/model.safetensors`);
+  requireTensors(tensors, tensorShapes(config), SOURCE);
+  const files = MODEL_TEXTS as ConstructorParameters<typeof Tokenizer>[0];
+  const tokenizer = new Tokenizer(files, SOURCE, config.vocabSize);
+  return {
+    config,
+    tokenizer,
+    tensors,
+    questions: questionsOf(tokenizer, readRows(String(rows)), "arithmetic.jsonl"),
+    heldOut: questionsOf(tokenizer, readRows(String(heldOutRows)), "arithmetic-test.jsonl"),
+  };
+}
+
+/** A question that a visitor typed. @throws UserError for characters that the model cannot read */
+export const typedQuestion = ({ tokenizer }: EmbeddedModel, question: string, answer: string) =>
+  questionsOf(tokenizer, [{ question, answer, line: 1 }], "your question")[0];
+
+function questionsOf(tokenizer: Tokenizer, asked: readonly Row[], source: string): Question[] {
+  const prompter = {
+    encodePrompt: ({ question }: Pick<Row, "question">, where: string) =>
+      tokenizer.encodePrompt(question, where),
+  };
+  return prepareQuestions(prompter, asked, source, numberJudge(findAnswer, USUAL));
+}
+
+const readRows = (text: string): Row[] =>
+  text
+    .trim()
+    .split("\n")
+    .map((line, i) => ({ ...JSON.parse(line), line: i + 1 }));

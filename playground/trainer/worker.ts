@@ -1,0 +1,27 @@
+/** The thread that trains: opens the GPU and the model, then does what the page asks for. */
+import type { Command, News } from "../messages.ts";
+import { BrowserGpu } from "./gpu.ts";
+import { openEmbedded } from "./model.ts";
+import { Session } from "./session.ts";
+
+const tell = (news: News) => postMessage(news);
+
+async function open(): Promise<Session> {
+  const began = performance.now();
+  const weights = await fetch(new URL("model.safetensors", import.meta.url));
+  if (!weights.ok) throw new Error(`model.safetensors could not be loaded (${weights.status})`);
+  const [gpu, model] = await Promise.all([
+    BrowserGpu.open(),
+    weights.blob().then((blob) => openEmbedded(blob)),
+  ]);
+  const session = new Session(gpu, model, tell);
+  const { name: adapter, isSoftware } = gpu;
+  const questions = model.questions.map(({ text, gold }) => ({ text, gold }));
+  const seconds = (performance.now() - began) / 1000;
+  tell({ is: "opened", adapter, isSoftware, seconds, questions });
+  return session;
+}
+
+const session = open();
+session.catch((error: Error) => tell({ is: "failed", message: error.message, isFatal: true }));
+self.onmessage = async ({ data }: MessageEvent<Command>) => (await session).do(data);

@@ -1,0 +1,64 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import puppeteer, { type Browser, type Page } from "puppeteer-core";
+import { serve } from "../../beyond/playground/serve.ts";
+import { buildPlayground } from "../../playground/build.ts";
+
+/** Debian's; `@sparticuz/chromium`, with which reports are looked at, has no WebGPU. */
+const CHROMIUM = "/usr/bin/chromium";
+const FLAGS = ["--no-sandbox", "--enable-unsafe-webgpu", "--disable-dev-shm-usage"];
+
+/** Why nothing can be shown here; null if it can. */
+export const whyNoBrowser = existsSync(CHROMIUM) ? null : `${CHROMIUM} is not there`;
+
+/** The playground, built and served, and a browser to look at it. */
+export class Playground {
+  private constructor(
+    readonly folder: string,
+    private readonly server: ReturnType<typeof serve>,
+    private readonly browser: Browser,
+  ) {}
+
+  static async open(flags: readonly string[] = []): Promise<Playground> {
+    const folder = mkdtempSync(join(tmpdir(), "rlexplore-playground-"));
+    await buildPlayground(folder);
+    const names = readdirSync(folder);
+    const files = new Map(names.map((name) => [name, Bun.file(join(folder, name))]));
+    const browser = await puppeteer.launch({
+      executablePath: CHROMIUM,
+      headless: true,
+      args: [...FLAGS, ...flags],
+      protocolTimeout: 300_000,
+    });
+    return new Playground(folder, serve(0, files), browser);
+  }
+
+  get url(): string {
+    return this.server.url.href;
+  }
+
+  /** A page that collects what it complains about, and asks the network for. */
+  async look(): Promise<{ page: Page; errors: string[]; requests: string[] }> {
+    const page = await this.browser.newPage();
+    const errors: string[] = [];
+    const requests: string[] = [];
+    page.on("pageerror", (error) => errors.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error") errors.push(message.text());
+    });
+    page.on("request", (request) => requests.push(request.url()));
+    await page.goto(this.url);
+    return { page, errors, requests };
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close();
+    await this.server.stop(true);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Waits until an expression in the page is true. */
+export const until = (page: Page, expression: string, seconds = 240) =>
+  page.waitForFunction(expression, { timeout: 1000 * seconds, polling: 100 });
