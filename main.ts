@@ -1,6 +1,7 @@
 #!/usr/bin/env bun
 /** The command line: each command is one call. What a command does is told in the file it imports. */
 import { cac } from "cac";
+import { diskError } from "./beyond/platform/files.ts";
 import { RunFolder, runOf } from "./beyond/runs/folder.ts";
 import {
   banditSettings,
@@ -44,6 +45,7 @@ import {
   trainGroups,
 } from "./beyond/settings/training.ts";
 import { programName } from "./beyond/terminal/program.ts";
+import { inOneLine } from "./beyond/terminal/quoted.ts";
 import { UserError } from "./lib/errors.ts";
 import { version } from "./package.json" with { type: "json" };
 
@@ -303,14 +305,26 @@ process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
   console.error(`rlexplore: the output cannot be written (${code}); is the disk full?`);
 });
 
+/** What is no mistake of the program's, wherever it came up, as a `UserError`. */
+function outside(error: unknown): unknown {
+  // only what was read is as deep as that
+  if (error instanceof RangeError && /call stack/.test(error.message)) {
+    return new UserError(
+      "something that was read is nested too deep (RLEXPLORE_DEBUG=1 shows where); it is damaged or hostile: get it again",
+    );
+  }
+  return diskError(error, (error as NodeJS.ErrnoException)?.path ?? "a file");
+}
+
 try {
   await main(process.argv.slice(2));
-} catch (error) {
+} catch (raw) {
+  const error = outside(raw);
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
   const debug = process.env.RLEXPLORE_DEBUG === "1";
   const mistaken = error instanceof UserError;
   const hint = mistaken || debug ? "" : " (RLEXPLORE_DEBUG=1 shows where)";
-  console.error(`rlexplore: ${message.replace(/\s*\n\s*/g, " ")}${hint}`);
-  if (debug) console.error(stack);
+  console.error(`rlexplore: ${inOneLine(message)}${hint}`);
+  if (debug) console.error((raw as Error)?.stack ?? stack);
   process.exitCode = mistaken ? 2 : 1;
 }

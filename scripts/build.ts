@@ -71,8 +71,10 @@ try {
   const page = join(scratch, "playground");
   await buildPlayground(page);
   const { logs } = await Bun.build({
-    // the thread that compares answers is a program of its own
-    entrypoints: [resolve(root, "main.ts"), resolve(root, "beyond/answers/worker.ts")],
+    // a thread is a program of its own
+    entrypoints: ["main.ts", "beyond/answers/worker.ts", "beyond/platform/watchdog-thread.ts"].map(
+      (file) => resolve(root, file),
+    ),
     // what a command imports when it runs is parsed only then: vega alone would cost every start 30 ms
     splitting: true,
     compile: {

@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { UserError } from "../../lib/errors.ts";
 import { diskError } from "../platform/files.ts";
+import { watched } from "../platform/watchdog.ts";
+import { messageOf } from "../terminal/quoted.ts";
 
 /** A YAML file that knows where its keys are, so that what is wrong with one can be said in one line. */
 export class YamlFile {
@@ -16,11 +18,17 @@ export class YamlFile {
     } catch (error) {
       throw diskError(error, path);
     }
-    const document = parseDocument(text, { lineCounter: this.lines, prettyErrors: false });
+    const options = { lineCounter: this.lines, prettyErrors: false };
+    const document = watched(path, () => parseDocument(text, options));
     const [error] = document.errors;
     if (error) throw this.error(error.pos[0], [], `${error.message}, which YAML does not allow`);
     this.root = document.contents;
-    this.value = document.toJS();
+    try {
+      this.value = document.toJS();
+    } catch (error) {
+      // aliases of aliases, which would unfold to billions
+      throw this.error(0, [], `${messageOf(error)}; write out what they stand for`);
+    }
   }
 
   /** What is wrong with a key; the nearest key that is there gives the line. */

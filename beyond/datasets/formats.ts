@@ -1,4 +1,6 @@
 /** Files as people have them: JSON lines, a JSON array, CSV or Parquet, plain or gzipped, or standard input. */
+import { UserError } from "../../lib/errors.ts";
+import { watched } from "../platform/watchdog.ts";
 import { csvRows } from "./formats/csv.ts";
 import { kindOf, separatorOf } from "./formats/kinds.ts";
 import { arrayElements, type Line, lines } from "./formats/lines.ts";
@@ -21,8 +23,8 @@ export async function* readEntries(path: string, options: EntryOptions): AsyncGe
   try {
     const kind = kindOf(source.head, path);
     if (kind === "parquet") yield* parquetEntries(source, path, options);
-    else if (kind === "array") yield* jsonEntries(arrayElements(source.pieces, path));
-    else if (kind === "lines") yield* jsonEntries(lines(source.pieces, path));
+    else if (kind === "array") yield* jsonEntries(arrayElements(source.pieces, path), path);
+    else if (kind === "lines") yield* jsonEntries(lines(source.pieces, path), path);
     else yield* csvEntries(lines(source.pieces, path), separatorOf(source.head));
   } finally {
     await source.close();
@@ -35,15 +37,28 @@ async function* parquetEntries(
   { columns = (names) => names }: EntryOptions,
 ): AsyncGenerator<Entry[]> {
   let line = 0;
-  for await (const rows of parquetRows(source.file ?? (await inMemory(source)), name, columns)) {
+  const file = source.file ?? (await inMemory(source, name));
+  for await (const rows of parquetRows(file, name, columns)) {
     yield rows.map((value) => ({ line: ++line, value }));
   }
 }
 
+/** Bytes of Parquet that are kept in memory. */
+const MOST_KEPT = 2 ** 30;
+
 /** Parquet is read from its end: what comes through a pipe or is gzipped is kept. */
-async function inMemory({ pieces }: Source): Promise<NonNullable<Source["file"]>> {
+async function inMemory({ pieces }: Source, name: string): Promise<NonNullable<Source["file"]>> {
   const all: Uint8Array[] = [];
-  for await (const piece of pieces) all.push(piece.slice());
+  let length = 0;
+  for await (const piece of pieces) {
+    length += piece.length;
+    if (length > MOST_KEPT) {
+      throw new UserError(
+        `${name}: Parquet of more than ${MOST_KEPT / 2 ** 30} GiB, gzipped or from a pipe; unpack it into a file`,
+      );
+    }
+    all.push(piece.slice());
+  }
   const bytes = new Uint8Array(Buffer.concat(all));
   return {
     byteLength: bytes.length,
@@ -51,16 +66,17 @@ async function inMemory({ pieces }: Source): Promise<NonNullable<Source["file"]>
   };
 }
 
-async function* jsonEntries(source: AsyncIterable<Line[]>): AsyncGenerator<Entry[]> {
-  for await (const some of source) yield some.flatMap(jsonEntry);
+async function* jsonEntries(source: AsyncIterable<Line[]>, name: string): AsyncGenerator<Entry[]> {
+  for await (const some of source) yield some.flatMap((line) => jsonEntry(line, name));
 }
 
-function jsonEntry({ line, text }: Line): Entry[] {
+function jsonEntry({ line, text }: Line, name: string): Entry[] {
   if (text === null) return [{ line, problem: "not UTF-8 text" }];
   // a line may be empty
   if (text.trim() === "") return [];
   try {
-    return [{ line, value: LONG_NUMBER.test(text) ? exactJson(text) : JSON.parse(text) }];
+    const read = () => (LONG_NUMBER.test(text) ? exactJson(text) : JSON.parse(text));
+    return [{ line, value: watched(name, read) }];
   } catch {
     return [{ line, problem: whyNotJson(text) }];
   }

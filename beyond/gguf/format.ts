@@ -4,6 +4,7 @@
  */
 import { UserError } from "../../lib/errors.ts";
 import type { StoredTensor } from "../models/safetensors.ts";
+import { watched } from "../platform/watchdog.ts";
 import { BLOCK_FORMATS } from "./quantized.ts";
 
 export type MetadataValue = number | bigint | boolean | string | MetadataValue[];
@@ -54,7 +55,7 @@ export async function openGgufFile(file: Blob, source: string): Promise<GgufFile
   for (let length = FIRST_READ; ; length *= 4) {
     const prefix = await file.slice(0, length).arrayBuffer();
     try {
-      return new Reader(prefix, file, source).read();
+      return watched(source, () => new Reader(prefix, file, source).read());
     } catch (error) {
       if (!(error instanceof EndOfPrefix)) throw error;
       if (length >= Math.min(file.size, LONGEST_HEADER)) {

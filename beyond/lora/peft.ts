@@ -10,6 +10,7 @@ import {
   requireTensors,
   type StoredTensor,
 } from "../models/safetensors.ts";
+import { watched } from "../platform/watchdog.ts";
 import { LORA_TARGETS, type LoraConfig, loraShapes } from "./lora.ts";
 
 export const ADAPTER_CONFIG = "adapter_config.json";
@@ -64,7 +65,8 @@ export function readLoraConfig(path: string): { lora: LoraConfig; base: string }
   const file = join(path, ADAPTER_CONFIG);
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(file, "utf8"));
+    const text = readFileSync(file, "utf8");
+    json = watched(file, () => JSON.parse(text));
   } catch {
     throw new UserError(`${file}: not valid JSON; copy the adapter again`);
   }

@@ -3,6 +3,8 @@ import type { Turn } from "../../lib/data/judge.ts";
 import type { Asked } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import { parseThinkTags, type Thinking, thinkingOf } from "../answers/thinking.ts";
+import { watched } from "../platform/watchdog.ts";
+import { messageOf } from "../terminal/quoted.ts";
 import type { ModelFolder } from "./folder.ts";
 import { parseJson, specialTokens, type Tokenizer } from "./tokenizer.ts";
 
@@ -20,13 +22,16 @@ const SAID_BESIDES = ["reasoning_content", "reasoning", "thinking"];
 
 /**
  * Turns questions and conversations into prompts: through the model's chat template, as `apply_chat_template`
- * of `transformers` does with a generation prompt; or, for a model without one, as the bare text.
+ * of `transformers` does with a generation prompt; or, for a model without one, as the bare text. A template is a
+ * stranger's program: one that goes on and on is given up.
  */
 export class Prompter {
   readonly hasTemplate: boolean;
   /** What the template writes after what the assistant says, such as <|im_end|> and a line break. */
   readonly closing: string | null;
   readonly #source: string;
+  /** What the template is called in messages. */
+  readonly #name: string;
   readonly #templateText: string | null;
   readonly #template: Template | null;
   readonly #variables: Record<string, unknown>;
@@ -40,6 +45,7 @@ export class Prompter {
     const text = chatTemplate(files);
     this.hasTemplate = text !== null;
     this.#source = source;
+    this.#name = `the chat template of ${source}`;
     this.#templateText = text;
     for (const name of Object.keys(settings.chatTemplateKwargs ?? {})) {
       if (this.#reads(name)) continue;
@@ -47,9 +53,9 @@ export class Prompter {
       throw new UserError(`${source} has ${has}: leave --chat-template-kwargs out`);
     }
     try {
-      this.#template = text === null ? null : new Template(text);
+      this.#template = text === null ? null : watched(this.#name, () => new Template(text));
     } catch (error) {
-      throw new UserError(`the chat template of ${source} cannot be read: ${messageOf(error)}`);
+      throw new UserError(`${this.#name} cannot be read: ${messageOf(error)}`);
     }
     const tokens = specialTokens(files);
     this.#variables = { tools: null, documents: null, ...tokens, ...settings.chatTemplateKwargs };
@@ -135,11 +141,8 @@ export class Prompter {
       throw new UserError(`the model's chat template does not read "${name}" of a turn`);
     }
     try {
-      return (this.#template as Template).render({
-        messages,
-        add_generation_prompt,
-        ...this.#variables,
-      });
+      const given = { messages, add_generation_prompt, ...this.#variables };
+      return watched(this.#name, () => (this.#template as Template).render(given));
     } catch (error) {
       throw new UserError(`the model's chat template refuses the prompt: ${messageOf(error)}`);
     }
@@ -167,8 +170,6 @@ export class Prompter {
 
 /** Marks a place in what a template writes. */
 const MARK = "CONTINUE_FINAL_MESSAGE_TAG";
-
-const messageOf = (error: unknown) => (error as Error).message;
 
 /** Runs `make`; an error of the user's is told with its place. */
 function within<T>(what: string, make: () => T): T {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import type { RopeScaling } from "../../lib/model/rope.ts";
+import { watched } from "../platform/watchdog.ts";
 
 /** What a family computes, the defaults `transformers` has for it, and fields it alone may have. */
 interface Family {
@@ -145,7 +146,7 @@ export function parseModelConfig(
   };
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = watched(source, () => JSON.parse(text));
   } catch {
     return fail("not valid JSON; copy the model's config.json again");
   }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
+import { diskError } from "../platform/files.ts";
 import { parseModelConfig, trainedConfig } from "./config.ts";
 import { openSafetensors, requireTensors, type StoredTensor } from "./safetensors.ts";
 import { openShards } from "./shards.ts";
@@ -62,13 +63,13 @@ export async function openModel(
   };
   const notes: string[] = [];
   const note = (text: string) => notes.push(`${source}: ${text}`);
-  const configText = await need("config.json").text();
+  const configText = await textOf(need("config.json"), `${source}/config.json`);
   const config = parseModelConfig(configText, `${source}/config.json`, note);
   if (tokenizer) need(TOKENIZER);
   const files: Record<string, string> = {};
   for (const name of TEXT_FILES) {
     const file = find(name);
-    if (file) files[name] = await file.text();
+    if (file) files[name] = await textOf(file, `${source}/${name}`);
   }
   const sentencePiece = find(SENTENCE_PIECE) ?? undefined;
   const described = { source, config, configText, files, sentencePiece, notes };
@@ -82,7 +83,7 @@ export async function openModel(
   const whole = find(WEIGHTS);
   const index = whole ? null : find(`${WEIGHTS}.index.json`);
   const tensors = index
-    ? await openShards(await index.text(), find, source)
+    ? await openShards(await textOf(index, `${source}/${WEIGHTS}.index.json`), find, source)
     : await openSafetensors(need(WEIGHTS), `${source}/${WEIGHTS}`);
   const tied = await tiedHead(config, tensors, note);
   requireTensors(
@@ -131,10 +132,25 @@ async function areEqual(one: StoredTensor, other: StoredTensor): Promise<boolean
   return true;
 }
 
+/** Bytes of a text file; the largest tokenizers have a tenth of it. */
+const LONGEST_TEXT = 2 ** 28;
+
+async function textOf(file: Blob, path: string): Promise<string> {
+  if (file.size > LONGEST_TEXT && Number.isFinite(file.size)) {
+    throw new UserError(`${path} has ${file.size} bytes, far too many; get the model again`);
+  }
+  return file.text().catch((error) => {
+    throw diskError(error, path);
+  });
+}
+
 /** The text files of a folder that go with its weights. */
 export async function textsIn(path: string): Promise<Record<string, string>> {
   const there = TEXT_FILES.filter((name) => existsSync(join(path, name)));
-  const texts = there.map(async (name) => [name, await Bun.file(join(path, name)).text()]);
+  const texts = there.map(async (name) => {
+    const file = join(path, name);
+    return [name, await textOf(Bun.file(file), file)];
+  });
   return Object.fromEntries(await Promise.all(texts));
 }
 

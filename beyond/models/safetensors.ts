@@ -2,6 +2,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Slabs } from "../../lib/model/slabs.ts";
 import { reorderRows } from "../gguf/names.ts";
+import { watched } from "../platform/watchdog.ts";
 import { decodeValues, storedBytes } from "./dtypes.ts";
 
 /** One tensor of an opened file. Its bytes stay on disk until `readTensor`, so a file may exceed memory. */
@@ -58,7 +59,8 @@ export async function openSafetensors(
   }
   let header: Record<string, { dtype: string; shape: number[]; data_offsets: number[] }>;
   try {
-    header = JSON.parse(await file.slice(8, headerEnd).text());
+    const json = await file.slice(8, headerEnd).text();
+    header = watched(source, () => JSON.parse(json));
   } catch {
     throw corrupt("its header is not JSON");
   }

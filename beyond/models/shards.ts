@@ -1,4 +1,5 @@
 import { UserError } from "../../lib/errors.ts";
+import { watched } from "../platform/watchdog.ts";
 import { openSafetensors, type StoredTensor } from "./safetensors.ts";
 
 /**
@@ -14,7 +15,7 @@ export async function openShards(
   const fail = (why: string) => new UserError(`${path} ${why}; copy or download the model again`);
   let map: unknown;
   try {
-    map = JSON.parse(index).weight_map;
+    map = watched(path, () => JSON.parse(index).weight_map);
   } catch {
     throw fail("is not a JSON object");
   }

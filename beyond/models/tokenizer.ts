@@ -5,6 +5,8 @@
  */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { UserError } from "../../lib/errors.ts";
+import { watched } from "../platform/watchdog.ts";
+import { messageOf } from "../terminal/quoted.ts";
 import { TextStream } from "./text-stream.ts";
 
 /** The files as text, by their names; a checkpoint writes them back unchanged. */
@@ -24,6 +26,8 @@ export class Tokenizer {
   readonly prefixIds: readonly number[];
   readonly #tokenizer: HuggingFaceTokenizer;
   readonly #padId: number | null;
+  /** What it is called in messages. */
+  readonly #name: string;
 
   /**
    * `source` names the folder in messages; `embeddings` is the number of tokens that the model knows.
@@ -35,6 +39,7 @@ export class Tokenizer {
     private readonly embeddings = Number.POSITIVE_INFINITY,
   ) {
     this.files = files;
+    this.#name = `the tokenizer of ${source}`;
     const json = parseJson(files["tokenizer.json"], `${source}/tokenizer.json`);
     const config = parseJson(
       files["tokenizer_config.json"] ?? "{}",
@@ -43,7 +48,8 @@ export class Tokenizer {
     try {
       requireIds(json);
       const pre_tokenizer = splitAllDigits(json.pre_tokenizer);
-      this.#tokenizer = new HuggingFaceTokenizer({ ...json, pre_tokenizer }, config);
+      const whole = { ...json, pre_tokenizer };
+      this.#tokenizer = watched(this.#name, () => new HuggingFaceTokenizer(whole, config));
       let highest = -1;
       for (const id of this.#tokenizer.get_vocab().values()) highest = Math.max(highest, id);
       this.vocabSize = highest + 1;
@@ -53,7 +59,7 @@ export class Tokenizer {
       const dressed = this.#encode("1", true);
       this.prefixIds = dressed.slice(0, Math.max(0, dressed.indexOf(bare[0] ?? -1)));
     } catch (error) {
-      throw new UserError(`${source}/tokenizer.json cannot be used: ${(error as Error).message}`);
+      throw new UserError(`${source}/tokenizer.json cannot be used: ${messageOf(error)}`);
     }
   }
 
@@ -70,10 +76,8 @@ export class Tokenizer {
   /** The text of token ids. Special tokens are left out unless `special` asks for them. */
   decode(ids: ArrayLike<number>, special = false): string {
     if (ids.length === 0) return "";
-    return this.#tokenizer.decode(Array.from(ids), {
-      skip_special_tokens: !special,
-      clean_up_tokenization_spaces: false,
-    });
+    const how = { skip_special_tokens: !special, clean_up_tokenization_spaces: false };
+    return watched(this.#name, () => this.#tokenizer.decode(Array.from(ids), how));
   }
 
   /**
@@ -128,7 +132,7 @@ export class Tokenizer {
   }
 
   #encode(text: string, add_special_tokens: boolean): number[] {
-    return this.#tokenizer.encode(text, { add_special_tokens }).ids;
+    return watched(this.#name, () => this.#tokenizer.encode(text, { add_special_tokens }).ids);
   }
 
   #readsBack(text: string, ids: number[]): boolean {
@@ -200,7 +204,7 @@ const MOST_TOKENS = 2 ** 24;
 /** The object that a file of the tokenizer holds; `source` names it in the error for anything else. */
 export function parseJson(text: string, source: string): Record<string, unknown> {
   try {
-    const value = JSON.parse(text);
+    const value = watched(source, () => JSON.parse(text));
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   } catch {
     // reported below, as for valid JSON that is no object

@@ -33,12 +33,12 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
   const path = modelPath(name);
   if (!isLora(path)) return openModelFolder(path, options);
   const { lora, base } = readLoraConfig(path);
-  const model = await openNamedModel(base, options);
-  if (model.lora) {
+  if (existsSync(base) && isLora(modelPath(base))) {
     throw new UserError(
       `${path} adapts ${base}, an adapter itself; merge that: ${command`merge ${base} --output-dir merged`}`,
     );
   }
+  const model = await openNamedModel(base, options);
   const own = await textsIn(path);
   // a tokenizer of the adapter's own comes with its own template, or none
   const files = "tokenizer.json" in own ? own : { ...model.files, ...own };

@@ -24,6 +24,12 @@ export function diskError(error: unknown, path: string): unknown {
   if (/^(EACCES|EPERM|EROFS|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM)/.test(code)) {
     return new UserError(`${path}: no permission; change its permissions or choose another folder`);
   }
+  if (/^EISDIR/.test(code)) {
+    return new UserError(`${path} is a folder, and should be a file; check the path`);
+  }
+  if (/^(EMFILE|ENFILE)/.test(code)) {
+    return new UserError(`${path}: too many files are open; raise the limit: ulimit -n 4096`);
+  }
   if (/^(ENOENT|ENOTDIR)/.test(code)) {
     return new UserError(`${path}: no such file or folder; check the path`);
   }

@@ -39,18 +39,22 @@ interface Range {
   below?: number;
 }
 
+/** Whole numbers count something that is kept, or go to a GPU in 32 bits. */
+const MOST = 2 ** 31 - 1;
+
 const DECIMAL = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 
 function toNumber(text: string, range: Range, whole: boolean): number {
   const number = DECIMAL.test(text) ? Number(text) : Number.NaN;
-  const { min = -Infinity, above = -Infinity, max = Infinity, below = Infinity } = range;
+  const { min = -Infinity, above = -Infinity, below = Infinity } = range;
+  const { max = whole ? MOST : Infinity } = range;
   const fits =
     Number.isFinite(number) && number >= min && number > above && number <= max && number < below;
   if (!fits || (whole && !Number.isSafeInteger(number))) {
     const bounds = [
       range.min !== undefined && `at least ${range.min}`,
       range.above !== undefined && `above ${range.above}`,
-      range.max !== undefined && `at most ${range.max}`,
+      (range.max !== undefined || number > max) && `at most ${max}`,
       range.below !== undefined && `below ${range.below}`,
     ].filter(Boolean);
     const kind = whole ? "a whole number" : "a number";

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { HOSTILE } from "../faults/hostile.ts";
 import { finish, Program } from "./program.ts";
 
 const base = join(import.meta.dir, "..", "..", "models", "base");
@@ -153,4 +154,23 @@ test.each(models)("%s: one line, exit code 2, hardly any memory", async (_, make
   expect(line).toMatch(message);
   expect(code).toBe(2);
   expect(peakBytes - leastBytes).toBeLessThan(LIMIT_BYTES);
+});
+
+const given = HOSTILE.find(({ takes }) => takes === "memory");
+const refused = HOSTILE.filter(({ takes }) => takes === undefined);
+
+test.each([...refused, given!])("$what: exit code 2, and a line that says why", async (hostile) => {
+  const folder = program.path("hostile");
+  mkdirSync(folder, { recursive: true });
+  const { code, stderr } = await program.run(hostile.make(folder));
+  rmSync(folder, { recursive: true });
+  expect(
+    stderr
+      .trim()
+      .split("\n")
+      .pop()
+      ?.replace(/^rlexplore: /, ""),
+  ).toMatch(hostile.message);
+  expect(stderr.length).toBeLessThan(600);
+  expect(code).toBe(2);
 });

@@ -7,13 +7,14 @@ import { parquetHeader, readPage } from "hyparquet/src/column.js";
 import { convert, DEFAULT_PARSERS } from "hyparquet/src/convert.js";
 import { getMaxRepetitionLevel, getTreePath } from "hyparquet/src/schema.js";
 import type { ColumnDecoder, Compressors } from "hyparquet/src/types.js";
+import { watched } from "../../platform/watchdog.ts";
 import type { Source } from "./source.ts";
 
 /** Bytes read at once; a page that is larger is read whole. */
 const READ = 1 << 20;
 
 /** Bytes of an unpacked page; writers make pages of a megabyte. */
-const LARGEST_PAGE = 1 << 30;
+const LARGEST_PAGE = 1 << 28;
 
 export class ColumnReader {
   readonly path: string[];
@@ -33,6 +34,7 @@ export class ColumnReader {
 
   constructor(
     private readonly file: NonNullable<Source["file"]>,
+    private readonly name: string,
     schema: SchemaTree,
     chunk: ColumnChunk,
     compressors: Compressors,
@@ -72,19 +74,22 @@ export class ColumnReader {
   private async decodePage(): Promise<void> {
     await this.require(READ);
     const reader = { view: this.bytes, offset: 0 };
-    const header = parquetHeader(reader);
+    const header = watched(this.name, () => parquetHeader(reader));
     this.requireSound(header);
     if (reader.offset + header.compressed_page_size > this.bytes.byteLength) {
       await this.require(reader.offset + header.compressed_page_size);
       reader.view = this.bytes;
     }
     const unfinished = this.repeated ? Array.from(this.ready.slice(this.next)) : undefined;
-    const page = readPage(reader, header, this.decoder, this.dictionary, unfinished, 0);
+    const page = watched(this.name, () =>
+      readPage(reader, header, this.decoder, this.dictionary, unfinished, 0),
+    );
     const { buffer, byteOffset, byteLength } = this.bytes;
     const rest = byteLength - reader.offset;
     this.bytes = new DataView(buffer, byteOffset + reader.offset, rest);
     if (header.type === "DICTIONARY_PAGE") {
-      this.dictionary = page.data && convert(page.data, this.decoder);
+      const { data } = page;
+      this.dictionary = data && watched(this.name, () => convert(data, this.decoder));
       return;
     }
     this.ready = page.data ?? unfinished ?? [];

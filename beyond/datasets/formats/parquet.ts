@@ -2,6 +2,8 @@
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import type { Compressors, DecodedArray, FileMetaData, RowGroup, SchemaTree } from "hyparquet";
 import { UserError } from "../../../lib/errors.ts";
+import { watched } from "../../platform/watchdog.ts";
+import { messageOf } from "../../terminal/quoted.ts";
 import type { Source } from "./source.ts";
 
 type File = NonNullable<Source["file"]>;
@@ -9,11 +11,16 @@ type File = NonNullable<Source["file"]>;
 /** Rows at once. */
 const WINDOW = 4096;
 
-/** hyparquet itself knows Snappy, which is what most files use. */
+/** Bytes of metadata; those of a million columns have fewer. */
+const LARGEST_METADATA = 2 ** 28;
+/** Bytes at the end of a file that are read at once; most metadata fit. */
+const FOOTER = 2 ** 19;
+
+/** hyparquet itself knows Snappy, which is what most files use. None unpacks more than the page says. */
 const compressors: Compressors = {
-  GZIP: (bytes) => gunzipSync(bytes),
-  ZSTD: (bytes) => zstdDecompressSync(bytes),
-  BROTLI: (bytes) => brotliDecompressSync(bytes),
+  GZIP: (bytes, length) => gunzipSync(bytes, { maxOutputLength: Math.max(1, length) }),
+  ZSTD: (bytes, length) => zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, length) }),
+  BROTLI: (bytes, length) => brotliDecompressSync(bytes, { maxOutputLength: Math.max(1, length) }),
 };
 
 /** The rows, some at a time. `wanted` chooses among the names of the columns. */
@@ -23,17 +30,29 @@ export async function* parquetRows(
   wanted: (names: string[]) => string[],
 ): AsyncGenerator<Record<string, unknown>[]> {
   try {
-    const { parquetMetadataAsync, parquetSchema } = await import("hyparquet");
-    // what it would mark of maps is of no use here, and never ends on a schema that is damaged
-    const metadata = await parquetMetadataAsync(file, { geoparquet: false });
+    const { parquetSchema } = await import("hyparquet");
+    const metadata = await readMetadata(file, name);
     requireSound(metadata);
     const schema = parquetSchema(metadata);
     const columns = new Set(wanted(schema.children.map(({ element }) => element.name)));
-    for (const group of metadata.row_groups) yield* groupRows(file, schema, group, columns);
+    for (const group of metadata.row_groups) yield* groupRows(file, name, schema, group, columns);
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`${name} cannot be read as Parquet: ${(error as Error).message}`);
+    throw new UserError(`${name} cannot be read as Parquet: ${messageOf(error)}`);
   }
+}
+
+async function readMetadata(file: File, name: string): Promise<FileMetaData> {
+  const { parquetMetadata } = await import("hyparquet");
+  let footer = await file.slice(Math.max(0, file.byteLength - FOOTER));
+  const size =
+    footer.byteLength < 8 ? 0 : new DataView(footer).getUint32(footer.byteLength - 8, true);
+  const begin = file.byteLength - 8 - size;
+  if (begin >= 0 && size <= LARGEST_METADATA && begin < file.byteLength - footer.byteLength) {
+    footer = await file.slice(begin);
+  }
+  // what it would mark of maps is of no use here, and never ends on a schema that is damaged
+  return watched(name, () => parquetMetadata(footer, { geoparquet: false }));
 }
 
 /** Throws for metadata that contradict themselves, of which a reader would make endless loops and lists. */
@@ -49,6 +68,7 @@ function requireSound({ schema, row_groups, num_rows }: FileMetaData): void {
 
 async function* groupRows(
   file: File,
+  name: string,
   schema: SchemaTree,
   group: RowGroup,
   columns: ReadonlySet<string>,
@@ -58,21 +78,27 @@ async function* groupRows(
   const { DEFAULT_PARSERS } = await import("hyparquet/src/convert.js");
   const readers = group.columns
     .filter(({ meta_data }) => columns.has(meta_data?.path_in_schema[0] ?? ""))
-    .map((chunk) => new ColumnReader(file, schema, chunk, compressors));
+    .map((chunk) => new ColumnReader(file, name, schema, chunk, compressors));
   const fields = schema.children.filter(({ element }) => columns.has(element.name));
+  const without = fields.find(
+    ({ element }) => !readers.some(({ path }) => path[0] === element.name),
+  );
+  if (without) throw new Error(`a group of rows has no column ${without.element.name}`);
   const total = Number(group.num_rows);
   for (let done = 0; done < total; done += WINDOW) {
     const count = Math.min(WINDOW, total - done);
     const values = new Map<string, DecodedArray>();
     for (const reader of readers) values.set(reader.path.join("."), await reader.take(count));
-    for (const field of fields) {
-      if (field.children.length > 0) assembleNested(values, field, DEFAULT_PARSERS);
-    }
-    yield Array.from({ length: count }, (_, row) =>
-      Object.fromEntries(
-        fields.map(({ element: { name } }) => [name, plain(values.get(name)?.[row] ?? null)]),
-      ),
-    );
+    yield watched(name, () => {
+      for (const field of fields) {
+        if (field.children.length > 0) assembleNested(values, field, DEFAULT_PARSERS);
+      }
+      return Array.from({ length: count }, (_, row) =>
+        Object.fromEntries(
+          fields.map(({ element: { name } }) => [name, plain(values.get(name)?.[row] ?? null)]),
+        ),
+      );
+    });
   }
 }
 

@@ -1,0 +1,49 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+
+const module = join(import.meta.dir, "../../beyond/platform/watchdog.ts");
+
+/** A program that reads what its source says, watched by these limits. */
+async function watching(limits: object, work: string) {
+  const source = `
+    import { Watchdog } from ${JSON.stringify(module)};
+    const dog = new Watchdog(${JSON.stringify(limits)});
+    ${work}
+    console.log("read");`;
+  const program = Bun.spawn([process.execPath, "-e", source], { stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr] = await Promise.all([
+    new Response(program.stdout).text(),
+    new Response(program.stderr).text(),
+  ]);
+  return { code: await program.exited, stdout, stderr };
+}
+
+const little = { seconds: 0.5, bytes: 2 ** 28 };
+const end = "to read and was given up; it is damaged or hostile: get it again, or another one\n";
+
+test("what never ends is given up, by its name, with exit code 2", async () => {
+  const forever = await watching(little, 'dog.during("the file é", () => { for (;;); });');
+  expect(forever).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: `rlexplore: the file é took more than 0.5 s ${end}`,
+  });
+});
+
+test("so is what takes all memory", async () => {
+  const work = 'dog.during("m", () => JSON.parse("[".repeat(20e6)));';
+  const { code, stderr } = await watching({ seconds: 60, bytes: 2 ** 27 }, work);
+  expect(stderr).toBe(`rlexplore: m took more than 0.125 GiB of memory ${end}`);
+  expect(code).toBe(2);
+});
+
+test("many short reads, one within another, and one that throws, are none; what is not watched may last", async () => {
+  const { code, stdout } = await watching(
+    little,
+    `const busy = (ms) => { for (const t = performance.now(); performance.now() < t + ms; ); };
+    for (let i = 0; i < 12; i++) dog.during("short", () => dog.during("inner", () => busy(60)));
+    try { dog.during("thrown", () => { throw new Error(); }); } catch {}
+    busy(1000);`,
+  );
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "read\n" });
+});
