@@ -27,6 +27,8 @@ self.onmessage = ({ data: { shared, ...limits } }: MessageEvent<Watch>) => {
     // sleeps while nothing is read
     Atomics.wait(words, 0, 0);
     const read = Atomics.load(words, 0);
+    // it was over before this thread woke
+    if (read === 0) continue;
     const before = { bytes: process.memoryUsage.rss(), seconds: seconds() };
     for (Bun.sleepSync(PAUSE); Atomics.load(words, 0) === read; Bun.sleepSync(PAUSE)) {
       if (process.memoryUsage.rss() - before.bytes > limits.bytes) {
