@@ -40,11 +40,18 @@ test("so is what takes all memory", async () => {
 test("many short reads, one within another, and one that throws, are none; what is not watched may last", async () => {
   const { code, stdout } = await watching(
     little,
-    `const busy = (ms) => { for (const t = performance.now(); performance.now() < t + ms; ); };
-    for (let i = 0; i < 12; i++) dog.during("short", () => dog.during("inner", () => busy(60)));
-    for (let i = 0; i < 3; i++) { dog.during("at once", () => 1); busy(600); }
+    `const spent = () => { const { user, system } = process.cpuUsage(); return (user + system) / 1e6; };
+    const busy = (seconds) => {
+      for (const start = spent(); spent() < start + seconds; ) for (let i = 0; i < 1e6; i++);
+    };
+    for (let i = 0; i < 6; i++) dog.during("short", () => dog.during("inner", () => busy(0.1)));
     try { dog.during("thrown", () => { throw new Error(); }); } catch {}
-`,
+    for (let i = 0; i < 3; i++) {
+      busy(0.1);
+      dog.during("at once", () => 1);
+      busy(0.6);
+    }
+    `,
   );
   expect({ code, stdout }).toEqual({ code: 0, stdout: "read\n" });
 });
