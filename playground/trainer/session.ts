@@ -2,9 +2,9 @@ import { encodeSafetensors, tensorSources } from "../../beyond/models/safetensor
 import { UserError } from "../../lib/errors.ts";
 import { type Command, type News, type Setup, SIDES, type Side } from "../messages.ts";
 import { measureHeldOut } from "./held-out.ts";
-import { answersOf, Learner } from "./learner.ts";
 import type { EmbeddedModel } from "./model.ts";
 import { settingsOf } from "./settings.ts";
+import { answersOf, Trainee } from "./trainee.ts";
 import { type LearningPolicy, Workshop, type WorkshopGpu } from "./workshop.ts";
 
 /**
@@ -14,7 +14,7 @@ import { type LearningPolicy, Workshop, type WorkshopGpu } from "./workshop.ts";
 export class Session {
   private readonly workshop: Workshop;
   private readonly policies: LearningPolicy[] = [];
-  private learners: Learner[] = [];
+  private trainees: Trainee[] = [];
   private setup: Setup | null = null;
   private running = false;
   private turn: Promise<unknown> = Promise.resolve();
@@ -80,12 +80,12 @@ export class Session {
   private async begin(setup: Setup): Promise<void> {
     this.setRunning(false);
     const questions = this.model.questions.slice(0, setup.questions);
-    const learners: Learner[] = [];
+    const trainees: Trainee[] = [];
     for (const side of SIDES) {
       const policy = await this.freshPolicy(side, setup);
-      learners.push(new Learner(policy, setup, setup.methods[side], questions));
+      trainees.push(new Trainee(policy, setup, setup.methods[side], questions));
     }
-    this.learners = learners;
+    this.trainees = trainees;
     this.setup = setup;
     this.tell({ is: "begun", setup });
     if (setup.evalSteps > 0) await this.evaluate(0, "base");
@@ -102,19 +102,19 @@ export class Session {
   private async round(): Promise<void> {
     if (!this.setup) throw new UserError("training has not begun");
     for (const side of SIDES) {
-      const learner = this.learners[side];
-      const report = await learner.step();
+      const trainee = this.trainees[side];
+      const report = await trainee.step();
       const { step } = report;
-      const figures = learner.figures(report);
+      const figures = trainee.figures(report);
       this.tell({ is: "step", side, step, figures, groups: answersOf(report) });
     }
     const { evalSteps } = this.setup;
-    if (evalSteps === 0 || this.learners[0].state.step % evalSteps !== 0) return;
+    if (evalSteps === 0 || this.trainees[0].state.step % evalSteps !== 0) return;
     for (const side of SIDES) await this.evaluate(side, side);
   }
 
   private async evaluate(side: Side, as: Side | "base"): Promise<void> {
-    const { policy, settings, state } = this.learners[side];
+    const { policy, settings, state } = this.trainees[side];
     this.tell({ is: "activity", text: "asking the held-out questions" });
     const held = await measureHeldOut(policy, this.model.heldOut, settings);
     this.tell({ is: "held", side: as, step: state.step, held });
@@ -122,7 +122,7 @@ export class Session {
 
   /** The weights of a side, as `model.safetensors` of a checkpoint has them. */
   private async export(side: Side): Promise<void> {
-    const { policy, state } = this.learners[side];
+    const { policy, state } = this.trainees[side];
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     const sources = tensorSources(this.workshop.gpu, policy.weights);
     for await (const piece of encodeSafetensors(sources)) pieces.push(piece.slice());

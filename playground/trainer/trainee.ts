@@ -2,6 +2,7 @@ import { describeStep } from "../../beyond/runs/metrics.ts";
 import type { Question } from "../../lib/data/questions.ts";
 import type { Exploration } from "../../lib/explore/bonus.ts";
 import { OutcomeCounter } from "../../lib/explore/counter.ts";
+import { PolicyGradient } from "../../lib/learn.ts";
 import { type StepReport, type Training, type TrainingState, train } from "../../lib/train.ts";
 import type { Answers, MethodChoice, Setup, StepFigures } from "../messages.ts";
 import { explorationOf, REWARD, settingsOf } from "./settings.ts";
@@ -16,7 +17,7 @@ export const freshState = (): TrainingState => ({
 });
 
 /** One side: a model and the method that trains it, a step at a time. */
-export class Learner {
+export class Trainee {
   readonly exploration: Exploration;
   /** What happened last. */
   last: StepReport | null = null;
@@ -31,9 +32,11 @@ export class Learner {
     readonly state = freshState(),
   ) {
     this.exploration = explorationOf(method);
+    const settings = settingsOf(setup);
     this.training = {
       policy,
-      settings: settingsOf(setup),
+      learner: new PolicyGradient(policy, settings.microBatchTokens, settings),
+      settings,
       exploration: this.exploration,
       rewards: REWARD,
       questions: { count: questions.length, at: (place) => questions[place] },
