@@ -62,7 +62,7 @@ describe("train", () => {
     const labels = "loss reward pass@1 distinct solved entropy grad.norm sampling learning ETA";
     expect(stdout).toMatch(new RegExp(`^step 1/2  ${labels.split(" ").join(" .*")} `, "m"));
     expect(stdout.split("\n").slice(-7)).toEqual([
-      "Held out: 3 questions, 4 samples each",
+      "Held out: 3 questions, 4 samples each, temperature 1",
       expect.stringMatching(/^ +pass@1 +pass@2 +pass@4 +distinct$/),
       expect.stringMatching(/^base( +\d\.\d+){4}$/),
       expect.stringMatching(/^trained( +\d\.\d+){4}$/),
@@ -204,7 +204,7 @@ describe("models in and out", () => {
       "eval held-out.jsonl --model copy --compare whole --num-samples 4",
     );
     const lines = stdout.trimEnd().split("\n");
-    const title = "held-out.jsonl: 3 questions, 4 samples each, 95 % intervals";
+    const title = "held-out.jsonl: 3 questions, 4 samples each, temperature 1, 95 % intervals";
     const [head, ...rows] = lines.slice(lines.indexOf(title) + 1);
     expect(head).toMatch(/^ +whole +copy +change$/);
     expect(rows.map((row) => row.split(" ")[0])).toEqual([

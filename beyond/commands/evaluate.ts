@@ -8,6 +8,7 @@ import {
   type Checkpoint,
   checkpointOf,
   differences,
+  drawnText,
   type EvaluationFile,
   evaluationFile,
   evaluationPath,
@@ -81,7 +82,7 @@ export async function evaluate(settings: EvalSettings): Promise<void> {
   const [file, other] = files;
   const change = other && differences(other.questions, file.questions, settings.k);
   const drawn = file.majority === "drawn" ? "; maj@k from seeded draws" : "";
-  const title = `${settings.data}: ${file.questions.length} questions, ${file.samples} samples each, 95 % intervals${drawn}`;
+  const title = `${settings.data}: ${drawnText(file.questions.length, file.samples, file.sampling)}, 95 % intervals${drawn}`;
   // the second model is what the first is compared with: what changed is the way from it
   const order = other ? [1, 0] : [0];
   const models = order.map((i) => ({ name: names[i], figures: files[i].figures }));

@@ -1,6 +1,6 @@
 import type { ScoredGroup } from "../../lib/learn.ts";
 import * as method from "../../lib/train.ts";
-import { type Evaluation, passRow } from "../measuring/evaluation.ts";
+import { drawnText, type Evaluation, passRow } from "../measuring/evaluation.ts";
 import { evaluateHeldOut } from "../measuring/held-out.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { type OpenRun, openRun } from "../opening/open-run.ts";
@@ -122,8 +122,8 @@ async function finish(run: OpenRun, milestones: Milestones, warning: string | nu
   progress.end();
   const { before } = evaluations;
   if (after) {
-    const { questions, samples } = after;
-    const title = `Held out: ${questions} questions, ${samples} samples each`;
+    const { questions, samples, sampling } = after;
+    const title = `Held out: ${drawnText(questions, samples, sampling)}`;
     const rows = [...(before ? [passRow("base", before)] : []), passRow("trained", after)];
     progress.result("evaluation", { before, after }, passTable(title, rows));
   }

@@ -10,6 +10,7 @@ import { checkpointPath, checkpointSteps } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import { LedgerReader } from "../runs/ledger.ts";
 import { sampleBaseSettings, trainSettings } from "../settings/arguments.ts";
+import { FOR_EVALUATION, type Sampling } from "../settings/evaluating.ts";
 import { optionName } from "../settings/flags.ts";
 import type { CompareSettings } from "../settings/measuring.ts";
 import { CHANGEABLE, storedSettings } from "../settings/stored.ts";
@@ -147,11 +148,15 @@ const evaluationOf = (run: PlannedRun, step: number) =>
 function isEvaluated(run: PlannedRun, step: number): boolean {
   const path = evaluationOf(run, step);
   if (!existsSync(path)) return false;
-  const { numSamples, seed, k } = run.evaluation;
+  const { numSamples, seed, k, ...asked } = run.evaluation;
   const found = readEvaluation(path);
+  // what depends on the model was settled by it
+  const isOther = (key: keyof Sampling) =>
+    asked[key] !== null && asked[key] !== (found.sampling?.[key] ?? asked[key]);
   return (
     found.samples === numSamples &&
     found.seed === seed &&
+    !Object.keys(FOR_EVALUATION).some((key) => isOther(key as keyof Sampling)) &&
     k.every((k) => `pass@${k}` in found.figures)
   );
 }

@@ -2,9 +2,11 @@ import { basename, extname, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import { evalSettings, sampleBaseSettings, trainSettings } from "../settings/arguments.ts";
+import { FOR_EVALUATION } from "../settings/evaluating.ts";
 import { type FlagGroups, optionName } from "../settings/flags.ts";
 import { type EvalSettings, evalGroups } from "../settings/measuring.ts";
 import {
+  evaluating,
   type SampleBaseSettings,
   sampleBaseGroups,
   type TrainSettings,
@@ -84,7 +86,8 @@ export function readExperiment(path: string, folder: string): Experiment {
         const evaluation = evaluationOf(heldOut, { ...flags, seed }, evaluate);
         const common = { name: `${name}-${seed}`, method: name, seed, evaluation };
         if (method === BASE) {
-          const settings = sampleBaseSettings([data, ...argumentsOf(own)], () => ({}));
+          const asking = argumentsOf(knownTo(sampleBaseGroups, own));
+          const settings = sampleBaseSettings([data, ...asking], () => ({}));
           runs.push({ ...common, base: true, settings, checkpoints: [0] });
         } else {
           const checkpoints = [...evaluate.checkpoints].sort((a, b) => a - b);
@@ -99,7 +102,7 @@ export function readExperiment(path: string, folder: string): Experiment {
     }
   };
   for (const seed of seeds) {
-    if (read.data.base) plan(BASE, knownTo(sampleBaseGroups, read.data.settings), seed);
+    if (read.data.base) plan(BASE, knownTo(BASE_GROUPS, read.data.settings), seed);
     for (const [method, own] of Object.entries(methods)) {
       plan(method, { ...read.data.settings, ...own }, seed);
     }
@@ -168,13 +171,20 @@ function knownTo<T>(groups: FlagGroups, given: Record<string, T>): Record<string
   return Object.fromEntries(Object.entries(given).filter(([name]) => names.has(name)));
 }
 
-/** A model is evaluated as it was trained: with the same prompts, outcomes and sampling. */
+/** What concerns a base model: how it is sampled, and how it is evaluated. */
+const BASE_GROUPS = { ...sampleBaseGroups, evaluating };
+
+/** A model is evaluated as its run would: with the same prompts and outcomes, and its sampling or that of its evaluations. */
 function evaluationOf(
   heldOut: string,
   given: Record<string, Value>,
   evaluate: z.infer<typeof file>["evaluate"],
 ): EvalSettings {
-  const { model: _, limit: __, ...same } = knownTo(evalGroups, given);
+  const { model: _, limit: __, ...same }: Record<string, Value> = knownTo(evalGroups, given);
+  for (const [key, name] of Object.entries(FOR_EVALUATION)) {
+    const own = given[optionName(name)];
+    if (own !== undefined) same[optionName(key)] = own;
+  }
   const own: Record<string, Value> = { ...same, "num-samples": evaluate["num-samples"] };
   if (evaluate.k) own.k = evaluate.k.join(",");
   return evalSettings([heldOut, ...argumentsOf(own)]);

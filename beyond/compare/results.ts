@@ -17,6 +17,7 @@ import {
 import type { Figures, Ratio } from "../measuring/figures.ts";
 import { RunFolder } from "../runs/folder.ts";
 import { LedgerReader } from "../runs/ledger.ts";
+import { type Sampling, samplingOf as sampledWith } from "../settings/evaluating.ts";
 import { table } from "../terminal/progress.ts";
 import { BASE, type Experiment, type PlannedRun } from "./experiment.ts";
 
@@ -36,8 +37,13 @@ export interface MethodResults {
   seeds: number[];
   evaluations: {
     step: number;
+    /** Of the samples. */
+    temperature: number;
     figures: Estimates;
-    /** The gain over the reference after as many steps; null for the reference and the base model. */
+    /**
+     * The gain over the reference after as many steps; null for the reference and the base model, and where the
+     * reference was not evaluated in the same way.
+     */
     overReference: Estimates | null;
     /** The gain since the first checkpoint that was evaluated; null for that one. */
     sinceFirst: Estimates | null;
@@ -111,15 +117,20 @@ export function resultsOf(
     questions,
     samples: runs[0].evaluation.numSamples,
     methods: methods.map((method): MethodResults => {
-      const { checkpoints } = runsOf(method)[0];
+      const [{ checkpoints, evaluation }] = runsOf(method);
+      const isAlike = Bun.deepEquals(
+        sampledWith(evaluation as Sampling),
+        sampledWith(runsOf(compared)[0].evaluation as Sampling),
+      );
       return {
         method,
         seeds: runsOf(method).map(({ seed }) => seed),
         evaluations: checkpoints.map((step, i) => ({
           step,
+          temperature: evaluation.temperature,
           figures: mapNames(at(method, step), (ratios) => estimate(ratios, resamples)),
           overReference:
-            method === compared || method === BASE || compared === BASE
+            method === compared || method === BASE || compared === BASE || !isAlike
               ? null
               : gain(at(compared, step), at(method, step)),
           sinceFirst: i > 0 ? gain(at(method, checkpoints[0]), at(method, step)) : null,
@@ -215,8 +226,10 @@ export function resultTable(folder: string, results: Results): string {
   const names = Object.keys(last[0].figures);
   const ks = names.filter((name) => /^pass@(1|8|32|128)$/.test(name));
   const columns = [...ks, names.includes("diff@8") ? "diff@8" : "diff@1", "entropy"];
-  const rows = last.map(({ method, step, figures }) => [
-    `${method}, step ${step}`,
+  const temperatures = [...new Set(last.map(({ temperature }) => temperature))];
+  const isOne = temperatures.length === 1;
+  const rows = last.map(({ method, step, temperature, figures }) => [
+    `${method}, step ${step}${isOne ? "" : `, temperature ${temperature}`}`,
     ...columns.map((name) => estimateText(figures[name])),
   ]);
   const gains = last.flatMap(({ method, overReference }) => {
@@ -224,7 +237,7 @@ export function resultTable(folder: string, results: Results): string {
     return [[method, ...columns.map((name) => estimateText(overReference[name], "+"))]];
   });
   const seeds = methods[0].seeds.length === 1 ? "one seed" : `${methods[0].seeds.length} seeds`;
-  const title = `${folder}: ${questions} held-out questions, ${samples} samples each, ${seeds}; 95 % intervals over questions and seeds`;
+  const title = `${folder}: ${questions} held-out questions, ${samples} samples each${isOne ? `, temperature ${temperatures[0]}` : ""}, ${seeds}; 95 % intervals over questions and seeds`;
   const first = table(title, [["", ...columns], ...rows]);
   if (gains.length === 0) return first;
   return `${first}\n${table(`gain over ${reference}, paired`, [["", ...columns], ...gains])}`;

@@ -7,6 +7,7 @@ import type { TuningTable } from "../kernels/variants.ts";
 import type { OpenPolicy } from "../opening/policy.ts";
 import { diskError, replaceFile } from "../platform/files.ts";
 import { runConfig } from "../runs/versions.ts";
+import { type Sampling, samplingOf } from "../settings/evaluating.ts";
 import { type PassRow, table } from "../terminal/progress.ts";
 import {
   drawResamples,
@@ -24,6 +25,8 @@ export interface Evaluation {
   questions: number;
   /** Completions of each question. */
   samples: number;
+  /** What they were drawn with; version 0.1.0 kept it in files alone. */
+  sampling?: Sampling;
   /** By name, as in `beyond/measuring/figures.ts`; null where a figure is not defined. */
   figures: Record<string, number | null>;
 }
@@ -41,7 +44,7 @@ export interface EvaluationFile {
   /** Completions of each question. */
   samples: number;
   seed: number;
-  sampling: Pick<RolloutSettings, "temperature" | "topP" | "topK" | "minP" | "maxCompletionLength">;
+  sampling: Sampling;
   /** Whether maj@k is exact over all subsets, or the mean over subsets drawn with the seed. */
   majority: "exact" | "drawn";
   versions: Record<string, string>;
@@ -74,14 +77,15 @@ export const figuresAt = (tallies: readonly QuestionTally[], ks: readonly number
   figuresOf(tallies, ks, floats(MAJORITY));
 
 /** The figures alone, for k = 1, 2, 4, ... */
-export function summarize(tallies: readonly QuestionTally[]): Evaluation {
+export function summarize(tallies: readonly QuestionTally[], settings?: Sampling): Evaluation {
   const samples = tallies[0].samples;
   const figures = Object.entries(figuresAt(tallies, powersOfTwo(samples)));
   const values = figures.map(([name, ratio]) => {
     const value = quotient(ratio);
     return [name, Number.isFinite(value) ? value : null];
   });
-  return { questions: tallies.length, samples, figures: Object.fromEntries(values) };
+  const sampling = settings && samplingOf(settings);
+  return { questions: tallies.length, samples, sampling, figures: Object.fromEntries(values) };
 }
 
 /** The draws of questions and seeds from which every interval of these sizes is computed: always the same. */
@@ -126,7 +130,7 @@ export function evaluationFile(
   policy: OpenPolicy,
 ): EvaluationFile {
   const { data, model, step, ks } = what;
-  const { seed, temperature, topP, topK, minP, maxCompletionLength } = settings;
+  const { seed } = settings;
   const { versions, adapter, tuning } = runConfig({}, policy);
   const samples = tallies[0].samples;
   return {
@@ -135,7 +139,7 @@ export function evaluationFile(
     step,
     samples,
     seed,
-    sampling: { temperature, topP, topK, minP, maxCompletionLength },
+    sampling: samplingOf(settings),
     majority: samples <= EXACT_MAJORITY ? "exact" : "drawn",
     versions,
     adapter,
@@ -188,6 +192,12 @@ export function passRow(name: string, { figures, samples }: Evaluation): PassRow
     passAtK: ks.map((k) => [k, figures[`pass@${k}`] ?? Number.NaN]),
     distinct: figures[`diff@${ks.at(-1)}`] ?? Number.NaN,
   };
+}
+
+/** How a table says what was drawn: `128 questions, 32 samples each, temperature 1`. */
+export function drawnText(questions: number, samples: number, sampling?: Sampling): string {
+  const temperature = sampling ? `, temperature ${sampling.temperature}` : "";
+  return `${questions} questions, ${samples} samples each${temperature}`;
 }
 
 /** `0.484 (0.412, 0.551)`; a dash where it is not defined. */

@@ -1,5 +1,6 @@
 import { measure } from "../commands/evaluate.ts";
 import type { OpenRun } from "../opening/open-run.ts";
+import { forEvaluation } from "../settings/evaluating.ts";
 import {
   type Evaluation,
   evaluationFile,
@@ -16,16 +17,17 @@ import {
  * @param name what the model is called in the display
  */
 export async function evaluateHeldOut(
-  { heldOut, settings, policy, progress, folder }: OpenRun,
+  { heldOut, settings: ofRun, policy, progress, folder }: OpenRun,
   step: number,
   name: string,
 ): Promise<Evaluation> {
+  const settings = forEvaluation(ofRun);
   const { evalSamples: samples, evalFile } = settings;
   const data = evalFile ?? "";
   const tallies = await measure(policy, heldOut, samples, settings, (done) =>
     progress.activity(`evaluating ${name}: ${done} of ${heldOut.length} questions`),
   );
-  const result = summarize(tallies);
+  const result = summarize(tallies, settings);
   const { passAtK, distinct } = passRow(name, result);
   const values = passAtK.map(([k, value]) => `pass@${k} ${value.toFixed(3)}`);
   progress.note(`${name}: ${values.join("  ")}  distinct ${distinct.toFixed(2)}`);

@@ -65,7 +65,7 @@ export function trainingNeeds(
       rows: settings.samplingBatchSize,
       samplesPerPrompt: settings.numGenerations,
       maxPromptTokens,
-      maxNewTokens: maxCompletionLength,
+      maxNewTokens: Math.max(maxCompletionLength, settings.evalMaxCompletionLength ?? 0),
     },
     formats,
   };

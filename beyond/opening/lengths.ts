@@ -10,12 +10,14 @@ export function longestPrompt(questions: readonly Question[]): number {
 /**
  * Settles the most tokens a completion may have: as many as were asked for, else 256 or half of the
  * model's context if that is less.
+ * @param flag names it in messages
  * @throws UserError for a question that leaves no room for such a completion in the context
  */
 export function fitContext<S extends { maxCompletionLength: number | null }>(
   settings: S,
   questions: readonly Question[],
   context: number,
+  flag = "--max-completion-length",
 ): S & { maxCompletionLength: number } {
   const maxCompletionLength = settings.maxCompletionLength ?? Math.min(256, context >> 1);
   const room = context - maxCompletionLength;
@@ -23,7 +25,7 @@ export function fitContext<S extends { maxCompletionLength: number | null }>(
     if (prompt.length > room) {
       const start = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
       throw new UserError(
-        `the prompt ${start} has ${prompt.length} tokens, and --max-completion-length ${maxCompletionLength} leaves ${Math.max(0, room)} of the model's context of ${context}; shorten it${prompt.length < context ? " or lower that" : ""}`,
+        `the prompt ${start} has ${prompt.length} tokens, and ${flag} ${maxCompletionLength} leaves ${Math.max(0, room)} of the model's context of ${context}; shorten it${prompt.length < context ? " or lower that" : ""}`,
       );
     }
   }

@@ -15,6 +15,7 @@ import type { Evaluations } from "../runs/milestones.ts";
 import { originsOf, requireSameOrigins } from "../runs/origins.ts";
 import { requireSameLedger, TrainerState } from "../runs/trainer-state.ts";
 import { runConfig } from "../runs/versions.ts";
+import { forEvaluation, samplingOf } from "../settings/evaluating.ts";
 import { parseExploration } from "../settings/exploration.ts";
 import { parseReward, rewardRules } from "../settings/reward.ts";
 import { storedSettings } from "../settings/stored.ts";
@@ -103,7 +104,7 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   const saved = checkpoint?.state ?? FRESH;
   const { drawn, updates } = saved;
   const { evalSamples } = settings;
-  const heldOutKey = heldOut.length > 0 ? keyOf(heldOut, evalSamples) : null;
+  const heldOutKey = heldOut.length > 0 ? keyOf(heldOut, settings) : null;
   if (checkpoint && config) noteJump(config.settings, settings, updates, note);
   return {
     settings,
@@ -134,10 +135,15 @@ function stepsOf(
 
 const FRESH: TrainerState = { drawn: 0, updates: 0, before: null, best: null, heldOut: null };
 
-const keyOf = (questions: readonly Question[], samples: number) =>
-  new Bun.CryptoHasher("sha256")
-    .update(JSON.stringify([samples, ...questions.map(({ text, gold }) => [text, gold])]))
-    .digest("hex");
+/** Tells evaluations that may be compared: of the same questions, drawn as often and in the same way. */
+function keyOf(questions: readonly Question[], settings: OpenRun["settings"]): string {
+  const asked = questions.map(({ text, gold }) => [text, gold]);
+  const sampling = samplingOf(forEvaluation(settings));
+  // as training samples: so it was before evaluations had settings of their own
+  const isUsual = Bun.deepEquals(sampling, samplingOf(settings));
+  const key = [settings.evalSamples, ...asked, ...(isUsual ? [] : [sampling])];
+  return new Bun.CryptoHasher("sha256").update(JSON.stringify(key)).digest("hex");
+}
 
 /** The evaluations of a run that goes on, if they are of what it evaluates now: else nothing of before compares. */
 function comparable(

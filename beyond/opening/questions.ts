@@ -141,11 +141,16 @@ export async function readQuestions<S extends TrainSettings>(
   const questions = new TrainingQuestions(data, prompter, judge, given);
   const heldOut = prepareQuestions(prompter, data.heldOut.rows, data.heldOut.name, judge);
   const context = model.config.maxPositionEmbeddings;
+  const own = given.evalMaxCompletionLength;
   const settings = fitContext(
     { ...given, outcome: data.outcome },
-    [...questions.drawn, ...heldOut],
+    own === null ? [...questions.drawn, ...heldOut] : questions.drawn,
     context,
   );
+  if (own !== null) {
+    const evaluating = { maxCompletionLength: own };
+    fitContext(evaluating, heldOut, context, "--eval-max-completion-length");
+  }
   requireMicroBatch(longestPrompt(questions.drawn), settings);
   return { judge, questions, heldOut, settings };
 }

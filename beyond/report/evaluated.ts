@@ -96,8 +96,9 @@ export const valuesOf = (models: Models, name: string): number[] =>
 
 /** The mean of a figure, with its 95 % interval: the bootstrap's, or Student's where no counts were kept. */
 export function estimateOf(models: Models, name: string): Interval | null {
+  if (!alike([models])) return null;
   const ratios = heldOutOf(models).map(({ figures }) => figures?.[name]);
-  if (ratios.length > 0 && ratios.every((ratio) => ratio !== undefined) && alike([models])) {
+  if (ratios.length > 0 && ratios.every((ratio) => ratio !== undefined)) {
     return intervalOf(estimate(ratios, resamples(ratios)));
   }
   const values = valuesOf(models, name);

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
-import { type Evaluation, figuresAt, readEvaluation } from "../measuring/evaluation.ts";
+import { drawnText, type Evaluation, figuresAt, readEvaluation } from "../measuring/evaluation.ts";
 import type { Figures } from "../measuring/figures.ts";
 
 /** A model on held-out questions. */
@@ -13,6 +13,8 @@ export interface HeldOut {
   likeness: string;
   /** The questions and the sampling in words: `held-out.jsonl (128 questions, 32 samples each, temperature 1)`. */
   asked: string;
+  /** Null where an older version did not keep it. */
+  temperature: number | null;
 }
 
 /**
@@ -43,11 +45,12 @@ export class Evaluations {
   }
 
   /** A line of the metrics. */
-  add(step: number, { figures, questions, samples }: Evaluation) {
-    const likeness = JSON.stringify({ questions, samples });
+  add(step: number, { figures, questions, samples, sampling }: Evaluation) {
+    const likeness = JSON.stringify({ questions, samples, sampling });
     const file = typeof this.evalFile === "string" ? basename(this.evalFile) : "a file";
-    const asked = `${file} (${questions} questions, ${samples} samples each)`;
-    this.lines.set(step, { values: figures, figures: null, likeness, asked });
+    const asked = `${file} (${drawnText(questions, samples, sampling)})`;
+    const { temperature = null } = sampling ?? {};
+    this.lines.set(step, { values: figures, figures: null, likeness, asked, temperature });
   }
 
   /** Forgets the lines of the metrics. */
@@ -90,14 +93,14 @@ function read(path: string): HeldOut | null {
     const { figures: estimates, questions, ...how } = readEvaluation(path);
     const { data, samples, sampling } = how;
     const texts = questions.map(({ question }) => question);
-    const temperature = sampling ? `, temperature ${sampling.temperature}` : "";
     const values = Object.entries(estimates).map(([name, { value }]) => [name, value]);
     const ks = Object.keys(estimates).flatMap((name) => /^pass@(\d+)$/.exec(name)?.[1] ?? []);
     return {
       values: Object.fromEntries(values),
       figures: figuresAt(questions, ks.map(Number)),
       likeness: JSON.stringify({ texts, samples, sampling }),
-      asked: `${basename(data ?? "a file")} (${texts.length} questions, ${samples} samples each${temperature})`,
+      asked: `${basename(data ?? "a file")} (${drawnText(texts.length, samples, sampling)})`,
+      temperature: sampling?.temperature ?? null,
     };
   } catch {
     return null;

@@ -31,12 +31,13 @@ function exploreOf({ settings }: ReportedRun): string {
 
 /**
  * Sorts runs into methods. Only runs that are alike in all but the seed are seeds of one method: data, number of steps
- * and held-out questions included. Two runs of one seed are no seeds of each other, and stand apart.
+ * and held-out questions included, and evaluated alike. Two runs of one seed are no seeds of each other, and stand apart.
  */
 export function methodsOf(runs: readonly ReportedRun[]): Method[] {
   const alike = [...Map.groupBy(runs, likeness).values()].flatMap((some) => {
     const seeds = new Set(some.map(({ settings }) => settings.seed));
-    return seeds.size === some.length ? [some] : some.map((run) => [run]);
+    const isMethod = seeds.size === some.length && evaluatedAlike(some);
+    return isMethod ? [some] : some.map((run) => [run]);
   });
   const methods = [...Map.groupBy(alike, ([run]) => exploreOf(run))].flatMap(
     ([explore, groups]) => {
@@ -66,6 +67,20 @@ const likeness = ({ settings }: ReportedRun) =>
       .filter(([key, value]) => !INCIDENTAL.has(key) && value !== null)
       .sort(([a], [b]) => a.localeCompare(b)),
   );
+
+/** Whether these runs were asked the same held-out questions in the same way, as far as they were evaluated. */
+function evaluatedAlike(runs: readonly ReportedRun[]): boolean {
+  const asked = ({ evaluations }: ReportedRun, step: number) =>
+    evaluations.at(step)?.likeness ?? [];
+  const steps = new Set(runs.flatMap(({ evaluations }) => evaluations.steps));
+  const atSteps = [...steps].map((step) => runs.flatMap((run) => asked(run, step)));
+  // of seeds that have come to different steps
+  const inAll = runs.map((run) => {
+    const all = run.evaluations.steps.flatMap((step) => asked(run, step));
+    return [...new Set(all)].sort().join("\n");
+  });
+  return [...atSteps, inAll.filter(Boolean)].every((some) => new Set(some).size < 2);
+}
 
 /** The name of the run, or of the first of its seeds. */
 const nameOf = ([first, ...more]: readonly ReportedRun[]) =>

@@ -41,13 +41,22 @@ export function passTable(methods: readonly Method[]): string {
   const all = evaluated(methods);
   const ks = ksOf(all);
   const most = ks[ks.length - 1];
-  const rows = all.map((models) => [
+  const temperatures = all.map((models) => heldOutOf(models)[0].temperature);
+  const isOne = new Set(temperatures).size === 1;
+  const rows = all.map((models, i) => [
     escapeHtml(models.name),
     String(models.runs.length),
+    ...(isOne ? [] : [String(temperatures[i] ?? "unknown")]),
     ...ks.map((k) => cell(estimateOf(models, `pass@${k}`), three)),
     cell(estimateOf(models, `diff@${most}`), two),
   ]);
-  const heads = ["", "seeds", ...ks.map((k) => `pass@${k}`), `distinct of ${most}`];
+  const heads = [
+    "",
+    "seeds",
+    ...(isOne ? [] : ["temperature"]),
+    ...ks.map((k) => `pass@${k}`),
+    `distinct of ${most}`,
+  ];
   return rows.length > 0 ? table(heads, rows) : "";
 }
 

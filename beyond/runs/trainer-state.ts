@@ -5,6 +5,15 @@ import type { Ledger } from "./ledger.ts";
 const Evaluation = z.object({
   questions: z.int().min(1),
   samples: z.int().min(1),
+  sampling: z
+    .object({
+      temperature: z.number(),
+      topP: z.number(),
+      topK: z.number(),
+      minP: z.number(),
+      maxCompletionLength: z.int(),
+    })
+    .optional(),
   figures: z.record(z.string(), z.number().nullable()),
 });
 

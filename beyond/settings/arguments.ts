@@ -12,6 +12,7 @@ import {
   oneFile,
 } from "./checks.ts";
 import { complete } from "./complete.ts";
+import { forEvaluation } from "./evaluating.ts";
 import {
   type DataSettings,
   dataGroups,
@@ -128,10 +129,10 @@ export function chatSettings(args: string[], readRun: ReadRun = () => null): Cha
   return { ...all, told } as ChatSettings;
 }
 
-/** The settings of `eval`, likewise. */
+/** The settings of `eval`, likewise: as the run evaluates. */
 export function evalSettings(args: string[], readRun: ReadRun = () => null): EvalSettings {
   const { flags, given, positionals } = parseFlags(evalGroups, args);
-  const { all, told } = completeFromRun(flags, given, readRun);
+  const { all, told } = completeFromRun(flags, given, readRun, forEvaluation);
   const s = { ...all, told, data: oneFile(positionals, "eval", given.data) } as EvalSettings;
   checkFields(s);
   s.k = [...new Set(s.k)].sort((a, b) => a - b);

@@ -13,17 +13,19 @@ export type ReadRun = (model: string) => { settings: object; file: string } | nu
 
 /**
  * All settings of a command that asks a model: what is not given is as in the run that made it.
+ * @param settle takes from a run's settings those for the command
  * @returns them, and what to tell of it
  */
 export function completeFromRun(
   flags: Flags,
   given: Record<string, unknown>,
   readRun: ReadRun,
+  settle: (stored: object) => object = (stored) => stored,
 ): { all: Record<string, unknown>; told: string[] } {
   const defaults = complete(flags, given);
   const run = readRun(String(defaults.model));
   if (!run) return { all: defaults, told: [] };
-  const entries = Object.entries(run.settings).filter(([key]) => ASKING.includes(key));
+  const entries = Object.entries(settle(run.settings)).filter(([key]) => ASKING.includes(key));
   const stored = Object.fromEntries(entries.filter(([key]) => key in flags));
   requireTyped(stored, flags, run.file);
   const isOther = (key: string, value: unknown) => JSON.stringify(value) !== text(stored[key]);

@@ -5,6 +5,7 @@ import { explorationFlags, explorationNames } from "./exploration.ts";
 import {
   bytes,
   choice,
+  type Flag,
   type FlagGroups,
   integer,
   number,
@@ -48,6 +49,20 @@ const evalFraction = number(
   "Hold out this share of the data's questions; equal ones stay together.",
   OURS,
 );
+
+/** How evaluations sample: in `train`, and in `eval` of the run. */
+const ofEvaluations = <T>(flag: Flag<T>, name: string): Flag<T | null> => ({
+  ...optional(flag),
+  help: `--${name} of evaluations, in train and in eval of the run.`,
+  source: `--${name}`,
+});
+export const evaluating = {
+  evalTemperature: ofEvaluations(sampling.temperature, "temperature"),
+  evalTopP: ofEvaluations(sampling.topP, "top-p"),
+  evalTopK: ofEvaluations(sampling.topK, "top-k"),
+  evalMinP: ofEvaluations(sampling.minP, "min-p"),
+  evalMaxCompletionLength: ofEvaluations(sampling.maxCompletionLength, "max-completion-length"),
+};
 
 /** How many completions of which questions a run draws: the same in `train` and `sample-base`. */
 const lengthOfRun = {
@@ -199,6 +214,7 @@ export const trainGroups = {
     evalFraction,
     evalSteps: integer(0, { min: 0 }, "Steps between evaluations; 0: before and after only.", OURS),
     evalSamples: integer(32, { min: 1 }, "Completions of each held-out question.", "for pass@32"),
+    ...evaluating,
   },
   "Saving and showing": {
     ...saving,

@@ -81,19 +81,55 @@ test("eval writes files of its own, which stand for a step that train did not ev
   expect(ofOther.at(2)?.asked).toContain("1 questions, 2 samples each");
 });
 
-test("a run that goes on with other held-out questions has no base row", async () => {
+const state = () =>
+  JSON.parse(
+    readFileSync(
+      join(run, `checkpoint-${metrics().at(-1).step}`, "trainer", "trainer_state.json"),
+      "utf8",
+    ),
+  ).state;
+
+test("a run that goes on keeps its base row", async () => {
   await resume("--max-steps", "3");
   const [base] = metrics().filter(({ step, evaluation }) => step === 0 && evaluation);
-  const state = () =>
-    JSON.parse(
-      readFileSync(
-        join(run, `checkpoint-${metrics().at(-1).step}`, "trainer", "trainer_state.json"),
-        "utf8",
-      ),
-    ).state;
+  expect(base.evaluation.sampling.temperature).toBe(0.9);
   expect(state().before).toEqual(base.evaluation);
-  await resume("--max-steps", "4", "--eval-file", other);
+});
+
+test("evaluations have their own temperature: in train, in eval of the run, and without a base drawn at another", async () => {
+  await resume(
+    "--max-steps",
+    "4",
+    "--eval-temperature",
+    "0.3",
+    "--eval-max-completion-length",
+    "11",
+  );
+  const own = { temperature: 0.3, topP: 1, topK: 0, minP: 0, maxCompletionLength: 11 };
+  const [first, , , last] = metrics()
+    .filter(({ evaluation }) => evaluation)
+    .map(({ evaluation }) => evaluation);
+  expect(first.sampling).toEqual({ ...own, temperature: 0.9, maxCompletionLength: 9 });
+  expect(last.sampling).toEqual(own);
+  expect(readEvaluation(join(run, "evaluations", "held-4.json")).sampling).toEqual(own);
+  expect(state().before).toBeNull();
+  const flags = ["--model", run, "--num-samples", "2"];
+  const { told, ...settings } = evalSettings([data, ...flags], readRun);
+  expect(settings).toMatchObject({ temperature: 0.3, maxCompletionLength: 11 });
+  expect(told[0]).toContain(
+    "as in its run: --outcome number --max-completion-length 11 --temperature 0.3",
+  );
+  // sample asks as training did
+  expect(sampleSettings(["q", ...flags.slice(0, 2)], readRun).temperature).toBe(0.9);
+  const reported = new Evaluations(run, data);
+  reported.refresh();
+  expect(reported.at(4)?.temperature).toBe(0.3);
+  expect(reported.at(4)?.likeness).not.toBe(reported.at(0)?.likeness);
+});
+
+test("a run that goes on with other held-out questions has no base row", async () => {
+  await resume("--max-steps", "5", "--eval-file", other);
   expect(state().before).toBe(null);
-  expect(state().best.step).toBe(4);
-  expect(metrics().filter(({ step, evaluation }) => step === 3 && evaluation)).toHaveLength(1);
+  expect(state().best.step).toBe(5);
+  expect(metrics().filter(({ step, evaluation }) => step === 4 && evaluation)).toHaveLength(1);
 });

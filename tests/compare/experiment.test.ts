@@ -58,6 +58,13 @@ describe("an experiment", () => {
     });
   });
 
+  test("evaluations, the base model's too, are drawn as --eval-temperature and its like say", () => {
+    const { runs } = read(GOOD.replace("max-steps: 20", "max-steps: 20\n  eval-temperature: 0.3"));
+    for (const { evaluation, settings } of runs) {
+      expect([evaluation.temperature, settings.temperature]).toEqual([0.3, 0.8]);
+    }
+  });
+
   test("the files of the repository can be read", () => {
     const paper = readExperiment("experiments/paper.yaml", "runs/paper");
     expect(new Set(paper.runs.map(({ method }) => method)).size).toBe(7);

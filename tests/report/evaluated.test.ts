@@ -15,6 +15,7 @@ import {
 import { methodsOf } from "../../beyond/report/methods.ts";
 import { findRuns, ReportedRun } from "../../beyond/report/runs.ts";
 import { CoverageLines, passLines } from "../../beyond/report/series.ts";
+import { passTable } from "../../beyond/report/tables.ts";
 import { type MadeRun, makeRun, RunInTheMaking } from "./made-run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-evaluated-test-"));
@@ -110,6 +111,20 @@ describe("held out", () => {
     expect(gainOf(none, none, "pass@1")).toEqual({ mean: 0, low: 0, high: 0 });
     expect(base.runs.length).toBe(3);
     expect(gainOf(base, none, "pass@1")?.low).toBeGreaterThan(0);
+  });
+
+  test("evaluations at other temperatures are not pooled: the runs stand apart, and the table says how", () => {
+    const apart = methodsOf(runs({ seed: 1 }, { seed: 2, temperature: 0.2 }));
+    expect(apart.map(({ name, runs }) => [name, runs.length])).toEqual([
+      ["run-0", 1],
+      ["run-1", 1],
+    ]);
+    const text = passTable(apart);
+    expect(text).toContain('<th scope="col">temperature</th>');
+    expect(text).toMatch(/run-1<\/th><td>1<\/td><td>0\.2<\/td>/);
+    const pooled = { name: "x", runs: apart.flatMap(({ runs }) => runs), moment: "last" as const };
+    expect(estimateOf(pooled, "pass@1")).toBeNull();
+    expect(passTable(methods)).not.toContain("temperature");
   });
 
   test("each base model is its own row where it was asked differently", () => {

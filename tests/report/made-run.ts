@@ -24,6 +24,8 @@ export interface MadeRun {
   evaluated?: boolean;
   /** Of each held-out question; 8 by default. */
   samples?: number;
+  /** Of evaluations; 1 by default. */
+  temperature?: number;
 }
 
 /** A run that nobody trained: its policy drifts to one answer of each question, right or wrong. */
@@ -114,7 +116,7 @@ export class RunInTheMaking {
       JSON.stringify({
         data: "held-out.jsonl",
         samples: tallies[0].samples,
-        sampling: { temperature: 1 },
+        sampling: { temperature: this.run.temperature ?? 1 },
         figures: estimates(tallies, powersOfTwo(tallies[0].samples)),
         questions: tallies,
       }),
