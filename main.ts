@@ -1,6 +1,8 @@
 #!/usr/bin/env bun
 /** The command line: each command is one call. What a command does is told in the file it imports. */
 import { cac } from "cac";
+import { provideModule } from "./beyond/own/provide.ts";
+import { straySignal } from "./beyond/own/strays.ts";
 import { diskError } from "./beyond/platform/files.ts";
 import { RunFolder, runOf } from "./beyond/runs/folder.ts";
 import {
@@ -248,7 +250,7 @@ function interruption(): AbortSignal {
   process.on("SIGTERM", interrupt);
   // the terminal was closed
   process.on("SIGHUP", interrupt);
-  return controller.signal;
+  return AbortSignal.any([controller.signal, straySignal]);
 }
 
 /** The commands as cac knows them, which writes their help. */
@@ -316,6 +318,7 @@ function outside(error: unknown): unknown {
   return diskError(error, (error as NodeJS.ErrnoException)?.path ?? "a file");
 }
 
+provideModule();
 try {
   await main(process.argv.slice(2));
 } catch (raw) {

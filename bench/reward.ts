@@ -1,4 +1,4 @@
-import type { UserOutcome } from "../beyond/answers/user.ts";
+import type { UserOutcome } from "../beyond/own/outcome.ts";
 
 /** A reward that costs nothing and differs from text to text, so that no group is without signal; as in trl_steps.py. */
 const reward: UserOutcome = (completion) => {

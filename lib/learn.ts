@@ -61,8 +61,8 @@ export async function update(
   learningRate: number,
   updateNumber: number,
 ): Promise<UpdateResult> {
-  const isLeftOut = (completion: JudgedCompletion) =>
-    settings.maskTruncatedCompletions && !completion.finished;
+  const isLeftOut = ({ paid, finished }: JudgedCompletion) =>
+    paid === null || (settings.maskTruncatedCompletions && !finished);
   const lengths = groups.flatMap(({ completions }) =>
     completions.map((completion) => (isLeftOut(completion) ? 0 : completion.tokens.length)),
   );

@@ -3,10 +3,11 @@
  *
  *     r = sum over parts of weight * part
  *
+ * The user's own code pays parts of its own, of any names, or leaves a completion out.
  * Only `correct` says whether a question is solved: pass@k, the count of solved questions and the
  * exploration term of a solved group go by it, never by r.
  */
-import type { AnswerForm } from "./data/judge.ts";
+import type { AnswerForm, PaidPart } from "./data/judge.ts";
 
 /** What is known of a completion when it is paid. */
 export interface Earning {
@@ -14,8 +15,8 @@ export interface Earning {
   correct: boolean;
   /** How its final answer is marked; null when it states none. */
   form: AnswerForm | null;
-  /** What the user's own code gave it; 0 from any other judge. */
-  userReward: number;
+  /** By the user's own code. Null leaves the completion out. */
+  paid: readonly PaidPart[] | null;
   /** [L], the end token included. */
   tokens: ArrayLike<number>;
 }
@@ -37,9 +38,6 @@ const PARTS = {
   /** DAPO's soft punishment of length, from 0 to -1. */
   overlong: ({ tokens }: Earning, rules: RewardRules) =>
     overlongPunishment(tokens.length, rules.maxCompletionLength, rules.overlongCache),
-
-  /** What the user's own code returns as its reward. */
-  user: ({ userReward }: Earning) => userReward,
 };
 
 export type RewardPart = keyof typeof PARTS;
@@ -61,10 +59,11 @@ export interface RewardRules {
   overlongCache: number;
 }
 
-/** A reward and the values of its parts before they are weighted. */
+/** A reward and the values of its parts before they are weighted; null for a part that does not apply. */
 export interface Earned {
-  reward: number;
-  parts: Partial<Record<RewardPart, number>>;
+  /** Null for a completion that is left out: of means, deviations and the loss. */
+  reward: number | null;
+  parts: Record<string, number | null>;
 }
 
 /** What a completion earns. */
@@ -76,11 +75,16 @@ export function earned(completion: Earning, rules: RewardRules): Earned {
     parts[part] = value;
     reward += weight * value;
   }
+  if (completion.paid === null) return { reward: null, parts };
+  for (const { part, weight, value } of completion.paid) {
+    parts[part] = value;
+    reward += weight * (value ?? 0);
+  }
   return { reward, parts };
 }
 
 /** A phrase or the last number is an answer, but in no form that a prompt asks for. */
-function isAsked(form: AnswerForm | null, asked: AskedForm): boolean {
+export function isAsked(form: AnswerForm | null, asked: AskedForm): boolean {
   if (asked === "any") return form !== null && form !== "phrase" && form !== "last-number";
   return form === asked;
 }

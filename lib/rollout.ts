@@ -4,7 +4,7 @@ import type { Completion, GenerationSettings } from "./model/completion.ts";
 import type { SamplingOptions } from "./model/ops/sample.ts";
 import type { SamplingPolicy } from "./policy.ts";
 
-type Said = Pick<Judgement, "outcome" | "correct" | "form" | "userReward">;
+type Said = Pick<Judgement, "outcome" | "correct" | "form" | "paid">;
 
 /** A completion with what it says. */
 export interface JudgedCompletion extends Completion, Said {
@@ -51,7 +51,8 @@ export async function rollout(
   });
   const groups: Group[] = [];
   for (const [i, question] of questions.entries()) {
-    const judged = await judge(policy, question, completions[i], settings.stop);
+    const training = purpose === PURPOSE.train ? step : undefined;
+    const judged = await judge(policy, question, completions[i], settings.stop, training);
     groups.push({ question, slot: firstSlot + i, completions: judged });
   }
   return groups;
@@ -84,21 +85,23 @@ async function judge(
   question: Question,
   completions: readonly Completion[],
   stop: readonly string[],
+  step?: number,
 ): Promise<JudgedCompletion[]> {
   const decoded = completions.map(({ tokens, finished }) => {
     const { text, starts } = tokenizer.decodeTokens(tokens, stopIds);
-    return { text: beforeStop(text, stop), starts, truncated: !finished };
+    const truncated = !finished;
+    return { text: beforeStop(text, stop), starts, truncated, tokens: tokens.length };
   });
-  const judgements = await question.judge(decoded);
+  const judgements = await question.judge(decoded, step);
   return completions.map((completion, i) => {
-    const { outcome, correct, form, userReward, answerStart } = judgements[i];
+    const { outcome, correct, form, paid, answerStart } = judgements[i];
     let firstToken = completion.tokens.length;
     if (answerStart !== null) {
       // The last token that begins at or before the answer does.
       firstToken = decoded[i].starts.findLastIndex((start) => start <= answerStart);
     }
     const { text } = decoded[i];
-    return { ...completion, text, outcome, correct, form, userReward, answerStart: firstToken };
+    return { ...completion, text, outcome, correct, form, paid, answerStart: firstToken };
   });
 }
 

@@ -1,14 +1,20 @@
 import type { Question } from "./data/questions.ts";
 import { NotFiniteError } from "./errors.ts";
-import { hasSignal, rewardAdvantages, type ScaleRewards } from "./explore/advantages.ts";
+import {
+  type Advantage,
+  hasSignal,
+  rewardAdvantages,
+  type ScaleRewards,
+} from "./explore/advantages.ts";
 import { type Exploration, explorationSignal } from "./explore/bonus.ts";
 import type { OutcomeCounter } from "./explore/counter.ts";
 import { type LossSums, newLossSums } from "./explore/loss.ts";
+import type { Group as Seen } from "./explore/method.ts";
 import { type Learner, type LearnSettings, type ScoredGroup, update } from "./learn.ts";
 import { learningRateAt, type Schedule } from "./model/schedule.ts";
 import type { SamplingPolicy } from "./policy.ts";
 import { drawQuestions } from "./random.ts";
-import { earned, type RewardRules } from "./rewards.ts";
+import { type Earned, earned, type RewardRules } from "./rewards.ts";
 import { type Group, PURPOSE, type RolloutSettings, rollout } from "./rollout.ts";
 
 export interface GrpoSettings extends RolloutSettings, LearnSettings {
@@ -52,6 +58,7 @@ export interface Training {
   /** Moves the policy: `PolicyGradient` on one GPU. */
   learner: Learner;
   settings: GrpoSettings;
+  advantage: Advantage;
   exploration: Exploration;
   rewards: RewardRules;
   /** The questions asked: `count` of them, each by its place. */
@@ -131,12 +138,13 @@ async function drawGroups(training: Training, listener: Listener): Promise<Score
   const step = state.step + 1;
   const groups: Group[] = [];
   let scored: ScoredGroup[] = [];
+  let { drawn } = state;
   let missing = promptsPerStep;
   while (missing > 0 && groups.length < 10 * promptsPerStep) {
     listener.activity(`sampling ${missing} groups`);
-    const drawn = drawQuestions(shuffleSeed, state.drawn, missing, questions.count);
-    state.drawn += missing;
-    const asked = drawn.map((place) => questions.at(place));
+    const places = drawQuestions(shuffleSeed, drawn, missing, questions.count);
+    drawn += missing;
+    const asked = places.map((place) => questions.at(place));
     const slot = groups.length;
     groups.push(
       ...(await rollout(policy, asked, numGenerations, settings, PURPOSE.train, step, slot)),
@@ -146,30 +154,57 @@ async function drawGroups(training: Training, listener: Listener): Promise<Score
       ? promptsPerStep - scored.filter((group) => group.hasSignal).length
       : 0;
   }
+  // only now: a judge or a method that failed before leaves the state as it was after the last step
+  state.drawn = drawn;
   return scored;
 }
 
 /** Rewards from their parts, advantages from rewards; exploration terms from how often each outcome was seen before. */
-function score(
-  { settings, exploration, rewards: rules, state }: Training,
-  groups: readonly Group[],
-): ScoredGroup[] {
-  const earnings = groups.map(({ completions }) => completions.map((one) => earned(one, rules)));
-  const rewards = earnings.map((group) => group.map(({ reward }) => reward));
-  const advantages = rewardAdvantages(rewards, settings.scaleRewards);
+function score(training: Training, groups: readonly Group[]): ScoredGroup[] {
+  const { settings, advantage, exploration, rewards } = training;
+  const earnings = groups.map(({ completions }) => completions.map((one) => earned(one, rewards)));
+  const seen = groups.map((group, g) => seenOf(training, group, earnings[g]));
+  const signals = rewardAdvantages(seen, advantage, settings.scaleRewards);
   return groups.map((group, g) => {
-    const outcomes = group.completions.map(({ outcome }) => outcome);
-    const counts = state.counter.counts(group.question.text, outcomes);
-    const correct = group.completions.map((completion) => completion.correct);
-    const signal = explorationSignal(exploration, { outcomes, counts, correct });
+    // what is left out is moved along nothing
+    const spread = (values: Float64Array) => {
+      let next = 0;
+      return Float64Array.from(earnings[g], ({ reward }) => (reward === null ? 0 : values[next++]));
+    };
+    const advantages = spread(signals[g]);
+    const signal = spread(explorationSignal(exploration, seen[g]));
     return {
       ...group,
       earned: earnings[g],
-      advantages: advantages[g],
+      advantages,
       exploration: signal,
-      hasSignal: hasSignal(advantages[g], signal, settings.exploreTokens),
+      hasSignal: hasSignal(advantages, signal, settings.exploreTokens),
     };
   });
+}
+
+/** What the methods see of a group: the completions that are learned from. */
+function seenOf(
+  { settings, state }: Training,
+  { question, completions }: Group,
+  earnings: readonly Earned[],
+): Seen {
+  const kept = completions.filter((_, i) => earnings[i].reward !== null);
+  const outcomes = kept.map(({ outcome }) => outcome);
+  return {
+    question: question.text,
+    outcomes,
+    counts: state.counter.counts(question.text, outcomes),
+    history: state.counter.outcomes(question.text),
+    correct: kept.map(({ correct }) => correct),
+    rewards: earnings.flatMap(({ reward }) => reward ?? []),
+    parts: earnings.flatMap(({ reward, parts }) => (reward === null ? [] : [parts])),
+    logprobs: kept.map(({ logprobs }) => logprobs),
+    entropies: kept.map(({ entropies }) => entropies),
+    truncated: kept.map(({ finished }) => !finished),
+    step: state.step + 1,
+    maxSteps: settings.maxSteps,
+  };
 }
 
 /** The updates of one step: `numIterations` passes over the groups, each in `stepsPerGeneration` parts. */

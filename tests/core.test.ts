@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { SystemGpu } from "../beyond/platform/gpu.ts";
 import { plainJudge } from "../lib/data/plain-judge.ts";
 import { type Asked, prepareQuestions } from "../lib/data/questions.ts";
+import { grpo } from "../lib/explore/advantages/grpo.ts";
 import { OutcomeCounter } from "../lib/explore/counter.ts";
 import { ucbCon } from "../lib/explore/methods/ucb-con.ts";
 import type { Gpu } from "../lib/gpu/device.ts";
@@ -144,6 +145,7 @@ test("two steps of training with the core alone move the weights and count what 
         policy,
         learner: new PolicyGradient(policy, 64, settings),
         settings,
+        advantage: { method: grpo, parameters: {} },
         exploration: [{ method: ucbCon, coefficient: 0.2, parameters: { b0: 0.5 } }],
         rewards: {
           terms: [{ part: "correct", weight: 1 }],

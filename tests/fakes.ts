@@ -1,6 +1,9 @@
 /** A policy made of text, for tests of the loop around it: no GPU, and every call is on record. */
 import { plainJudge } from "../lib/data/plain-judge.ts";
 import { prepareQuestions, type Question } from "../lib/data/questions.ts";
+import { grpo } from "../lib/explore/advantages/grpo.ts";
+import { type Advantage, rewardAdvantages, type ScaleRewards } from "../lib/explore/advantages.ts";
+import type { Group } from "../lib/explore/method.ts";
 import type { Completion, GenerationRequest, GenerationSettings } from "../lib/model/completion.ts";
 import type { PackedBatch } from "../lib/model/packing.ts";
 import type { Policy, Tokenizer } from "../lib/policy.ts";
@@ -30,6 +33,39 @@ export const questionsOf = (answers: Record<string, string>): Question[] =>
     Object.entries(answers).map(([question, answer], i) => ({ question, answer, line: i + 1 })),
     "test",
     plainJudge,
+  );
+
+/** GRPO's advantages. */
+export const GRPO: Advantage = { method: grpo, parameters: {} };
+
+/** A group as methods see it, of which only some is told: nothing was seen before, nothing is right or earns. */
+export function groupOf(given: Partial<Group>): Group {
+  const n = Math.max(given.outcomes?.length ?? 0, given.rewards?.length ?? 0);
+  const outcomes = given.outcomes ?? Array(n).fill("1");
+  const counts = given.counts ?? Array(n).fill(0);
+  return {
+    question: "q",
+    outcomes,
+    counts,
+    history: new Map(outcomes.map((outcome, i) => [outcome, counts[i]])),
+    correct: Array(n).fill(false),
+    rewards: Array(n).fill(0),
+    parts: Array(n).fill({}),
+    logprobs: Array(n).fill([-1]),
+    entropies: Array(n).fill([0.5]),
+    truncated: Array(n).fill(false),
+    step: 1,
+    maxSteps: 1,
+    ...given,
+  };
+}
+
+/** The advantages of groups of which only the rewards count. */
+export const advantagesOf = (groups: readonly ArrayLike<number>[], scale: ScaleRewards) =>
+  rewardAdvantages(
+    groups.map((rewards) => groupOf({ rewards })),
+    GRPO,
+    scale,
   );
 
 /** A completion that the tokens of this text are; `logprob` is that of each of them. */

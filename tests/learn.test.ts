@@ -31,7 +31,7 @@ function groupOf(question: string, said: Said[], slot = 0): ScoredGroup {
     slot,
     completions: said.map(({ text, finished = true, answerStart, logprob = -1 }) => {
       const completion = completionOf(text, logprob, finished);
-      const judgement = { outcome: null, correct: false, form: null, userReward: 0 };
+      const judgement = { outcome: null, correct: false, form: null, paid: [] };
       return {
         ...completion,
         ...judgement,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { Question } from "../lib/data/questions.ts";
 import { NotFiniteError } from "../lib/errors.ts";
 import { OutcomeCounter } from "../lib/explore/counter.ts";
 import { ucb } from "../lib/explore/methods/ucb.ts";
@@ -13,7 +14,7 @@ import {
   type TrainingState,
   train,
 } from "../lib/train.ts";
-import { fakePolicy, questionsOf } from "./fakes.ts";
+import { fakePolicy, GRPO, questionsOf } from "./fakes.ts";
 
 const settings: GrpoSettings = {
   maxSteps: 2,
@@ -64,6 +65,7 @@ interface Given extends Partial<GrpoSettings> {
   weight?: number;
   fake?: Parameters<typeof fakePolicy>[0];
   signal?: AbortSignal;
+  at?: (place: number) => Question;
   listen?: (report: StepReport) => void | Promise<void>;
 }
 
@@ -75,6 +77,7 @@ async function trained({
   fake = {},
   signal,
   listen = () => {},
+  at = (place) => questions[place],
   ...given
 }: Given = {}) {
   const say = (prompt: string, sample: number) => (sample === 0 ? `#${right(prompt)}` : "#77");
@@ -85,6 +88,7 @@ async function trained({
     policy,
     learner: new PolicyGradient(policy, 1000, all),
     settings: all,
+    advantage: GRPO,
     exploration: [{ method: ucb, coefficient: 0.2, parameters: {} }],
     rewards: {
       terms: [{ part: reward, weight }],
@@ -92,7 +96,7 @@ async function trained({
       maxCompletionLength: 20,
       overlongCache: 4,
     },
-    questions: { count: questions.length, at: (place) => questions[place] },
+    questions: { count: questions.length, at },
     state,
   };
   const listener = {
@@ -132,6 +136,37 @@ describe("a step", () => {
     // each completion of a group is #, a digit or two, and its end
     expect(sums.tokens).toBe(4 * (3 + 4));
     expect(learningRate).toBe(1);
+  });
+
+  test("what own code leaves out is in no mean, and nothing is learned from it; it is counted", async () => {
+    const leavingOut = (place: number): Question => {
+      const { judge, ...question } = questions[place];
+      return {
+        ...question,
+        async judge(completions, step) {
+          const judged = await judge(completions, step);
+          const steps = completions.map((_, i) => step === 1 && i === 2);
+          return judged.map((one, i) => (steps[i] ? { ...one, paid: null } : one));
+        },
+      };
+    };
+    const { reports, calls, state } = await trained({
+      numGenerations: 3,
+      maxSteps: 2,
+      fake: { say: (prompt, i) => ["#99", `#${right(prompt)}`, "#555"][i] },
+      at: leavingOut,
+    });
+    const [{ groups, sums }, whole] = reports;
+    for (const group of groups) {
+      expect(group.earned.map(({ reward }) => reward)).toEqual([0, 1, null]);
+      expect([...group.advantages]).toEqual([-0.5, 0.5, 0]);
+      expect(group.exploration[2]).toBe(0);
+      expect(state.counter.count(group.question.text, "555")).toBeGreaterThan(0);
+    }
+    // #99 and a letter's place, each with its end
+    expect(sums.tokens).toBe(4 * (4 + 3));
+    expect(whole.sums.tokens).toBe(4 * (4 + 3 + 5));
+    expect(calls.gradients.slice(0, 1).some(({ text }) => text.includes("555"))).toBe(false);
   });
 
   test("the listener is waited for, and the signal heeded between steps", async () => {

@@ -9,7 +9,7 @@ export const noAnswer: Judgement = {
   outcome: null,
   correct: false,
   form: null,
-  userReward: 0,
+  paid: [],
   answerStart: null,
   answerEnd: null,
 };

@@ -5,6 +5,8 @@
  */
 import type { Judge, Row } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
+import { isOwnFile } from "../own/code.ts";
+import { userJudge } from "../own/outcome.ts";
 import { choice, listsOptions } from "./choice.ts";
 import { countdown, isCountdown } from "./countdown.ts";
 import { as, findAnswer, findStated, orLastNumber } from "./extract.ts";
@@ -19,7 +21,6 @@ import { taskOf } from "./reasoning-gym.ts";
 import { numberJudge, simple } from "./simple.ts";
 import { USUAL } from "./thinking.ts";
 import { judging } from "./thread.ts";
-import { isUserCode, userJudge } from "./user.ts";
 
 export const OUTCOMES = [
   "math",
@@ -35,8 +36,14 @@ export const OUTCOMES = [
  * The outcome named on the command line: a built-in one, regex:<pattern>, or a file of the user's, whose
  * calls may take `timeout` seconds.
  * @param thinking what of a completion is no answer; code of the user's sees all
+ * @param maxSteps of the run, which code of the user's is told; null where there is none
  */
-export async function openJudge(name: string, timeout = 60, thinking = USUAL): Promise<Judge> {
+export async function openJudge(
+  name: string,
+  timeout = 60,
+  thinking = USUAL,
+  maxSteps: number | null = null,
+): Promise<Judge> {
   const reading = (judge: Judge, find: Find | null = null) => {
     const gold = find && ((answer: string) => goldText(answer, find));
     return new ReadingJudge(judge, gold ?? ((answer) => answer), thinking);
@@ -52,7 +59,7 @@ export async function openJudge(name: string, timeout = 60, thinking = USUAL): P
   if (name === "exact") return reading(simple(findAnswer, exactKey));
   if (name === "countdown") return reading(countdown);
   if (name.startsWith("regex:")) return reading(regex(name.slice("regex:".length)));
-  if (isUserCode(name)) return await userJudge(name, timeout);
+  if (isOwnFile(name)) return await userJudge(name, timeout, maxSteps);
   throw new UserError(
     `--outcome ${name} is unknown: it is ${OUTCOMES.join(", ")}, regex:<pattern> or a file such as ./my-outcome.ts`,
   );

@@ -20,6 +20,7 @@ import { openNamedModel, requireWhole } from "../opening/named-model.ts";
 import { openGpu } from "../opening/policy.ts";
 import { readQuestions, readRunData } from "../opening/questions.ts";
 import { optionName } from "../settings/flags.ts";
+import { parseReward } from "../settings/reward.ts";
 import type { PlanSettings } from "../settings/training.ts";
 import { baseFormats } from "../storage/base-formats.ts";
 import { requireDtype } from "../storage/precision.ts";
@@ -115,7 +116,8 @@ export async function plan(given: PlanSettings): Promise<void> {
 async function lengths(given: PlanSettings, model: ModelFolder) {
   if (given.data) {
     const note = (text: string) => console.error(text);
-    const read = await readQuestions(given, await readRunData(given, note), model, note);
+    const rewards = parseReward(given.reward, given.outcome);
+    const read = await readQuestions(given, await readRunData(given, note), model, rewards, note);
     const prompt = longestPrompt([...read.questions.drawn, ...read.heldOut]);
     return { settings: read.settings, prompt };
   }

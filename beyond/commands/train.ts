@@ -1,3 +1,4 @@
+import { UserError } from "../../lib/errors.ts";
 import type { ScoredGroup } from "../../lib/learn.ts";
 import * as method from "../../lib/train.ts";
 import { drawnText, type Evaluation, passRow } from "../measuring/evaluation.ts";
@@ -5,6 +6,7 @@ import { evaluateHeldOut } from "../measuring/held-out.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { type OpenRun, openRun } from "../opening/open-run.ts";
 import { closeGpu } from "../opening/policy.ts";
+import { OwnCodeError } from "../own/mistakes.ts";
 import { pruneCheckpoints, saveCheckpoint } from "../runs/checkpoint.ts";
 import { LearningNothing } from "../runs/learning-nothing.ts";
 import { describeStep, rolloutsOf } from "../runs/metrics.ts";
@@ -34,6 +36,7 @@ export async function train(given: TrainSettings, signal?: AbortSignal): Promise
   } catch (error) {
     const { step, updates } = state;
     const when = step > 0 ? `after step ${step}` : "in the first step";
+    if (error instanceof OwnCodeError && step > 0) throw await saved(run, milestones, error);
     throw explainNotFinite(error, { ...settings, updates, when, kept: milestones.kept });
   } finally {
     run.ledger.close();
@@ -97,6 +100,13 @@ function showCompletions(groups: readonly ScoredGroup[], progress: Progress): vo
       );
     progress.note([question.text, ...lines].join("\n"));
   }
+}
+
+/** The error of own code that ends the run, once the steps before it are saved. */
+async function saved({ folder, state }: OpenRun, milestones: Milestones, error: OwnCodeError) {
+  await milestones.save(state.step);
+  const way = `go on with: ${command`train --resume ${folder.path}`}`;
+  return new UserError(`${error.message}; saved after step ${state.step}, ${way}`);
 }
 
 /** Interrupted: a checkpoint, and the way back to it. */

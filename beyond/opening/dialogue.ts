@@ -91,7 +91,7 @@ const unjudged = async (completions: readonly Completed[]): Promise<Judgement[]>
     outcome: null,
     correct: false,
     form: null,
-    userReward: 0,
+    paid: [],
     answerStart: null,
     answerEnd: null,
   }));

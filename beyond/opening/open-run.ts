@@ -1,6 +1,7 @@
 import type { Judge } from "../../lib/data/judge.ts";
 import type { Question } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
+import { grpo } from "../../lib/explore/advantages/grpo.ts";
 import { type Exploration, usesHistory } from "../../lib/explore/bonus.ts";
 import { OutcomeCounter } from "../../lib/explore/counter.ts";
 import { PolicyGradient } from "../../lib/learn.ts";
@@ -52,14 +53,14 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   const data = await readRunData(asked, noteLater);
   const given = { ...asked, maxSteps: stepsOf(asked, data.training?.length ?? data.rows.length) };
   const exploration = parseExploration(given.explore, given.exploreCoef, { ...given });
-  const terms = parseReward(given.reward, given.outcome);
+  const plan = parseReward(given.reward, given.outcome);
   const model = await openNamedModel(given.model);
   requireWhole(given.model, model);
   if (!given.resume) RunFolder.requireFree(given.outputDir);
-  const read = await readQuestions(given, data, model, noteLater);
+  const read = await readQuestions(given, data, model, plan, noteLater);
   const { judge, questions, heldOut } = read;
   const settings = asGrpo(read.settings);
-  const rewards = rewardRules(terms, settings.answerForm, settings);
+  const rewards = rewardRules(plan.terms, settings.answerForm, settings);
 
   const progress = new Progress({ total: settings.maxSteps, ...settings });
   const note = (text: string) => progress.note(text);
@@ -68,7 +69,7 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
 
   const begun = settings.resume ? RunFolder.open(settings.resume) : undefined;
   const config = begun?.readConfig<TrainSettings>();
-  const origins = await originsOf(data.rows, model, settings.outcome);
+  const origins = await originsOf(data.rows, model, settings);
   if (config) requireSameOrigins(config.origins, origins, settings, note);
   const needs = trainingNeeds(settings, longestPrompt([...questions.drawn, ...heldOut]));
   const policy = await openPolicy(settings, model, needs, { note, describe: note }, config);
@@ -108,6 +109,7 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   if (checkpoint && config) noteJump(config.settings, settings, updates, note);
   return {
     settings,
+    advantage: { method: grpo, parameters: {} },
     exploration,
     rewards,
     folder,

@@ -21,6 +21,7 @@ import { hubDataset } from "../hub/datasets.ts";
 import { isHubName } from "../hub/hub.ts";
 import type { Prompter } from "../models/chat.ts";
 import type { ModelFolder } from "../models/folder.ts";
+import { payingJudge, type RewardPlan } from "../own/rewards.ts";
 import type { TrainSettings } from "../settings/training.ts";
 import { earnableRows, requireEarnable } from "./earnable.ts";
 import { fitContext, longestPrompt, requireMicroBatch } from "./lengths.ts";
@@ -128,11 +129,14 @@ export async function readQuestions<S extends TrainSettings>(
   given: S,
   data: RunData,
   model: ModelFolder,
+  plan: RewardPlan,
   note: (text: string) => void,
 ) {
   const prompter = prompterOf(model, given, note);
   const thinking = prompter.thinking(given.thinkTags);
-  const judge = await openJudge(data.outcome, given.outcomeTimeout, thinking);
+  const { outcomeTimeout, maxSteps } = given;
+  const told = await openJudge(data.outcome, outcomeTimeout, thinking, maxSteps);
+  const judge = await payingJudge(told, plan, outcomeTimeout, maxSteps);
   const drawn = drawnPlaces(data.training?.length ?? data.rows.length, given);
   const asked = drawn.map((place) => data.rows.at(data.training?.[place] ?? place));
   const asking = { ...given, outcome: data.outcome };

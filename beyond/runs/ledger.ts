@@ -16,7 +16,10 @@ export interface Rollout {
   outcome: string | null;
   /** Whether the outcome is the right one: what solves a question, whatever the reward. */
   correct: boolean;
-  reward: number;
+  /** Null for a completion that was left out of what is learned from. */
+  reward: number | null;
+  /** The parts of the reward before they are weighted, null for one that does not apply; older versions kept none. */
+  parts: Record<string, number | null> | null;
   /** The exploration term that was added to the advantage. */
   exploration: number;
   /** A_i of the reward alone. */
@@ -28,6 +31,9 @@ export interface Rollout {
   logprob: number;
   /** Mean over its tokens, in nats. */
   entropy: number;
+  /** Its tokens, the end token included, and the log-probability of each; older versions kept neither. */
+  tokenIds: readonly number[] | null;
+  logprobs: readonly number[] | null;
 }
 
 const SCHEMA = `
@@ -41,14 +47,20 @@ const SCHEMA = `
     completion TEXT NOT NULL,
     outcome TEXT,
     correct INTEGER NOT NULL,
-    reward REAL NOT NULL,
+    reward REAL,
     exploration REAL NOT NULL,
     advantage REAL NOT NULL,
     tokens INTEGER NOT NULL,
     truncated INTEGER NOT NULL,
     logprob REAL,
     entropy REAL,
+    parts TEXT,
     UNIQUE (step, slot, sample)
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS tokens (
+    rollout INTEGER PRIMARY KEY REFERENCES rollouts (id),
+    ids BLOB NOT NULL,
+    logprobs BLOB NOT NULL
   ) STRICT;
 `;
 
@@ -66,13 +78,26 @@ function lastStepIn(database: Database): number {
   return Number(last);
 }
 
-function addCorrectness(database: Database) {
-  if (correctIn(database) === "correct") return;
+/** Whether the ledger has the columns of this version. */
+const isCurrent = (database: Database) =>
+  database.query("SELECT * FROM rollouts LIMIT 0").columnNames.includes("parts");
+
+/** Gives a ledger of an older version the columns of this one. */
+function bringUpToDate(database: Database) {
+  if (isCurrent(database)) return;
+  const kept =
+    "id, step, slot, sample, question, completion, outcome, reward, exploration, advantage, tokens, truncated, logprob, entropy";
   database.transaction(() => {
-    database.run("ALTER TABLE rollouts ADD COLUMN correct INTEGER NOT NULL DEFAULT 0");
-    database.run(`UPDATE rollouts SET correct = ${CORRECT_BEFORE}`);
+    const correct = correctIn(database);
+    database.run("ALTER TABLE rollouts RENAME TO older");
+    database.run(SCHEMA);
+    database.run(`INSERT INTO rollouts (${kept}, correct) SELECT ${kept}, ${correct} FROM older`);
+    database.run("DROP TABLE older");
   })();
 }
+
+/** The bytes of numbers, little-endian as everywhere. */
+const bytesOf = (values: Uint32Array | Float32Array) => new Uint8Array(values.buffer);
 
 /**
  * Every rollout of a run, in SQLite: what counts, reports and a resumed run are rebuilt from. A step is
@@ -99,7 +124,7 @@ export class Ledger {
       database.run("PRAGMA journal_mode = WAL");
       database.run("PRAGMA synchronous = FULL");
       database.run(SCHEMA);
-      addCorrectness(database);
+      bringUpToDate(database);
       return database;
     });
   }
@@ -110,13 +135,14 @@ export class Ledger {
       const addQuestion = this.database.query("INSERT OR IGNORE INTO questions (text) VALUES (?)");
       const addRollout = this.database.query(
         `INSERT INTO rollouts (step, slot, sample, question, completion, outcome, correct,
-           reward, exploration, advantage, tokens, truncated, logprob, entropy)
-         VALUES (?, ?, ?, (SELECT id FROM questions WHERE text = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           reward, exploration, advantage, tokens, truncated, logprob, entropy, parts)
+         VALUES (?, ?, ?, (SELECT id FROM questions WHERE text = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       );
+      const addTokens = this.database.query("INSERT INTO tokens VALUES (?, ?, ?)");
       this.database.transaction(() => {
         for (const r of rollouts) {
           addQuestion.run(r.question);
-          addRollout.run(
+          const { lastInsertRowid } = addRollout.run(
             step,
             r.slot,
             r.sample,
@@ -131,7 +157,11 @@ export class Ledger {
             r.truncated ? 1 : 0,
             r.logprob,
             r.entropy,
+            r.parts && JSON.stringify(r.parts),
           );
+          if (r.tokenIds === null || r.logprobs === null) continue;
+          const ids = bytesOf(Uint32Array.from(r.tokenIds));
+          addTokens.run(lastInsertRowid, ids, bytesOf(Float32Array.from(r.logprobs)));
         }
       })();
     });
@@ -147,11 +177,14 @@ export class Ledger {
     return this.guard(() => {
       const rows = this.database.query(
         `SELECT slot, sample, text, completion, outcome, correct, reward, exploration, advantage,
-           tokens, truncated, logprob, entropy
+           tokens, truncated, logprob, entropy, parts
          FROM rollouts JOIN questions ON questions.id = question WHERE step = ? ORDER BY rollouts.id`,
       );
+      // the checksum of rows that an older version wrote is of its columns
+      const asWritten = (row: unknown[]) => (row.at(-1) === null ? row.slice(0, -1) : row);
       while (this.checked.length < last) {
-        this.checked.push(crc32(JSON.stringify(rows.values(this.checked.length + 1))));
+        const step = rows.values(this.checked.length + 1);
+        this.checked.push(crc32(JSON.stringify(step.map(asWritten))));
       }
       return this.checked.slice(0, last);
     });
@@ -159,7 +192,11 @@ export class Ledger {
 
   /** Removes the rows of steps after `step`, which a resumed run will write again. */
   removeAfter(step: number) {
-    this.guard(() => this.database.query("DELETE FROM rollouts WHERE step > ?").run(step));
+    this.guard(() => {
+      const later = "SELECT id FROM rollouts WHERE step > ?";
+      this.database.query(`DELETE FROM tokens WHERE rollout IN (${later})`).run(step);
+      this.database.query("DELETE FROM rollouts WHERE step > ?").run(step);
+    });
   }
 
   /** Every (x, a, N(x, a)), in order of first appearance: what the outcome counter is rebuilt from. */
@@ -226,12 +263,21 @@ export class LedgerReader {
     const query = this.database.query<StoredRollout, []>(
       `SELECT step, slot, sample, text AS question, completion, outcome,
          ${correctIn(this.database)} AS correct, reward,
-         exploration, advantage, tokens, truncated, logprob, entropy
-       FROM rollouts JOIN questions ON questions.id = question ORDER BY rollouts.id`,
+         exploration, advantage, tokens, truncated, logprob, entropy,
+         ${isCurrent(this.database) ? "parts, ids, logprobs" : "NULL parts, NULL ids, NULL logprobs"}
+       FROM rollouts JOIN questions ON questions.id = question
+         ${isCurrent(this.database) ? "LEFT JOIN tokens ON rollout = rollouts.id" : ""} ORDER BY rollouts.id`,
     );
     try {
-      for (const row of query.iterate()) {
-        yield { ...row, correct: row.correct === 1, truncated: row.truncated === 1 };
+      for (const { ids, ...row } of query.iterate()) {
+        yield {
+          ...row,
+          correct: row.correct === 1,
+          truncated: row.truncated === 1,
+          parts: row.parts === null ? null : JSON.parse(row.parts),
+          tokenIds: ids && [...new Uint32Array(ids.slice().buffer)],
+          logprobs: row.logprobs && [...new Float32Array(row.logprobs.slice().buffer)],
+        };
       }
     } catch (error) {
       throw diskError(error, this.path);
@@ -243,8 +289,11 @@ export class LedgerReader {
   }
 }
 
-type StoredRollout = Omit<Rollout, "correct" | "truncated"> & {
+type StoredRollout = Omit<Rollout, "correct" | "truncated" | "parts" | "tokenIds" | "logprobs"> & {
   step: number;
   correct: number;
   truncated: number;
+  parts: string | null;
+  ids: Uint8Array | null;
+  logprobs: Uint8Array | null;
 };

@@ -1,5 +1,5 @@
 import type { ScoredGroup } from "../../lib/learn.ts";
-import type { Earned, RewardPart } from "../../lib/rewards.ts";
+import type { Earned } from "../../lib/rewards.ts";
 import type { StepReport } from "../../lib/train.ts";
 import { distinctAnswers } from "../measuring/estimators.ts";
 import type { Rollout } from "./ledger.ts";
@@ -42,7 +42,8 @@ export function describeGroups(groups: readonly ScoredGroup[]) {
     distinctAnswers(group.completions.map(({ outcome }) => outcome)),
   );
   return {
-    reward: meanOf(earned.map(({ reward }) => reward)),
+    /** Of those that are not left out; null if all are. */
+    reward: meanOrNull(earned.map(({ reward }) => reward)),
     /** Of each part of the reward, before it is weighted. */
     rewardParts: meanParts(earned),
     passAt1: mean((c) => (c.correct ? 1 : 0)),
@@ -52,6 +53,7 @@ export function describeGroups(groups: readonly ScoredGroup[]) {
     entropy: mean((c) => sum(c.entropies)) / tokens,
     completionLength: tokens,
     truncated: mean((c) => (c.finished ? 0 : 1)),
+    leftOut: meanOf(earned.map(({ reward }) => (reward === null ? 1 : 0))),
     noAnswer: mean((c) => (c.outcome === null ? 1 : 0)),
     exploration: sum(groups.map((group) => sum([...group.exploration]))) / completions.length,
     /** Share of groups in which all completions earn the same. */
@@ -62,13 +64,19 @@ export function describeGroups(groups: readonly ScoredGroup[]) {
 }
 
 const earnsTheSame = ({ earned }: ScoredGroup) =>
-  earned.every(({ reward }) => reward === earned[0].reward);
+  new Set(earned.flatMap(({ reward }) => reward ?? [])).size <= 1;
 
+/** Means over the completions that a part applies to. */
 function meanParts(earned: readonly Earned[]): Earned["parts"] {
-  const parts = Object.keys(earned[0].parts) as RewardPart[];
+  const parts = new Set(earned.flatMap((one) => Object.keys(one.parts)));
   return Object.fromEntries(
-    parts.map((part) => [part, meanOf(earned.map((one) => one.parts[part] ?? 0))]),
+    [...parts].map((part) => [part, meanOrNull(earned.map((one) => one.parts[part] ?? null))]),
   );
+}
+
+function meanOrNull(values: readonly (number | null)[]): number | null {
+  const there = values.filter((value) => value !== null);
+  return there.length > 0 ? meanOf(there) : null;
 }
 
 /** The rows of one group for the ledger. */
@@ -91,12 +99,15 @@ export function rolloutsOf({
       outcome: completion.outcome,
       correct: completion.correct,
       reward: earned[sample].reward,
+      parts: earned[sample].parts,
       exploration: exploration[sample],
       advantage: advantages[sample],
       tokens,
       truncated: !completion.finished,
       logprob: mean(completion.logprobs),
       entropy: mean(completion.entropies),
+      tokenIds: completion.tokens,
+      logprobs: completion.logprobs,
     };
   });
 }

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
-import { isUserCode } from "../answers/user.ts";
 import type { PackedRows } from "../datasets/packed.ts";
 import type { ModelFolder } from "../models/folder.ts";
+import { hashOf, type OwnSettings, ownFilesOf } from "../own/code.ts";
 
 /** SHA-256, in hexadecimal, of what a run was begun with. */
 export const Origins = z.object({
@@ -12,21 +12,21 @@ export const Origins = z.object({
   rows: z.int(),
   /** The model's files and tensors, as they are without training. */
   model: z.string(),
-  /** The user's own `--outcome`; null where it is a built-in one. */
-  code: z.string().nullable(),
+  /** The user's own code, by the path of each file. */
+  own: z.record(z.string(), z.string()).default({}),
 });
 export type Origins = z.infer<typeof Origins>;
 
 export async function originsOf(
   rows: PackedRows,
   model: Pick<ModelFolder, "files" | "tensors">,
-  outcome: string,
+  settings: OwnSettings,
 ): Promise<Origins> {
   return {
     data: rows.hash(),
     rows: rows.length,
     model: await modelHash(model),
-    code: isUserCode(outcome) ? sha256(readFileSync(outcome)).digest("hex") : null,
+    own: Object.fromEntries(ownFilesOf(settings).map(({ path }) => [resolve(path), hashOf(path)])),
   };
 }
 
@@ -49,7 +49,7 @@ async function modelHash({ files, tensors }: Pick<ModelFolder, "files" | "tensor
 export function requireSameOrigins(
   before: Origins | undefined,
   now: Origins,
-  named: { data: string; model: string; outcome: string },
+  named: { data: string; model: string },
   note: (text: string) => void,
 ): void {
   if (!before) {
@@ -64,7 +64,11 @@ export function requireSameOrigins(
     throw changed(`${named.data} (${now.rows} rows, ${before.rows} then) is`);
   }
   if (now.model !== before.model) throw changed(`the model ${named.model} is`);
-  if (now.code !== before.code) {
-    note(`warning: ${named.outcome} was changed since this run began: later rewards are others`);
+  for (const [path, hash] of Object.entries(now.own)) {
+    if (hash === before.own[path]) continue;
+    const what = path in before.own ? "was changed since this run began" : "is new to this run";
+    note(
+      `warning: ${path} ${what}: what it says of later steps is not what it said of earlier ones`,
+    );
   }
 }

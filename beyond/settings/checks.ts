@@ -1,7 +1,7 @@
 /** What is refused although each flag alone is right. */
 
 import { UserError } from "../../lib/errors.ts";
-import { isUserCode } from "../answers/user.ts";
+import { isOwnFile } from "../own/code.ts";
 import type { BaseDtype } from "../storage/base-formats.ts";
 import { command } from "../terminal/program.ts";
 import { methodWithParameter, parseExploration } from "./exploration.ts";
@@ -42,7 +42,8 @@ export function checkTrain(s: TrainSettings, given: Record<string, unknown>) {
   if ((given.numEpochs ?? null) !== null && given.maxSteps !== undefined) {
     fail("--num-epochs and --max-steps exclude each other: both say how long the run is");
   }
-  const parts = parseReward(s.reward, s.outcome).map(({ part }) => part);
+  const { terms, files } = parseReward(s.reward, s.outcome);
+  const parts = terms.map(({ part }) => part);
   if (given.overlongCache !== undefined && !parts.includes("overlong")) {
     fail("--overlong-cache needs the part overlong, such as --reward correct=1,overlong=1");
   }
@@ -62,7 +63,7 @@ export function checkTrain(s: TrainSettings, given: Record<string, unknown>) {
   checkFields(s);
   checkSchedule(s);
   checkLora(s, given);
-  checkOutcome(s, given);
+  checkOutcome(s, given, files);
   checkDisplay(s);
   return s;
 }
@@ -105,9 +106,15 @@ export function checkSchedule(s: { warmupSteps: number; maxSteps: number | null 
   }
 }
 
-export function checkOutcome(s: { outcome: string }, given: Record<string, unknown>) {
-  if (given.outcomeTimeout !== undefined && !isUserCode(s.outcome)) {
-    fail("--outcome-timeout is for code of your own: --outcome ./my-outcome.ts");
+export function checkOutcome(
+  s: { outcome: string },
+  given: Record<string, unknown>,
+  files: readonly object[] = [],
+) {
+  if (given.outcomeTimeout !== undefined && !isOwnFile(s.outcome) && files.length === 0) {
+    fail(
+      "--outcome-timeout is for code of your own: --outcome ./my-outcome.ts or --reward ./my-rewards.ts",
+    );
   }
 }
 

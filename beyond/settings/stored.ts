@@ -1,7 +1,7 @@
 /** The settings that a run keeps, and with which it goes on. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { isUserCode } from "../answers/user.ts";
+import { isOwnFile, SUMS, withAbsoluteFiles } from "../own/code.ts";
 import { fail, oneFile } from "./checks.ts";
 import { complete } from "./complete.ts";
 import { type FlagGroups, type Flags, optionName } from "./flags.ts";
@@ -47,7 +47,7 @@ export function newOrStored(
   requireTyped(stored, flags, join(given.resume, "config.json"));
   if (positionals.length > 0) given.data = oneFile(positionals, command, given.data);
   for (const [key, value] of Object.entries(given)) {
-    const same = JSON.stringify(absolute(value)) === JSON.stringify(stored[key]);
+    const same = JSON.stringify(absolute(key, value)) === JSON.stringify(stored[key]);
     if (!same && !CHANGEABLE.has(key)) {
       const name = key === "data" ? "the data" : `--${optionName(key)}`;
       fail(`${name} cannot change when a run is continued (it was ${stored[key]}): leave it out`);
@@ -91,12 +91,17 @@ const quoted = (value: unknown) => JSON.stringify(value)?.slice(0, 100);
 export function storedSettings<T extends object>(all: T): T {
   const paths = new Set(["data", "model", "outputDir", "evalFile"]);
   const isPath = (key: string, value: unknown) =>
-    paths.has(key) || (key === "outcome" && isUserCode(String(value)));
+    paths.has(key) || isSum(key) || (key === "outcome" && isOwnFile(String(value)));
   const entries = Object.entries(all).map(([key, value]) => {
-    return [key, isPath(key, value) ? absolute(value) : value];
+    return [key, isPath(key, value) ? absolute(key, value) : value];
   });
   return Object.fromEntries(entries);
 }
 
-const absolute = (value: unknown) =>
-  typeof value === "string" && value && existsSync(value) ? resolve(value) : value;
+const isSum = (key: string) => SUMS.some((sum) => sum === key);
+
+function absolute(key: string, value: unknown) {
+  if (typeof value !== "string" || value === "") return value;
+  if (isSum(key)) return withAbsoluteFiles(value);
+  return existsSync(value) ? resolve(value) : value;
+}

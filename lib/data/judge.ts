@@ -41,6 +41,16 @@ export type AnswerForm =
 export interface Completed {
   text: string;
   truncated: boolean;
+  /** How many it has, the end token included; not given where nobody counted. */
+  tokens?: number;
+}
+
+/** What the user's own code pays for one part of a reward, and what that part weighs. */
+export interface PaidPart {
+  part: string;
+  weight: number;
+  /** Null for a part that does not apply here: it adds nothing. */
+  value: number | null;
 }
 
 /** What a judge says of a completion. */
@@ -50,8 +60,8 @@ export interface Judgement {
   correct: boolean;
   /** How the final answer is marked; null when there is none. */
   form: AnswerForm | null;
-  /** What the user's own code gave it; 0 from any other judge. */
-  userReward: number;
+  /** By the user's own code; empty from any other judge. Null leaves the completion out: nothing is learned from it. */
+  paid: readonly PaidPart[] | null;
   /** Where the answer stands in the completion, in UTF-16 units: [start, end). Null without one. */
   answerStart: number | null;
   answerEnd: number | null;
@@ -61,6 +71,8 @@ export interface Judgement {
 export interface Asked {
   row: Row;
   gold: string;
+  /** Of training; not given to what is only measured. */
+  step?: number;
 }
 
 /** Tells outcomes. */

@@ -31,7 +31,7 @@ const NO_ANSWER: Judgement = {
   outcome: null,
   correct: false,
   form: null,
-  userReward: 0,
+  paid: [],
   answerStart: null,
   answerEnd: null,
 };

@@ -6,8 +6,8 @@ export interface Question {
   text: string;
   prompt: number[];
   gold: string;
-  /** Judges completions of this question. */
-  judge: (completions: readonly Completed[]) => Promise<Judgement[]>;
+  /** Judges completions of this question, given in this step of training if in any. */
+  judge: (completions: readonly Completed[], step?: number) => Promise<Judgement[]>;
 }
 
 /** A question, alone or in its conversation. */
@@ -47,7 +47,7 @@ export function prepareQuestions(
       text: textOf(row),
       prompt: prompter.encodePrompt(row, where),
       gold,
-      judge: (completions) => judge.judge(completions, { row, gold }),
+      judge: (completions, step) => judge.judge(completions, { row, gold, step }),
     };
   });
 }

@@ -1,11 +1,20 @@
 /**
  * Chapter 3: advantages.
  *
- * GRPO has no value network: the n completions of a question are each other's baseline,
- * A_i = r_i - mean(r) (Shao et al. 2024, arXiv 2402.03300; without the division by the standard
- * deviation, which favours very easy and very hard questions: Liu et al. 2025, arXiv 2503.20783).
- * The policy is then moved along the total signal A_i + c B_i, token by token.
+ * How much better a completion is than its group, A_i, is told by one file of `advantages/` and its place in the list
+ * below. The policy is then moved along the total signal A_i + c B_i, token by token.
  */
+import { grpo } from "./advantages/grpo.ts";
+import { mean } from "./mean.ts";
+import type { AdvantageMethod, Group } from "./method.ts";
+
+export const advantages = [grpo] as const;
+
+/** What gives A_i, with its parameters. */
+export interface Advantage {
+  readonly method: AdvantageMethod;
+  readonly parameters: Readonly<Record<string, number>>;
+}
 
 /**
  * What divides A_i: nothing, the standard deviation of the group's rewards, or that of all rewards
@@ -19,13 +28,6 @@ export type ExploreTokens = "all" | "reasoning";
 /** Keeps the division finite when all rewards are equal (TRL's constant). */
 const STD_EPSILON = 1e-4;
 
-/** The mean, exact when all values are equal (so that equal rewards give advantages of exactly 0). */
-function mean(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] - values[0];
-  return values[0] + sum / values.length;
-}
-
 /** Sample standard deviation (ddof 1); 0 for a single value. */
 function sampleStd(values: ArrayLike<number>): number {
   const center = mean(values);
@@ -34,23 +36,19 @@ function sampleStd(values: ArrayLike<number>): number {
   return Math.sqrt(squares / Math.max(1, values.length - 1));
 }
 
-/**
- * A_i = (r_i - mean of the group) / scale, for every group of a step.
- *
- * @param groups rewards of each group
- * @returns advantages of each group, in the same shape
- */
+/** A_i / scale of every completion [n], for every group of a step; a group may be empty. */
 export function rewardAdvantages(
-  groups: readonly ArrayLike<number>[],
+  groups: readonly Group[],
+  { method, parameters }: Advantage,
   scaleRewards: ScaleRewards,
 ): Float64Array[] {
   const batchStd =
-    scaleRewards === "batch" ? sampleStd(groups.flatMap((rewards) => Array.from(rewards))) : 0;
-  return groups.map((rewards) => {
-    const center = mean(rewards);
-    const std = scaleRewards === "group" ? sampleStd(rewards) : batchStd;
+    scaleRewards === "batch" ? sampleStd(groups.flatMap(({ rewards }) => Array.from(rewards))) : 0;
+  return groups.map((group) => {
+    if (group.rewards.length === 0) return new Float64Array();
+    const std = scaleRewards === "group" ? sampleStd(group.rewards) : batchStd;
     const scale = scaleRewards === "none" ? 1 : std + STD_EPSILON;
-    return Float64Array.from(rewards, (reward) => (reward - center) / scale);
+    return method.signal(group, parameters).map((advantage) => advantage / scale);
   });
 }
 

@@ -1,3 +1,4 @@
+import { EXAMPLE as TRIAL } from "../../beyond/own/example.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { ExplorationMethod, Group } from "../../lib/explore/method.ts";
 
@@ -28,16 +29,10 @@ export function ownMethod(code: string): ExplorationMethod {
     return checked(values, outcomes.length);
   };
   const method = { name: "your own", readsHistory: true, parameters: {}, signal };
+  // shows what is wrong before anything is trained
   method.signal(TRIAL);
   return method;
 }
-
-/** Shows what is wrong before anything is trained. */
-const TRIAL: Group = {
-  outcomes: ["18", "20", "18", null],
-  counts: [3, 0, 3, 1],
-  correct: [true, false, true, false],
-};
 
 function checked(values: unknown, length: number): Float64Array {
   const isList = Array.isArray(values) || ArrayBuffer.isView(values);

@@ -1,5 +1,6 @@
 import { describeStep } from "../../beyond/runs/metrics.ts";
 import type { Question } from "../../lib/data/questions.ts";
+import { grpo } from "../../lib/explore/advantages/grpo.ts";
 import type { Exploration } from "../../lib/explore/bonus.ts";
 import { OutcomeCounter } from "../../lib/explore/counter.ts";
 import { PolicyGradient } from "../../lib/learn.ts";
@@ -37,6 +38,7 @@ export class Trainee {
       policy,
       learner: new PolicyGradient(policy, settings.microBatchTokens, settings),
       settings,
+      advantage: { method: grpo, parameters: {} },
       exploration: this.exploration,
       rewards: REWARD,
       questions: { count: questions.length, at: (place) => questions[place] },
@@ -61,7 +63,10 @@ export class Trainee {
 
   /** The figures of a step. */
   figures(report: StepReport): StepFigures {
-    return describeStep(report, this.state.solved.size / this.questions.length, false);
+    const solved = this.state.solved.size / this.questions.length;
+    const { reward, ...figures } = describeStep(report, solved, false);
+    // nothing is left out here
+    return { reward: reward ?? 0, ...figures };
   }
 }
 

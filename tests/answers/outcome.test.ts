@@ -117,7 +117,7 @@ async function judge(kind: string, text: string, answer: string, truncated = fal
 describe("judging a completion", () => {
   test("a right answer, whatever its spelling, and the place it stands", async () => {
     const place = { form: "hash", answerStart: 4, answerEnd: 8 } as const;
-    const right = { outcome: "1/2", correct: true, userReward: 0, ...place };
+    const right = { outcome: "1/2", correct: true, paid: [], ...place };
     expect(await judge("number", "1,2#0.50", "1/2")).toEqual(right);
     expect(await judge("math", "1,2#0.50", "\\frac12")).toEqual(right);
   });
@@ -128,7 +128,7 @@ describe("judging a completion", () => {
 
   test("no answer, or a completion that was cut off, has the outcome null", async () => {
     const place = { form: null, answerStart: null, answerEnd: null };
-    const none = { outcome: null, correct: false, userReward: 0, ...place };
+    const none = { outcome: null, correct: false, paid: [], ...place };
     for (const kind of ["number", "math", "exact", "choice"]) {
       expect(await judge(kind, "7", "A")).toEqual(none);
       expect(await judge(kind, "\\boxed{A}", "A", true)).toEqual(none);

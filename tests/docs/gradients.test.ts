@@ -18,13 +18,13 @@ import {
 } from "../../beyond/oracle/rmsnorm.ts";
 import { ropeBackward, ropeForward } from "../../beyond/oracle/rope.ts";
 import { swigluBackward, swigluForward } from "../../beyond/oracle/swiglu.ts";
-import { rewardAdvantages } from "../../lib/explore/advantages.ts";
 import {
   type LossBatch,
   type LossSettings,
   lossNormalizer,
   policyLoss,
 } from "../../lib/explore/loss.ts";
+import { advantagesOf } from "../fakes.ts";
 import { dot, expectClose, finiteDifferences } from "../oracle/compare.ts";
 import { evaluate, fences, firstMissing, functionText, work } from "./page.ts";
 
@@ -166,7 +166,7 @@ test("logprob", () => {
 
 test("advantage", () => {
   const page = worked("advantage");
-  expectClose(page("A"), rewardAdvantages([page("r")], "none")[0], exact);
+  expectClose(page("A"), advantagesOf([page("r")], "none")[0], exact);
 });
 
 const clipped: LossSettings = {

@@ -48,11 +48,13 @@ test("sync and async, with the rest of the row; what fails is no answer, and nam
     `eval ${questions("all.jsonl", modes)} ${OWN} --outcome-timeout 0.3 --num-samples 1 --k 1 --json`,
   );
   expect(code).toBe(0);
+  const consequence = "it counts as no answer, and nothing is learned from it";
   const shown = (row: number, what: string) =>
-    `rlexplore: --outcome ./own/outcome.ts failed on row ${row}: ${what}; it counts as no answer`;
-  const result = '{ outcome: string | null, reward: number }, not {"outcome":7,"reward":"high"}';
+    `rlexplore: --outcome ./own/outcome.ts failed on row ${row}: ${what}; ${consequence}`;
+  const result =
+    '{ outcome: string | null, reward: number or parts, correct?: boolean }, or null, not {"outcome":7,"reward":"high"}';
   expect(stderr.trim().split("\n")).toEqual([
-    shown(3, "boom"),
+    shown(3, "own/outcome.ts:11:45: boom"),
     shown(4, "no reason"),
     shown(5, "no result within 0.3 s (--outcome-timeout)"),
     shown(6, `it must return ${result}`),
@@ -85,7 +87,7 @@ test("too many failures end the run, in one line", async () => {
   const { code, stderr } = await program.run(`eval ${data} ${OWN} --num-samples 40 --k 1 --quiet`);
   expect(code).toBe(2);
   expect(stderr.trim().split("\n").pop()).toBe(
-    "rlexplore: --outcome ./own/outcome.ts failed on row 1: boom (21 of 21 calls failed; the run ends here)",
+    "rlexplore: --outcome ./own/outcome.ts failed on row 1: own/outcome.ts:11:45: boom (21 of 21 calls failed; the run ends here)",
   );
 });
 

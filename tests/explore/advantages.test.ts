@@ -1,16 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import {
   hasSignal,
-  rewardAdvantages,
   type ScaleRewards,
   writeTokenAdvantages,
 } from "../../lib/explore/advantages.ts";
+import { advantagesOf } from "../fakes.ts";
 import golden from "../golden/trl_loss.json";
 
 describe("rewardAdvantages", () => {
   for (const scale of ["none", "group", "batch"] as const satisfies ScaleRewards[]) {
     test(`${scale} is TRL's`, () => {
-      const advantages = rewardAdvantages(golden.rewards, scale);
+      const advantages = advantagesOf(golden.rewards, scale);
       for (const [g, expected] of golden.advantages[scale].entries()) {
         for (const [i, value] of expected.entries()) {
           expect(advantages[g][i]).toBeCloseTo(value, 12);
@@ -20,14 +20,14 @@ describe("rewardAdvantages", () => {
   }
 
   test("by hand: one right out of four", () => {
-    expect([...rewardAdvantages([[1, 0, 0, 0]], "none")[0]]).toEqual([0.75, -0.25, -0.25, -0.25]);
+    expect([...advantagesOf([[1, 0, 0, 0]], "none")[0]]).toEqual([0.75, -0.25, -0.25, -0.25]);
     // Squares 9/16 + 3/16 = 3/4 over n - 1 = 3: the deviation is 1/2.
-    expect(rewardAdvantages([[1, 0, 0, 0]], "group")[0][0]).toBeCloseTo(0.75 / 0.5001, 14);
+    expect(advantagesOf([[1, 0, 0, 0]], "group")[0][0]).toBeCloseTo(0.75 / 0.5001, 14);
   });
 
   test("equal rewards give exactly 0, though 0.1 is no binary fraction", () => {
     for (const scale of ["none", "group", "batch"] as const) {
-      const [same] = rewardAdvantages([Array(7).fill(0.1), [0, 1]], scale);
+      const [same] = advantagesOf([Array(7).fill(0.1), [0, 1]], scale);
       for (const advantage of same) expect(Object.is(advantage, 0)).toBe(true);
     }
   });

@@ -21,6 +21,7 @@ import {
   usesHistory,
 } from "../../lib/explore/bonus.ts";
 import { type ExplorationMethod, type Group, historicalBonus } from "../../lib/explore/method.ts";
+import { groupOf } from "../fakes.ts";
 
 const NAMES = methods.map(({ name }) => name);
 
@@ -35,11 +36,11 @@ const terms = (names: readonly string[], coefficients: readonly number[], b0 = 0
 const signalOf = (name: string, group: Group, b0?: number) =>
   termSignal(terms([name], [1], b0)[0], group);
 
-const group: Group = {
+const group = groupOf({
   outcomes: ["5", "6", "7", "8"],
   counts: [0, 1, 4, 16],
   correct: [true, false, false, false],
-};
+});
 
 function expectClose(actual: ArrayLike<number>, expected: readonly number[]): void {
   expect(actual.length).toBe(expected.length);
@@ -108,11 +109,10 @@ describe("a solved group", () => {
 });
 
 describe("no answer (null)", () => {
-  const unanswered: Group = {
+  const unanswered = groupOf({
     outcomes: [null, "6", "7", null],
     counts: [0, 1, 4, 0],
-    correct: [false, false, false, false],
-  };
+  });
 
   test("is never rewarded for being new", () => {
     expectClose(signalOf("ucb", unanswered), [0, 1, 1 / 2, 0]);
@@ -157,11 +157,7 @@ test("no signal is -0", () => {
 test("equal bonuses cancel exactly in ucb-mean, at any count and group size", () => {
   for (const n of [2, 3, 7, 8]) {
     for (const count of [2, 3, 5, 11]) {
-      const same: Group = {
-        outcomes: Array(n).fill("5"),
-        counts: Array(n).fill(count),
-        correct: Array(n).fill(false),
-      };
+      const same = groupOf({ outcomes: Array(n).fill("5"), counts: Array(n).fill(count) });
       for (const value of signalOf("ucb-mean", same)) expect(value).toBe(0);
     }
   }

@@ -21,19 +21,24 @@ const rollout = (i: number): Rollout => ({
   completion: i % 5 === 0 ? "" : `so\t#${i}`,
   outcome: i % 3 === 0 ? null : String(i % 11),
   correct: i % 11 === 1,
-  reward: i / 3,
+  reward: i % 19 === 0 ? null : i / 3,
   exploration: (1 - i) / 7,
   advantage: 1e-300 * i,
   tokens: i % 100,
   truncated: i % 13 === 0,
   logprob: i % 17 === 0 ? Number.NaN : -i / 9,
   entropy: i / 11,
+  parts: i % 4 === 0 ? { correct: 1, brevity: null } : { correct: 0, brevity: i / 3 },
+  // what an older version sampled has neither
+  tokenIds: i % 2 === 0 ? Array.from({ length: i % 5 }, (_, t) => 150_000 + i + t) : null,
+  logprobs: i % 2 === 0 ? Array.from({ length: i % 5 }, (_, t) => -(i + t) / 64) : null,
 });
 
 /** As it comes back: SQLite keeps no NaN. */
 const stored = (i: number) => {
-  const { logprob, ...rest } = rollout(i);
-  return { step: 1 + Math.floor(i / 32), ...rest, logprob: Number.isNaN(logprob) ? null : logprob };
+  const { logprob, tokenIds, ...rest } = rollout(i);
+  const kept = { logprob: Number.isNaN(logprob) ? null : logprob, token_ids: tokenIds };
+  return { step: 1 + Math.floor(i / 32), ...rest, ...kept };
 };
 const expected = Array.from({ length: COUNT }, (_, i) => stored(i));
 
@@ -62,7 +67,13 @@ test("as Parquet: the same, in row groups", async () => {
   );
   expect(metadata.row_groups.map((group) => Number(group.num_rows))).toEqual([10_000, 10]);
   const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path) });
-  expect(rows).toEqual(expected);
+  // its reader gives a list that is null as undefined
+  const listed = rows.map((row) => ({
+    ...row,
+    token_ids: row.token_ids ?? null,
+    logprobs: row.logprobs ?? null,
+  }));
+  expect(listed).toEqual(expected);
 });
 
 test("a ledger of version 0.1.0 had no column for what is right: a reward of 1 said so", () => {
@@ -71,12 +82,27 @@ test("a ledger of version 0.1.0 had no column for what is right: a reward of 1 s
   ledger.append(1, [rollout(3), { ...rollout(1), reward: 0 }]);
   ledger.close();
   const database = new Database(path);
-  database.run("ALTER TABLE rollouts DROP COLUMN correct");
+  for (const column of ["correct", "parts"]) {
+    database.run(`ALTER TABLE rollouts DROP COLUMN ${column}`);
+  }
+  database.run("DROP TABLE tokens");
   database.close();
-  const reader = new LedgerReader(path);
-  expect([...reader.rollouts()].map(({ correct }) => correct)).toEqual([true, false]);
-  expect(reader.lastStep()).toBe(1);
-  reader.close();
+  const read = () => {
+    const reader = new LedgerReader(path);
+    const rows = [...reader.rollouts()];
+    expect(reader.lastStep()).toBe(1);
+    reader.close();
+    return rows;
+  };
+  const before = read();
+  expect(before.map(({ correct }) => correct)).toEqual([true, false]);
+  expect(before.map(({ parts, tokenIds }) => [parts, tokenIds])).toEqual([
+    [null, null],
+    [null, null],
+  ]);
+  // a run that goes on gives it the columns, and loses nothing
+  new Ledger(path).close();
+  expect(read()).toEqual(before);
 });
 
 test("what is there is not written over; what is not there is said", async () => {

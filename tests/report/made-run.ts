@@ -158,6 +158,9 @@ export class RunInTheMaking {
       truncated: false,
       logprob: -0.2,
       entropy: 1 / (1 + this.step),
+      parts: { correct: correct ? 1 : 0 },
+      tokenIds: null,
+      logprobs: null,
     };
   }
 

@@ -28,6 +28,9 @@ function group(question: string, outcomes: (string | null)[], slot = 0): Rollout
     truncated: outcome === null,
     logprob: -0.5,
     entropy: 0.3,
+    parts: { correct: outcome === "right" ? 1 : 0 },
+    tokenIds: [7, 8, 9],
+    logprobs: [-0.5, -0.25, -0.75],
   }));
 }
 
@@ -83,7 +86,8 @@ describe("Ledger", () => {
     ledger.append(1, [...group("a", ["5"]), ...group("b", ["right"], 1)]);
     ledger.close();
     const old = new Database(path);
-    old.run("ALTER TABLE rollouts DROP COLUMN correct");
+    for (const column of ["correct", "parts"])
+      old.run(`ALTER TABLE rollouts DROP COLUMN ${column}`);
     old.close();
     const again = new Ledger(path);
     expect(again.solvedQuestions()).toEqual(["a"]);

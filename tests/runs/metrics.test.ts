@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { describeStep, rolloutsOf } from "../../beyond/runs/metrics.ts";
+import { describeGroups, describeStep, rolloutsOf } from "../../beyond/runs/metrics.ts";
 import type { ScoredGroup } from "../../lib/learn.ts";
 import { completionOf, questionsOf } from "../fakes.ts";
 
 /** One completion that is right, and one that was cut off. */
 function groupOf(hasSignal = true): ScoredGroup {
   const [question] = questionsOf({ q: "12" });
-  const judgement = { form: null, userReward: 0, answerStart: 0 };
+  const judgement = { form: null, paid: [], answerStart: 0 };
   return {
     question,
     slot: 4,
@@ -49,6 +49,7 @@ test("the metrics of a step: means over completions, tokens or groups", () => {
     entropy: 0.5,
     completionLength: 2.5,
     truncated: 0.5,
+    leftOut: 0,
     noAnswer: 0.5,
     exploration: 0.1,
     equalRewards: 0,
@@ -76,6 +77,26 @@ test("a share of completions cut off counts those that were, and not the others"
   expect(of([group, ended])).toBeCloseTo(1 / 3, 12);
 });
 
+test("what is left out is in no mean of rewards, nor is a part that does not apply", () => {
+  const group = groupOf();
+  group.earned = [
+    { reward: 3, parts: { style: null, brevity: 2 } },
+    { reward: null, parts: {} },
+  ];
+  const { reward, rewardParts, leftOut, equalRewards } = describeGroups([group]);
+  expect({ reward, rewardParts, leftOut, equalRewards }).toEqual({
+    reward: 3,
+    rewardParts: { style: null, brevity: 2 },
+    leftOut: 0.5,
+    equalRewards: 1,
+  });
+  group.earned = [
+    { reward: null, parts: {} },
+    { reward: null, parts: {} },
+  ];
+  expect(describeGroups([group])).toMatchObject({ reward: null, leftOut: 1, equalRewards: 1 });
+});
+
 test("the ledger's rows of a group", () => {
   const [right, cut] = rolloutsOf(groupOf());
   expect(right).toEqual({
@@ -92,6 +113,9 @@ test("the ledger's rows of a group", () => {
     truncated: false,
     logprob: -1,
     entropy: 0.5,
+    parts: { correct: 1, length: 4 },
+    tokenIds: [...completionOf("#12").tokens],
+    logprobs: [-1, -1, -1, -1],
   });
   expect([cut.truncated, cut.correct, cut.outcome, cut.sample]).toEqual([true, false, null, 1]);
 });

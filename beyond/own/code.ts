@@ -1,0 +1,68 @@
+/** Files of the user's: TypeScript or JavaScript, loaded as they are, also by the executable. */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { UserError } from "../../lib/errors.ts";
+import { describeError } from "./mistakes.ts";
+import { guardAgainstStrays } from "./strays.ts";
+
+/** Does a flag's value name a file of the user's, and not something built in? */
+export const isOwnFile = (value: string): boolean => /^(?!regex:).*[./\\]/s.test(value);
+
+/** What a file exports. */
+export type Exports = Readonly<Record<string, unknown>>;
+
+/**
+ * Loads a file.
+ * @param flag the flag that names it, for messages
+ * @throws UserError, with the line of a mistake, if it cannot be loaded
+ */
+export async function loadOwn(flag: string, path: string): Promise<Exports> {
+  const file = resolve(path);
+  const isFile = statSync(file, { throwIfNoEntry: false })?.isFile();
+  if (!isFile) {
+    const what = existsSync(file) ? "is no file" : "no such file";
+    throw new UserError(`${flag} ${path}: ${what}`);
+  }
+  guardAgainstStrays(flag, path);
+  try {
+    return await import(pathToFileURL(file).href);
+  } catch (error) {
+    throw new UserError(`${flag} ${path} cannot be loaded: ${describeError(error, path)}`);
+  }
+}
+
+/** Settings that may name files of the user's. */
+export interface OwnSettings {
+  outcome?: string;
+  reward?: string | null;
+}
+
+/** Those of them that are sums of terms, of which some may be files. */
+export const SUMS = ["reward"] as const;
+
+/** The files that settings name, with the flag of each. */
+export function ownFilesOf(settings: OwnSettings): { flag: string; path: string }[] {
+  const terms = SUMS.flatMap((key) =>
+    (settings[key] ?? "").split(",").map((term) => ({ flag: `--${key}`, path: nameOf(term) })),
+  );
+  const outcome = { flag: "--outcome", path: settings.outcome ?? "" };
+  return [outcome, ...terms].filter(({ path }) => isOwnFile(path));
+}
+
+/** What a term of a sum is of, without its weight. */
+const nameOf = (term: string) => term.split("=")[0].trim();
+
+/** A sum with the paths of its files absolute. */
+export const withAbsoluteFiles = (sum: string): string =>
+  sum
+    .split(",")
+    .map((term) => {
+      const name = nameOf(term);
+      return isOwnFile(name) ? term.trim().replace(name, () => resolve(name)) : term;
+    })
+    .join(",");
+
+/** SHA-256 of a file, in hexadecimal. */
+export const hashOf = (path: string): string =>
+  new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex");
