@@ -130,6 +130,7 @@ describe("Ledger", () => {
       truncated: 1,
       logprob: -0.5,
       entropy: null,
+      parts: '{"correct":0}',
     });
   });
 
