@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -74,10 +74,10 @@ export async function unpackOnce(
 }
 
 /**
- * The folder is filled aside and renamed into place, so that one which exists is complete, also when
- * two processes start at once.
+ * The folder is filled aside and renamed into place, so that one which exists was complete, also when two processes
+ * start at once. One that was damaged since goes: the system would load half a library, and crash.
  */
-async function unpackInto(
+export async function unpackInto(
   base: string,
   name: string,
   fill: (folder: string) => Promise<unknown>,
@@ -88,22 +88,39 @@ async function unpackInto(
   if (process.getuid && (await stat(base)).uid !== process.getuid()) {
     throw new Error(`${base} belongs to another user`);
   }
-  if (await exists(folder)) return folder;
+  if (await isWhole(folder)) return folder;
   const aside = `${folder}.${crypto.randomUUID()}`;
   try {
     await mkdir(aside);
     await fill(aside);
+    await writeFile(join(aside, HASHES), JSON.stringify(await hashesIn(aside)));
+    // another process may have been faster
+    if (!(await isWhole(folder))) await rm(folder, { recursive: true, force: true });
     await rename(aside, folder);
   } catch (error) {
     await rm(aside, { recursive: true, force: true });
-    if (!(await exists(folder))) throw error;
+    if (!(await isWhole(folder))) throw error;
   }
   return folder;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
+/** Beside the libraries, what they were when they were unpacked: the hash of each by its name. */
+const HASHES = "hashes.json";
+
+async function hashesIn(folder: string): Promise<Record<string, string>> {
+  const names = (await readdir(folder)).filter((name) => name !== HASHES).sort();
+  const hashes = names.map(async (name) => {
+    const content = await Bun.file(join(folder, name)).bytes();
+    return [name, Bun.hash(content).toString(16)];
+  });
+  return Object.fromEntries(await Promise.all(hashes));
+}
+
+async function isWhole(folder: string): Promise<boolean> {
+  try {
+    const expected = await Bun.file(join(folder, HASHES)).json();
+    return Bun.deepEquals(expected, await hashesIn(folder));
+  } catch {
+    return false;
+  }
 }

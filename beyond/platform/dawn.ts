@@ -1,4 +1,5 @@
 import { dlopen } from "bun:ffi";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { unpackOnce } from "./cache.ts";
@@ -71,6 +72,13 @@ export function explainLoadError(message: string): string {
       "this system's C or C++ library is too old for the GPU library: glibc 2.34 and libstdc++ of " +
       "GCC 12 (GLIBCXX 3.4.30) or newer are needed, as in Ubuntu 22.04, Debian 12 or RHEL 9 with " +
       `gcc-toolset (${message.split("\n")[0]})`
+    );
+  }
+  // Bun unpacks it into the temporary folder, and names its own where that cannot be written
+  if (/failed to map segment|\/\$bunfs\//.test(message)) {
+    return (
+      `the GPU library cannot be loaded from ${tmpdir()}, which is read-only, full or does not allow programs ` +
+      `(noexec); name another folder: TMPDIR=$HOME rlexplore ... (${message.split("\n")[0]})`
     );
   }
   return `the GPU library could not be loaded: ${message.split("\n")[0]}`;

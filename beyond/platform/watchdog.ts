@@ -30,6 +30,8 @@ export class Watchdog {
    * @param what is read, such as "the chat template of m"
    */
   during<T>(what: string, work: () => T): T {
+    // elsewhere, as in a page of a browser, there is no such thread, and no program to end
+    if (typeof Bun === "undefined") return work();
     this.words ??= this.start();
     // what is read within another read is watched already
     if (this.words[0] !== 0) return work();

@@ -130,6 +130,15 @@ describe("explainLoadError", () => {
     expect(message).not.toContain("\n");
   });
 
+  test("a temporary folder from which nothing can be loaded is named, and what cures it", () => {
+    for (const said of [
+      "/tmp/.bun-0-98.node: failed to map segment from shared object",
+      "/$bunfs/root/dawn.node: cannot open shared object file: No such file or directory",
+    ]) {
+      expect(explainLoadError(said)).toMatch(/cannot be loaded from \/.*: TMPDIR=/);
+    }
+  });
+
   test("anything else keeps the linker's words", () => {
     expect(explainLoadError("dawn.node: file too short\nstack")).toBe(
       "the GPU library could not be loaded: dawn.node: file too short",
