@@ -7,14 +7,13 @@ import { ggufArchitecture, metadataOf } from "../gguf/describe.ts";
 import { interleavedHeads, ROPE_FACTORS, reorderRows } from "../gguf/names.ts";
 import { encodeGguf, type GgufTensorSource } from "../gguf/write.ts";
 import { formatBytes } from "../memory/memory-plan.ts";
+import type { WrittenType } from "../models/dtypes.ts";
 import type { ModelFolder } from "../models/folder.ts";
 import { readTensor } from "../models/safetensors.ts";
 import { openNamedModel, requireWhole } from "../opening/named-model.ts";
 import { writeNew } from "../platform/files.ts";
 import type { ExportSettings } from "../settings/files.ts";
-
-/** llama.cpp's numbers of what a file mostly consists of. */
-const FILE_TYPE = { f16: 1, q8_0: 7 } as const;
+import { exportedTypes, FILE_TYPE, type TypeOf } from "./types.ts";
 
 /** `rlexplore export --gguf`: writes a model as a GGUF file, for llama.cpp and Ollama. */
 export async function exportModel(
@@ -24,23 +23,33 @@ export async function exportModel(
   if (existsSync(path)) throw new UserError(`${path} already exists; choose another --gguf`);
   const model = await openNamedModel(settings.model);
   requireWhole(settings.model, model);
+  const typeOf = await exportedTypes(settings, (text) => console.log(text));
+  const tensors = ggufTensors(model, typeOf);
   const name = basename(settings.model);
-  const pieces = encodeGguf(metadataOf(model, name, FILE_TYPE[type]), ggufTensors(model, type));
+  const pieces = encodeGguf(metadataOf(model, name, FILE_TYPE[mostOf(tensors)]), tensors);
   const { bytes } = await writeNew(path, pieces);
-  console.log(`${path}: ${formatBytes(bytes)}, ${type}`);
+  console.log(`${path}: ${formatBytes(bytes)}, ${type === "source" ? "types as they were" : type}`);
 }
 
-/** The model's tensors as GGUF has them: vectors in full, matrices of the type wanted where rows allow it. */
-export function ggufTensors(model: ModelFolder, type: ExportSettings["type"]): GgufTensorSource[] {
-  const { config, tensors } = model;
+/** The type of the most weights. */
+function mostOf(tensors: readonly GgufTensorSource[]): WrittenType {
+  const weights = new Map<WrittenType, number>();
+  for (const { type, shape } of tensors) {
+    const count = shape.reduce((a, b) => a * b, 1);
+    weights.set(type, (weights.get(type) ?? 0) + count);
+  }
+  return [...weights].reduce((most, one) => (one[1] > most[1] ? one : most))[0];
+}
+
+/** The model's tensors as GGUF has them. */
+function ggufTensors({ config, tensors }: ModelFolder, typeOf: TypeOf): GgufTensorSource[] {
   const architecture = ggufArchitecture(config);
   const sources = modelTensors(config).map(({ name, gguf, shape }): GgufTensorSource => {
     const heads = interleavedHeads(name, architecture, config);
-    const small = type === "f16" || shape[1] % 32 !== 0 ? "F16" : "Q8_0";
     return {
       name: gguf,
       shape,
-      type: shape.length === 1 ? "F32" : small,
+      type: typeOf(name, shape),
       data: async () => {
         const values = await readTensor(tensors, name);
         return heads ? reorderRows(values, shape[0], heads, true) : values;

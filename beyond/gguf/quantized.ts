@@ -20,6 +20,54 @@ function scaleAndMin(data: DataView, from: number, j: number): [scale: number, m
   ];
 }
 
+/**
+ * Writes the scale of a block of Q4_0 or Q5_0, of as many levels, and gives the level of each of its values:
+ * d = x / -(levels / 2) for the x of the largest magnitude, q = x / d + levels / 2 rounded to nearest.
+ */
+function aroundZero(values: Float32Array, at: number, levels: number, data: DataView, to: number) {
+  let furthest = 0;
+  for (let i = 0; i < 32; i++) {
+    if (Math.abs(values[at + i]) > Math.abs(furthest)) furthest = values[at + i];
+  }
+  const d = Math.fround(furthest / (-levels / 2));
+  const inverse = d === 0 ? 0 : Math.fround(1 / d);
+  data.setFloat16(to, d, true);
+  return (i: number) => {
+    const steps = Math.fround(Math.fround(values[at + i] * inverse) + levels / 2 + 0.5);
+    return Math.min(levels - 1, Math.trunc(steps));
+  };
+}
+
+/**
+ * The same for Q4_1 or Q5_1: d = (max x - min x) / (levels - 1), m = min x, q = (x - m) / d rounded to nearest.
+ */
+function fromLeast(values: Float32Array, at: number, levels: number, data: DataView, to: number) {
+  let [least, largest] = [values[at], values[at]];
+  for (let i = 1; i < 32; i++) {
+    least = Math.min(least, values[at + i]);
+    largest = Math.max(largest, values[at + i]);
+  }
+  const d = Math.fround(Math.fround(largest - least) / (levels - 1));
+  const inverse = d === 0 ? 0 : Math.fround(1 / d);
+  data.setFloat16(to, d, true);
+  data.setFloat16(to + 2, least, true);
+  return (i: number) => {
+    const steps = Math.fround(Math.fround(values[at + i] - least) * inverse);
+    return Math.min(levels - 1, Math.floor(Math.fround(steps + 0.5)));
+  };
+}
+
+/** Writes levels of 5 bits: the fifth ones in 4 bytes at `to`, then the others, the low halves first. */
+function putFiveBits(quantum: (i: number) => number, data: DataView, to: number) {
+  let fifth = 0;
+  for (let i = 0; i < 16; i++) {
+    const [low, high] = [quantum(i), quantum(16 + i)];
+    fifth |= ((low >> 4) << i) | ((high >> 4) << (i + 16));
+    data.setUint8(to + 4 + i, (low & 15) | ((high & 15) << 4));
+  }
+  data.setUint32(to, fifth >>> 0, true);
+}
+
 export const BLOCK_FORMATS: Record<string, BlockFormat> = {
   /** y = d q */
   Q8_0: {
@@ -55,6 +103,10 @@ export const BLOCK_FORMATS: Record<string, BlockFormat> = {
         out[at + 16 + i] = d * ((q >> 4) - 8);
       }
     },
+    encode(values, at, data, to) {
+      const quantum = aroundZero(values, at, 16, data, to);
+      for (let i = 0; i < 16; i++) data.setUint8(to + 2 + i, quantum(i) | (quantum(16 + i) << 4));
+    },
   },
   /** y = d q + m */
   Q4_1: {
@@ -69,25 +121,9 @@ export const BLOCK_FORMATS: Record<string, BlockFormat> = {
         out[at + 16 + i] = d * (q >> 4) + m;
       }
     },
-    /** d = (max x - min x) / 15, m = min x, q = (x - m) / d rounded to nearest */
     encode(values, at, data, to) {
-      let [least, largest] = [values[at], values[at]];
-      for (let i = 1; i < 32; i++) {
-        least = Math.min(least, values[at + i]);
-        largest = Math.max(largest, values[at + i]);
-      }
-      const d = Math.fround(Math.fround(largest - least) / 15);
-      const inverse = d === 0 ? 0 : Math.fround(1 / d);
-      const quantum = (x: number) => {
-        const steps = Math.fround(Math.fround(x - least) * inverse);
-        return Math.min(15, Math.floor(Math.fround(steps + 0.5)));
-      };
-      data.setFloat16(to, d, true);
-      data.setFloat16(to + 2, least, true);
-      for (let i = 0; i < 16; i++) {
-        const high = quantum(values[at + 16 + i]) << 4;
-        data.setUint8(to + 4 + i, quantum(values[at + i]) | high);
-      }
+      const quantum = fromLeast(values, at, 16, data, to);
+      for (let i = 0; i < 16; i++) data.setUint8(to + 4 + i, quantum(i) | (quantum(16 + i) << 4));
     },
   },
   /** y = d (q - 16), the fifth bits apart. Files called Q4_K have it where rows are no multiple of 256. */
@@ -103,6 +139,9 @@ export const BLOCK_FORMATS: Record<string, BlockFormat> = {
         out[at + 16 + i] = d * (((q >> 4) | (((high >>> (i + 16)) & 1) << 4)) - 16);
       }
     },
+    encode(values, at, data, to) {
+      putFiveBits(aroundZero(values, at, 32, data, to), data, to + 2);
+    },
   },
   /** y = d q + m, the fifth bits apart */
   Q5_1: {
@@ -117,6 +156,9 @@ export const BLOCK_FORMATS: Record<string, BlockFormat> = {
         out[at + i] = d * ((q & 15) | (((high >>> i) & 1) << 4)) + m;
         out[at + 16 + i] = d * ((q >> 4) | (((high >>> (i + 16)) & 1) << 4)) + m;
       }
+    },
+    encode(values, at, data, to) {
+      putFiveBits(fromLeast(values, at, 32, data, to), data, to + 4);
     },
   },
   /** y = d scale_j (q - 4), for 16 sub-blocks of 16; the upper bit of the 3 apart, and 2 of the 6 of a scale */

@@ -15,7 +15,17 @@ const ELEMENT_BYTES: Record<string, number> = {
 };
 
 /** The types that float32 is written as. */
-export type WrittenType = "F32" | "F16" | "Q8_0" | "Q4_1";
+export const WRITTEN_TYPES = [
+  "F32",
+  "F16",
+  "BF16",
+  "Q8_0",
+  "Q4_0",
+  "Q4_1",
+  "Q5_0",
+  "Q5_1",
+] as const;
+export type WrittenType = (typeof WRITTEN_TYPES)[number];
 
 /** Bytes that files need for so many elements of a type; NaN for a type nobody knows. */
 export function storedBytes(dtype: string, elements: number): number {
@@ -42,7 +52,7 @@ export function decodeValues(bytes: ArrayBuffer, dtype: string): Float32Array<Ar
 }
 
 /**
- * Float32 as files store it, written to the front of `out`: F16 rounded to nearest, blocks as ggml's
+ * Float32 as files store it, written to the front of `out`: F16 and BF16 rounded to nearest, blocks as ggml's
  * reference quantises them.
  */
 export function encodeValues(
@@ -52,6 +62,12 @@ export function encodeValues(
 ): ArrayBuffer {
   if (dtype === "F32") new Float32Array(out).set(values);
   else if (dtype === "F16") new Float16Array(out).set(values);
-  else encodeBlocks(values, BLOCK_FORMATS[dtype], out);
+  else if (dtype === "BF16") {
+    const wide = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    const half = new Uint16Array(out);
+    // to nearest, ties to even
+    for (let i = 0; i < wide.length; i++)
+      half[i] = (wide[i] + 0x7fff + ((wide[i] >>> 16) & 1)) >>> 16;
+  } else encodeBlocks(values, BLOCK_FORMATS[dtype], out);
   return out;
 }

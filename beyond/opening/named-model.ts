@@ -22,8 +22,7 @@ import { command } from "../terminal/program.ts";
  */
 export async function openNamedModel(name: string, options: Wanted = {}): Promise<LoraModel> {
   if (name === EMBEDDED) return openEmbeddedModel(options);
-  // Ollama's files have no ending
-  if (name.endsWith(".gguf") || isFile(name)) return openGgufModel(name, options);
+  if (isGgufName(name)) return openGgufModel(name, options);
   if (!existsSync(name) && isHubName(name)) {
     return {
       ...(await openModelFolder(await hubModel(name, showDownload, options), options)),
@@ -48,7 +47,9 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
   return { ...model, files, sentencePiece, lora: await openLora(path, model.config, lora) };
 }
 
-const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+/** Whether a model's name is that of a GGUF file; Ollama's have no ending. */
+export const isGgufName = (name: string) =>
+  name.endsWith(".gguf") || (statSync(name, { throwIfNoEntry: false })?.isFile() ?? false);
 
 /** Tells of a download: on a terminal a line that counts up; elsewhere a line when a file is there. */
 export function showDownload(file: string, done: number, total: number): void {

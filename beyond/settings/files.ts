@@ -101,8 +101,8 @@ export const exportGroups = {
     ),
     type: choice(
       "f16",
-      ["f16", "q8_0"],
-      "Of a GGUF file's matrices; vectors stay in float32. q8_0 takes half the space.",
+      ["f16", "q8_0", "q4_0", "q4_1", "source"],
+      "Of a GGUF file's matrices; vectors stay in float32. q8_0 takes half the space, q4_0 and q4_1 a quarter or a little more (embedding and head are q8_0). source: each as in the GGUF file that the model is, or was trained from.",
       "nearest to what was trained",
     ),
   },

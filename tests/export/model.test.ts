@@ -1,15 +1,21 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, spyOn, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exportModel } from "../../beyond/export/model.ts";
+import { typesAsIn } from "../../beyond/export/types.ts";
 import { openGgufFile } from "../../beyond/gguf/format.ts";
 import { openGgufModel } from "../../beyond/gguf/open.ts";
 import { encodeGguf } from "../../beyond/gguf/write.ts";
 import { encodeValues } from "../../beyond/models/dtypes.ts";
 import { openSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
 import { Tokenizer, type TokenizerFiles } from "../../beyond/models/tokenizer.ts";
+import { openNamedModel } from "../../beyond/opening/named-model.ts";
+import { saveCheckpoint } from "../../beyond/runs/checkpoint.ts";
+import { type RunConfig, RunFolder } from "../../beyond/runs/folder.ts";
 import { exportSettings } from "../../beyond/settings/arguments.ts";
+import type { ExportSettings } from "../../beyond/settings/files.ts";
+import { tensorShapes } from "../../lib/model/parameters.ts";
 import golden from "../golden/tokenizer.json";
 
 const folder = mkdtempSync(join(tmpdir(), "export-"));
@@ -61,7 +67,7 @@ describe.each(["llama", "qwen2", "qwen3"])("%s", (name) => {
   });
 });
 
-test.each(["Q8_0", "Q4_1"] as const)(
+test.each(["BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"] as const)(
   "%s is quantised as the Python package gguf does",
   async (type) => {
     const path = `${import.meta.dir}/../golden/gguf-types.safetensors`;
@@ -71,6 +77,86 @@ test.each(["Q8_0", "Q4_1"] as const)(
     expect(new Uint8Array(encodeValues(source, type))).toEqual(expected as Uint8Array<ArrayBuffer>);
   },
 );
+
+describe("types", () => {
+  const typesIn = async (path: string) => {
+    const { tensors, metadata } = await openGgufFile(Bun.file(path), path);
+    const types = new Map([...tensors].map(([name, { dtype }]) => [name, dtype]));
+    return { types, fileType: metadata.get("general.file_type") };
+  };
+  let files = 0;
+  const exported = async (model: string, type: ExportSettings["type"]) => {
+    const gguf = join(folder, `types-${++files}.gguf`);
+    await exportModel({ model, gguf, type });
+    return gguf;
+  };
+
+  test("q4_0 and q4_1 leave embedding and head in q8_0", async () => {
+    for (const [type, number] of [
+      ["q4_0", 2],
+      ["q4_1", 3],
+    ] as const) {
+      const { types, fileType } = await typesIn(await exported(original("qwen2"), type));
+      expect(types.get("token_embd.weight")).toBe("Q8_0");
+      expect(types.get("blk.0.attn_q.weight")).toBe(type.toUpperCase());
+      expect(types.get("blk.0.attn_norm.weight")).toBe("F32");
+      expect(fileType).toBe(number);
+    }
+  });
+
+  test("source: each as in that file; what is not written is said", async () => {
+    const said = spyOn(console, "log").mockImplementation(() => {});
+    try {
+      const q4 = await exported(original("qwen2"), "q4_0");
+      const again = await exported(q4, "source");
+      expect((await typesIn(again)).types).toEqual((await typesIn(q4)).types);
+      expect(said.mock.calls.flat().join("\n")).not.toContain("become");
+      const { types } = await typesIn(original("llama"));
+      expect(new Set(types.values()).size).toBeGreaterThan(3);
+      const kept = (await typesIn(await exported(original("llama"), "source"))).types;
+      expect(kept).toEqual(types);
+    } finally {
+      said.mockRestore();
+    }
+  });
+
+  test("source: types that are not written become q8_0, which is said", () => {
+    const stored = (dtype: string) => ({ dtype, shape: [], bytes: new Blob(), source: "" });
+    const types = { a: "Q4_K", b: "Q6_K", c: "Q4_K", "model.embed_tokens.weight": "Q5_1" };
+    const tensors = new Map(Object.entries(types).map(([name, type]) => [name, stored(type)]));
+    const notes: string[] = [];
+    const typeOf = typesAsIn(tensors, (text) => notes.push(text));
+    expect(["a", "b", "lm_head.weight"].map(typeOf)).toEqual(["Q8_0", "Q8_0", "Q5_1"]);
+    expect(notes).toEqual([
+      "3 tensors of type Q4_K and Q6_K, which are not written here, become Q8_0",
+    ]);
+  });
+
+  test("source: a run, and a run that began with it, lead to the file they began with", async () => {
+    const base = await exported(original("qwen2"), "q4_1");
+    let model = base;
+    for (const name of ["first", "second"]) {
+      const run = RunFolder.create(join(folder, name), "d");
+      const none = { versions: {}, adapter: {}, tuning: {} };
+      run.writeConfig({ settings: { model }, ...none } as unknown as RunConfig<object>);
+      run.appendMetrics({ step: 1 });
+      const opened = await openNamedModel(model);
+      const weights = Array.from(tensorShapes(opened.config), ([name, shape]) => ({
+        name,
+        shape,
+        data: () => readTensor(opened.tensors, name),
+      }));
+      await saveCheckpoint(run.path, 1, { model: opened, weights, optimizer: [], state: {} });
+      model = run.path;
+    }
+    expect((await typesIn(await exported(model, "source"))).types).toEqual(
+      (await typesIn(base)).types,
+    );
+    await expect(exported("embedded", "source")).rejects.toThrow(
+      /--type source: embedded is no GGUF file, and no run that began with one; choose another/,
+    );
+  });
+});
 
 test("one tensor at a time is asked for", async () => {
   const asked: string[] = [];

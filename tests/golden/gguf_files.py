@@ -5,8 +5,8 @@
     /tmp/golden/bin/python tests/golden/gguf_files.py
 
 gguf-types.safetensors: for each type of tensor, random blocks (`TYPE.blocks`, U8) and the values that the
-package gguf gives for them (`TYPE.values`, F32); and what it makes of numbers (`source`) as Q8_0 and Q4_1
-(`TYPE.quantized`).
+package gguf gives for them (`TYPE.values`, F32); and what it makes of numbers (`source`) as each type that is
+written (`TYPE.quantized`).
 gguf-ARCHITECTURE.gguf: a random model, written as llama.cpp's convert_hf_to_gguf.py writes it, every matrix
 of another type, with a tokenizer of tokenizer.json. gguf-ARCHITECTURE.safetensors: its weights as transformers
 reads them from that file, under their Hugging Face names, and its config as metadata.
@@ -47,7 +47,7 @@ source = random.normal(0, 0.02, (6, 32)).astype(np.float32)
 source[4] = 0
 source[5] = (np.arange(32) - 16) / 2 * 127 / 16
 types["source"] = source
-for kind in (Type.Q8_0, Type.Q4_1):
+for kind in (Type.BF16, Type.Q8_0, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1):
     types[f"{kind.name}.quantized"] = gguf.quants.quantize(source, kind)
 # with numbers of their own, so that those before and after them stay
 others = np.random.default_rng(2)

@@ -2,15 +2,17 @@
 // itself; other programs then read it and compare:
 //   node scripts/bun.js tests/golden/outputs.ts FOLDER
 //   /tmp/golden/bin/python tests/golden/check_outputs.py FOLDER       transformers, PEFT
+//   /tmp/vllm/bin/python tests/golden/check_vllm.py FOLDER            vLLM
 //   node FOLDER/check_outputs.mjs FOLDER                              llama.cpp
 //   node scripts/bun.js tests/golden/outputs.ts FOLDER --read         the way back: what transformers saved
-// The headers of the two checks say how to install what they need. For each model M, FOLDER/M holds
+// The headers of the checks say how to install what they need. For each model M, FOLDER/M holds
 //   base/, full/checkpoint-3, lora/checkpoint-3, merged/   models and the adapter, each saved by its command
 //   f16.gguf, q8_0.gguf, gguf/checkpoint-1                 full/checkpoint-3 exported, and a run from f16.gguf
 //   expected.safetensors   log p of every token of the vocabulary after each of `positions` tokens of each
 //                          sequence, by base, full, lora, merged and gguf, [positions, vocabulary]
-//   expected.json          sequences; texts with their tokens; prompts; greedy continuations by each GGUF file, and
-//                          at each of their tokens the margin between the two likeliest
+//   expected.json          sequences; texts with their tokens; prompts; greedy continuations by each GGUF file
+//                          (greedy), by full, lora and merged (folders), and at each of their tokens the margin
+//                          between the two likeliest
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sft } from "../../beyond/commands/sft.ts";
@@ -40,7 +42,7 @@ interface Variant {
 }
 
 const SHAPE = {
-  hidden_size: 64,
+  hidden_size: 128, // vLLM has no attention for heads of 16
   intermediate_size: 96,
   num_hidden_layers: 2,
   num_attention_heads: 4,
@@ -98,7 +100,7 @@ const VARIANTS: Record<string, Variant> = {
     architecture: "Qwen3ForCausalLM",
     modelType: "qwen3",
     tokenizer: "qwen",
-    config: { head_dim: 32, tie_word_embeddings: true, rope_theta: 1000000 },
+    config: { head_dim: 64, tie_word_embeddings: true, rope_theta: 1000000 },
     lora: "--lora-rank 4 --lora-targets o_proj,gate_proj,up_proj,down_proj",
   },
 };
@@ -191,6 +193,11 @@ const lastPrefixes = (sequences: number[][]) =>
     ),
   );
 
+interface Continuations {
+  tokens: number[][];
+  margins: number[][];
+}
+
 /** By how much the likeliest token is ahead of the second, at every token of greedy continuations. */
 async function marginsOf(name: string, prompts: number[][], continuations: number[][]) {
   const prefixes = prompts.flatMap((prompt, p) =>
@@ -266,14 +273,19 @@ async function write(name: string, variant: Variant, seed: number): Promise<void
   const long = texts.flatMap(([, tokens]) => tokens).slice(0, 300);
   const sequences = [long, ...prompts.map(({ tokens }) => tokens)];
   const models = ["base", "full", "lora", "merged"];
-  const continuations: Record<string, { tokens: number[][]; margins: number[][] }> = {};
+  const continuationsOf = async (model: string) => {
+    const tokens = await greedy(model, sequences);
+    return { tokens, margins: await marginsOf(model, sequences, tokens) };
+  };
+  const continuations: Record<string, Continuations> = {};
+  const folders: Record<string, Continuations> = {};
+  for (const name of models.slice(1)) folders[name] = await continuationsOf(at(name));
   if (variant.exported !== false) {
     for (const type of ["f16", "q8_0"]) {
       const gguf = at(`${type}.gguf`);
       const settings = exportSettings([at("full"), "--gguf", gguf, "--type", type]);
       await exportModel({ ...settings, gguf });
-      const tokens = await greedy(gguf, sequences);
-      continuations[type] = { tokens, margins: await marginsOf(gguf, sequences, tokens) };
+      continuations[type] = await continuationsOf(gguf);
     }
     await learn("f16.gguf", "gguf", 1);
     models.push("gguf");
@@ -287,7 +299,7 @@ async function write(name: string, variant: Variant, seed: number): Promise<void
   await Bun.write(at("expected.safetensors"), await joined(encodeSafetensors(expected)));
   const stops = [...(await OpenPolicy.open(gpu, model, {})).stopIds];
   const positions = POSITIONS;
-  const json = { positions, sequences, texts, prompts, stops, greedy: continuations };
+  const json = { positions, sequences, texts, prompts, stops, greedy: continuations, folders };
   writeFileSync(at("expected.json"), JSON.stringify(json));
 }
 
