@@ -162,7 +162,7 @@ const commands: Record<string, Command> = {
     flags: watchGroups,
     run: async (args) => {
       const settings = watchSettings(args);
-      return (await import("./beyond/report/watch.ts")).watch(settings, interruption());
+      return (await import("./beyond/watch/watch.ts")).watch(settings, interruption());
     },
   },
   playground: {

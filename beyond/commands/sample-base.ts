@@ -8,7 +8,7 @@ import { closeGpu } from "../opening/policy.ts";
 import { shuffleSeedOf } from "../opening/questions.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import { Ledger } from "../runs/ledger.ts";
-import { describeGroups, rolloutsOf } from "../runs/metrics.ts";
+import { describeGroups, promptsOf, rolloutsOf } from "../runs/metrics.ts";
 import { runConfig } from "../runs/versions.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { SampleBaseSettings } from "../settings/training.ts";
@@ -31,6 +31,7 @@ export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal
   const seed = shuffleSeedOf(settings);
   const folder = begun ?? RunFolder.create(settings.outputDir, settings.data);
   const ledger = new Ledger(folder.ledgerPath);
+  progress.follow((activity, left) => folder.tell(activity, left));
   try {
     // a step is one transaction: what is in the ledger is whole
     let step = ledger.lastStep();
@@ -67,7 +68,7 @@ export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal
       };
       // metrics first: the ledger alone says how far the run came
       folder.appendMetrics({ step, ...metrics });
-      ledger.append(step, groups.flatMap(rolloutsOf));
+      ledger.append(step, groups.flatMap(rolloutsOf), promptsOf(groups, policy.tokenizer));
       progress.step(step, metrics);
     }
     progress.end();
@@ -84,6 +85,7 @@ export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal
   } catch (error) {
     throw explainNotFinite(error, settings);
   } finally {
+    folder.tell(null);
     ledger.close();
     await closeGpu(policy.gpu);
   }

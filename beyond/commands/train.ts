@@ -9,7 +9,7 @@ import { closeGpu } from "../opening/policy.ts";
 import { OwnCodeError } from "../own/mistakes.ts";
 import { pruneCheckpoints, saveCheckpoint } from "../runs/checkpoint.ts";
 import { LearningNothing } from "../runs/learning-nothing.ts";
-import { describeStep, rolloutsOf } from "../runs/metrics.ts";
+import { describeStep, promptsOf, rolloutsOf } from "../runs/metrics.ts";
 import { Milestones } from "../runs/milestones.ts";
 import type { TrainerState } from "../runs/trainer-state.ts";
 import type { TrainSettings } from "../settings/training.ts";
@@ -39,6 +39,7 @@ export async function train(given: TrainSettings, signal?: AbortSignal): Promise
     if (error instanceof OwnCodeError && step > 0) throw await saved(run, milestones, error);
     throw explainNotFinite(error, { ...settings, updates, when, kept: milestones.kept });
   } finally {
+    run.folder.tell(null);
     run.ledger.close();
     await closeGpu(run.policy.gpu);
   }
@@ -52,10 +53,10 @@ const listener = (
 ): method.Listener => ({
   activity: (text) => run.progress.activity(text),
   async step(report) {
-    const { settings, questions, ledger, folder, progress, state } = run;
+    const { settings, questions, ledger, folder, progress, state, policy } = run;
     const { step, groups } = report;
     folder.requireThere();
-    ledger.append(step, groups.flatMap(rolloutsOf));
+    ledger.append(step, groups.flatMap(rolloutsOf), promptsOf(groups, policy.tokenizer));
     const solved = state.solved.size / questions.different;
     const metrics = describeStep(report, solved, settings.beta > 0);
     folder.appendMetrics({ step, ...metrics });
@@ -73,6 +74,7 @@ function milestonesOf(run: OpenRun): Milestones {
     async save(step: number) {
       const { drawn, updates } = state;
       const { before, best } = evaluations;
+      run.progress.activity(`saving checkpoint-${step}`);
       await saveCheckpoint<TrainerState>(folder.path, step, {
         model,
         lora: policy.lora,

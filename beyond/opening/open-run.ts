@@ -81,6 +81,7 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
 
   const folder = begun ?? RunFolder.create(settings.outputDir, settings.data);
   const ledger = new Ledger(folder.ledgerPath);
+  progress.follow((activity, left) => folder.tell(activity, left));
   const checkpoint = begun ? await latestCheckpoint(folder.path, TrainerState.parse) : null;
   const step = checkpoint?.step ?? 0;
   if (step > settings.maxSteps) {

@@ -25,8 +25,13 @@ const config = {
  * place it stands in. vega is loaded at the first drawing, so that other commands do not wait for it.
  *
  * @param label what the chart shows, for those who cannot see it
+ * @param attributes more of the drawing's own, by name
  */
-export async function draw(spec: TopLevelSpec, label: string): Promise<string> {
+export async function draw(
+  spec: TopLevelSpec,
+  label: string,
+  attributes: Record<string, string> = {},
+): Promise<string> {
   const [vega, { compile }] = await Promise.all([import("vega"), import("vega-lite")]);
   const { spec: compiled } = compile({
     ...spec,
@@ -36,8 +41,14 @@ export async function draw(spec: TopLevelSpec, label: string): Promise<string> {
   const view = new vega.View(vega.parse(compiled), { renderer: "none", logLevel: vega.Error });
   const svg = await view.toSVG();
   view.finalize();
+  const own = Object.entries(attributes)
+    .map(([name, value]) => ` ${name}="${escapeHtml(value)}"`)
+    .join("");
   return slim(svg)
-    .replace(/<svg [^>]*?viewBox="([^"]*)"[^>]*>/, `<svg xmlns="${SVG}" viewBox="$1" role="img">`)
+    .replace(
+      /<svg [^>]*?viewBox="([^"]*)"[^>]*>/,
+      (_, box) => `<svg xmlns="${SVG}" viewBox="${box}" role="img"${own}>`,
+    )
     .replace(/^(<svg [^>]*>)/, (start) => `${start}<title>${escapeHtml(label)}</title>`);
 }
 

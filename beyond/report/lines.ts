@@ -123,7 +123,14 @@ export function drawLines(chart: LineChart, inks: ReadonlyMap<string, Ink>): Pro
       },
     ],
   };
-  return draw(spec as unknown as TopLevelSpec, chart.title);
+  const [from, to] = [chart.xLog ? Math.min(...xs) : Math.min(0, ...xs), Math.max(...xs)];
+  // where the page's script finds a value
+  const plot = { left: LEFT, top: TOP, width: spec.width, height, x: [from, to], log: chart.xLog };
+  return draw(spec as unknown as TopLevelSpec, chart.title, {
+    "data-plot": JSON.stringify(plot),
+    "data-title": chart.xTitle,
+    tabindex: "0",
+  });
 }
 
 function xAxis({ xLog }: LineChart, xs: readonly number[]) {

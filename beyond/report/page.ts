@@ -9,8 +9,14 @@ export interface Section {
   html: string;
 }
 
+/** What a live page has besides. */
+export interface Live {
+  css: string;
+  script: string;
+}
+
 /** One self-contained page: nothing in it is fetched from anywhere. */
-export function pageOf(title: string, sections: readonly Section[], live = false): string {
+export function pageOf(title: string, sections: readonly Section[], live?: Live): string {
   const main = sections.map(({ id, html }) => `<div id="${id}">${html}</div>`).join("\n");
   return `<!doctype html>
 <html lang="en">
@@ -20,13 +26,13 @@ export function pageOf(title: string, sections: readonly Section[], live = false
 <title>${escapeHtml(title)}</title>
 <link rel="icon" href="data:,">
 <style>${themeCss()}
-${css}</style>
+${css}${live?.css ?? ""}</style>
 </head>
-<body${live ? " data-live" : ""}>
-<main>${live ? '\n<p class="live" role="status">connecting</p>' : ""}
+<body>
+<main>
 ${main}
 </main>
-<script>${script}</script>
+<script>${script}</script>${live ? `\n<script>${live.script}</script>` : ""}
 </body>
 </html>
 `;

@@ -1,7 +1,7 @@
-import { Database } from "bun:sqlite";
+import type { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import { diskError } from "../platform/files.ts";
-import { correctIn } from "../runs/ledger.ts";
+import { correctIn, openForReading } from "../runs/ledger.ts";
 
 /** Rows read from the ledger at once. */
 const ROWS = 20_000;
@@ -57,7 +57,7 @@ export class RolloutLog {
   }
 
   private open(): Database {
-    this.database ??= new Database(this.path, { readonly: true });
+    this.database ??= openForReading(this.path);
     return this.database;
   }
 

@@ -5,8 +5,14 @@ import { type RunConfig, RunFolder } from "../runs/folder.ts";
 import { Evaluations } from "./evaluations.ts";
 import { RolloutLog } from "./rollouts.ts";
 
-/** The metrics of one training step, as `train` writes them. */
+/** The metrics of one training step, as `train` writes them; parts of the reward as `reward.<part>`. */
 export type StepLine = { step: number } & Record<string, number | null>;
+
+/** A line of the file as a flat one. */
+const flat = ({ rewardParts, ...line }: Record<string, unknown>) => {
+  const parts = Object.entries(rewardParts ?? {}).map(([part, mean]) => [`reward.${part}`, mean]);
+  return { ...line, ...Object.fromEntries(parts) } as StepLine;
+};
 
 /** The settings of a run that a report reads; old or foreign runs may lack any of them. */
 export type RunSettings = Record<string, unknown> & { explore?: string; seed?: number };
@@ -18,6 +24,7 @@ export type RunSettings = Record<string, unknown> & { explore?: string; seed?: n
 export class ReportedRun {
   /** As `--run-name` has it, or else its folder. */
   readonly name: string;
+  readonly folder: RunFolder;
   readonly config: RunConfig<RunSettings>;
   readonly rollouts: RolloutLog;
   readonly steps: StepLine[] = [];
@@ -29,13 +36,13 @@ export class ReportedRun {
   private readonly metricsPath: string;
 
   constructor(readonly path: string) {
-    const folder = RunFolder.open(path, "the path");
-    this.config = folder.readConfig(`leave ${path} out`);
+    this.folder = RunFolder.open(path, "the path");
+    this.config = this.folder.readConfig(`leave ${path} out`);
     const { runName } = this.settings;
     this.name = typeof runName === "string" ? runName : basename(resolve(path));
-    this.metricsPath = folder.metricsPath;
+    this.metricsPath = this.folder.metricsPath;
     this.evaluations = new Evaluations(path, this.settings.evalFile);
-    this.rollouts = new RolloutLog(folder.ledgerPath);
+    this.rollouts = new RolloutLog(this.folder.ledgerPath);
   }
 
   get settings(): RunSettings {
@@ -84,7 +91,7 @@ export class ReportedRun {
       const line = JSON.parse(text);
       if (typeof line.step !== "number") throw new Error("no step");
       if (line.evaluation) this.evaluations.add(line.step, line.evaluation);
-      else this.steps.push(line);
+      else this.steps.push(flat(line));
     } catch {
       this.damagedLines++;
     }

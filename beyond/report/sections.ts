@@ -84,13 +84,15 @@ const steps = (runs: readonly ReportedRun[], moment: "early" | "last") => {
   return all.length > 0 ? `step ${all.sort((a, b) => a - b).join(", ")}` : "";
 };
 
+const NO_STEP = "No step has been trained yet.";
 const BAND = "Bands are the range over seeds.";
 
 async function passSection(material: Material): Promise<string> {
   const { runs, methods } = material;
+  const title = { early: "early evaluation", last: "latest evaluation" };
   const chart = (moment: "early" | "last"): LineChart => ({
     id: `pass-${moment}`,
-    title: `pass@k, ${moment} checkpoint (${steps(runs, moment)})`,
+    title: `pass@k, ${title[moment]} (${steps(runs, moment)})`,
     xTitle: "samples k",
     xLog: 2,
     format: ".2~f",
@@ -99,9 +101,12 @@ async function passSection(material: Material): Promise<string> {
   const charts = await figures(material, [chart("early"), chart("last")]);
   const about = `The chance that k samples of a held-out question hold a right answer, early and at the end. ${BAND} Below a figure its 95 % bootstrap interval over questions and seeds. ${heldOutIn(methods)}`;
   if (charts) return section("pass@k", about, charts, passTable(methods));
+  const isPlanned = runs.some(({ settings }) => settings.evalFile ?? settings.evalSplit ?? false);
   return section(
     "pass@k",
-    "No evaluation: train with --eval-file to see pass@k on held-out questions.",
+    isPlanned
+      ? "No evaluation of a trained model is there yet."
+      : "No evaluation: train with --eval-file to see pass@k on held-out questions.",
   );
 }
 
@@ -157,10 +162,11 @@ async function historySection(material: Material, coverage: CoverageLines): Prom
   if (!methods.some(({ explore }) => explore.startsWith("ucb"))) {
     return section(title, "No run of ucb, ucb-mean or ucb-con is among these.");
   }
+  if (material.runs.every(({ lastStep }) => lastStep === 0)) return section(title, NO_STEP);
   const charts = await figures(material, [
     {
       id: "history-pass",
-      title: "pass@k, last checkpoint",
+      title: "pass@k, latest evaluation",
       xTitle: "samples k",
       xLog: 2,
       format: ".2~f",
@@ -189,12 +195,13 @@ function diversitySection({ methods }: Material): string {
   return section(
     title,
     about,
-    heldOut && `<h3>Held out, last checkpoint</h3>${heldOut}`,
-    training && `<h3>In the last quarter of training</h3>${training}`,
+    heldOut && `<h3>Held out, latest evaluation</h3>${heldOut}`,
+    training && `<h3>In the last quarter of the steps</h3>${training}`,
   );
 }
 
 const CURVES: [metric: string, title: string, options?: Partial<LineChart>][] = [
+  ["loss", "loss"],
   ["reward", "reward"],
   ["exploration", "exploration term, mean over completions"],
   ["kl", "KL from the reference, nats a token"],
@@ -203,23 +210,34 @@ const CURVES: [metric: string, title: string, options?: Partial<LineChart>][] = 
   ["learningRate", "learning rate", { zero: true, format: "~e" }],
   ["distinct", "distinct answers in a group", { zero: true }],
   ["completionLength", "completion length, tokens"],
-  ["truncated", "share of completions cut off", { zero: true }],
+  ["truncated", "completions cut off", { zero: true, format: ".0%" }],
+  ["noAnswer", "completions without an answer", { zero: true, format: ".0%" }],
+  ["equalRewards", "groups of equal rewards, which teach nothing", { zero: true, format: ".0%" }],
   ["samplingTokensPerSecond", "sampling, tokens per second", { zero: true, format: "~s" }],
   ["learningTokensPerSecond", "learning, tokens per second", { zero: true, format: "~s" }],
 ];
 
+/** Where a reward has several parts, the curve of each. */
+function partCurves({ runs }: Material): typeof CURVES {
+  const parts = new Set(runs.flatMap(({ steps }) => Object.keys(steps.at(-1) ?? {})));
+  const found = [...parts].filter((key) => key.startsWith("reward."));
+  return found.length < 2
+    ? []
+    : found.map((key) => [key, `${key.slice("reward.".length)}, a part of the reward`]);
+}
+
 async function trainingSection(material: Material): Promise<string> {
   const charts = await figures(
     material,
-    CURVES.map(([metric, title, options]) => ({
-      id: `training-${metric}`,
+    [...CURVES, ...partCurves(material)].map(([metric, title, options]) => ({
+      id: `training-${metric.replace(/[^\w-]+/g, "-")}`,
       title,
       xTitle: "training step",
       ...options,
       lines: metricLines(material.methods, metric),
     })),
   );
-  if (!charts) return section("Training", "No step has been trained yet.");
+  if (!charts) return section("Training", NO_STEP);
   const hasKl = charts.includes("training-kl");
   const kl = hasKl ? "" : " KL is measured where --beta is above 0.";
   return section("Training", `Means over a few steps a point. ${BAND}${kl}`, charts);

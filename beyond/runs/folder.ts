@@ -1,4 +1,12 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
@@ -21,6 +29,16 @@ export interface RunConfig<Settings extends object> {
   /** Which kernels are used: same seed, adapter and table, same bits. */
   tuning: TuningTable;
 }
+
+/** What a run is doing, as it says itself in `activity.json` while it goes on. */
+const Activity = z.object({
+  activity: z.string(),
+  /** Seconds of steps that are left, as estimated then. */
+  left: z.number().nullable(),
+  /** When it was said, in milliseconds since 1970. */
+  at: z.number(),
+});
+export type Activity = z.infer<typeof Activity>;
 
 const Config = z.object({
   settings: z.record(z.string(), z.unknown()),
@@ -50,6 +68,10 @@ export class RunFolder {
 
   get metricsPath(): string {
     return join(this.path, "metrics.jsonl");
+  }
+
+  private get activityPath(): string {
+    return join(this.path, "activity.json");
   }
 
   /** Makes a new folder; without a name, the first free `runs/<data>-<n>`. An existing one is never touched. */
@@ -138,6 +160,25 @@ export class RunFolder {
   openEvents(step: number) {
     const resumed = readdirSync(this.path).some((name) => name.includes("tfevents"));
     this.events = new EventFile(this.path, resumed ? step + 1 : null);
+  }
+
+  /** Says what is being done, to those who watch; null when nothing is any more. */
+  tell(activity: string | null, left: number | null = null) {
+    try {
+      if (activity === null) return rmSync(this.activityPath, { force: true });
+      writeFileSync(this.activityPath, JSON.stringify({ activity, left, at: Date.now() }));
+    } catch {
+      // what fails here fails where something depends on it
+    }
+  }
+
+  /** What was said last; null where nothing was. */
+  readActivity(): Activity | null {
+    try {
+      return Activity.parse(JSON.parse(readFileSync(this.activityPath, "utf8")));
+    } catch {
+      return null;
+    }
   }
 
   /** @throws UserError if the folder was deleted or moved away since */

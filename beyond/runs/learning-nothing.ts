@@ -53,6 +53,16 @@ const CAUSES: readonly [holds: (signs: Signs) => boolean, say: (hints: Hints) =>
   ],
 ];
 
+const causeOf = (signs: Signs) => CAUSES.findIndex(([holds]) => holds(signs));
+
+/** Why the last of these steps taught nothing; null if they did, or do not tell. */
+export function whyNothing(steps: readonly object[], hints: object): string | null {
+  const [last, ...before] = steps.slice(-PATIENCE).map((signs) => causeOf(signs as Signs));
+  if (before.length + 1 < PATIENCE || last < 0 || before.some((cause) => cause !== last))
+    return null;
+  return CAUSES[last][1](hints as Hints);
+}
+
 /** Watches a run, and says once why it learns nothing, and again at its end if it is still so. */
 export class LearningNothing {
   private cause = -1;
@@ -65,7 +75,7 @@ export class LearningNothing {
   ) {}
 
   step(signs: Signs): void {
-    const cause = CAUSES.findIndex(([holds]) => holds(signs));
+    const cause = causeOf(signs);
     this.inARow = cause === this.cause ? this.inARow + 1 : 1;
     this.cause = cause;
     if (cause < 0 || this.inARow < PATIENCE || this.told.has(cause)) return;

@@ -1,4 +1,6 @@
-import { Database } from "bun:sqlite";
+import { constants, Database } from "bun:sqlite";
+import { existsSync, statSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 import { crc32 } from "node:zlib";
 import { UserError } from "../../lib/errors.ts";
 import { diskError } from "../platform/files.ts";
@@ -62,16 +64,64 @@ const SCHEMA = `
     ids BLOB NOT NULL,
     logprobs BLOB NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS prompts (
+    question INTEGER PRIMARY KEY REFERENCES questions (id),
+    text TEXT NOT NULL
+  ) STRICT;
 `;
+
+const NONE: ReadonlyMap<string, string> = new Map();
 
 /** Version 0.1.0 kept the reward alone, which was 1 for a right answer. */
 const CORRECT_BEFORE = "reward >= 1";
 
-/** The expression of SQL that says whether a rollout is right, in this ledger. */
-export function correctIn(database: Database): string {
-  const { columnNames } = database.query("SELECT * FROM rollouts LIMIT 0");
-  return columnNames.includes("correct") ? "correct" : CORRECT_BEFORE;
+/** A ledger for reading, also one that is being written, or that lies where nothing can be written. */
+export function openForReading(path: string): Database {
+  try {
+    const database = new Database(path, { readonly: true });
+    database.query("SELECT id FROM questions LIMIT 1").values();
+    return database;
+  } catch (error) {
+    // a reader writes too, into the index of the write-ahead log; where it cannot, nobody else can
+    if ((error as { code?: string }).code !== "SQLITE_CANTOPEN" || !existsSync(path)) throw error;
+    if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+      throw new UserError(
+        `${path} was not closed, and its last steps are in ${path}-wal: copy the run to where it can be written`,
+      );
+    }
+    const { SQLITE_OPEN_READONLY, SQLITE_OPEN_URI } = constants;
+    const still = `${pathToFileURL(path)}?immutable=1`;
+    return new Database(still, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  }
 }
+
+/** Whether a process writes this ledger now. */
+export function isWritten(path: string): boolean {
+  if (!existsSync(`${path}.lock`)) return false;
+  try {
+    const lock = new Database(`${path}.lock`, { readonly: true });
+    try {
+      lock.query("SELECT * FROM sqlite_master").values();
+    } finally {
+      lock.close();
+    }
+  } catch (error) {
+    return (error as { code?: string }).code === "SQLITE_BUSY";
+  }
+  return false;
+}
+
+/** What this ledger, which may be of an older version, keeps of a rollout. */
+export const columnsIn = (database: Database): string[] =>
+  database.query("SELECT * FROM rollouts LIMIT 0").columnNames;
+
+/** The expression of SQL that says whether a rollout is right, in this ledger. */
+export const correctIn = (database: Database): string =>
+  columnsIn(database).includes("correct") ? "correct" : CORRECT_BEFORE;
+
+/** Whether this ledger keeps what the model was given. */
+export const hasPrompts = (database: Database): boolean =>
+  database.query("SELECT 1 FROM sqlite_master WHERE name = 'prompts'").values().length > 0;
 
 function lastStepIn(database: Database): number {
   const [[last]] = database.query("SELECT MAX(step) FROM rollouts").values();
@@ -114,6 +164,8 @@ export class Ledger {
     try {
       // held until the process ends, however it ends; the ledger itself stays open to readers
       this.lock = new Database(`${path}.lock`);
+      // one who looks whether it is held holds it for a moment
+      this.lock.run("PRAGMA busy_timeout = 300");
       this.lock.run("BEGIN EXCLUSIVE");
     } catch (error) {
       if ((error as { code?: string }).code !== "SQLITE_BUSY") throw diskError(error, path);
@@ -129,9 +181,15 @@ export class Ledger {
     });
   }
 
-  /** Adds the rollouts of one step, all or none. */
-  append(step: number, rollouts: readonly Rollout[]) {
+  /**
+   * Adds the rollouts of one step, all or none.
+   * @param prompts what the model was given for each question, with its special tokens
+   */
+  append(step: number, rollouts: readonly Rollout[], prompts: ReadonlyMap<string, string> = NONE) {
     this.guard(() => {
+      const addPrompt = this.database.query(
+        "INSERT OR IGNORE INTO prompts SELECT id, ? FROM questions WHERE text = ?",
+      );
       const addQuestion = this.database.query("INSERT OR IGNORE INTO questions (text) VALUES (?)");
       const addRollout = this.database.query(
         `INSERT INTO rollouts (step, slot, sample, question, completion, outcome, correct,
@@ -163,6 +221,7 @@ export class Ledger {
           const ids = bytesOf(Uint32Array.from(r.tokenIds));
           addTokens.run(lastInsertRowid, ids, bytesOf(Float32Array.from(r.logprobs)));
         }
+        for (const [question, prompt] of prompts) addPrompt.run(prompt, question);
       })();
     });
   }
@@ -246,8 +305,7 @@ export class LedgerReader {
 
   constructor(private readonly path: string) {
     try {
-      this.database = new Database(path, { readonly: true });
-      this.database.query("SELECT id FROM rollouts LIMIT 1").all();
+      this.database = openForReading(path);
     } catch (error) {
       throw diskError(error, path);
     }

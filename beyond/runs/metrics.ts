@@ -1,5 +1,7 @@
 import type { ScoredGroup } from "../../lib/learn.ts";
+import type { Tokenizer } from "../../lib/policy.ts";
 import type { Earned } from "../../lib/rewards.ts";
+import type { Group } from "../../lib/rollout.ts";
 import type { StepReport } from "../../lib/train.ts";
 import { distinctAnswers } from "../measuring/estimators.ts";
 import type { Rollout } from "./ledger.ts";
@@ -78,6 +80,10 @@ function meanOrNull(values: readonly (number | null)[]): number | null {
   const there = values.filter((value) => value !== null);
   return there.length > 0 ? meanOf(there) : null;
 }
+
+/** What the model was given for each question of these groups, special tokens included. */
+export const promptsOf = (groups: readonly Group[], tokenizer: Tokenizer): Map<string, string> =>
+  new Map(groups.map(({ question }) => [question.text, tokenizer.decode(question.prompt, true)]));
 
 /** The rows of one group for the ledger. */
 export function rolloutsOf({

@@ -55,13 +55,17 @@ function rate(tokensPerSecond: number): string {
   return `${value} tokens/s`;
 }
 
-/** The metrics as text, in lines of the display. */
-function describe(metrics: StepMetrics, width: number): string[] {
-  const lines: string[][] = [[], [], []];
-  for (const [key, [label, form, line]] of Object.entries(FIELDS)) {
+/** The metrics that are known, as text. */
+export const describe = (metrics: StepMetrics): [label: string, value: string, line: number][] =>
+  Object.entries(FIELDS).flatMap(([key, [label, form, line]]) => {
     const value = metrics[key as keyof StepMetrics];
-    if (typeof value === "number") lines[line].push(`${label} ${form(value)}`);
-  }
+    return typeof value === "number" ? [[label, form(value), line]] : [];
+  });
+
+/** The metrics as lines of the display. */
+function linesOf(metrics: StepMetrics, width: number): string[] {
+  const lines: string[][] = [[], [], []];
+  for (const [label, value, line] of describe(metrics)) lines[line].push(`${label} ${value}`);
   return lines.filter((fields) => fields.length > 0).flatMap((line) => fill(line, "  ", width));
 }
 
@@ -94,6 +98,9 @@ export interface ProgressOptions {
   now?: () => number;
 }
 
+/** Is told what is being done, and how many seconds of steps are left. */
+export type Follower = (activity: string, left: number | null) => void;
+
 /** Steps whose durations the time left is estimated from. */
 const WINDOW = 20;
 
@@ -109,6 +116,9 @@ export class Progress {
   private times: number[];
   private block: string[] = [];
   private status = "";
+  private follower: Follower = () => {};
+  /** Seconds, as estimated at the last step; null before it. */
+  private left: number | null = null;
   /** Lines of the block on the screen now. */
   private drawn = 0;
 
@@ -126,11 +136,16 @@ export class Progress {
     else if (!this.options.quiet) this.print(text);
   }
 
-  /** What is being done right now; seen on a terminal only. */
+  /** What is being done right now; seen on a terminal, and by who follows. */
   activity(text: string) {
-    if (!this.live) return;
     this.status = text;
-    this.print();
+    this.follower(text, this.left);
+    if (this.live) this.print();
+  }
+
+  /** Has somebody told of every activity and step from now on. */
+  follow(follower: Follower) {
+    this.follower = follower;
   }
 
   /** The first step begins: the time left does not count what came before. */
@@ -145,21 +160,21 @@ export class Progress {
     if (this.times.length > WINDOW + 1) this.times.shift();
     const spent = (this.times[this.times.length - 1] - this.times[0]) / (this.times.length - 1);
     const eta = (spent * (total - step)) / 1000;
+    this.left = Math.round(eta);
+    this.follower(this.status, this.left);
     if (json) {
-      return this.print(
-        JSON.stringify({ type: "step", step, total, eta: Math.round(eta), ...metrics }),
-      );
+      return this.print(JSON.stringify({ type: "step", step, total, eta: this.left, ...metrics }));
     }
     if (quiet) return;
     const left = step < total ? `  ETA ${duration(eta)}` : "";
     const head = `step ${step}/${total}`;
     if (!this.live) {
-      return this.print([head, ...describe(metrics, Number.POSITIVE_INFINITY)].join("  ") + left);
+      return this.print([head, ...linesOf(metrics, Number.POSITIVE_INFINITY)].join("  ") + left);
     }
     const length = Math.max(0, Math.min(30, this.width - head.length - 2 - left.length));
     const filled = Math.round((length * step) / total);
     const bar = "█".repeat(filled) + "░".repeat(length - filled);
-    this.block = [`${head}  ${bar}${left}`, ...describe(metrics, this.width)];
+    this.block = [`${head}  ${bar}${left}`, ...linesOf(metrics, this.width)];
     this.print();
   }
 

@@ -80,7 +80,7 @@ export class RunInTheMaking {
       }
       this.ledger.append(this.step, rollouts);
       const right = rollouts.filter(({ correct }) => correct).length / rollouts.length;
-      this.write({
+      this.log({
         step: this.step,
         reward: right,
         passAt1: right,
@@ -108,7 +108,7 @@ export class RunInTheMaking {
       });
       return tallyQuestion(`held out ${q}`, "0", completions);
     });
-    this.write({ step: this.step, evaluation: summarize(tallies) });
+    this.log({ step: this.step, evaluation: summarize(tallies) });
     const path = evaluationPath(this.path, "held-out.jsonl", this.step);
     mkdirSync(join(path, ".."), { recursive: true });
     writeFileSync(
@@ -164,7 +164,8 @@ export class RunInTheMaking {
     };
   }
 
-  private write(line: object) {
+  /** Adds a line of metrics. */
+  log(line: object) {
     appendFileSync(join(this.path, "metrics.jsonl"), `${JSON.stringify(line)}\n`);
   }
 }

@@ -11,8 +11,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { report } from "../../beyond/report/report.ts";
-import { LiveReport, serve } from "../../beyond/report/watch.ts";
 import { reportSettings, watchSettings } from "../../beyond/settings/arguments.ts";
+import { LiveReport } from "../../beyond/watch/live-report.ts";
+import { serve } from "../../beyond/watch/serve.ts";
 import { Chromium, type Page, type Viewing } from "./chromium.ts";
 import { makeRun, RunInTheMaking } from "./made-run.ts";
 
