@@ -49,8 +49,8 @@ export class LiveReport {
     return this.readRuns();
   }
 
-  /** Reads what is new, and draws and sends it if a page is open. */
-  async update(): Promise<void> {
+  /** Reads what is new, and draws and sends it if a page is open and it is time. */
+  async update(isTime = performance.now() >= this.drawAfter): Promise<void> {
     await this.readRuns();
     this.show([
       nowSection(
@@ -58,7 +58,6 @@ export class LiveReport {
         this.runs,
       ),
     ]);
-    const isTime = performance.now() >= this.drawAfter;
     if (this.stale && this.pages.size > 0 && isTime) await this.draw();
   }
 

@@ -82,7 +82,11 @@ export class RunInTheMaking {
       const right = rollouts.filter(({ correct }) => correct).length / rollouts.length;
       this.log({
         step: this.step,
-        reward: right,
+        loss: -right / 10,
+        reward: right + 0.1,
+        rewardParts: { correct: right, format: 1 },
+        noAnswer: 0.02,
+        equalRewards: 0.25,
         passAt1: right,
         distinct: 2,
         entropy: 1 / this.step,

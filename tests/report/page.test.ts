@@ -54,7 +54,7 @@ const CHARTS = [
   "history-pass",
   "history-training",
   "history-distinct",
-  ..."reward exploration entropy gradNorm learningRate distinct completionLength truncated samplingTokensPerSecond learningTokensPerSecond"
+  ..."loss reward exploration entropy gradNorm learningRate distinct completionLength truncated noAnswer equalRewards samplingTokensPerSecond learningTokensPerSecond reward-correct reward-format"
     .split(" ")
     .map((metric) => `training-${metric}`),
 ];
@@ -94,6 +94,20 @@ describe.skipIf(!chromium)("in a browser", () => {
       expect(brightness(paper) > 128).toBe(!viewing.dark);
       expect(brightness(ink) > 128).toBe(viewing.dark === true);
       expect(brightness(label) > 128).toBe(viewing.dark === true);
+      // the values of a chart, by pointer and by keyboard
+      const told = await page.evaluate<string[]>(`(() => {
+        const svg = document.querySelector("#pass-last svg");
+        const { left, width } = svg.getBoundingClientRect();
+        const said = () => document.querySelector("#pass-last output").innerText.split("\\n");
+        const at = { bubbles: true, clientX: left + 0.105 * width };
+        svg.dispatchEvent(new PointerEvent("pointermove", at));
+        const [first] = said();
+        svg.focus();
+        svg.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+        return [first, ...said(), String(document.activeElement === svg)];
+      })()`);
+      expect(told.slice(0, 2)).toEqual(["samples k 1", "samples k 2"]);
+      expect(told.join(" ")).toMatch(/base 0\.\d+ .*ucb-con,batch 0\.\d+ true$/);
       if (viewing.dark) expect((await page.pdf()).subarray(0, 5).toString()).toBe("%PDF-");
       await page.close();
     }
@@ -129,7 +143,10 @@ describe.skipIf(!chromium)("in a browser", () => {
   }, 60_000);
 
   test("watch: the page follows the run", async () => {
-    const run = new RunInTheMaking(join(folder, "live"), { explore: "ucb-con" });
+    const run = new RunInTheMaking(join(folder, "live"), {
+      explore: "ucb-con",
+      settings: { maxSteps: 16 },
+    });
     run.train(8);
     const live = new LiveReport(watchSettings([run.path]));
     await live.open();
@@ -144,10 +161,27 @@ describe.skipIf(!chromium)("in a browser", () => {
         return false;
       })()`);
     expect(await reached("live")).toBe(true);
+    expect(await reached("step 8 of 16")).toBe(true);
     expect(await drawnFigures(page)).not.toContain("pass-last");
+    // completions are found, and stay while the run goes on
+    const completions = (typed: string) =>
+      page.evaluate<string>(`(async () => {
+        const form = document.getElementById("search");
+        form.elements.completion.value = ${JSON.stringify(typed)};
+        form.requestSubmit();
+        for (let i = 0; i < 100 && !/page|none/.test(found.textContent); i++) {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        return found.textContent + document.getElementById("shown").innerText;
+      })()`);
+    expect(await reached("128 of 128 completions up to step 8; page 1 of 7")).toBe(true);
+    expect(await completions("no such text")).toBe("none of 128 completions up to step 8");
+    expect(await completions("IT IS")).toMatch(
+      /step 8, question 4, sample 4[\s\S]*what is <\d+> & more/,
+    );
     run.train(8);
     run.evaluate();
-    await live.update();
+    await live.update(true);
     expect(await reached("After 16 steps")).toBe(true);
     expect(await drawnFigures(page)).toContain("pass-last");
     expect(page.errors).toEqual([]);
