@@ -129,8 +129,7 @@ function lastStepIn(database: Database): number {
 }
 
 /** Whether the ledger has the columns of this version. */
-const isCurrent = (database: Database) =>
-  database.query("SELECT * FROM rollouts LIMIT 0").columnNames.includes("parts");
+const isCurrent = (database: Database) => columnsIn(database).includes("parts");
 
 /** Gives a ledger of an older version the columns of this one. */
 function bringUpToDate(database: Database) {

@@ -18,7 +18,7 @@ const ORDERS = {
   newest: "id DESC",
   oldest: "id",
   reward: "reward DESC, id",
-  "least-reward": "reward, id",
+  "least-reward": "reward IS NULL, reward, id",
   advantage: "advantage DESC, id",
   "least-advantage": "advantage, id",
   exploration: "exploration DESC, id",

@@ -14,13 +14,17 @@ const rollout = (i: number): Rollout => ({
   completion: `text ${i} says \\boxed{${i % 7}}`,
   outcome: i % 4 === 0 ? null : String(i % 7),
   correct: i % 7 === 3 && i % 4 > 0,
-  reward: (i * 37) % 11,
+  // one that is left out has no reward
+  reward: i === 80 ? null : (i * 37) % 11,
+  parts: i === 7 ? { correct: 1, format: null } : null,
   exploration: (i * 5) % 13,
   advantage: ((i * 17) % 19) - 9,
   tokens: 10 + i,
   truncated: i % 8 === 0,
   logprob: -1,
   entropy: 0.5,
+  tokenIds: null,
+  logprobs: null,
 });
 const all = Array.from({ length: 90 }, (_, i) => ({ ...rollout(i), step: 1 + Math.floor(i / 10) }));
 
@@ -73,7 +77,8 @@ test("the order is what was asked for", () => {
   const first = (order: string) => search(`order=${order}`).shown[0];
   const most = (value: (one: Kept) => number) => Math.max(...all.map(value));
   expect(first("newest").completion).toBe(all[89].completion);
-  expect(first("reward").reward).toBe(most(({ reward }) => reward));
+  expect(first("reward").reward).toBe(most(({ reward }) => reward ?? 0));
+  expect(first("least-reward").reward).toBe(0);
   expect(first("least-advantage").advantage).toBe(-most(({ advantage }) => -advantage));
   expect(first("exploration").exploration).toBe(most(({ exploration }) => exploration));
 });
@@ -81,6 +86,7 @@ test("the order is what was asked for", () => {
 test("a completion comes with its prompt, as the model got it", () => {
   const [one] = search("completion=text 7 ").shown;
   expect(one).toMatchObject({ step: 1, sample: 7, tokens: 17, truncated: 0, outcome: "0" });
+  expect(JSON.parse(one.parts ?? "")).toEqual({ correct: 1, format: null });
   expect(one.prompt).toBe("<|user|>question 2, 100%_of it<|end|>");
 });
 
