@@ -8,11 +8,12 @@ struct Params {
   heads: u32,      // H
   kv_heads: u32,   // KV
   chunks: u32,     // places in `partials` for each query and head
+  window: u32,     // the most keys that a token sees, of those that it might the last
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> spans: array<vec4u>;              // [T]
-@group(0) @binding(2) var<storage, read> last_query: array<u32>;           // [T]
+@group(0) @binding(2) var<storage, read> last_query: array<vec2u>;         // [T] (last query, position)
 @group(0) @binding(3) var<storage, read> q: array<Stored>;                 // [T, H, D]
 @group(0) @binding(4) var<storage, read> k: array<Stored>;                 // [rows, KV, D]
 @group(0) @binding(5) var<storage, read> v: array<Stored>;                 // [rows, KV, D]
@@ -33,6 +34,21 @@ const D4: u32 = HEAD_DIM / 4u;
 const LOWEST: f32 = -3.4e38;
 
 fn seen_keys(span: vec4u) -> u32 { return span.y - span.x + span.w - span.z; }
+
+// The keys that a token sees: its span, without those that lie before its window.
+fn span_of(token: u32) -> vec4u {
+  let span = spans[token];
+  let seen = seen_keys(span);
+  let before = seen - min(seen, params.window);
+  let of_prefix = min(before, span.y - span.x);
+  return span + vec4u(of_prefix, 0u, before - of_prefix, 0u);
+}
+
+// Whether a token sees key s of the batch, both counted from its first token.
+fn can_see(token: u32, s: u32) -> bool {
+  let of_key = last_query[s];
+  return s <= token && token < of_key.x && last_query[token].y - of_key.y < params.window;
+}
 
 // The row of keys and values where the s-th key that a token sees is.
 fn key_row(span: vec4u, s: u32) -> u32 {

@@ -13,7 +13,8 @@
 // Token t sees the keys [span.x, span.y), its prefix, then [span.z, span.w), its own sequence up to
 // itself; several sequences may name one prefix, so a prompt is computed once for its completions,
 // in learning (k and v are the batch's own) as in decoding (k and v are caches). `last_query[s]` ends
-// the run of queries, beginning with s itself, that see key s.
+// the run of queries, beginning with s itself, that see key s. In layers with a sliding window a token sees the last
+// `window` of these keys alone: positions in `last_query`, its own and the key's, are less than that apart.
 //
 // Order: the keys that a query sees, prefix first, are cut into chunks of CHUNK. A chunk's scores come
 // first and their largest is subtracted from all; then its sums, key by key; then it is merged with the
@@ -37,7 +38,7 @@ struct Softmax {
 // Over the chunk of keys that begins with the one numbered `first`.
 fn over_chunk(index: u32, first: u32) -> Softmax {
   let kv_head = (index % params.heads) / (params.heads / params.kv_heads);
-  let span = spans[index / params.heads];
+  let span = span_of(index / params.heads);
   let count = min(CHUNK, seen_keys(span) - first);
   let scale = inverseSqrt(f32(HEAD_DIM));
   var query: array<vec4f, D4>;
@@ -73,7 +74,7 @@ fn shares(largest: f32, chunk_largest: f32) -> vec2f {
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = id.x + id.y * groups.x * 64u;
   if (index >= params.tokens * params.heads) { return; }
-  let seen = seen_keys(spans[index / params.heads]);
+  let seen = seen_keys(span_of(index / params.heads));
   var all = Softmax(LOWEST, 0.0, array<vec4f, D4>());
   for (var first = 0u; first < seen; first += CHUNK) {
     let chunk = over_chunk(index, first);
@@ -96,7 +97,7 @@ fn forward_chunk(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let index = place / params.chunks;
   let first = place % params.chunks * CHUNK;
   if (index >= params.tokens * params.heads) { return; }
-  if (first >= seen_keys(spans[index / params.heads])) { return; }
+  if (first >= seen_keys(span_of(index / params.heads))) { return; }
   let chunk = over_chunk(index, first);
   let at = place * (D4 + 1u);
   // unroll
@@ -110,7 +111,7 @@ fn forward_merge(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let vector = id.x + id.y * groups.x * 64u;
   let index = vector / D4;
   if (index >= params.tokens * params.heads) { return; }
-  let chunks = (seen_keys(spans[index / params.heads]) + CHUNK - 1u) / CHUNK;
+  let chunks = (seen_keys(span_of(index / params.heads)) + CHUNK - 1u) / CHUNK;
   var largest = LOWEST;
   var total = 0.0;
   var values = vec4f();
@@ -151,7 +152,7 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   }
   let log_total = softmax[index].x;
   let mean = softmax[index].y;
-  let span = spans[index / params.heads];
+  let span = span_of(index / params.heads);
   let seen = seen_keys(span);
   for (var s = 0u; s < seen; s++) {
     let at = (key_row(span, s) * params.kv_heads + kv_head) * D4;
@@ -188,7 +189,7 @@ fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
     value[i] = vec4f(v[index * D4 + i]);
   }
   // Queries, and for each the heads that share this key: one loop, since SwiftShader is slow in nested ones.
-  let end = last_query[s] * heads_per_kv;
+  let end = last_query[s].x * heads_per_kv;
   for (var n = s * heads_per_kv; n < end; n++) {
     let row = n / heads_per_kv * params.heads + first_head + n % heads_per_kv;
     let at = row * D4;
@@ -199,7 +200,7 @@ fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
       score += dot(key[i], vec4f(q[at + i]));
       dp += dot(value[i], d_o[at + i]);
     }
-    let p = exp(score - softmax[row].x);
+    let p = select(0.0, exp(score - softmax[row].x), can_see(n / heads_per_kv, s));
     let ds = p * (dp - softmax[row].y);
     // unroll
     for (var i = 0u; i < D4; i++) {

@@ -1,7 +1,7 @@
 // Rows of a table, picked by index: the token embedding, and the hidden states that predict a token.
 //
-//   forward    out[m] = table[index[m]]
-//   backward   dtable[row[u]] += sum of dout[item[i]] for i in [offset[u], offset[u + 1])
+//   forward    out[m] = scale table[index[m]]
+//   backward   dtable[row[u]] += scale sum of dout[item[i]] for i in [offset[u], offset[u + 1])
 //
 // backward walks, for each distinct row, the list of places it went to, which the host has sorted:
 // a fixed order of addition and no float atomics. A table larger than one binding is bound block by
@@ -16,6 +16,7 @@ struct Params {
   width: u32,        // D / 4
   first_row: u32,
   table_rows: u32,
+  scale: f32,        // of what is picked: Gemma's embeddings have one
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -35,7 +36,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   if (source >= params.table_rows) { return; }
   let start = weight_row(source, params.width);
   let k = flat % params.width;
-  out[flat] = weight(start, k, weight_scale(start, k, params.width));
+  out[flat] = params.scale * weight(start, k, weight_scale(start, k, params.width));
 }
 
 @compute @workgroup_size(64)
@@ -48,5 +49,5 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   if (target_row >= params.table_rows) { return; }
   var sum = vec4f();
   for (var i = offset[u]; i < offset[u + 1u]; i++) { sum += d_out[item[i] * params.width + column]; }
-  d_table[target_row * params.width + column] += sum;
+  d_table[target_row * params.width + column] += params.scale * sum;
 }

@@ -55,7 +55,7 @@ fn finish(to: vec2u, product: vec4f) {
 }
 
 fn finish_swiglu(to: vec2u, gate: vec4f, up: vec4f) {
-  if (is_output(to)) { store(to, silu(kept(gate)) * kept(up)); }
+  if (is_output(to)) { store(to, activation(kept(gate)) * kept(up)); }
 }
 
 // Vector `to` of dx, and of dW.

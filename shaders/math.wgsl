@@ -28,10 +28,24 @@ fn is_not_finite(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u;
 }
 
-// x sigmoid(x), the activation of the MLP's gate. Clamped, because infinity is not something a WGSL compiler must
-// respect.
+// Clamped, because infinity is not something a WGSL compiler must respect.
 fn sigmoid(x: vec4f) -> vec4f { return 1.0 / (1.0 + exp(min(-x, vec4f(80.0)))); }
-fn silu(x: vec4f) -> vec4f { return x * sigmoid(x); }
+
+// The activation of the MLP's gate, x sigmoid(f(x)). silu has f(x) = x, and gelu as its tanh approximates it
+// f(x) = 2 sqrt(2 / pi) (x + 0.044715 x^3), since (1 + tanh(y)) / 2 = sigmoid(2 y); beyond 100 it is 0 or 1 anyway.
+const GELU: u32 = 0u;
+fn gate_of(x: vec4f) -> vec4f {
+  if (GELU == 0u) { return sigmoid(x); }
+  let near = clamp(x, vec4f(-100.0), vec4f(100.0));
+  return sigmoid(1.5957691216 * near * (1.0 + 0.044715 * near * near));
+}
+fn activation(x: vec4f) -> vec4f { return x * gate_of(x); }
+// x f'(x)
+fn gate_turn(x: vec4f) -> vec4f {
+  if (GELU == 0u) { return x; }
+  let near = clamp(x, vec4f(-100.0), vec4f(100.0));
+  return 1.5957691216 * near * (1.0 + 0.134145 * near * near);
+}
 
 // What f16 keeps of a number in its range: the nearest, of two the even one. A compiler may take f32(f16(x)) for x,
 // and some do; this they cannot.

@@ -1,7 +1,7 @@
 // The three products of a linear layer y = x W^T, W stored [N, K] as torch's nn.Linear stores it:
 //
 //   forward           y[T, N]  = x[T, K] W[N, K]^T              (or y +=, or added to a residual: outputs/)
-//   forward_swiglu    y[T, N]  = silu(x G^T) * (x U^T), W[2 N, K] being G above U, rounded as y is stored
+//   forward_swiglu    y[T, N]  = activation(x G^T) * (x U^T), W[2 N, K] being G above U, rounded as y is stored
 //   backward_input    dx[T, K] = dy[T, N] W[N, K]               (added to dx if `add` is 1)
 //   backward_weight   dW[N, K] += sum over t of dy[t, N]^T x[t, K]
 //

@@ -8,6 +8,7 @@
 // are caches; backward joins dq, dk, dv into dqkv. A token's span says where its key and value rows
 // live (the last of its own keys) and its position (how many keys it sees, less one). Where heads are
 // normed first, q and k come from the normed copy `qk` of qkv, v from qkv; elsewhere both are one tensor.
+// Layers with other frequencies have tables of their own, one after the other in the tensor.
 // The table comes from float64 on the host: sin and cos of software adapters err by 1e-3.
 // D is a multiple of 4. Called by lib/model/ops/rope.ts.
 
@@ -18,6 +19,7 @@ struct Params {
   tokens: u32,     // T
   heads: u32,      // H
   kv_heads: u32,   // KV
+  first: u32,      // where the layer's table begins, in positions
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -54,7 +56,7 @@ fn pairs_of(index: u32) -> Pairs {
   let token = at_head / heads;
   let span = spans[token];
   let position = span.y - span.x + span.w - span.z - 1u;
-  let turn = table[position * HALF + lane];
+  let turn = table[(params.first + position) * HALF + lane];
   let packed = at_head * 2u * HALF + lane;
   return Pairs(at_head % heads, lane, token, packed, span.w - 1u, turn.xz, turn.yw);
 }

@@ -1,7 +1,7 @@
-// SwiGLU (Shazeer 2020): a = silu(g) * u, silu(g) = g * sigmoid(g).
+// SwiGLU, or GeGLU (Shazeer 2020): a = act(g) * u, act(g) = g * s, s = sigmoid(f(g)), with f by math.wgsl.
 //
 //   forward    a[T, F] from gate_up[T, 2F], the gate in the first half of each row
-//   backward   dg = da * u * sigmoid(g) * (1 + g * (1 - sigmoid(g))),  du = da * silu(g)
+//   backward   dg = da * u * s * (1 + g * f'(g) * (1 - s)),  du = da * act(g)
 //
 // Called by lib/model/ops/swiglu.ts. F is a multiple of 4. Where no backward pass will read gate_up,
 // matmul's forward_swiglu makes a without it, with the same bits.
@@ -28,7 +28,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   if (index >= params.rows * params.width) { return; }
   let at = index / params.width * 2u * params.width + index % params.width;
   let g = vec4f(gate_up[at]);
-  a[index] = Stored(silu(g) * vec4f(gate_up[at + params.width]));
+  a[index] = Stored(activation(g) * vec4f(gate_up[at + params.width]));
 }
 
 @compute @workgroup_size(64)
@@ -38,7 +38,7 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let at = index / params.width * 2u * params.width + index % params.width;
   let g = vec4f(gate_up[at]);
   let u = vec4f(gate_up[at + params.width]);
-  let s = sigmoid(g);
-  d_gate_up[at] = da[index] * u * s * (1.0 + g * (1.0 - s));
+  let s = gate_of(g);
+  d_gate_up[at] = da[index] * u * s * (1.0 + gate_turn(g) * (1.0 - s));
   d_gate_up[at + params.width] = da[index] * g * s;
 }

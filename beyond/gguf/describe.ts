@@ -13,6 +13,7 @@ const ARCHITECTURE: Record<Architecture, string> = {
   MistralForCausalLM: "llama",
   Qwen2ForCausalLM: "qwen2",
   Qwen3ForCausalLM: "qwen3",
+  Gemma3ForCausalLM: "gemma3",
 };
 
 export const ggufArchitecture = (config: ModelConfig) =>
@@ -26,6 +27,9 @@ const text = (key: string, value: string | string[]): Entry => ({ key, type: "st
 export function metadataOf(model: ModelFolder, name: string, fileType: number): Entry[] {
   const { config, files } = model;
   const prefix = ggufArchitecture(config);
+  if (prefix === "gemma3") {
+    throw new UserError("models of Gemma 3 are not written as GGUF; export them with llama.cpp's convert_hf_to_gguf.py");
+  }
   const template = chatTemplate(files);
   return [
     text("general.architecture", prefix),

@@ -189,10 +189,8 @@ fn backward_key(
     own[TILE * STRIDE + to] = value;
   }
   var end = 0u;
-  for (var s = first; s < min(first + TILE, params.tokens); s++) { end = max(end, last_query[s]); }
+  for (var s = first; s < min(first + TILE, params.tokens); s++) { end = max(end, last_query[s].x); }
   let row = index / SHARES;
-  var own_end = 0u;
-  if (first + row < params.tokens) { own_end = last_query[first + row]; }
   var sums: Sums;
   // Queries, and for each the heads that share these keys.
   for (var start = first * heads; start < end * heads; start += BLOCK) {
@@ -226,8 +224,7 @@ fn backward_key(
         let score = row * PRODUCTS + 4u * i + j;
         let saved = walked_softmax[4u * i + j];
         let token = walked_token[4u * i + j];
-        let is_seen = first + row <= token && token < own_end;
-        p[j] = select(0.0, exp(products[score] * scale - saved.x), is_seen);
+        p[j] = select(0.0, exp(products[score] * scale - saved.x), can_see(token, first + row));
         ds[j] = p[j] * (products[TILE * PRODUCTS + score] - saved.y) * differences.into;
       }
       weights[row * WEIGHTS + i] = vec4h(ds);

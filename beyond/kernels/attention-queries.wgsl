@@ -42,9 +42,10 @@ struct Run {
 }
 
 fn run_from(first: u32, end: u32) -> Run {
-  var run = Run(first + 1u, seen_keys(spans[first]), spans[first]);
+  let own = span_of(first);
+  var run = Run(first + 1u, seen_keys(own), own);
   while (run.end < end) {
-    let span = spans[run.end];
+    let span = span_of(run.end);
     if (any(span.xyz != run.span.xyz)) { break; }
     run.seen = max(run.seen, seen_keys(span));
     run.end++;
@@ -56,5 +57,5 @@ fn run_from(first: u32, end: u32) -> Run {
 fn row_sees(at: Queries, row: u32, first: u32, end: u32) -> u32 {
   let token = at.first + row / at.heads;
   if (token < first || token >= end) { return 0u; }
-  return seen_keys(spans[token]);
+  return seen_keys(span_of(token));
 }

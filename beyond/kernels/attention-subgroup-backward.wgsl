@@ -46,7 +46,7 @@ fn backward_query(
     var sees: array<u32, ROWS>;
     // unroll
     for (var r = 0u; r < ROWS; r++) {
-      sees[r] = select(0u, seen_keys(spans[token_of[r]]), run.first <= token_of[r] && token_of[r] < run.end);
+      sees[r] = select(0u, seen_keys(span_of(token_of[r])), run.first <= token_of[r] && token_of[r] < run.end);
     }
     for (var s = 0u; s < seen; s += LANES) {
       let at = key_at(run.span, min(s + lane, seen - 1u), tile.kv_head);
@@ -117,7 +117,6 @@ fn backward_key(
   if (first_key >= params.tokens) { return; }
   let scale = inverseSqrt(f32(HEAD_DIM));
   var token: array<u32, ROWS>;
-  var end_query: array<u32, ROWS>;
   var key: array<vec4f, ROWS * D4>;
   var value: array<vec4f, ROWS * D4>;
   var key_sum: array<vec4f, ROWS * D4>;
@@ -125,7 +124,6 @@ fn backward_key(
   // unroll
   for (var r = 0u; r < ROWS; r++) {
     token[r] = min(first_key + r * LANES + lane, params.tokens - 1u);
-    end_query[r] = last_query[token[r]];
     let at = (token[r] * params.kv_heads + tile.kv_head) * D4;
     // unroll
     for (var i = 0u; i < D4; i++) {
@@ -135,7 +133,7 @@ fn backward_key(
   }
   var end = 0u;
   for (var s = first_key; s < min(first_key + LANES * ROWS, params.tokens); s++) {
-    end = max(end, last_query[s]);
+    end = max(end, last_query[s].x);
   }
   for (var m = first_key * tile.group; m < end * tile.group; m += LANES) {
     let row = query_row(tile, min(m + lane, end * tile.group - 1u));
@@ -168,7 +166,7 @@ fn backward_key(
       // unroll
       for (var r = 0u; r < ROWS; r++) {
         let n = r * LANES + j;
-        p[n] = select(0.0, exp(p[n] - its.x), token[r] <= t && t < end_query[r]);
+        p[n] = select(0.0, exp(p[n] - its.x), can_see(t, token[r]));
         ds[n] = p[n] * (ds[n] - its.y);
       }
     }

@@ -61,9 +61,10 @@ struct Run {
 }
 
 fn run_through(first: u32, last: u32) -> Run {
-  var run = Run(first, first + 1u, seen_keys(spans[first]), spans[first]);
+  let own = span_of(first);
+  var run = Run(first, first + 1u, seen_keys(own), own);
   for (; run.end <= last; run.end++) {
-    let span = spans[run.end];
+    let span = span_of(run.end);
     if (any(span.xyz != run.span.xyz)) { break; }
     run.seen = max(run.seen, seen_keys(span));
   }

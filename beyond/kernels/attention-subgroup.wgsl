@@ -42,7 +42,7 @@ fn forward(
     var sees: array<u32, ROWS>;
     // unroll
     for (var r = 0u; r < ROWS; r++) {
-      sees[r] = select(0u, seen_keys(spans[token_of[r]]), run.first <= token_of[r] && token_of[r] < run.end);
+      sees[r] = select(0u, seen_keys(span_of(token_of[r])), run.first <= token_of[r] && token_of[r] < run.end);
     }
     for (var first = 0u; first < seen; first += CHUNK) {
       let end = min(first + CHUNK, seen);

@@ -173,13 +173,7 @@ fn backward_key(
     own_values[to] = value;
   }
   var end = 0u;
-  for (var s = first; s < min(first + TILE, params.tokens); s++) { end = max(end, last_query[s]); }
-  var own_end: array<u32, ROWS>;
-  // unroll
-  for (var i = 0u; i < ROWS; i++) {
-    let s = first + lane.y + i * GROUP_Y;
-    if (s < params.tokens) { own_end[i] = last_query[s]; }
-  }
+  for (var s = first; s < min(first + TILE, params.tokens); s++) { end = max(end, last_query[s].x); }
   var key_sums: Sums;
   var value_sums: Sums;
   // Queries, and for each the heads that share these keys.
@@ -209,8 +203,7 @@ fn backward_key(
       // unroll
       for (var i = 0u; i < ROWS; i++) {
         let row = lane.y + i * GROUP_Y;
-        let is_seen = first + row <= token && token < own_end[i];
-        let p = select(0.0, exp(score[i * COLUMNS + j] * scale - saved.x), is_seen);
+        let p = select(0.0, exp(score[i * COLUMNS + j] * scale - saved.x), can_see(token, first + row));
         value_weights[column * WEIGHTS + row] = p;
         weights[column * WEIGHTS + row] = p * (dp[i * COLUMNS + j] - saved.y);
       }

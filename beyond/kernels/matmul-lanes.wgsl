@@ -141,7 +141,7 @@ fn forward_swiglu(invocation: Invocation) {
   for (var t = at.lane; t < ROWS; t += LANES) {
     if (is_output(at, t)) {
       let both = kept(vec4f(gate[t], up[t], 0.0, 0.0));
-      y[address(at, t, params.y_stride)] = Y(silu(both).x * both.y);
+      y[address(at, t, params.y_stride)] = Y(activation(both).x * both.y);
     }
   }
 }

@@ -14,8 +14,9 @@ export class RowKernels extends StorageKernels {
   constructor(
     commands: Pick<Commands, "kernel" | "dispatch">,
     private readonly variants: Pick<Variants, "lanes" | "wideLanes">,
+    everywhere: Constants = {},
   ) {
-    super(commands);
+    super(commands, everywhere);
   }
 
   override addRows(shader: string, source: string, entries: string, constants: Constants = {}) {

@@ -2,6 +2,7 @@ import { freemem } from "node:os";
 import { type Allocator, MemoryPlanner, type Tensor } from "../../lib/gpu/memory.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { type AdamwSettings, OptimizerMemory } from "../../lib/model/optimizer.ts";
+import { ropeTableLength } from "../../lib/model/rope.ts";
 import { type MatrixFormats, ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { TrainingMemory } from "../../lib/model/training-pass.ts";
 import type { Variants } from "../kernels/variants.ts";
@@ -137,7 +138,8 @@ export class PolicyMemory {
       const scratch = new LoraScratch(alloc, maxTokens, lora.rank, learning !== undefined);
       this.lora = { weights: loraWeights, gradients: loraGradients ?? undefined, scratch };
     }
-    this.ropeTable = alloc.allocate("buffers", "RoPE table", positions * config.headDim);
+    const table = ropeTableLength(config, positions);
+    this.ropeTable = alloc.allocate("buffers", "RoPE table", table);
   }
 }
 

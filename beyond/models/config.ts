@@ -3,6 +3,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import type { RopeScaling } from "../../lib/model/rope.ts";
 import { watched } from "../platform/watchdog.ts";
+import { flattenRope, gemmaConfig } from "./gemma.ts";
 
 /** What a family computes, the defaults `transformers` has for it, and fields it alone may have. */
 interface Family {
@@ -17,6 +18,14 @@ interface Family {
   fixed: Record<string, unknown>;
   /** Fields that mean nothing while the fixed ones are as they are. */
   ignored: string[];
+  /** What `transformers` takes fields to be that are missing. */
+  defaults?: Record<string, unknown>;
+  /** What it computes otherwise than Llama, from fields of its own. */
+  own?: {
+    fields: string[];
+    prepare: (fields: Record<string, unknown>, fail: (why: string) => never) => void;
+    read: (fields: Record<string, unknown>, fail: (why: string) => never) => Partial<ModelConfig>;
+  };
 }
 
 /** What `transformers` takes `sliding_window` to be where it is missing. */
@@ -55,6 +64,33 @@ const FAMILIES = {
     qkNorm: true,
     headDim: 128,
     fixed: { ...qwen.fixed, attention_bias: false },
+  },
+  Gemma3ForCausalLM: {
+    modelType: "gemma3_text",
+    qkvBias: false,
+    qkNorm: true,
+    maxPositionEmbeddings: 131072,
+    headDim: 256,
+    fixed: {
+      hidden_act: "gelu_pytorch_tanh",
+      hidden_activation: "gelu_pytorch_tanh",
+      attention_bias: false,
+      final_logit_softcapping: null,
+      attn_logit_softcapping: null,
+      use_bidirectional_attention: false,
+    },
+    ignored: ["cache_implementation"],
+    defaults: { tie_word_embeddings: true, rope_theta: 1e6 },
+    own: {
+      fields: [
+        "query_pre_attn_scalar",
+        "sliding_window",
+        "sliding_window_pattern",
+        "rope_local_base_freq",
+      ],
+      prepare: flattenRope,
+      read: gemmaConfig,
+    },
   },
 } satisfies Record<string, Family>;
 
@@ -162,15 +198,18 @@ export function parseModelConfig(
   }
   const family: Family = FAMILIES[architecture];
   const fixed: Record<string, unknown> = {
-    ...family.fixed,
     model_type: family.modelType,
     hidden_act: "silu",
     partial_rotary_factor: 1,
     is_encoder_decoder: false,
     is_causal: true,
+    ...family.fixed,
   };
+  for (const [name, value] of Object.entries(family.defaults ?? {})) fields[name] ??= value;
+  family.own?.prepare(fields, fail);
   const windowed = family.window ? ["sliding_window", "use_sliding_window"] : [];
-  const known = [...family.ignored, ...windowed, "attention_dropout"];
+  const own = family.own?.fields ?? [];
+  const known = [...family.ignored, ...windowed, ...own, "attention_dropout"];
   if (fields.hidden_act === "swish") fields.hidden_act = "silu"; // another name of it
   for (const [name, value] of Object.entries(fields)) {
     if (name in fieldsThatCount.shape || IGNORED_FIELDS.has(name) || known.includes(name)) continue;
@@ -203,7 +242,9 @@ export function parseModelConfig(
   }
   const c = parsed.data;
   const context = c.max_position_embeddings ?? family.maxPositionEmbeddings;
-  const window = windowOf(family.window?.(fields), c.layer_types ?? [], fail);
+  const window = family.own
+    ? Infinity
+    : windowOf(family.window?.(fields), c.layer_types ?? [], fail);
   if (window < context) {
     note(`its layers look ${window} tokens back, so a prompt and its completion may have as many`);
   }
@@ -233,6 +274,7 @@ export function parseModelConfig(
     tieWordEmbeddings: c.tie_word_embeddings,
     qkvBias: family.qkvBias,
     qkNorm: family.qkNorm,
+    ...family.own?.read(fields, fail),
     bosTokenId: c.bos_token_id ?? null,
     eosTokenIds: c.eos_token_id == null ? [] : [c.eos_token_id].flat(),
   };
@@ -279,7 +321,9 @@ function windowOf(given: unknown, layers: readonly string[], fail: (why: string)
 export function trainedConfig(text: string, config: ModelConfig): string {
   const fields = JSON.parse(text, asWritten as Parameters<typeof JSON.parse>[1]);
   fields.architectures ??= [config.architecture]; // vLLM needs it
-  if ((fields.tie_word_embeddings ?? false) !== config.tieWordEmbeddings) {
+  const { defaults }: Family = FAMILIES[config.architecture as Architecture];
+  const tied = fields.tie_word_embeddings ?? defaults?.tie_word_embeddings ?? false;
+  if (tied !== config.tieWordEmbeddings) {
     fields.tie_word_embeddings = config.tieWordEmbeddings;
   }
   fields["dtype" in fields ? "dtype" : "torch_dtype"] = "float32";

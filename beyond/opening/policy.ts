@@ -66,10 +66,11 @@ export class OpenPolicy implements Policy {
     this.tokenizer = tokenizerOf(model);
     this.stopIds = new Set(endTokens(model, this.tokenizer).ids);
     const { config } = model;
-    const ops = makeOps(gpu, config.headDim, {
+    const variants = {
       tuned: tuning,
       ...attentionChoice({ ...gpu.variants, tuned: tuning }, attention),
-    });
+    };
+    const ops = makeOps(gpu, config.headDim, variants, config);
     this.decoder = new Decoder(gpu, config, memory.ropeTable, ops);
     const { weights, rounded, lora } = memory;
     const { embedding, head, finalNorm, layers } = rounded ?? weights;

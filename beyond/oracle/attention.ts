@@ -11,13 +11,13 @@ export interface AttentionOutput {
   lse: Float64Array;
 }
 
-/** The rows of K and V that token t sees: the shared prefix, then its own sequence up to itself. */
-export function visibleKeys(spans: Uint32Array, t: number): number[] {
+/** The rows of K and V that token t sees: the shared prefix, then its own sequence up to itself, the last `window` of all. */
+export function visibleKeys(spans: Uint32Array, t: number, window = Infinity): number[] {
   const [prefixStart, prefixEnd, ownStart, ownEnd] = spans.subarray(4 * t, 4 * t + 4);
   const keys: number[] = [];
   for (let s = prefixStart; s < prefixEnd; s++) keys.push(s);
   for (let s = ownStart; s < ownEnd; s++) keys.push(s);
-  return keys;
+  return keys.slice(-window);
 }
 
 function dotAt(a: Float64Array, i: number, b: Float64Array, j: number, length: number): number {
@@ -30,12 +30,12 @@ function dotAt(a: Float64Array, i: number, b: Float64Array, j: number, length: n
 export function attentionForward(
   { q, k, v }: QueryKeyValue,
   spans: Uint32Array,
-  { T, heads, kvHeads, headDim }: HeadShape,
+  { T, heads, kvHeads, headDim, window }: HeadShape,
 ): AttentionOutput {
   const o = new Float64Array(T * heads * headDim);
   const lse = new Float64Array(T * heads);
   for (let t = 0; t < T; t++) {
-    const keys = visibleKeys(spans, t);
+    const keys = visibleKeys(spans, t, window);
     for (let h = 0; h < heads; h++) {
       const kvHead = Math.floor(h / (heads / kvHeads));
       const qAt = (t * heads + h) * headDim;
@@ -61,12 +61,12 @@ export function attentionForward(
 export function attentionChunks(
   { q, k, v }: QueryKeyValue,
   spans: Uint32Array,
-  { T, heads, kvHeads, headDim }: HeadShape,
+  { T, heads, kvHeads, headDim, window }: HeadShape,
   { size, chunks, initial }: { size: number; chunks: number; initial: Float64Array },
 ): Float64Array {
   const partials = initial.slice();
   for (let t = 0; t < T; t++) {
-    const keys = visibleKeys(spans, t);
+    const keys = visibleKeys(spans, t, window);
     for (let h = 0; h < heads; h++) {
       const kvHead = Math.floor(h / (heads / kvHeads));
       const qAt = (t * heads + h) * headDim;
@@ -102,7 +102,7 @@ export function attentionBackward(
   { q, k, v }: QueryKeyValue,
   { o, lse }: AttentionOutput,
   spans: Uint32Array,
-  { T, heads, kvHeads, headDim }: HeadShape,
+  { T, heads, kvHeads, headDim, window }: HeadShape,
 ): AttentionGradient {
   const dq = new Float64Array(q.length);
   const dk = new Float64Array(k.length);
@@ -110,7 +110,7 @@ export function attentionBackward(
   const delta = new Float64Array(T * heads);
   const scale = 1 / Math.sqrt(headDim);
   for (let t = 0; t < T; t++) {
-    const keys = visibleKeys(spans, t);
+    const keys = visibleKeys(spans, t, window);
     for (let h = 0; h < heads; h++) {
       const kvHead = Math.floor(h / (heads / kvHeads));
       const qAt = (t * heads + h) * headDim;

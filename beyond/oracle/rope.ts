@@ -12,6 +12,8 @@ export interface HeadShape {
   heads: number;
   kvHeads: number;
   headDim: number;
+  /** The most keys that a token sees, the last of all. */
+  window?: number;
 }
 
 export interface RopeShape extends HeadShape {

@@ -74,12 +74,14 @@ export function specialise(source: string, constants: Readonly<Record<string, nu
 }
 
 const UNROLL = "// unroll";
+/** Rounds: with more, as of heads of 256, software adapters compile for minutes. */
+const MOST_UNROLLED = 32;
 
 /**
  * Writes out the loops of the form `for (var i = 0u; i < COUNT; i++) { ... }` that follow a line
  * `// unroll`, COUNT being a literal or a constant. A software adapter keeps arrays that a loop
  * variable indexes in memory; written out, their elements are registers. After `// unroll if once` that
- * is done to a loop of one round alone, and others stay loops.
+ * is done to a loop of one round alone, and others stay loops, as do those of more than MOST_UNROLLED.
  */
 function unroll(source: string): string {
   let text = source;
@@ -90,7 +92,7 @@ function unroll(source: string): string {
     if (!loop) throw new Error(`no loop to unroll: ${text.slice(start).split("\n")[0].trim()}`);
     const [head, variable, count] = loop;
     const rounds = constantValue(source, count);
-    if (marker.includes("if once") && rounds > 1) {
+    if (rounds > (marker.includes("if once") ? 1 : MOST_UNROLLED)) {
       text = text.slice(0, at) + text.slice(start);
       continue;
     }

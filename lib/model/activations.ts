@@ -12,6 +12,9 @@ export interface KeyValue {
   values: Tensor;
 }
 
+/** The matrices of a layer whose products are added to the residual stream. */
+export type Adding = "output" | "down";
+
 /** What the forward pass of one layer leaves for its backward pass, T rows each. */
 export interface LayerActivations extends KeyValue {
   /** The residual stream entering the layer [T, hidden]. */
@@ -26,6 +29,8 @@ export interface LayerActivations extends KeyValue {
   q: Tensor;
   attended: Tensor;
   lse: Tensor;
+  /** What attention and the MLP add, where it is normed before [T, hidden]. */
+  added?: Record<Adding, { out: Tensor; rms: Tensor }>;
   /** The residual stream after attention [T, hidden]. */
   middle: Tensor;
   middleNormed: Tensor;
@@ -69,6 +74,7 @@ export class Activations {
     const sharedQkv = config.qkNorm ? undefined : makeQkv();
     if (config.qkNorm) this.qkNormed = store("normed q and k", qWidth + 2 * kvWidth);
     const makeInput = () => make("layer input", hiddenSize);
+    const makeAdded = () => ({ out: make("added", hiddenSize), rms: make("rms of added", 1) });
     const layer = (): LayerActivations => ({
       input: makeInput(),
       inputNormed: store("normed input", hiddenSize),
@@ -83,6 +89,7 @@ export class Activations {
       values: store("values", kvWidth),
       attended: store("attended", qWidth),
       lse: make("log-sum-exp", numHeads),
+      ...(config.postNorms && { added: { output: makeAdded(), down: makeAdded() } }),
       middle: make("after attention", hiddenSize),
       middleNormed: store("normed after attention", hiddenSize),
       middleRms: make("rms after attention", 1),

@@ -1,6 +1,6 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Tensor } from "../gpu/memory.ts";
-import type { Activations, Gradients, KeyValue, LayerActivations } from "./activations.ts";
+import type { Activations, Adding, Gradients, KeyValue, LayerActivations } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import type { DecodingStep } from "./ops/attention.ts";
 import type { HeadShape } from "./ops/heads.ts";
@@ -9,7 +9,7 @@ import type { NormedHeads } from "./ops/rmsnorm.ts";
 import type { Ops } from "./ops.ts";
 import type { BatchMemory } from "./packing.ts";
 import type { LayerMatrix, LayerParameters, WeightGradients, Weights } from "./parameters.ts";
-import { ropeTable as makeRopeTable } from "./rope.ts";
+import { ropeTableLength, ropeTables } from "./rope.ts";
 
 interface TokenSpans extends DecodingStep {
   spans: Tensor;
@@ -17,13 +17,16 @@ interface TokenSpans extends DecodingStep {
 
 /**
  * A decoder of the Llama kind (Touvron et al. 2023) without its head: token ids to the residual stream,
- * and back. Families differ by a bias on q, k and v and by norms of their heads, as the config says.
+ * and back. Families differ by a bias on q, k and v, by norms of their heads and of what is added to the stream, and by
+ * windows of attention, as the config says.
  * It owns no weights and no activations, so that one decoder serves policy and reference model,
  * learning and sampling.
- * `ropeTable` holds as many positions as any sequence may have.
+ * `ropeTable`, of ropeTableLength, holds as many positions as any sequence may have.
  */
 export class Decoder {
-  private readonly shape: HeadShape;
+  /** Of each layer, and the position of `ropeTable` where its RoPE begins. */
+  private readonly shapes: readonly HeadShape[];
+  private readonly ropeStarts: readonly number[];
   private readonly qHeads: NormedHeads;
   private readonly kHeads: NormedHeads;
 
@@ -33,12 +36,16 @@ export class Decoder {
     private readonly ropeTable: Tensor,
     readonly ops: Ops,
   ) {
-    const { numHeads, numKeyValueHeads, headDim } = config;
-    this.shape = { heads: numHeads, kvHeads: numKeyValueHeads, headDim };
+    const { numHeads, numKeyValueHeads, headDim, numLayers, sliding } = config;
+    const shape = { heads: numHeads, kvHeads: numKeyValueHeads, headDim };
+    const positions = ropeTable.length / ropeTableLength(config, 1);
+    const slides = Array.from({ length: numLayers }, (_, i) => sliding?.layers[i] ?? false);
+    this.shapes = slides.map((its) => (its ? { ...shape, window: sliding?.window } : shape));
+    this.ropeStarts = slides.map((its) => (its ? positions : 0));
     const stride = (numHeads + 2 * numKeyValueHeads) * headDim;
     this.qHeads = { heads: numHeads, stride, first: 0 };
     this.kHeads = { heads: numKeyValueHeads, stride, first: numHeads * headDim };
-    gpu.upload(ropeTable, makeRopeTable(config, ropeTable.length / headDim));
+    gpu.upload(ropeTable, ropeTables(config, ropeTable.length));
   }
 
   /**
@@ -53,13 +60,13 @@ export class Decoder {
     cache?: readonly KeyValue[],
   ): void {
     const { layers, output, keep } = activations;
-    this.ops.gather.forward({ index: ids, out: layers[0].input }, weights.embedding, tokens);
+    const { embeddingScale } = this.config;
+    const first = { index: ids, out: layers[0].input };
+    this.ops.gather.forward(first, weights.embedding, tokens, embeddingScale);
     for (const [i, a] of layers.entries()) {
       const needsGateUp = keep === "everything";
       this.layer(weights, i, input, tokens, activations, cache?.[i] ?? a, needsGateUp);
-      const y = layers[i + 1]?.input ?? output;
-      const { gated: x, middle: residual } = a;
-      this.linear(weights, i, "down", { x, y, residual }, tokens);
+      this.add(weights, i, "down", layers[i + 1]?.input ?? output, tokens, a);
       if (keep !== "nothing") this.gpu.commands.submit();
     }
   }
@@ -74,8 +81,9 @@ export class Decoder {
     { keys, values }: KeyValue,
     needsGateUp: boolean,
   ): void {
-    const { ops, shape } = this;
+    const { ops } = this;
     const { hiddenSize, intermediateSize, rmsNormEps } = this.config;
+    const shape = this.shapes[i];
     const w = weights.layers[i];
     const a = activations.layers[i];
 
@@ -84,11 +92,11 @@ export class Decoder {
     this.linear(weights, i, "qkv", { x: a.inputNormed, y: a.qkv, bias: w.qkvBias }, tokens);
     const qk = this.normHeads(w, a, tokens, activations.qkNormed);
     const { qkv, q } = a;
-    ops.rope.forward({ spans, table: this.ropeTable, qk, qkv, q, keys, values }, tokens, shape);
+    const turned = { spans, table: this.ropeTable, qk, qkv, q, keys, values };
+    ops.rope.forward(turned, tokens, shape, this.ropeStarts[i]);
     const attention = { spans, q: a.q, k: keys, v: values, o: a.attended, lse: a.lse };
     ops.attention.forward(attention, tokens, shape, step);
-    const output = { x: a.attended, y: a.middle, residual: a.input };
-    this.linear(weights, i, "output", output, tokens);
+    this.add(weights, i, "output", a.middle, tokens, a);
 
     const postNorm = { x: a.middle, w: w.postNorm, y: a.middleNormed, inverse_rms: a.middleRms };
     ops.rmsnorm.forward(postNorm, tokens, hiddenSize, rmsNormEps);
@@ -113,8 +121,8 @@ export class Decoder {
     activations: Activations,
     g: Gradients,
   ): void {
-    const { ops, shape } = this;
-    const { hiddenSize, intermediateSize, numLayers } = this.config;
+    const { ops } = this;
+    const { hiddenSize, intermediateSize, numLayers, embeddingScale } = this.config;
     const { spans, lastQuery } = batch;
     for (let i = numLayers - 1; i >= 0; i--) {
       const w = weights.layers[i];
@@ -122,6 +130,8 @@ export class Decoder {
       const a = activations.layers[i];
       if (activations.keep === "inputs") {
         this.layer(weights, i, { spans }, tokens, activations, a, true);
+        const y = activations.layers[i + 1]?.input ?? activations.output;
+        if (a.added) this.add(weights, i, "down", y, tokens, a);
       }
       const back = (name: LayerMatrix, x: Tensor, dy: Tensor, dx: Tensor) => {
         const tensors = { x, dy, dx, partial: g.partial };
@@ -130,7 +140,9 @@ export class Decoder {
         weights.delta?.backward({ layer: i, name, matrix }, tensors, tokens);
       };
 
-      back("down", a.gated, g.stream, g.gated);
+      const added = (name: Adding) => this.addBackward(w, dw, name, tokens, a, g);
+
+      back("down", a.gated, added("down"), g.gated);
       const swiglu = { gate_up: a.gateUp, da: g.gated, d_gate_up: g.gateUp };
       ops.swiglu.backward(swiglu, tokens, intermediateSize);
       back("gateUp", a.middleNormed, g.gateUp, g.normed);
@@ -138,13 +150,13 @@ export class Decoder {
       const normed = { dy: g.normed, dx: g.stream, partial: g.partial };
       ops.rmsnorm.backward({ ...postNorm, ...normed }, tokens, hiddenSize);
 
-      back("output", a.attended, g.stream, g.attended);
+      back("output", a.attended, added("output"), g.attended);
       const attended = { spans, q: a.q, k: a.keys, v: a.values, o: a.attended, lse: a.lse };
       const pulled = { d_o: g.attended, softmax: g.softmax, dq: g.q, dk: g.k, dv: g.v };
       const attention = { ...attended, ...pulled, last_query: lastQuery };
-      ops.attention.backward(attention, tokens, shape);
+      ops.attention.backward(attention, tokens, this.shapes[i]);
       const rope = { spans, table: this.ropeTable, dq: g.q, dk: g.k, dv: g.v, dqkv: g.qkv };
-      ops.rope.backward(rope, tokens, shape);
+      ops.rope.backward(rope, tokens, this.shapes[i], this.ropeStarts[i]);
       this.normHeadsBackward(w, dw, a, g, tokens);
       if (dw?.qkvBias) {
         const bias = { dy: g.qkv, db: dw.qkvBias, partial: g.partial };
@@ -157,7 +169,8 @@ export class Decoder {
     }
     if (gradients.embedding) {
       const { tensors, distinct } = batch.idPlaces;
-      ops.gather.backward({ ...tensors, d_out: g.stream }, gradients.embedding, distinct);
+      const scatter = { ...tensors, d_out: g.stream };
+      ops.gather.backward(scatter, gradients.embedding, distinct, embeddingScale);
     }
   }
 
@@ -172,6 +185,47 @@ export class Decoder {
     const matrix = layers[i][name];
     this.ops.linear.forward(tensors, matrix, tokens);
     delta?.forward({ layer: i, name, matrix }, tensors, tokens);
+  }
+
+  /** y = the residual stream plus what attention or the MLP adds to it, normed first if the model does. */
+  private add(
+    weights: Weights,
+    i: number,
+    name: Adding,
+    y: Tensor,
+    tokens: number,
+    a: LayerActivations,
+  ): void {
+    const { hiddenSize, rmsNormEps } = this.config;
+    const [x, residual] = name === "output" ? [a.attended, a.input] : [a.gated, a.middle];
+    const w = weights.layers[i][`${name}Norm`];
+    if (!a.added || !w) {
+      this.linear(weights, i, name, { x, y, residual }, tokens);
+      return;
+    }
+    const { out, rms } = a.added[name];
+    this.linear(weights, i, name, { x, y: out }, tokens);
+    const norm = { x: out, w, y, inverse_rms: rms, added: residual };
+    this.ops.rmsnorm.forward(norm, tokens, hiddenSize, rmsNormEps);
+  }
+
+  /** @returns where the gradient of what `add` adds is, that of the stream being in `g.stream` */
+  private addBackward(
+    weights: LayerParameters,
+    dw: LayerParameters | undefined,
+    name: Adding,
+    tokens: number,
+    { added }: LayerActivations,
+    g: Gradients,
+  ): Tensor {
+    const member = `${name}Norm` as const;
+    const w = weights[member];
+    if (!added || !w) return g.stream;
+    const { out: x, rms: inverse_rms } = added[name];
+    this.gpu.commands.clear(g.normed);
+    const norm = { x, w, inverse_rms, dy: g.stream, dx: g.normed, dw: dw?.[member] };
+    this.ops.rmsnorm.backward({ ...norm, partial: g.partial }, tokens, this.config.hiddenSize);
+    return g.normed;
   }
 
   /** Norms the heads of q and k if the model does. @returns where RoPE reads them */

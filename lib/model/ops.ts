@@ -9,6 +9,13 @@ import { Rope } from "./ops/rope.ts";
 import { Sample } from "./ops/sample.ts";
 import { Swiglu } from "./ops/swiglu.ts";
 
+interface OpsOptions {
+  linear?: Linear;
+  attention?: Attention;
+  /** What norms add to their weights. */
+  normOffset?: number;
+}
+
 /**
  * The operations of a decoder: one member for each of shaders/*.wgsl, where the formulas are, and
  * methods after their entry points. Everything is f32 and row-major; T, M are rows, and every method
@@ -31,11 +38,11 @@ export class Ops {
   constructor(
     kernels: Kernels,
     headDim: number,
-    { linear, attention }: { linear?: Linear; attention?: Attention } = {},
+    { linear, attention, normOffset }: OpsOptions = {},
   ) {
     this.kernels = kernels;
     this.linear = linear ?? new Linear(kernels);
-    this.rmsnorm = new Rmsnorm(kernels);
+    this.rmsnorm = new Rmsnorm(kernels, normOffset);
     this.rope = new Rope(kernels, headDim);
     this.attention = attention ?? new Attention(kernels, headDim);
     this.swiglu = new Swiglu(kernels);

@@ -55,7 +55,7 @@ export class PackedBatch {
   readonly ids: Uint32Array;
   /** (prefixStart, prefixEnd, ownStart, ownEnd) of each token: the keys it sees. [T, 4] */
   readonly spans: Uint32Array;
-  /** One past the last token that sees this one. [T] */
+  /** One past the last token that sees this one, its window left aside, and its position. [T, 2] */
   readonly lastQuery: Uint32Array;
   /** The token each prediction is made from, and the token it should predict. [M] */
   readonly predictionRows: Uint32Array;
@@ -67,7 +67,7 @@ export class PackedBatch {
   constructor(readonly maxTokens: number) {
     this.ids = new Uint32Array(maxTokens);
     this.spans = new Uint32Array(maxTokens * 4);
-    this.lastQuery = new Uint32Array(maxTokens);
+    this.lastQuery = new Uint32Array(maxTokens * 2);
     this.predictionRows = new Uint32Array(maxTokens);
     this.targets = new Uint32Array(maxTokens);
   }
@@ -100,9 +100,14 @@ export class PackedBatch {
         this.targets[this.predictions++] = completion[i];
         if (i < completion.length - 1) this.push(completion[i], start, promptEnd, ownStart);
       }
-      this.lastQuery.fill(this.tokens, ownStart, this.tokens);
+      this.endQueries(ownStart, this.tokens);
     }
-    this.lastQuery.fill(this.tokens, start, promptEnd);
+    this.endQueries(start, promptEnd);
+  }
+
+  /** The tokens from `first` to before `end` are seen by none that is still to come. */
+  private endQueries(first: number, end: number): void {
+    for (let t = first; t < end; t++) this.lastQuery[t * 2] = this.tokens;
   }
 
   private push(id: number, prefixStart: number, prefixEnd: number, ownStart: number): void {
@@ -112,6 +117,7 @@ export class PackedBatch {
     this.spans[t * 4 + 1] = prefixEnd;
     this.spans[t * 4 + 2] = ownStart;
     this.spans[t * 4 + 3] = t + 1;
+    this.lastQuery[t * 2 + 1] = prefixEnd - prefixStart + t - ownStart;
   }
 }
 
@@ -130,7 +136,7 @@ export class BatchMemory {
     const make = (name: string, length = maxTokens) => alloc.allocate("buffers", name, length);
     this.ids = make("token ids");
     this.spans = make("spans", maxTokens * 4);
-    this.lastQuery = make("last queries");
+    this.lastQuery = make("last queries", maxTokens * 2);
     this.predictionRows = make("prediction rows");
     this.targets = make("targets");
     this.idPlaces = new PlaceLists(alloc, "token id", maxTokens, vocabSize);
@@ -141,7 +147,7 @@ export class BatchMemory {
     const { tokens, predictions } = batch;
     gpu.upload(this.ids, batch.ids, 0, tokens);
     gpu.upload(this.spans, batch.spans, 0, tokens * 4);
-    gpu.upload(this.lastQuery, batch.lastQuery, 0, tokens);
+    gpu.upload(this.lastQuery, batch.lastQuery, 0, tokens * 2);
     gpu.upload(this.predictionRows, batch.predictionRows, 0, predictions);
     gpu.upload(this.targets, batch.targets, 0, predictions);
     this.idPlaces.upload(gpu, batch.ids, tokens);

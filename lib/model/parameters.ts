@@ -17,6 +17,10 @@ export interface LayerParameters {
   qNorm?: Tensor;
   kNorm?: Tensor;
   output: Matrix;
+  /** Norms of what attention and the MLP add. */
+  outputNorm?: Tensor;
+  downNorm?: Tensor;
+  /** Before the MLP. */
   postNorm: Tensor;
   /** Gate and up projections, stacked: [2 F, hidden]. */
   gateUp: Matrix;
@@ -73,6 +77,8 @@ type TensorRow<Member> = readonly [
 const untied = (config: ModelConfig) => !config.tieWordEmbeddings;
 const qkvBias = (config: ModelConfig) => config.qkvBias;
 const qkNorm = (config: ModelConfig) => config.qkNorm;
+const postNorms = (config: ModelConfig) => config.postNorms ?? false;
+const noPostNorms = (config: ModelConfig) => !config.postNorms;
 
 /** All tensors of an architecture, in the order of files, where the layers follow the embedding. */
 const MODEL: readonly TensorRow<"embedding" | "finalNorm" | "head">[] = [
@@ -91,10 +97,13 @@ const LAYER: readonly TensorRow<keyof LayerParameters>[] = [
   ["qkvBias", "self_attn.v_proj.bias", "attn_v.bias", ["keys"], qkvBias],
   ["qNorm", "self_attn.q_norm.weight", "attn_q_norm.weight", ["head"], qkNorm],
   ["kNorm", "self_attn.k_norm.weight", "attn_k_norm.weight", ["head"], qkNorm],
-  ["postNorm", "post_attention_layernorm.weight", "ffn_norm.weight", ["hidden"]],
+  ["postNorm", "post_attention_layernorm.weight", "ffn_norm.weight", ["hidden"], noPostNorms],
+  ["outputNorm", "post_attention_layernorm.weight", "post_attention_norm.weight", ["hidden"], postNorms],
+  ["postNorm", "pre_feedforward_layernorm.weight", "ffn_norm.weight", ["hidden"], postNorms],
   ["gateUp", "mlp.gate_proj.weight", "ffn_gate.weight", ["ff", "hidden"]],
   ["gateUp", "mlp.up_proj.weight", "ffn_up.weight", ["ff", "hidden"]],
   ["down", "mlp.down_proj.weight", "ffn_down.weight", ["hidden", "ff"]],
+  ["downNorm", "post_feedforward_layernorm.weight", "post_ffw_norm.weight", ["hidden"], postNorms],
 ];
 
 /** A tensor of one model, from the tables above. */

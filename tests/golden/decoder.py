@@ -52,6 +52,19 @@ LLAMA3 = dict(
     high_freq_factor=2.0,
     original_max_position_embeddings=16,  # the longest sequence has 17
 )
+# sequences of up to 21 tokens, layers that see 5 of them and one that sees all
+GEMMA = dict(
+    hidden_size=20,
+    intermediate_size=20,
+    num_hidden_layers=3,
+    sliding_window=5,
+    layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+    query_pre_attn_scalar=13,
+    num_key_value_heads=1,
+    rope_parameters=dict(
+        full_attention=LINEAR, sliding_attention=dict(rope_type="default", rope_theta=10.0)
+    ),
+)
 SMALL = dict(hidden_size=16, intermediate_size=20, head_dim=4)
 VARIANTS = {
     "untied": ("llama", dict(rope_parameters=PLAIN)),
@@ -61,6 +74,7 @@ VARIANTS = {
     "mistral": ("mistral", dict(SMALL, rope_parameters=PLAIN, sliding_window=None)),
     "qwen2": ("qwen2", dict(SMALL, rope_parameters=PLAIN, num_key_value_heads=1)),
     "qwen3": ("qwen3", dict(SMALL, rope_parameters=PLAIN, head_dim=8, tie_word_embeddings=True)),
+    "gemma3": ("gemma3_text", GEMMA),
 }
 TEMPERATURE = 0.8
 GROUPS = [
@@ -80,18 +94,19 @@ class Float64Norm(torch.nn.Module):
 
     def __init__(self, norm):
         super().__init__()
-        self.weight, self.eps = norm.weight, norm.variance_epsilon
+        self.weight = norm.weight
+        self.offset = 1 if type(norm).__name__.startswith("Gemma") else 0
+        self.eps = norm.eps if self.offset else norm.variance_epsilon
 
     def forward(self, x):
-        return self.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)
+        return (self.weight + self.offset) * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)
 
 
 class Float64Rotary(torch.nn.Module):
     """Rotary embedding without its cast to float32."""
 
-    def __init__(self, config, published):
+    def __init__(self, rope, dim, inv_freq):
         super().__init__()
-        rope, dim = config.rope_parameters, config.head_dim
         self.frequencies = rope["rope_theta"] ** -(torch.arange(0, dim, 2, dtype=torch.float64) / dim)
         if rope["rope_type"] == "linear":
             self.frequencies /= rope["factor"]
@@ -101,12 +116,26 @@ class Float64Rotary(torch.nn.Module):
             kept = ((turns - low) / (high - low)).clamp(0, 1)
             assert 0 < kept[1] < 1 and kept[0] == 1 and kept[2] == 0
             self.frequencies *= (1 - kept) / rope["factor"] + kept
-        torch.testing.assert_close(self.frequencies.float(), published.inv_freq.float(), rtol=1e-6, atol=0)
+        torch.testing.assert_close(self.frequencies.float(), inv_freq.float(), rtol=1e-6, atol=0)
 
     def forward(self, x, position_ids):
         angles = position_ids[..., None].double() * self.frequencies
         angles = torch.cat((angles, angles), dim=-1)
         return angles.cos(), angles.sin()
+
+
+class Float64Rotaries(torch.nn.Module):
+    """The same for each kind of layer."""
+
+    def __init__(self, config, published):
+        super().__init__()
+        self.of = {
+            kind: Float64Rotary(rope, config.head_dim, getattr(published, f"{kind}_inv_freq"))
+            for kind, rope in config.rope_parameters.items()
+        }
+
+    def forward(self, x, position_ids, layer_type):
+        return self.of[layer_type](x, position_ids)
 
 
 def evaluate(model, temperature=TEMPERATURE):
@@ -131,7 +160,13 @@ def make_float64(model):
         for name, child in list(module.named_children()):
             if type(child).__name__.endswith("RMSNorm"):
                 setattr(module, name, Float64Norm(child))
-    model.model.rotary_emb = Float64Rotary(model.config, model.model.rotary_emb)
+    config, published = model.config, model.model.rotary_emb
+    if "full_attention" in config.rope_parameters:
+        model.model.rotary_emb = Float64Rotaries(config, published)
+        embedding = model.model.embed_tokens
+        embedding.embed_scale = torch.tensor(embedding.scalar_embed_scale, dtype=torch.float64)
+    else:
+        model.model.rotary_emb = Float64Rotary(config.rope_parameters, config.head_dim, published.inv_freq)
     assert 0 < (evaluate(model)[0] - as_published).abs().max() < 1e-5
 
 
@@ -164,7 +199,8 @@ def make(name, seed):
             if tensor.endswith("bias"):
                 parameter.copy_(0.5 * torch.randn_like(parameter))
             elif parameter.dim() == 1:
-                parameter.copy_(1 + 0.2 * torch.randn_like(parameter))
+                mean = 0 if name == "gemma3" else 1
+                parameter.copy_(mean + 0.2 * torch.randn_like(parameter))
             else:
                 parameter.copy_(torch.randn_like(parameter) / parameter.shape[1] ** 0.5)
     tied = config.tie_word_embeddings

@@ -4,7 +4,18 @@ import type { ModelConfig } from "../../lib/model/config.ts";
 import type { Group } from "../oracle/packing.ts";
 
 /** The variants that decoder.py makes: Llama with either head and with scaled RoPE, and the other families. */
-export const GOLDENS = ["untied", "tied", "llama3", "linear", "mistral", "qwen2", "qwen3"] as const;
+export const GOLDENS = [
+  "untied",
+  "tied",
+  "llama3",
+  "linear",
+  "mistral",
+  "qwen2",
+  "qwen3",
+  "gemma3",
+] as const;
+/** Those that the oracle decoder computes; of what else Gemma does each kernel has its own oracle. */
+export const LLAMA_GOLDENS = GOLDENS.filter((name) => name !== "gemma3");
 export type GoldenName = (typeof GOLDENS)[number];
 
 /** What PyTorch computed for a tiny model in float64; decoder.py says how. */

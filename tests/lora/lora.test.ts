@@ -59,7 +59,7 @@ function open(
   gradients.clear(gpu);
   const { embedding, head, finalNorm, layers } = parameters;
   const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, {}, config));
   const scratch = new LoraScratch(gpu, maxTokens, lora.rank, true);
   const delta = new LoraDelta(decoder.ops, loraWeights, scratch, gradients);
   const weights = { embedding, head, finalNorm, layers, delta };

@@ -20,7 +20,7 @@ const { config } = golden;
 const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
 for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
 const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
-const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim));
+const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, {}, config));
 
 const lengths = { maxPromptTokens: 7, maxNewTokens: 12 };
 

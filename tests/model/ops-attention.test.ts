@@ -55,8 +55,16 @@ for (const kernel of kernels) {
         ...attention({ ...caches, ...shape }),
         ...attention({ ...caches, ...shape }, { isDecoding: true }),
         splitAttention({ ...caches, ...shape }),
+        ...[1, 3, 100].flatMap((window) => attention({ ...long, ...shape, window })),
+        ...attention({ ...caches, ...shape, window: 150 }, { isDecoding: true }),
+        splitAttention({ ...caches, ...shape, window: 150 }),
       ]);
     }
+    // Gemma's heads
+    const gemma = { heads: 4, kvHeads: 1, headDim: 256, window: 5 };
+    testCases("heads of 256, a window", gpu, makeOps(gpu, 256, variants), [
+      ...attention({ ...short, ...gemma }),
+    ]);
     // heads as Qwen2.5-0.5B shares them, and larger ones than registers hold at once
     const shared = { heads: 14, kvHeads: 2, headDim: 4 };
     testCases("14 heads on 2", gpu, makeOps(gpu, 4, variants), attention({ ...short, ...shared }));

@@ -16,6 +16,10 @@ for (const [matmul, rows] of [
   ["lanes", 1],
 ] as const) {
   const ops = makeOps(gpu, 16, { matmul });
+  test(`${matmul}: GeGLU, as the oracle has it`, async () => {
+    const geglu = makeOps(gpu, 16, { matmul }, { activation: "gelu" });
+    await expectCase(gpu, geglu, linearSwiglu({ T: rows, K: 36, N: 44, activation: "gelu" }));
+  });
   test(`${matmul}: as the oracle has it, with the bits of the two steps`, async () => {
     await expectCase(gpu, ops, linearSwiglu({ T: rows, K: 36, N: 44 }));
     const [K, F] = [148, 76];

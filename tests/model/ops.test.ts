@@ -68,6 +68,12 @@ for (const lanes of [1, 64]) {
       shared,
       shapes.flatMap((shape) => rmsnorm(shape)),
     );
+    testCases(
+      "rmsnorm by 1 + w",
+      gpu,
+      makeOps(gpu, 16, { lanes }, { normOffset: 1 }),
+      shapes.slice(1, 3).flatMap((shape) => rmsnorm(shape, "f32", 1)),
+    );
     const heads = [
       headNorm({ T: 1, d: 4 }, { heads: 1, stride: 4, first: 0 }),
       headNorm({ T: 5, d: 12 }, { heads: 3, stride: 52, first: 8 }),
@@ -145,6 +151,9 @@ describe("rope and attention", () => {
     }
   }
   const wide = { ...group, heads: 4, kvHeads: 2, headDim: 16 };
+  for (const window of [1, 4, 12, 30]) {
+    testCases(`a window of ${window}`, gpu, ops, attention({ ...wide, window }));
+  }
   testCases("scores of a hundred and more", gpu, ops, attention(wide, { scale: 40 }));
 });
 
@@ -166,11 +175,16 @@ describe("swiglu and gather", () => {
     ops,
     swiglu({ T: 3, ff: 20 }, { scale: 100 }),
   );
+  testCases("geglu", gpu, makeOps(gpu, 16, {}, { activation: "gelu" }), [
+    ...widths.flatMap((shape) => swiglu({ ...shape, activation: "gelu" })),
+    ...swiglu({ T: 3, ff: 20, activation: "gelu" }, { scale: 1000 }),
+  ]);
   const tables = [
     { rows: 1, d: 4, M: 1 },
     { rows: 40, d: 12, M: 5 },
     { rows: 5, d: 68, M: 33 },
     { rows: 37, d: 8, M: 67, blockRows: 12 },
+    { rows: 37, d: 8, M: 67, blockRows: 12, scale: 25.3 },
   ];
   testCases("gather", gpu, ops, tables.flatMap(gather));
 });

@@ -7,6 +7,7 @@ import { Sampler } from "../../lib/model/generate.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { ropeTableLength } from "../../lib/model/rope.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
@@ -38,8 +39,8 @@ function open(gpu: SystemGpu, name: GoldenName) {
   const gradients = new Parameters(gpu, layout, "gradients", "gradients");
   for (const [tensor, data] of golden.weights) weights.set(gpu, tensor, Float32Array.from(data));
   gradients.clear(gpu);
-  const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim));
+  const table = gpu.allocate("buffers", "RoPE table", ropeTableLength(config, 64));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, {}, config));
   const trainingPass = new TrainingPass(gpu, decoder, new TrainingMemory(gpu, config, maxTokens));
   const batch = new PackedBatch(maxTokens);
   for (const { prompt, completions } of groups) batch.add(prompt, completions);
@@ -48,7 +49,7 @@ function open(gpu: SystemGpu, name: GoldenName) {
   return { golden, layout, weights, gradients, decoder, trainingPass, batch, logprobs, entropies };
 }
 
-test.each(["tied", "qwen2", "qwen3"] as const)(
+test.each(["tied", "qwen2", "qwen3", "gemma3"] as const)(
   "%s: gradient checkpointing gives the same bits",
   async (name) => {
     const [gpu] = devices;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { type AdamwState, adamwStep, clipFactor, globalNorm } from "../../beyond/oracle/adamw.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
-import { GOLDENS, loadDecoderGolden } from "../golden/decoder.ts";
+import { LLAMA_GOLDENS, loadDecoderGolden } from "../golden/decoder.ts";
 import optimizer from "../golden/optimizer.json";
 import { expectClose } from "./compare.ts";
 import { oracleDecoder } from "./decoder.ts";
@@ -9,7 +9,7 @@ import { packGroups } from "./packing.ts";
 
 const exact = { relative: 1e-10 };
 
-for (const name of GOLDENS) {
+for (const name of LLAMA_GOLDENS) {
   test(`the oracle decoder equals transformers in float64, ${name}`, () => {
     const golden = loadDecoderGolden(name);
     const { config, weights, temperature, gradients, coefficients } = golden;

@@ -3,7 +3,13 @@ import { ROW_CHUNK } from "../../../lib/model/ops/kernels.ts";
 import type { Dtype } from "../../storage/precision.ts";
 import { attentionBackward, attentionChunks, attentionForward } from "../attention.ts";
 import { Random } from "../random.ts";
-import { type HeadShape, type QueryKeyValue, ropeBackward, ropeForward } from "../rope.ts";
+import {
+  type HeadShape,
+  position,
+  type QueryKeyValue,
+  ropeBackward,
+  ropeForward,
+} from "../rope.ts";
 import { type KernelCase, storage } from "./case.ts";
 
 /** Spans as `Packing` makes them, or, in decoding, anything over `rows` cache rows. */
@@ -25,8 +31,9 @@ export function rope(
   const { headDim, kvHeads } = shape;
   const random = new Random(4, T, headDim);
   const positions = spans.reduce((largest, end) => Math.max(largest, end), 0);
-  const table = Float64Array.from({ length: positions * headDim }, (_, i) => {
-    const position = Math.floor(i / headDim);
+  // after that of another layer
+  const table = Float64Array.from({ length: 2 * positions * headDim }, (_, i) => {
+    const position = Math.floor(i / headDim) - positions;
     const angle = position * shape.theta ** ((-2 * Math.floor((i % headDim) / 2)) / headDim);
     return i % 2 === 0 ? Math.cos(angle) : Math.sin(angle);
   });
@@ -46,7 +53,7 @@ export function rope(
       values: { kernel: "rope.forward", reference: v, initial: input(cache.v), ...output },
     },
     dispatch: (ops, { spans, table, qk, qkv, q, keys, values }) =>
-      ops.rope.forward({ spans, table, qk, qkv, q, keys, values }, T, shape),
+      ops.rope.forward({ spans, table, qk, qkv, q, keys, values }, T, shape, positions),
   };
   if (!lastQuery) return [forward];
   const [dq, dk, dv] = [q.length, k.length, v.length].map((length) => random.normal(length));
@@ -55,9 +62,16 @@ export function rope(
     inputs: { spans, table, dq, dk, dv },
     outputs: { dqkv: { kernel: "rope.backward", reference: dqkv } },
     dispatch: (ops, { spans, table, dq, dk, dv, dqkv }) =>
-      ops.rope.backward({ spans, table, dq, dk, dv, dqkv }, T, shape),
+      ops.rope.backward({ spans, table, dq, dk, dv, dqkv }, T, shape, positions),
   };
   return [forward, backward];
+}
+
+/** What the kernels have as `last_query`: beside each token's last query its position. */
+function withPositions(lastQuery: Uint32Array, spans: Uint32Array): Uint32Array {
+  return Uint32Array.from({ length: 2 * lastQuery.length }, (_, i) =>
+    i % 2 === 0 ? lastQuery[i / 2] : position(spans, (i - 1) / 2),
+  );
 }
 
 /** Forward alone, with the keys of each query split by chunk. */
@@ -144,7 +158,7 @@ export function attention(
   const allowed = { upstream, isRounded };
   const saved = { ...stored, o: input(round(o)), lse };
   const backward: KernelCase = {
-    inputs: { spans, last_query: lastQuery, ...saved, d_o: upstream },
+    inputs: { spans, last_query: withPositions(lastQuery, spans), ...saved, d_o: upstream },
     outputs: {
       softmax: {
         kernel: "attention.backward_delta",

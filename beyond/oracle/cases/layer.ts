@@ -1,17 +1,23 @@
 import type { Dtype } from "../../storage/precision.ts";
 import { Random } from "../random.ts";
 import { rmsnormBackwardInput, rmsnormBackwardWeight, rmsnormForward } from "../rmsnorm.ts";
-import { swigluBackward, swigluForward } from "../swiglu.ts";
+import { type SwigluShape, swigluBackward, swigluForward } from "../swiglu.ts";
 import { inChunks, type KernelCase, storage } from "./case.ts";
 
-/** Norms of rows in f32, stored as `dtype`. */
-export function rmsnorm(shape: { T: number; d: number }, dtype: Dtype = "f32"): KernelCase[] {
+/** Norms of rows in f32, stored as `dtype`, and one added to a residual stream; ops add `offset` to weights. */
+export function rmsnorm(
+  shape: { T: number; d: number },
+  dtype: Dtype = "f32",
+  offset = 0,
+): KernelCase[] {
   const { T, d } = shape;
   const random = new Random(3, T, d);
   const epsilon = Math.fround(1e-2);
   const x = random.normal(T * d);
-  const w = random.normal(d, 0.3, 1);
+  const stored = random.normal(d, 0.3, 1 - offset);
+  const w = stored.map((value) => value + offset);
   const [dy, dxBefore, dwBefore] = [T * d, T * d, d].map((length) => random.normal(length));
+  const added = random.normal(T * d);
   const ones = new Float64Array(d).fill(1);
   const scaled = rmsnormForward(x, ones, epsilon, shape);
   // x r / x, from the largest element of the row, which is not 0.
@@ -28,21 +34,27 @@ export function rmsnorm(shape: { T: number; d: number }, dtype: Dtype = "f32"): 
     return rmsnormBackwardWeight(part(dy), part(x), epsilon, { T: rows, d });
   });
   const upstream = dy;
-  const forward: KernelCase = {
-    inputs: { x, w },
+  const y = rmsnormForward(x, w, epsilon, shape);
+  const inStream: KernelCase = {
+    inputs: { x, w: stored, added },
     outputs: {
-      y: {
-        kernel: "rmsnorm.forward",
-        reference: rmsnormForward(x, w, epsilon, shape),
-        ...storage(dtype).output,
-      },
+      y: { kernel: "rmsnorm.forward_add", reference: y.map((value, i) => value + added[i]) },
+      inverse_rms: { kernel: "rmsnorm.forward_add", reference: inverseRms },
+    },
+    dispatch: (ops, { x, w, y, inverse_rms, added }) =>
+      ops.rmsnorm.forward({ x, w, y, inverse_rms, added }, T, d, epsilon),
+  };
+  const forward: KernelCase = {
+    inputs: { x, w: stored },
+    outputs: {
+      y: { kernel: "rmsnorm.forward", reference: y, ...storage(dtype).output },
       inverse_rms: { kernel: "rmsnorm.forward", reference: inverseRms },
     },
     dispatch: (ops, { x, w, y, inverse_rms }) =>
       ops.rmsnorm.forward({ x, w, y, inverse_rms }, T, d, epsilon),
   };
   const backward: KernelCase = {
-    inputs: { x, w, dy, inverse_rms: inverseRms },
+    inputs: { x, w: stored, dy, inverse_rms: inverseRms },
     outputs: {
       dx: {
         kernel: "rmsnorm.backward_input",
@@ -61,7 +73,7 @@ export function rmsnorm(shape: { T: number; d: number }, dtype: Dtype = "f32"): 
     dispatch: (ops, { x, w, inverse_rms, dy, dx, dw, partial }) =>
       ops.rmsnorm.backward({ x, w, inverse_rms, dy, dx, dw, partial }, T, d),
   };
-  return [forward, backward];
+  return [forward, backward, inStream];
 }
 
 /**
@@ -131,7 +143,7 @@ export function headNorm(
 }
 
 export function swiglu(
-  shape: { T: number; ff: number },
+  shape: SwigluShape,
   { scale = 2, dtype = "f32" as Dtype } = {},
 ): KernelCase[] {
   const { T, ff } = shape;

@@ -5,7 +5,7 @@ import type { WeightFormat } from "../../storage/weight-formats.ts";
 import { gatherBackward, gatherForward } from "../gather.ts";
 import { matmulBackwardInput, matmulBackwardWeight, matmulForward } from "../matmul.ts";
 import { Random } from "../random.ts";
-import { swigluForward } from "../swiglu.ts";
+import { type SwigluShape, swigluForward } from "../swiglu.ts";
 import { cut, inChunks, joined, type KernelCase, type Output, storage, stored } from "./case.ts";
 
 export interface LinearCase {
@@ -105,9 +105,11 @@ export function linearForward(shape: LinearCase, added?: "residual" | "bias"): K
   };
 }
 
-/** y = silu(x G^T) * (x U^T), the 2 N rows of W being G and then U. */
-export function linearSwiglu(shape: Omit<LinearCase, "blockRows" | "yStride">): KernelCase {
-  const { T, K, N, format = "f32" } = shape;
+/** y = act(x G^T) * (x U^T), the 2 N rows of W being G and then U. */
+export function linearSwiglu(
+  shape: Omit<LinearCase, "blockRows" | "yStride"> & Pick<SwigluShape, "activation">,
+): KernelCase {
+  const { T, K, N, format = "f32", activation } = shape;
   const random = new Random(16, T, K, N);
   const [ofX, ofY] = [storage(shape.x ?? "f32"), storage(shape.y ?? "f32")];
   const x = ofX.round(random.normal(T * K));
@@ -116,7 +118,7 @@ export function linearSwiglu(shape: Omit<LinearCase, "blockRows" | "yStride">): 
   const kernel = `${ofFormat("matmul", format)}.forward_swiglu`;
   return {
     inputs: { x: ofX.input(x), ...Object.fromEntries(blocks) },
-    outputs: { y: { kernel, reference: swigluForward(gateUp, { T, ff: N }), ...ofY.output } },
+    outputs: { y: { kernel, reference: swigluForward(gateUp, { T, ff: N, activation }), ...ofY.output } },
     dispatch: (ops, t) => {
       ops.linear.forwardSwiglu({ x: t.x, y: t.y }, joined(t, "w", 2 * N, K, 2 * N, format), T);
     },
@@ -191,11 +193,13 @@ interface GatherCase {
   blockRows?: number;
   /** Of the table; f32 by default. */
   format?: WeightFormat;
+  /** What is picked is multiplied by it. */
+  scale?: number;
 }
 
 /** M rows of width d out of a table, and for tables in f32 the way back. */
 export function gather(shape: GatherCase): KernelCase[] {
-  const { rows, d, M, blockRows = rows, format = "f32" } = shape;
+  const { rows, d, M, blockRows = rows, format = "f32", scale = 1 } = shape;
   const random = new Random(7, rows, d, M);
   const [original, before, upstream] = [rows * d, rows * d, M * d].map((n) => random.normal(n));
   const { blocks, values: table } = stored("table", original, d, blockRows, format);
@@ -208,18 +212,18 @@ export function gather(shape: GatherCase): KernelCase[] {
   for (const list of places.values()) offset.push((offset.at(-1) as number) + list.length);
   const distinct = places.size;
   const initial = cut("", before, d, blockRows);
-  const gradient = gatherBackward(upstream, index, d, before);
+  const gradient = gatherBackward(upstream, index, d, before, scale);
   const forward: KernelCase = {
     inputs: { index, ...Object.fromEntries(blocks) },
     outputs: {
       out: {
         kernel: `${ofFormat("gather", format)}.forward`,
-        reference: gatherForward(table, index, d),
+        reference: gatherForward(table, index, d, scale),
       },
     },
     dispatch: (ops, t) => {
       const matrix = joined(t, "table", rows, d, blockRows, format);
-      ops.gather.forward({ index: t.index, out: t.out }, matrix, M);
+      ops.gather.forward({ index: t.index, out: t.out }, matrix, M, scale);
     },
   };
   if (format !== "f32") return [forward];
@@ -240,6 +244,7 @@ export function gather(shape: GatherCase): KernelCase[] {
         { row, offset, item, d_out },
         joined(t, "d_table", rows, d, blockRows),
         distinct,
+        scale,
       ),
   };
   return [forward, backward];

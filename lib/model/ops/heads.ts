@@ -5,11 +5,13 @@ export interface HeadShape {
   heads: number;
   kvHeads: number;
   headDim: number;
+  /** The most keys that a token sees, the last of all; all of them if there is none. */
+  window?: number;
 }
 
 /** What the `Params` of attention's shaders and rope.wgsl share. */
-export function headParams(tokens: number, { heads, kvHeads }: HeadShape, chunks = 1) {
-  return { tokens, heads, kv_heads: kvHeads, chunks };
+export function headParams(tokens: number, { heads, kvHeads, window }: HeadShape, chunks = 1) {
+  return { tokens, heads, kv_heads: kvHeads, chunks, window: window ?? 0xffffffff };
 }
 
 /**

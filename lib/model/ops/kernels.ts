@@ -34,7 +34,11 @@ export class Kernels {
   private readonly defined: Record<string, () => EntryPoint> = {};
   private readonly compiled: Record<string, Kernel> = {};
 
-  constructor(protected readonly commands: Pick<Commands, "kernel" | "dispatch">) {}
+  /** @param everywhere constants of all shaders that have them, such as GELU of math.wgsl */
+  constructor(
+    protected readonly commands: Pick<Commands, "kernel" | "dispatch">,
+    private readonly everywhere: Constants = {},
+  ) {}
 
   /** Names of all entry points that `run` knows. */
   get names(): string[] {
@@ -49,7 +53,9 @@ export class Kernels {
     for (const entry of entries.split(" ")) {
       this.defined[`${shader}.${entry}`] = () => {
         const whole = include(source, { ...FILES, ...files });
-        return { shader, source: whole, entry, constants };
+        const isIn = ([name]: [string, number]) => whole.includes(`const ${name}: `);
+        const everywhere = Object.fromEntries(Object.entries(this.everywhere).filter(isIn));
+        return { shader, source: whole, entry, constants: { ...everywhere, ...constants } };
       };
     }
   }

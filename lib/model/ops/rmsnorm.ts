@@ -9,24 +9,28 @@ export interface NormedHeads {
   first: number;
 }
 
-/** shaders/rmsnorm.wgsl: of whole tokens, or of some of their heads. */
+/** shaders/rmsnorm.wgsl: of whole tokens, or of some of their heads. `offset` is added to all weights. */
 export class Rmsnorm {
-  constructor(private readonly kernels: Kernels) {
-    kernels.addRows("rmsnorm", rmsnormSource, "forward backward_input backward_in_place");
+  constructor(
+    private readonly kernels: Kernels,
+    private readonly offset = 0,
+  ) {
+    kernels.addRows("rmsnorm", rmsnormSource, "forward forward_add backward_input backward_in_place");
     const chunks = { CHUNK: ROW_CHUNK };
     kernels.add("rmsnorm", rmsnormSource, "backward_weight reduce_weight", chunks);
   }
 
-  /** y[T, D] = x / rms(x) * w; saves 1 / rms in inverse_rms[T]. `heads`: of the heads of T tokens. */
+  /** y[T, D] = x / rms(x) * w, plus `added`; saves 1 / rms in inverse_rms[T]. `heads`: of the heads of T tokens. */
   forward(
-    tensors: { x: Tensor; w: Tensor; y: Tensor; inverse_rms: Tensor },
+    tensors: { x: Tensor; w: Tensor; y: Tensor; inverse_rms: Tensor; added?: Tensor },
     tokens: number,
     columns: number,
     epsilon: number,
     heads?: NormedHeads,
   ): void {
-    const params = normParams(tokens, columns, epsilon, heads);
-    this.kernels.runRows("rmsnorm.forward", tensors, params, params.rows, columns);
+    const params = this.params(tokens, columns, epsilon, heads);
+    const name = tensors.added ? "rmsnorm.forward_add" : "rmsnorm.forward";
+    this.kernels.runRows(name, tensors as Record<string, Tensor>, params, params.rows, columns);
   }
 
   /** dx += the gradient of `forward`; dw, if given, += likewise. `partial` holds rowPartialLength elements. */
@@ -44,7 +48,7 @@ export class Rmsnorm {
     columns: number,
   ): void {
     const { dw, ...rest } = tensors;
-    const params = normParams(rows, columns, 0);
+    const params = this.params(rows, columns, 0);
     this.kernels.runRows("rmsnorm.backward_input", rest, params, rows, columns);
     if (dw) this.backwardWeight({ ...rest, dw }, params);
   }
@@ -63,7 +67,7 @@ export class Rmsnorm {
     columns: number,
     heads: NormedHeads,
   ): void {
-    const params = normParams(tokens, columns, 0, heads);
+    const params = this.params(tokens, columns, 0, heads);
     const { dy, dw, ...rest } = tensors;
     if (dw) this.backwardWeight({ ...rest, dy, dw }, params);
     const name = "rmsnorm.backward_in_place";
@@ -72,17 +76,17 @@ export class Rmsnorm {
 
   private backwardWeight(
     tensors: Readonly<Record<string, Tensor>>,
-    params: ReturnType<typeof normParams>,
+    params: ReturnType<Rmsnorm["params"]>,
   ): void {
     const groups = ceil(params.width, 64);
     const chunks = ceil(params.rows, ROW_CHUNK);
     this.kernels.run("rmsnorm.backward_weight", tensors, params, [groups, chunks]);
     this.kernels.run("rmsnorm.reduce_weight", tensors, params, [groups]);
   }
-}
 
-function normParams(tokens: number, columns: number, epsilon: number, at?: NormedHeads) {
-  const { heads, stride, first } = at ?? { heads: 1, stride: columns, first: 0 };
-  const vectors = { width: columns / 4, stride: stride / 4, first: first / 4 };
-  return { rows: tokens * heads, epsilon, heads, ...vectors };
+  private params(tokens: number, columns: number, epsilon: number, at?: NormedHeads) {
+    const { heads, stride, first } = at ?? { heads: 1, stride: columns, first: 0 };
+    const vectors = { width: columns / 4, stride: stride / 4, first: first / 4 };
+    return { rows: tokens * heads, epsilon, heads, ...vectors, offset: this.offset };
+  }
 }

@@ -12,7 +12,10 @@ export class Rope {
     kernels.add("rope", ropeSource, "forward backward", { HEAD_DIM: headDim });
   }
 
-  /** Splits qkv into rotated q, rotated keys and values, these in the rows their spans name. */
+  /**
+   * Splits qkv into rotated q, rotated keys and values, these in the rows their spans name. The table begins at
+   * position `first` of the tensor.
+   */
   forward(
     tensors: {
       spans: Tensor;
@@ -26,8 +29,10 @@ export class Rope {
     },
     tokens: number,
     shape: HeadShape,
+    first = 0,
   ): void {
-    this.kernels.run("rope.forward", tensors, headParams(tokens, shape), groups(tokens, shape));
+    const params = { ...headParams(tokens, shape), first };
+    this.kernels.run("rope.forward", tensors, params, groups(tokens, shape));
   }
 
   /** Joins dq, dk and dv into dqkv, rotated back. */
@@ -42,8 +47,10 @@ export class Rope {
     },
     tokens: number,
     shape: HeadShape,
+    first = 0,
   ): void {
-    this.kernels.run("rope.backward", tensors, headParams(tokens, shape), groups(tokens, shape));
+    const params = { ...headParams(tokens, shape), first };
+    this.kernels.run("rope.backward", tensors, params, groups(tokens, shape));
   }
 }
 
