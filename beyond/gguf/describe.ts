@@ -28,7 +28,9 @@ export function metadataOf(model: ModelFolder, name: string, fileType: number): 
   const { config, files } = model;
   const prefix = ggufArchitecture(config);
   if (prefix === "gemma3") {
-    throw new UserError("models of Gemma 3 are not written as GGUF; export them with llama.cpp's convert_hf_to_gguf.py");
+    throw new UserError(
+      "models of Gemma 3 are not written as GGUF; export them with llama.cpp's convert_hf_to_gguf.py",
+    );
   }
   const template = chatTemplate(files);
   return [

@@ -12,10 +12,7 @@ const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 /** Each activation with its derivative; gelu is that of `transformers`' gelu_pytorch_tanh. */
 const ACTIVATIONS = {
   /** g s with s = sigmoid(g); s (1 + g (1 - s)) */
-  silu: [
-    (g: number) => g * sigmoid(g),
-    (g: number) => sigmoid(g) * (1 + g * (1 - sigmoid(g))),
-  ],
+  silu: [(g: number) => g * sigmoid(g), (g: number) => sigmoid(g) * (1 + g * (1 - sigmoid(g)))],
   /** g (1 + t) / 2 with t = tanh(sqrt(2 / pi) (g + 0.044715 g^3)); (1 + t) / 2 + g (1 - t^2) / 2 times t's argument's slope */
   gelu: [
     (g: number) => (g * (1 + Math.tanh(tanhOf(g)))) / 2,

@@ -1,5 +1,3 @@
-import type { ModelConfig } from "./config.ts";
-
 /** How RoPE's frequencies are stretched for contexts longer than the model was first trained on. */
 export type RopeScaling =
   | { type: "linear"; factor: number }
@@ -17,6 +15,8 @@ export interface RopeConfig {
   ropeScaling: RopeScaling | null;
   /** What the scores of attention are divided by the root of, if not by that of `headDim`. */
   queryScalar?: number;
+  /** Layers whose frequencies are not scaled, and begin elsewhere. */
+  sliding?: { ropeTheta: number };
 }
 
 /** A frequency of RoPE after scaling. */
@@ -31,18 +31,18 @@ export function scaleFrequency(frequency: number, scaling: RopeScaling | null): 
 
 /** Elements of the tables for as many positions: one for all layers, or also one for those that slide. */
 export const ropeTableLength = (
-  { headDim, sliding }: Pick<ModelConfig, "headDim" | "sliding">,
+  { headDim, sliding }: Pick<RopeConfig, "headDim" | "sliding">,
   positions: number,
 ) => (sliding ? 2 : 1) * positions * headDim;
 
 /** Both tables if there are two, for as many positions as `length` elements are for. */
-export function ropeTables(config: ModelConfig, length: number): Float32Array {
+export function ropeTables(config: RopeConfig, length: number): Float32Array {
   const { headDim, queryScalar, sliding } = config;
   const tables = new Float32Array(length);
   const positions = length / ropeTableLength(config, 1);
   tables.set(ropeTable(config, positions));
   if (sliding) {
-    const local = { headDim, queryScalar, ropeTheta: sliding.ropeTheta, ropeScaling: null };
+    const local = { headDim, queryScalar, ...sliding, ropeScaling: null };
     tables.set(ropeTable(local, positions), positions * headDim);
   }
   return tables;

