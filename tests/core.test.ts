@@ -130,6 +130,7 @@ test("two steps of training with the core alone move the weights and count what 
       epsilonLow: 0.2,
       epsilonHigh: 0.2,
       beta: 0,
+      klBiasCorrection: false,
       importanceSamplingLevel: "token",
       exploreTokens: "all",
       maskTruncatedCompletions: false,

@@ -7,6 +7,7 @@ const settings: LearnSettings = {
   epsilonLow: 0.2,
   epsilonHigh: 0.2,
   beta: 0,
+  klBiasCorrection: false,
   importanceSamplingLevel: "token",
   maxCompletionLength: 10,
   exploreTokens: "all",

@@ -32,6 +32,7 @@ const settings: GrpoSettings = {
   epsilonLow: 0.2,
   epsilonHigh: 0.2,
   beta: 0,
+  klBiasCorrection: false,
   importanceSamplingLevel: "token",
   exploreTokens: "all",
   maskTruncatedCompletions: false,

@@ -50,6 +50,9 @@ export function checkTrain(s: TrainSettings, given: Record<string, unknown>) {
   if (given.answerForm !== undefined && !parts.includes("format")) {
     fail("--answer-form needs the part format, such as --reward correct=1,format=0.1");
   }
+  if (s.klBiasCorrection && s.beta === 0) {
+    fail("--kl-bias-correction needs a KL penalty, such as --beta 0.04");
+  }
   if (s.promptsPerStep % s.stepsPerGeneration !== 0) {
     const updates = `--steps-per-generation ${s.stepsPerGeneration}`;
     fail(`${updates} must divide --prompts-per-step ${s.promptsPerStep}`);

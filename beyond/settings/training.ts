@@ -181,6 +181,10 @@ export const trainGroups = {
       "Weight of the KL divergence from the starting model (k3); at 0 no copy of it is kept.",
       TRL,
     ),
+    klBiasCorrection: toggle(
+      "Multiply that divergence by the importance ratio, as TRL does by default (use_bias_correction_kl): its gradient is " +
+        "then an unbiased one. Without it k3 is GRPO's own, as published.",
+    ),
     numIterations: integer(1, { min: 1 }, "Times the completions are learned from.", TRL),
     stepsPerGeneration: integer(
       1,

@@ -17,6 +17,10 @@
  *
  *     d loss_t / d l_t = -s_t A_t (0 where the clip is what min picks) + beta (1 - exp(q_t - l_t)).
  *
+ * With `klBiasCorrection` the penalty is beta s_t k3_t. Its gradient, beta s_t (l_t - q_t) at level "token", is an
+ * unbiased estimate of that of KL(policy || reference) (DeepSeek-V3.2, arXiv 2512.02556); that of k3 alone is not, also
+ * where the ratio is 1: in expectation it is that of KL(reference || policy).
+ *
  * At level "sequence" this is GSPO-token (section 4.3 there): the ratio of the sequence acts as a
  * factor of each token's own gradient. With one advantage for the whole sequence value and gradient are
  * GSPO's own; with per-token advantages each token keeps its own, where differentiating the mean would
@@ -41,6 +45,8 @@ export interface LossSettings {
   readonly epsilonHigh: number;
   /** Weight of the KL penalty; 0 needs no reference log-probabilities. */
   readonly beta: number;
+  /** Whether the penalty is multiplied by the importance ratio. */
+  readonly klBiasCorrection: boolean;
   readonly importanceSamplingLevel: "token" | "sequence";
   /** The constant length that `dr_grpo` divides by. */
   readonly maxCompletionLength: number;
@@ -101,6 +107,9 @@ export function lossNormalizer(lengths: ArrayLike<number>, settings: LossSetting
   return Math.max(1, tokens);
 }
 
+/** Schulman's estimator of KL, for a log-ratio of reference to policy. */
+const k3 = (logRatio: number) => Math.expm1(logRatio) - logRatio;
+
 /**
  * The share of a micro-batch in the step's loss, and its gradient, in float64.
  *
@@ -128,10 +137,12 @@ export function policyLoss(
   for (let i = 0; i + 1 < offsets.length; i++) {
     let length = 0;
     let logRatioSum = 0;
+    let klSum = 0;
     for (let t = offsets[i]; t < offsets[i + 1]; t++) {
       if (mask !== undefined && mask[t] === 0) continue;
       length++;
       logRatioSum += logprobs[t] - oldLogprobs[t];
+      if (beta !== 0) klSum += k3((refLogprobs as Floats)[t] - logprobs[t]);
     }
     const sequenceRatio = Math.exp(logRatioSum / Math.max(1, length));
     const weight = 1 / (normalizer * (settings.lossType === "grpo" ? length : 1));
@@ -150,9 +161,16 @@ export function policyLoss(
       let gradient = clippedLow || clippedHigh ? 0 : -ratio * advantage;
       if (beta !== 0) {
         const logRatioToRef = (refLogprobs as Floats)[t] - logprobs[t];
-        const kl = Math.expm1(logRatioToRef) - logRatioToRef;
+        let kl = k3(logRatioToRef);
+        let klGradient = -Math.expm1(logRatioToRef);
+        if (settings.klBiasCorrection) {
+          // the ratio of a sequence moves with each of its tokens, and multiplies the k3 of all
+          const moved = settings.importanceSamplingLevel === "sequence" ? klSum / length : kl;
+          klGradient = ratio * (klGradient + moved);
+          kl *= ratio;
+        }
         loss += beta * kl;
-        gradient -= beta * Math.expm1(logRatioToRef);
+        gradient += beta * klGradient;
         sums.kl += kl;
       }
       dLogprobs[t] = weight * gradient;

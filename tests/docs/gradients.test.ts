@@ -174,6 +174,7 @@ const clipped: LossSettings = {
   epsilonLow: 0.2,
   epsilonHigh: 0.2,
   beta: 0,
+  klBiasCorrection: false,
   importanceSamplingLevel: "token",
   maxCompletionLength: 8,
 };
@@ -211,6 +212,8 @@ test("objective", () => {
     const loss = () => objective(batch, of).loss;
     expectClose(page(name), finiteDifferences(loss, logprobs), exact);
   }
+  const corrected = { ...settings, klBiasCorrection: true };
+  expectClose(page("corrected"), objective(batch, corrected).gradient, exact);
 });
 
 test("sequence", () => {

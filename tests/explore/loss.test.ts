@@ -34,13 +34,13 @@ function goldenBatch(kind: string) {
 
 describe("TRL's own loss code", () => {
   test("covers every loss type, level, beta, clip range and kind of advantage", () => {
-    expect(golden.losses.length).toBe(40);
+    expect(golden.losses.length).toBe(48);
     expect(golden.losses.some((c) => c.clippedLow > 0 && c.clippedHigh > 0)).toBe(true);
   });
 
   for (const expected of golden.losses) {
     const { lossType, importanceSamplingLevel: level, beta, epsilonLow, epsilonHigh } = expected;
-    const name = `${lossType}, ${level}, beta ${beta}, epsilon ${epsilonLow}/${epsilonHigh}, ${expected.advantages} advantages`;
+    const name = `${lossType}, ${level}, beta ${beta}, epsilon ${epsilonLow}/${epsilonHigh}, ${expected.advantages} advantages${expected.klBiasCorrection ? ", corrected" : ""}`;
     test(name, () => {
       const settings = expected as LossSettings;
       const { batch, flat, lengths } = goldenBatch(expected.advantages);
@@ -68,6 +68,7 @@ function settingsWith(changed: Partial<LossSettings>): LossSettings {
     epsilonLow: 0.1,
     epsilonHigh: 0.28,
     beta: 0.04,
+    klBiasCorrection: false,
     importanceSamplingLevel: "token",
     maxCompletionLength: 9,
     ...changed,
@@ -77,8 +78,9 @@ function settingsWith(changed: Partial<LossSettings>): LossSettings {
 describe("the gradient is the derivative of the loss", () => {
   for (const lossType of lossTypes) {
     for (const level of ["token", "sequence"] as const) {
-      test(`${lossType}, ${level}`, () => {
-        const settings = settingsWith({ lossType, importanceSamplingLevel: level });
+      test.each([false, true])(`${lossType}, ${level}, corrected: %p`, (klBiasCorrection) => {
+        const penalty = { klBiasCorrection, beta: klBiasCorrection ? 0.5 : 0.04 };
+        const settings = settingsWith({ lossType, importanceSamplingLevel: level, ...penalty });
         const { batch, lengths } = goldenBatch(level);
         const normalizer = lossNormalizer(lengths, settings);
         const gradient = new Float64Array(batch.logprobs.length);

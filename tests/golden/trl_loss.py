@@ -8,7 +8,7 @@ No formula is repeated here. `GRPOTrainer._compute_loss` runs on a stand-in for 
 returns fixed log-probabilities as a leaf tensor, and `GRPOTrainer._generate_and_score_completions` on one
 that "generates" fixed tokens with fixed rewards. The one batch is the whole optimizer step.
 
-Deviation from TRL's defaults: `use_bias_correction_kl` is off, which is the k3 term of the GRPO paper.
+`use_bias_correction_kl`, on by default in TRL, is both off, which is the k3 term of the GRPO paper, and on.
 """
 
 import json
@@ -71,7 +71,7 @@ sequence_advantages = torch.tensor([0.75, -0.25, -0.5, 1.25, 0.5, -1.0])
 token_advantages = normal(len(LENGTHS), LONGEST)
 
 
-def loss_case(loss_type, level, beta, epsilon_low, epsilon_high, advantages):
+def loss_case(loss_type, level, beta, epsilon_low, epsilon_high, advantages, corrected=False):
     leaf = logprobs.clone().requires_grad_()
     trainer = stand_in(
         _get_per_token_logps_and_entropies=lambda *_, **__: (leaf, torch.zeros_like(leaf), None),
@@ -80,7 +80,7 @@ def loss_case(loss_type, level, beta, epsilon_low, epsilon_high, advantages):
         beta=beta,
         epsilon_low=epsilon_low,
         epsilon_high=epsilon_high,
-        args=SimpleNamespace(delta=None, steps_per_generation=1, use_bias_correction_kl=False),
+        args=SimpleNamespace(delta=None, steps_per_generation=1, use_bias_correction_kl=corrected),
     )
     inputs = {
         "prompt_ids": torch.zeros(len(LENGTHS), 1, dtype=torch.long),
@@ -99,6 +99,7 @@ def loss_case(loss_type, level, beta, epsilon_low, epsilon_high, advantages):
         "lossType": loss_type,
         "importanceSamplingLevel": level,
         "beta": beta,
+        "klBiasCorrection": corrected,
         "epsilonLow": epsilon_low,
         "epsilonHigh": epsilon_high,
         "maxCompletionLength": MAX_COMPLETION_LENGTH,
@@ -171,6 +172,8 @@ for loss_type, level, beta in product(
     losses.append(loss_case(loss_type, level, beta, 0.1, 0.28, sequence_advantages))
     if level == "token":
         losses.append(loss_case(loss_type, level, beta, 0.1, 0.28, token_advantages))
+    if beta:
+        losses.append(loss_case(loss_type, level, beta, 0.1, 0.28, sequence_advantages, True))
 
 golden = {
     "versions": PINNED,

@@ -145,6 +145,7 @@ describe("values", () => {
     ["d --explore-coef -1", /--explore-coef must be a number at least 0/],
     ["d --explore batch --b0 0.3", /--b0 is a parameter of ucb-con/],
     ["d --explore none --explore-coef 1", /--explore none has no use/],
+    ["d --kl-bias-correction", /--kl-bias-correction needs a KL penalty, such as --beta 0.04/],
     ["d --steps-per-generation 3", /--steps-per-generation 3 must divide --prompts-per-step 16/],
     [
       "d --micro-batch-tokens 24 --max-completion-length 30",
