@@ -86,7 +86,7 @@ const commands: Record<string, Command> = {
     summary: "Train a model on prompts and completions, such as a format warm-up before train.",
     flags: sftGroups,
     run: async (args) => {
-      const settings = sftSettings(args);
+      const settings = sftSettings(args, storedSettings);
       return (await import("./beyond/commands/sft.ts")).sft(settings, interruption());
     },
   },

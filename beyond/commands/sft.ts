@@ -1,178 +1,130 @@
-import { NotFiniteError, UserError } from "../../lib/errors.ts";
-import { PackedBatch } from "../../lib/model/packing.ts";
-import { learningRateAt } from "../../lib/model/schedule.ts";
-import { drawQuestions, Random } from "../../lib/random.ts";
-import { readSftRows, type SftRow, usableRows } from "../datasets/rows.ts";
-import type { Prompter } from "../models/chat.ts";
-import { type EndTokens, endTokens } from "../models/end-tokens.ts";
-import { type Example, encodeLesson, taughtEnd } from "../models/lesson.ts";
-import { openNamedModel, prompterOf, requireWhole } from "../opening/named-model.ts";
+import { NotFiniteError } from "../../lib/errors.ts";
+import { drawQuestions } from "../../lib/random.ts";
+import { scheduledRate } from "../../lib/train.ts";
+import { NextToken } from "../opening/next-token.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
-import { openPolicy } from "../opening/open-policy.ts";
-import { closeGpu, type OpenPolicy } from "../opening/policy.ts";
-import { saveCheckpoint } from "../runs/checkpoint.ts";
-import { RunFolder } from "../runs/folder.ts";
-import { runConfig } from "../runs/versions.ts";
-import { loraOf } from "../settings/shared.ts";
-import { storedSettings } from "../settings/stored.ts";
+import {
+  type HeldOutLoss,
+  type OpenSft,
+  openSft,
+  type SftState,
+  scheduled,
+} from "../opening/open-sft.ts";
+import { closeGpu } from "../opening/policy.ts";
+import { checkpointPath, pruneCheckpoints, saveCheckpoint } from "../runs/checkpoint.ts";
 import type { SftSettings } from "../settings/training.ts";
-import { Progress } from "../terminal/progress.ts";
-
-/** Standard deviation of freshly drawn matrices; norms start at 1. */
-const INITIAL_STD = 0.05;
+import { command } from "../terminal/program.ts";
 
 /**
  * `rlexplore sft`: next-token training on what completions, or the assistant's turns of conversations, say, with the loss
  *
  *     -1/M sum over the step's M completion tokens of log p(token | what precedes it).
  *
- * @returns the folder of the finished model
+ * @returns the folder of the finished model, or that of the last checkpoint of a run that was stopped
  */
-export async function sft(settings: SftSettings, signal?: AbortSignal): Promise<string> {
-  const data = await readSftRows(settings.data, settings);
-  const rowsPerEpoch = data.rows.length / settings.rowsPerStep;
-  const maxSteps = settings.maxSteps ?? Math.ceil(settings.numTrainEpochs * rowsPerEpoch);
-  const progress = new Progress({ total: maxSteps, ...settings });
-  const note = (text: string) => progress.note(text);
-  const rows = usableRows(data, note);
-
-  RunFolder.requireFree(settings.outputDir);
-  const model = await openNamedModel(settings.model, { weights: !settings.fromScratch });
-  requireWhole(settings.model, model);
-  const prompter = prompterOf(model, settings, note);
-  const context = model.config.maxPositionEmbeddings;
-  const ends = endTokens(model, prompter.tokenizer);
-  const examples = rows.map((row) => encodeRow(prompter, row, ends, settings, context));
-  if (ends.ids.length > 1) {
-    const taught = prompter.tokenizer.decode([taughtEnd(prompter, ends)], true);
-    note(`of these, ${taught} is taught, where a row does not end with one`);
-  }
-  const learning = {
-    microBatchTokens: settings.microBatchTokens,
-    longestSequence: examples.flat().reduce((most, one) => Math.max(most, lengthOf(one)), 1),
-    optimizer: settings,
-    reference: false,
-    gradientCheckpointing: settings.gradientCheckpointing,
-    lora: loraOf(settings),
-    seed: settings.seed,
-  };
-  const policy = await openPolicy(settings, model, { learning }, { note, describe: note });
-  if (settings.fromScratch) drawWeights(policy, settings.seed);
-  const run = RunFolder.create(settings.outputDir, settings.data);
-  run.writeConfig(runConfig(storedSettings({ ...settings, maxSteps }), policy));
-
-  const batch = new PackedBatch(settings.microBatchTokens);
-  const logprobs = new Float32Array(settings.microBatchTokens);
-  const entropies = new Float32Array(settings.microBatchTokens);
-  const dLogprobs = new Float32Array(settings.microBatchTokens);
-  const { gpu, weights, trained, gradients, trainingPass, optimizer } = policy;
-
-  const save = (step: number) =>
-    saveCheckpoint(run.path, step, {
-      model,
-      lora: policy.lora,
-      weights: policy.weightSources(),
-      optimizer: policy.momentSources(),
-      state: {},
-    });
-
-  let step = 0;
+export async function sft(given: SftSettings, signal?: AbortSignal): Promise<string> {
+  const run = await openSft(given);
+  const { settings, policy, folder, progress, state } = run;
+  const { maxSteps, saveSteps } = settings;
+  const lessons = new NextToken(policy, settings.microBatchTokens);
+  let saved = run.step;
   signal?.addEventListener("abort", () =>
-    progress.note("stopping after this step; Ctrl-C again stops at once"),
+    progress.note("stopping after this step or evaluation; Ctrl-C again stops at once"),
   );
-  progress.start();
-  while (step < maxSteps && !signal?.aborted) {
-    const first = step * settings.rowsPerStep;
-    const drawn = drawQuestions(settings.seed, first, settings.rowsPerStep, examples.length);
-    const began = performance.now();
-    let targets = 0;
-    const taught = drawn.flatMap((i) => examples[i]);
-    for (const { completion } of taught) targets += completion.length;
-    let loss = 0;
-    let entropy = 0;
-    gradients.clear(gpu);
-    const learnBatch = async () => {
-      await trainingPass.logprobs(weights, batch, 1, logprobs, entropies);
-      for (let m = 0; m < batch.predictions; m++) {
-        loss -= logprobs[m] / targets;
-        entropy += entropies[m] / targets;
+  try {
+    if (run.heldOut.length > 0 && run.step === 0) {
+      state.before = await evaluate(run, lessons);
+      progress.note(`the model it starts from: ${described(state.before)}`);
+    }
+    let last = state.before;
+    progress.start();
+    while (run.step < maxSteps && !signal?.aborted) {
+      const metrics = await learn(run, lessons);
+      folder.requireThere();
+      folder.appendMetrics({ step: run.step, ...metrics });
+      const { step } = run;
+      const isDue = settings.evalSteps > 0 && step % settings.evalSteps === 0;
+      const isEvaluated = run.heldOut.length > 0 && (isDue || step === maxSteps);
+      if (isEvaluated) last = await evaluate(run, lessons);
+      progress.step(step, isEvaluated ? { ...metrics, ...last } : metrics);
+      if (step % saveSteps === 0 || step === maxSteps) {
+        await save(run);
+        saved = step;
       }
-      dLogprobs.fill(-1 / targets, 0, batch.predictions);
-      trainingPass.backward(weights, gradients, batch, 1, dLogprobs);
-      batch.clear();
-    };
-    for (const { prompt, completion } of taught) {
-      if (!batch.fits(prompt.length, [completion.length])) await learnBatch();
-      batch.add(prompt, [completion]);
     }
-    await learnBatch();
+    const { step } = run;
+    if (step > saved) await save(run);
+    folder.requireThere();
+    const path = checkpointPath(folder.path, step);
+    progress.end();
+    if (step < maxSteps) {
+      const how = command`sft --resume ${folder.path}`;
+      progress.result(
+        "stopped",
+        { step, run: folder.path },
+        `stopped after step ${step}; go on with: ${how}`,
+      );
+      return path;
+    }
+    if (last && last !== state.before) {
+      const before = state.before ? `from ${described(state.before)}, ` : "";
+      const data = { before: state.before, after: last };
+      progress.result("evaluation", data, `held out: ${before}to ${described(last)}`);
+    }
+    progress.result("saved", { path }, `${step} steps done; the model is in ${path}`);
+    return path;
+  } finally {
+    folder.tell(null);
+    await closeGpu(policy.gpu);
+  }
+}
 
-    const rate = learningRateAt(step, {
-      learningRate: settings.learningRate,
-      warmupSteps: settings.warmupSteps,
-      maxSteps,
-      schedule: settings.lrSchedulerType,
+/** One step. @returns its metrics */
+async function learn(run: OpenSft, lessons: NextToken) {
+  const { settings, policy, examples } = run;
+  const { rowsPerStep, seed } = settings;
+  const began = performance.now();
+  run.progress.activity("learning");
+  const drawn = drawQuestions(seed, run.step * rowsPerStep, rowsPerStep, examples.length);
+  const { loss, entropy, tokens } = await lessons.gradient(drawn.flatMap((i) => examples[i]));
+  const learningRate = scheduledRate(scheduled(settings), run.step);
+  run.step++;
+  const { trained, gradients, optimizer } = policy;
+  const gradNorm = await optimizer.update(trained, gradients, learningRate, run.step);
+  if (gradNorm === null || !Number.isFinite(loss)) {
+    throw explainNotFinite(new NotFiniteError("loss"), {
+      ...settings,
+      updates: run.step - 1,
+      when: `in step ${run.step}`,
+      kept: "the last checkpoint is untouched",
     });
-    step++;
-    const gradNorm = await optimizer.update(trained, gradients, rate, step);
-    if (gradNorm === null || !Number.isFinite(loss)) {
-      const circumstances = { ...settings, updates: step - 1, when: `in step ${step}` };
-      throw explainNotFinite(new NotFiniteError("loss"), {
-        ...circumstances,
-        kept: "the last checkpoint is untouched",
-      });
-    }
-    const seconds = (performance.now() - began) / 1000;
-    const learningTokensPerSecond = targets / seconds;
-    const metrics = { loss, entropy, gradNorm, learningRate: rate, learningTokensPerSecond };
-    run.appendMetrics({ step, ...metrics });
-    progress.step(step, metrics);
-    if (step % settings.saveSteps === 0 && step < maxSteps) await save(step);
   }
-  const path = await save(step);
-  progress.end();
-  progress.result("saved", { path }, `${step} steps done; the model is in ${path}`);
-  await closeGpu(gpu);
-  return path;
+  const learningTokensPerSecond = (1000 * tokens) / (performance.now() - began);
+  return { loss, entropy, gradNorm, learningRate, learningTokensPerSecond };
 }
 
-/** The lessons of a row as tokens. */
-function encodeRow(
-  prompter: Prompter,
-  { lessons, line }: SftRow,
-  ends: EndTokens,
-  settings: SftSettings,
-  context: number,
-): Example[] {
-  const where = `${settings.data}:${line}`;
-  return lessons.map((lesson) => {
-    const example = encodeLesson(prompter, lesson, ends, where);
-    const tokens = lengthOf(example);
-    if (tokens > settings.microBatchTokens) {
-      throw new UserError(
-        `${where}: ${tokens} tokens exceed --micro-batch-tokens ${settings.microBatchTokens}; raise it or shorten the row`,
-      );
-    }
-    if (tokens > context) {
-      throw new UserError(
-        `${where}: ${tokens} tokens exceed the model's context of ${context}; shorten the row`,
-      );
-    }
-    return example;
+/** Measures the held-out rows, and puts what they show into the metrics. */
+async function evaluate(run: OpenSft, lessons: NextToken): Promise<HeldOutLoss> {
+  const { heldOut, progress, folder, step } = run;
+  progress.activity(`evaluating step ${step}`);
+  const { loss, accuracy, tokens } = await lessons.measure(heldOut);
+  const figures = { loss, tokenAccuracy: accuracy };
+  folder.appendEvaluation(step, { examples: heldOut.length, tokens, figures });
+  return { heldOutLoss: loss, tokenAccuracy: accuracy };
+}
+
+const described = ({ heldOutLoss, tokenAccuracy }: HeldOutLoss) =>
+  `loss ${heldOutLoss.toFixed(4)}, ${(100 * tokenAccuracy).toFixed(1)} % of the tokens the likeliest`;
+
+async function save(run: OpenSft): Promise<void> {
+  const { model, policy, folder, step, state, settings } = run;
+  run.progress.activity(`saving checkpoint-${step}`);
+  await saveCheckpoint<SftState>(folder.path, step, {
+    model,
+    lora: policy.lora,
+    weights: policy.weightSources(),
+    optimizer: policy.momentSources(),
+    state,
   });
-}
-
-const lengthOf = ({ prompt, completion }: Example) => prompt.length + completion.length;
-
-/** Normal weights of standard deviation 0.05 for the matrices, ones for the norms, zeros for biases. */
-function drawWeights(policy: OpenPolicy, seed: number): void {
-  const { gpu, trained: weights } = policy;
-  const random = new Random(seed);
-  for (const [name, shape] of weights.layout.shapes) {
-    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-    if (shape.length === 1) data.fill(name.endsWith(".bias") ? 0 : 1);
-    else for (let i = 0; i < data.length; i++) data[i] = INITIAL_STD * random.gaussian();
-    weights.set(gpu, name, data);
-  }
-  policy.refresh();
+  pruneCheckpoints(folder.path, settings.saveTotalLimit);
 }

@@ -1,12 +1,11 @@
 import type { Judge } from "../../lib/data/judge.ts";
 import type { Question } from "../../lib/data/questions.ts";
-import { UserError } from "../../lib/errors.ts";
 import { grpo } from "../../lib/explore/advantages/grpo.ts";
 import { type Exploration, usesHistory } from "../../lib/explore/bonus.ts";
 import { OutcomeCounter } from "../../lib/explore/counter.ts";
 import { PolicyGradient } from "../../lib/learn.ts";
 import type { RolloutSettings } from "../../lib/rollout.ts";
-import { type GrpoSettings, scheduledRate, type Training } from "../../lib/train.ts";
+import type { GrpoSettings, Training } from "../../lib/train.ts";
 import { trainingNeeds } from "../memory/memory-plan.ts";
 import type { ModelFolder } from "../models/folder.ts";
 import { latestCheckpoint, sweepCheckpoints } from "../runs/checkpoint.ts";
@@ -22,6 +21,7 @@ import { parseReward, rewardRules } from "../settings/reward.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { TrainSettings } from "../settings/training.ts";
 import { Progress } from "../terminal/progress.ts";
+import { noteJump, noteOtherGpu, requireAhead } from "./going-on.ts";
 import { longestPrompt } from "./lengths.ts";
 import { openNamedModel, requireWhole } from "./named-model.ts";
 import { openPolicy } from "./open-policy.ts";
@@ -74,21 +74,13 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   const needs = trainingNeeds(settings, longestPrompt([...questions.drawn, ...heldOut]));
   const policy = await openPolicy(settings, model, needs, { note, describe: note }, config);
 
-  const { name } = policy.gpu.found;
-  if (config && name !== config.adapter.name) {
-    note(`this run was begun on ${config.adapter.name}: on ${name} sums differ by rounding`);
-  }
-
+  noteOtherGpu(config, policy, note);
   const folder = begun ?? RunFolder.create(settings.outputDir, settings.data);
   const ledger = new Ledger(folder.ledgerPath);
   progress.follow((activity, left) => folder.tell(activity, left));
   const checkpoint = begun ? await latestCheckpoint(folder.path, TrainerState.parse) : null;
   const step = checkpoint?.step ?? 0;
-  if (step > settings.maxSteps) {
-    throw new UserError(
-      `${folder.path} has done ${step} steps already: raise --max-steps ${settings.maxSteps}`,
-    );
-  }
+  requireAhead(folder.path, step, settings.maxSteps);
   if (checkpoint) requireSameLedger(ledger, step, checkpoint.state);
   sweepCheckpoints(folder.path);
   ledger.removeAfter(step);
@@ -178,23 +170,6 @@ export function whatWasSeen(
     if (outcome !== null) judge.remember(question, outcome);
   }
   return { counter, solved: new Set(ledger.solvedQuestions()) };
-}
-
-type Scheduled = Parameters<typeof scheduledRate>[0];
-
-/** Notes that the learning rate goes on from another value than the settings of before would give it. */
-export function noteJump(
-  before: Scheduled,
-  now: Scheduled,
-  updates: number,
-  note: (text: string) => void,
-): void {
-  const [from, to] = [before, now].map((settings) => scheduledRate(settings, updates));
-  if (from === to) return;
-  const rates = [from, to].map((rate) => Number(rate.toPrecision(3)));
-  note(
-    `the learning rate jumps from ${rates[0]} to ${rates[1]} here: its schedule is another than before`,
-  );
 }
 
 /** Counts mean nothing until questions are seen again: the paper's comparisons need ten visits or more. */

@@ -181,6 +181,16 @@ export class OpenPolicy implements Policy {
     await required(this.memory.moments).load(this.gpu, tensors);
   }
 
+  /** After a pass over `predictions` of them: how many targets no other token was likelier than. */
+  async likeliestTargets(predictions: number): Promise<number> {
+    const state = new Float32Array(predictions * 4);
+    await this.gpu.read(required(this.memory.training).head.state, state);
+    let hits = 0;
+    // of each row the largest logit and the target's: shaders/logprob.wgsl
+    for (let m = 0; m < predictions; m++) if (state[4 * m + 3] >= state[4 * m]) hits++;
+    return hits;
+  }
+
   /** Waits for the GPU; throws what it has complained about. */
   async settle(): Promise<void> {
     await this.gpu.read(this.weights.finalNorm, new Float32Array(1));

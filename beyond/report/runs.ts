@@ -90,7 +90,10 @@ export class ReportedRun {
     try {
       const line = JSON.parse(text);
       if (typeof line.step !== "number") throw new Error("no step");
-      if (line.evaluation) this.evaluations.add(line.step, line.evaluation);
+      const { loss, tokenAccuracy } = line.evaluation?.figures ?? {};
+      if (tokenAccuracy !== undefined) {
+        this.steps.push({ step: line.step, heldOutLoss: loss, tokenAccuracy });
+      } else if (line.evaluation) this.evaluations.add(line.step, line.evaluation);
       else this.steps.push(flat(line));
     } catch {
       this.damagedLines++;

@@ -203,6 +203,8 @@ function diversitySection({ methods }: Material): string {
 const CURVES: [metric: string, title: string, options?: Partial<LineChart>][] = [
   ["loss", "loss"],
   ["reward", "reward"],
+  ["heldOutLoss", "held-out loss of sft, nats a token"],
+  ["tokenAccuracy", "held-out token accuracy of sft", { format: ".0%" }],
   ["exploration", "exploration term, mean over completions"],
   ["kl", "KL from the reference, nats a token"],
   ["entropy", "entropy, nats a token", { zero: true }],

@@ -12,6 +12,7 @@ import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import type { TuningTable } from "../kernels/variants.ts";
 import { diskError, replaceFile } from "../platform/files.ts";
+import { commandOf } from "../settings/stored.ts";
 import { command } from "../terminal/program.ts";
 import { checkpointPath, checkpointSteps } from "./checkpoint.ts";
 import { Origins } from "./origins.ts";
@@ -99,14 +100,12 @@ export class RunFolder {
   /** Refuses a folder that is there already: a run never writes over another. */
   static requireFree(outputDir: string | null) {
     if (outputDir === null || !existsSync(outputDir)) return;
-    const name = commandOf(join(outputDir, "config.json"));
+    const name = commandIn(join(outputDir, "config.json"));
     const way =
-      name === undefined
+      name === null
         ? "delete it if a run that was killed at its beginning left it"
-        : name && `go on with that run: ${command`${name} --resume ${outputDir}`}`;
-    throw new UserError(
-      `${outputDir} already exists; choose another --output-dir${way ? `, or ${way}` : ""}`,
-    );
+        : `go on with that run: ${command`${name} --resume ${outputDir}`}`;
+    throw new UserError(`${outputDir} already exists; choose another --output-dir, or ${way}`);
   }
 
   /** Opens the folder of an earlier run, which was named in `where`. */
@@ -214,14 +213,12 @@ export class RunFolder {
   }
 }
 
-/** The command that goes on with a run; null for one of `sft`, undefined where there is no configuration. */
-function commandOf(config: string): string | null | undefined {
+/** The command that goes on with a run; null where there is no configuration. */
+function commandIn(config: string): string | null {
   try {
-    const { settings } = JSON.parse(readFileSync(config, "utf8"));
-    if (settings.rowsPerStep !== undefined) return null;
-    return settings.learningRate === undefined ? "sample-base" : "train";
+    return commandOf(JSON.parse(readFileSync(config, "utf8")).settings);
   } catch {
-    return undefined;
+    return null;
   }
 }
 

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import type { PackedRows } from "../datasets/packed.ts";
-import type { ModelFolder } from "../models/folder.ts";
+import type { LoraModel } from "../lora/peft.ts";
 import { hashOf, type OwnSettings, ownFilesOf } from "../own/code.ts";
 
 /** SHA-256, in hexadecimal, of what a run was begun with. */
@@ -18,8 +18,8 @@ export const Origins = z.object({
 export type Origins = z.infer<typeof Origins>;
 
 export async function originsOf(
-  rows: PackedRows,
-  model: Pick<ModelFolder, "files" | "tensors">,
+  rows: Pick<PackedRows, "hash" | "length">,
+  model: Pick<LoraModel, "files" | "tensors" | "lora">,
   settings: OwnSettings,
 ): Promise<Origins> {
   return {
@@ -32,9 +32,9 @@ export async function originsOf(
 
 const sha256 = (bytes: Bun.BlobOrStringOrBuffer) => new Bun.CryptoHasher("sha256").update(bytes);
 
-async function modelHash({ files, tensors }: Pick<ModelFolder, "files" | "tensors">) {
+async function modelHash({ files, tensors, lora }: Parameters<typeof originsOf>[1]) {
   const hash = sha256(JSON.stringify(files));
-  for (const [name, { dtype, shape, bytes }] of tensors) {
+  for (const [name, { dtype, shape, bytes }] of [...tensors, ...(lora?.tensors ?? [])]) {
     hash.update(JSON.stringify([name, dtype, shape]));
     for await (const piece of bytes.stream()) hash.update(piece);
   }

@@ -90,12 +90,10 @@ export function planSettings(args: string[]): PlanSettings {
   return all;
 }
 
-export function sftSettings(args: string[]): SftSettings {
-  const { flags, given, positionals } = parseFlags(sftGroups, args);
-  const s = {
-    ...complete(flags, given),
-    data: oneFile(positionals, "sft"),
-  } as SftSettings;
+/** The settings of `sft`, likewise. */
+export function sftSettings(args: string[], readStored: ReadStored = () => ({})): SftSettings {
+  const { all, given } = newOrStored("sft", sftGroups, args, readStored);
+  const s = all as SftSettings;
   if (given.numTrainEpochs && given.maxSteps) {
     fail("--num-train-epochs and --max-steps exclude each other");
   }
@@ -103,6 +101,7 @@ export function sftSettings(args: string[]): SftSettings {
   if (s.fromScratch && s.loraRank > 0) {
     fail("--from-scratch and --lora-rank exclude each other: there is no base to adapt");
   }
+  if (s.evalSteps > 0 && s.evalFile === null) fail("--eval-steps needs --eval-file");
   checkSchedule(s);
   checkDisplay(s);
   return s;

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { isOwnFile, SUMS, withAbsoluteFiles } from "../own/code.ts";
+import { command as goOn } from "../terminal/program.ts";
 import { fail, oneFile } from "./checks.ts";
 import { complete } from "./complete.ts";
 import { type FlagGroups, type Flags, optionName } from "./flags.ts";
@@ -16,6 +17,12 @@ export const CHANGEABLE = new Set(
   ).split(" "),
 );
 
+/** The command that a run with these settings is of. */
+export function commandOf(stored: object): "train" | "sft" | "sample-base" {
+  if ("rowsPerStep" in stored) return "sft";
+  return "learningRate" in stored ? "train" : "sample-base";
+}
+
 /** Reads the stored settings of a run. */
 export type ReadStored = (run: string) => object;
 
@@ -28,7 +35,7 @@ export function newOrStored(
   groups: FlagGroups,
   args: string[],
   readStored: ReadStored,
-) {
+): { all: Record<string, unknown>; given: Record<string, unknown> } {
   const { flags, given, positionals } = parseFlags(groups, args);
   if (typeof given.resume !== "string") {
     return {
@@ -39,9 +46,10 @@ export function newOrStored(
   if (given.outputDir)
     fail("--resume and --output-dir exclude each other: a run stays in its folder");
   const stored = readStored(given.resume) as Record<string, unknown>;
-  if (stored.rowsPerStep !== undefined) {
+  const own = commandOf(stored);
+  if (own !== command) {
     fail(
-      `${given.resume} is a run of sft, which cannot be continued: train on it with --model ${given.resume}`,
+      `${given.resume} is a run of ${own}; go on with it by: ${goOn`${own} --resume ${given.resume}`}`,
     );
   }
   requireTyped(stored, flags, join(given.resume, "config.json"));

@@ -50,6 +50,11 @@ const evalFraction = number(
   OURS,
 );
 
+const runName = optional(text("", "name", "What reports call the run.", "its folder's name"));
+const tensorboard = toggle(
+  "Write the metrics as TensorBoard event files too: tensorboard --logdir runs.",
+);
+
 /** How evaluations sample: in `train`, and in `eval` of the run. */
 const ofEvaluations = <T>(flag: Flag<T>, name: string): Flag<T | null> => ({
   ...optional(flag),
@@ -223,11 +228,9 @@ export const trainGroups = {
   "Saving and showing": {
     ...saving,
     saveBest: toggle("Also keep the checkpoint with the best pass@1 on --eval-file."),
-    runName: optional(text("", "name", "What reports call the run.", "its folder's name")),
+    runName,
     logCompletions: toggle("Show some completions of every step."),
-    tensorboard: toggle(
-      "Write the metrics as TensorBoard event files too: tensorboard --logdir runs.",
-    ),
+    tensorboard,
     ...showing,
     gpu,
     kernels,
@@ -265,8 +268,11 @@ export const sftGroups = {
   "Model and data": {
     model,
     fromScratch: toggle("Draw the weights anew: only shape and tokenizer of --model are used."),
+    ...hubData,
+    data: { ...hubData.data, help: "The rows; the same as without --data." },
     skipBad,
     outputDir,
+    resume,
   },
   "Length of the run": {
     numTrainEpochs: number(3, { above: 0 }, "Times the data is read.", TRL),
@@ -280,7 +286,22 @@ export const sftGroups = {
     ...optimizer,
   },
   LoRA: lora,
-  "Saving and showing": { ...saving, ...showing, gpu, kernels, noTune, dtype },
+  Evaluation: {
+    evalFile: optional(
+      text("", "file", "Rows held out: their loss and token accuracy are measured.", "none"),
+    ),
+    evalSteps: integer(0, { min: 0 }, "Steps between evaluations; 0: before and after only.", OURS),
+  },
+  "Saving and showing": {
+    ...saving,
+    runName,
+    tensorboard,
+    ...showing,
+    gpu,
+    kernels,
+    noTune,
+    dtype,
+  },
 } satisfies FlagGroups;
 
 export const planGroups = {

@@ -2,6 +2,9 @@
 export interface StepMetrics {
   /** Mean loss per token. */
   loss?: number | null;
+  /** The same of held-out rows, and the share of their tokens that no other was likelier than. */
+  heldOutLoss?: number | null;
+  tokenAccuracy?: number | null;
   reward?: number | null;
   /** Share of this step's completions that are right. */
   passAt1?: number | null;
@@ -30,6 +33,8 @@ const FIELDS: Record<
   [label: string, form: (x: number) => string, line: number]
 > = {
   loss: ["loss", (x) => x.toFixed(4), 0],
+  heldOutLoss: ["held-out loss", (x) => x.toFixed(4), 0],
+  tokenAccuracy: ["token accuracy", (x) => `${(100 * x).toFixed(1)}%`, 0],
   reward: ["reward", (x) => x.toFixed(3), 0],
   passAt1: ["pass@1", (x) => x.toFixed(3), 0],
   distinct: ["distinct", (x) => x.toFixed(2), 0],

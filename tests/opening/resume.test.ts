@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { noteJump, whatWasSeen } from "../../beyond/opening/open-run.ts";
+import { noteJump } from "../../beyond/opening/going-on.ts";
+import { whatWasSeen } from "../../beyond/opening/open-run.ts";
 
 test("a run that goes on has its counts and solved questions, and its judge knows every outcome", () => {
   const ledger = {
