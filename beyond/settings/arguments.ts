@@ -195,7 +195,9 @@ export function exportSettings(args: string[]): ExportSettings {
     fail("export needs the file to write: --gguf <file>, or --rollouts <file.jsonl|file.parquet>");
   }
   const s = { ...complete(flags, given), model } as ExportSettings;
-  if (s.rollouts && given.type) fail("--type is for --gguf: leave it out");
+  for (const key of ["type", "ollama"]) {
+    if (s.rollouts && given[key]) fail(`--${key} is for --gguf: leave it out`);
+  }
   if (s.rollouts && !/\.(jsonl|parquet)$/.test(s.rollouts)) {
     fail(`--rollouts writes .jsonl or .parquet, not ${s.rollouts}`);
   }

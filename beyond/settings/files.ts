@@ -9,6 +9,7 @@ import {
   optional,
   type SettingsIn,
   text,
+  toggle,
 } from "./flags.ts";
 import {
   dataFields,
@@ -104,6 +105,9 @@ export const exportGroups = {
       ["f16", "q8_0", "q4_0", "q4_1", "source"],
       "Of a GGUF file's matrices; vectors stay in float32. q8_0 takes half the space, q4_0 and q4_1 a quarter or a little more (embedding and head are q8_0). source: each as in the GGUF file that the model is, or was trained from.",
       "nearest to what was trained",
+    ),
+    ollama: toggle(
+      "Write a Modelfile for `ollama create` beside --gguf: template, system prompt, stops and sampling.",
     ),
   },
 } satisfies FlagGroups;

@@ -1,5 +1,13 @@
 import { afterAll, describe, expect, spyOn, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exportModel } from "../../beyond/export/model.ts";
@@ -199,13 +207,31 @@ describe("refused in one line", () => {
     expect(existsSync(nowhere)).toBe(false);
   });
 
+  test("a Modelfile that is there already, before anything is written", async () => {
+    const path = join(folder, "ollama", "m.gguf");
+    mkdirSync(join(folder, "ollama"));
+    const settings = { model: original("qwen2"), gguf: path, type: "q8_0", ollama: true } as const;
+    await exportModel(settings);
+    const beside = join(folder, "ollama", "Modelfile");
+    expect(readFileSync(beside, "utf8")).toStartWith("FROM ./m.gguf\nTEMPLATE ");
+    rmSync(path);
+    await expect(exportModel(settings)).rejects.toThrow(
+      /Modelfile already exists; choose a --gguf/,
+    );
+    expect(readdirSync(join(folder, "ollama"))).toEqual(["Modelfile"]);
+  });
+
   test("arguments", () => {
     expect(exportSettings(["m", "--gguf", "o.gguf", "--type", "q8_0"])).toEqual({
       model: "m",
       gguf: "o.gguf",
       rollouts: null,
       type: "q8_0",
+      ollama: false,
     });
+    expect(() => exportSettings(["r", "--rollouts", "o.jsonl", "--ollama"])).toThrow(
+      "--ollama is for --gguf: leave it out",
+    );
     expect(() => exportSettings([])).toThrow(/export needs a model/);
     expect(() => exportSettings(["m"])).toThrow(/export needs the file to write: --gguf/);
     expect(() => exportSettings(["m", "n", "--gguf", "o"])).toThrow(/"n" is one too many/);
