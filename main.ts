@@ -1,10 +1,12 @@
 #!/usr/bin/env bun
 /** The command line: each command is one call. What a command does is told in the file it imports. */
 import { cac } from "cac";
-import { provideModule } from "./beyond/own/provide.ts";
+import { missingPermission, runtime } from "#platform/process.ts";
+import { provideBuiltIns } from "./beyond/own/provide.ts";
 import { straySignal } from "./beyond/own/strays.ts";
 import { diskError } from "./beyond/platform/files.ts";
 import { RunFolder, runOf } from "./beyond/runs/folder.ts";
+import { VERSION } from "./beyond/runs/versions.ts";
 import {
   banditSettings,
   chatSettings,
@@ -49,7 +51,6 @@ import {
 import { programName } from "./beyond/terminal/program.ts";
 import { inOneLine } from "./beyond/terminal/quoted.ts";
 import { UserError } from "./lib/errors.ts";
-import { version } from "./package.json" with { type: "json" };
 
 interface Command {
   usage: string;
@@ -255,7 +256,7 @@ function interruption(): AbortSignal {
 
 /** The commands as cac knows them, which writes their help. */
 function commandLine() {
-  const cli = cac(programName()).version(version);
+  const cli = cac(programName()).version(VERSION);
   for (const [name, { usage, summary }] of Object.entries(commands)) {
     const command = cli.command(name, summary).usage(`${usage} [options]`);
     command.rawName = usage; // as it is listed; cac takes a name to end at the first bracket
@@ -264,7 +265,7 @@ function commandLine() {
     const { matchedCommandName: name = "" } = cli;
     const usage = sections.filter(({ title }) => title === "Usage");
     if (!Object.hasOwn(commands, name)) {
-      const what = `rlexplore ${version}: reinforcement learning with outcome-based exploration`;
+      const what = `rlexplore ${VERSION}: reinforcement learning with outcome-based exploration`;
       const listed = sections.filter(({ title }) => title === "Commands");
       const more = `${programName()} <command> --help lists the options of a command, ${programName()} --version the versions.`;
       return [{ body: what }, ...usage, ...listed, { body: more }];
@@ -281,9 +282,10 @@ async function main(args: string[]): Promise<void> {
   const end = rest.indexOf("--");
   const asksHelp = (end < 0 ? rest : rest.slice(0, end)).some((arg) => /^(--help|-h)$/.test(arg));
   if (/^(--version|-v)$/.test(name)) {
-    // cac would name the version of Node that Bun stands in for
+    // cac would name the version of Node that the runtime stands in for
+    const { name, version } = runtime;
     return console.log(
-      `rlexplore ${version} (bun ${Bun.version}, ${process.platform}-${process.arch})`,
+      `rlexplore ${VERSION} (${name} ${version}, ${process.platform}-${process.arch})`,
     );
   }
   const isGlobal = /^(--help|-h|help)$/.test(name);
@@ -315,10 +317,12 @@ function outside(error: unknown): unknown {
       "something that was read is nested too deep (RLEXPLORE_DEBUG=1 shows where); it is damaged or hostile: get it again",
     );
   }
+  const permission = missingPermission(error);
+  if (permission !== null) return new UserError(permission);
   return diskError(error, (error as NodeJS.ErrnoException)?.path ?? "a file");
 }
 
-provideModule();
+provideBuiltIns();
 try {
   await main(process.argv.slice(2));
 } catch (raw) {

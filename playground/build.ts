@@ -6,21 +6,6 @@ import { themeCss } from "../beyond/report/theme.ts";
 const root = resolve(import.meta.dir, "..");
 const here = (name: string) => join(import.meta.dir, name);
 
-/** Modules that a browser has another way for. */
-const INSTEAD: Record<string, string> = {
-  [join(root, "beyond/scheduling/napping.ts")]: here("trainer/napping.ts"),
-};
-
-const instead: Bun.BunPlugin = {
-  name: "the browser's own",
-  setup({ onResolve }) {
-    onResolve({ filter: /\/napping\.ts$/ }, ({ path, importer }) => {
-      const other = INSTEAD[resolve(importer, "..", path)];
-      return other ? { path: other } : undefined;
-    });
-  },
-};
-
 /** Files that are taken as they are. */
 const ASIDE = [here("index.html"), join(root, "models/base/model.safetensors")];
 
@@ -35,7 +20,6 @@ export async function buildPlayground(folder: string): Promise<void> {
     target: "browser",
     minify: true,
     define: { "process.env": "{}" },
-    plugins: [instead],
   });
   const css = await Bun.file(here("style.css")).text();
   await Bun.write(join(folder, "style.css"), `${themeCss()}\n${css}`);

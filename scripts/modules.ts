@@ -19,8 +19,8 @@ const IMPORT =
   /^\s*(?:import|export)\b(?:[^;"']*?\bfrom)?\s*"([^"]+)"|\bimport\(\s*"([^"]+)"|\bnew URL\(\s*"(\.[^"]+)"/gm;
 const INCLUDE = /^\/\/ include "([^"]+)"/gm;
 
-/** What a file takes in, in its order: paths from the root, or the names of packages. */
-export function importsOf(file: string): string[] {
+/** What a file takes in under a runtime, in its order: paths from the root, or the names of packages. */
+export function importsOf(file: string, runtime = "bun"): string[] {
   const text = read(file);
   if (file.endsWith(".wgsl")) {
     // a shader includes files beside it, and the core's
@@ -31,6 +31,8 @@ export function importsOf(file: string): string[] {
   }
   return [...text.matchAll(IMPORT)].map(([, ...names]) => {
     const name = names.find((one) => one !== undefined) ?? "";
+    if (name.startsWith("#platform/"))
+      return name.replace("#platform", `beyond/platform/${runtime}`);
     return name.startsWith(".") ? posix.join(dirname(file), name) : name;
   });
 }

@@ -1,6 +1,6 @@
 import type { DType, Array as JaxArray } from "@jax-js/jax";
-import type { FoundAdapter } from "../../beyond/platform/adapter.ts";
-import { napping } from "../../beyond/scheduling/napping.ts";
+import { napping } from "../../beyond/platform/node/napping.ts";
+import type { FoundAdapter } from "../../beyond/platform/runtime.ts";
 import type { Dtype } from "../../beyond/storage/precision.ts";
 import type { Contestant, Named, Task } from "./contest.ts";
 

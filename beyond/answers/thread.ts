@@ -2,21 +2,16 @@
  * Judges in a thread of its own what a model wrote, for a limited time. The work on an answer is bounded
  * by operations, which bite long before the time does; the time limit is for what nobody foresaw.
  */
+import { startJudge } from "#platform/thread.ts";
+import type { Thread } from "../platform/runtime.ts";
 import type { MatchTask, Place } from "./pattern.ts";
 import type { MathTask } from "./settle.ts";
 
 /** Milliseconds for the answers of one question; when they are over, for each one of them. */
 const LIMIT = 10_000;
 
-/** In the executable all source lies at the root of one bundle. */
-const inSource = import.meta.url.endsWith("/thread.ts");
-const WORKER = new URL(inSource ? "./worker.ts" : "./beyond/answers/worker.ts", import.meta.url)
-  .href;
-
-type Reply = { result: unknown } | { error: string };
-
 export class JudgingThread {
-  private worker: Promise<Worker> | null = null;
+  private thread: Promise<Thread> | null = null;
   private queue: Promise<unknown> = Promise.resolve();
   private warned = false;
 
@@ -54,38 +49,31 @@ export class JudgingThread {
   /** Null when the time is over; the thread is given up then, and the next task gets a new one. */
   private ask<T>(task: MathTask | MatchTask): Promise<T | null> {
     const answer = this.queue.then(async () => {
-      this.worker ??= start();
-      const worker = await this.worker;
-      return await this.send<T>(worker, task, this.limit);
+      this.thread ??= startJudge();
+      try {
+        return await this.send<T>(await this.thread, task);
+      } catch (error) {
+        this.thread = null;
+        throw new Error(`judging answers failed: ${(error as Error).message}`);
+      }
     });
     this.queue = answer.catch(() => {});
     return answer;
   }
 
-  private send<T>(worker: Worker, task: MathTask | MatchTask, limit: number): Promise<T | null> {
-    worker.ref();
-    return new Promise<T | null>((resolve, reject) => {
-      const late = () => {
-        worker.terminate();
-        this.worker = null;
+  private send<T>(thread: Thread, task: MathTask | MatchTask): Promise<T | null> {
+    let timer: ReturnType<typeof setTimeout>;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => {
+        this.thread = null;
         this.warn();
         resolve(null);
-      };
-      const timer = setTimeout(late, limit);
-      const fail = (message: string) => {
-        clearTimeout(timer);
-        this.worker = null;
-        reject(new Error(`judging answers failed: ${message}`));
-      };
-      worker.onmessage = ({ data }: MessageEvent<Reply>) => {
-        clearTimeout(timer);
-        if ("error" in data) fail(data.error);
-        else resolve(data.result as T);
-      };
-      worker.onerror = ({ message }) => fail(message);
-      worker.postMessage(task);
-      // an idle thread does not keep the program from ending
-    }).finally(() => worker.unref());
+        thread.terminate();
+      }, this.limit);
+    });
+    const answered = thread.ask(task) as Promise<T>;
+    answered.catch(() => {}); // what is ended late fails when nobody waits any more
+    return Promise.race([answered, late]).finally(() => clearTimeout(timer));
   }
 
   /** What depends on time may differ when a run is repeated, which nobody should find out later. */
@@ -96,14 +84,6 @@ export class JudgingThread {
       `rlexplore: judging took longer than ${this.limit / 1000} s and was cut off; if the machine was only busy, a repeated run may differ`,
     );
   }
-}
-
-function start(): Promise<Worker> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(WORKER);
-    worker.onmessage = () => resolve(worker);
-    worker.onerror = ({ message }) => reject(new Error(`the judging thread failed: ${message}`));
-  });
 }
 
 /** The one thread of the program; it starts with the first answer that needs it. */

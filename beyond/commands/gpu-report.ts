@@ -1,4 +1,5 @@
 import { cpus, release, totalmem, type } from "node:os";
+import { runtime } from "#platform/process.ts";
 import { makeOps } from "../kernels/ops.ts";
 import { describeVariants } from "../kernels/variants.ts";
 import { formatBytes } from "../memory/memory-plan.ts";
@@ -37,13 +38,14 @@ export async function gpuReport(settings: GpuSettings): Promise<void> {
 /** Name and text of each line on program, machine, adapter and choices. */
 function description(gpu: SystemGpu): [string, string][] {
   const { found, device, variants, bindingLimit } = gpu;
-  const { rlexplore, bun, webgpu, platform } = versions();
+  const { rlexplore, webgpu, platform } = versions();
+  const by = found.backend === "dawn" ? `webgpu ${webgpu}` : "its own WebGPU";
   const { limits } = device;
   const { subgroupMinSize: min, subgroupMaxSize: max } = found.adapter.info;
   const features = [...device.features].filter((name) => name !== "core-features-and-limits");
   const cores = cpus();
   return [
-    ["rlexplore", `${rlexplore} (bun ${bun}, webgpu ${webgpu}, ${platform})`],
+    ["rlexplore", `${rlexplore} (${runtime.name} ${runtime.version}, ${by}, ${platform})`],
     [
       "machine",
       `${type()} ${release()}, ${cores.length} x ${cores[0]?.model.trim()}, ${formatBytes(totalmem())} memory`,

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { UserError } from "../../lib/errors.ts";
 import { type Estimate, estimate, estimateDifference } from "../measuring/bootstrap.ts";
 import {
@@ -118,7 +119,7 @@ export function resultsOf(
     samples: runs[0].evaluation.numSamples,
     methods: methods.map((method): MethodResults => {
       const [{ checkpoints, evaluation }] = runsOf(method);
-      const isAlike = Bun.deepEquals(
+      const isAlike = isDeepStrictEqual(
         sampledWith(evaluation as Sampling),
         sampledWith(runsOf(compared)[0].evaluation as Sampling),
       );

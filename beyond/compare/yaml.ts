@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { watched } from "#platform/watchdog.ts";
 import { UserError } from "../../lib/errors.ts";
 import { diskError } from "../platform/files.ts";
-import { watched } from "../platform/watchdog.ts";
 import { messageOf } from "../terminal/quoted.ts";
 
 /** A YAML file that knows where its keys are, so that what is wrong with one can be said in one line. */

@@ -1,6 +1,7 @@
 /** Files as people have them: JSON lines, a JSON array, CSV or Parquet, plain or gzipped, or standard input. */
+
+import { watched } from "#platform/watchdog.ts";
 import { UserError } from "../../lib/errors.ts";
-import { watched } from "../platform/watchdog.ts";
 import { csvRows } from "./formats/csv.ts";
 import { kindOf, separatorOf } from "./formats/kinds.ts";
 import { arrayElements, type Line, lines } from "./formats/lines.ts";

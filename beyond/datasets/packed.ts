@@ -1,4 +1,5 @@
 /** Rows kept as bytes: a million of them as objects would take gigabytes, as UTF-8 what the file has of them. */
+import { sha256 } from "#platform/hash.ts";
 import type { Row } from "../../lib/data/judge.ts";
 import { textOf } from "../../lib/data/questions.ts";
 import { hashText, questionHash } from "./split.ts";
@@ -51,11 +52,11 @@ export class PackedRows implements Iterable<Row> {
 
   /** SHA-256 of the rows and their order. */
   hash(): string {
-    const hash = new Bun.CryptoHasher("sha256");
+    const hash = sha256();
     for (const { question, answer, fields } of this) {
       hash.update(JSON.stringify([question, answer, fields]));
     }
-    return hash.digest("hex");
+    return hash.digest();
   }
 
   at(index: number): Row {

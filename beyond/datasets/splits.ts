@@ -2,6 +2,7 @@
  * Which files of a hub data set are a split: what the YAML at the top of its README says, else its files' names, as
  * the Python library `datasets` goes by (huggingface.co/docs/datasets/repository_structure).
  */
+import { matchesGlob } from "node:path";
 import { parse } from "yaml";
 import { UserError } from "../../lib/errors.ts";
 
@@ -107,8 +108,8 @@ function declared(paths: string[], { data_files, data_dir = "" }: Config): Split
         ? { split: "train", path: entry }
         : (entry as { split: string; path: string | string[] });
     for (const pattern of [path].flat()) {
-      const glob = new Bun.Glob(data_dir ? `${data_dir.replace(/\/$/, "")}/${pattern}` : pattern);
-      const matching = paths.filter((file) => file === pattern || glob.match(file));
+      const glob = data_dir ? `${data_dir.replace(/\/$/, "")}/${pattern}` : pattern;
+      const matching = paths.filter((file) => file === pattern || matchesGlob(file, glob));
       splits.set(split, [...(splits.get(split) ?? []), ...matching]);
     }
   }

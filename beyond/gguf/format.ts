@@ -2,9 +2,10 @@
  * GGUF, the file format of llama.cpp: magic, version, counts, metadata of key to typed value, tensor infos,
  * then the tensors, aligned (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md). Little-endian.
  */
+
+import { watched } from "#platform/watchdog.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { StoredTensor } from "../models/safetensors.ts";
-import { watched } from "../platform/watchdog.ts";
 import { BLOCK_FORMATS } from "./quantized.ts";
 
 export type MetadataValue = number | bigint | boolean | string | MetadataValue[];

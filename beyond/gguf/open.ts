@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { fileBlob } from "#platform/files.ts";
 import { UserError } from "../../lib/errors.ts";
 import { modelTensors, tensorShapes } from "../../lib/model/parameters.ts";
 import { parseModelConfig } from "../models/config.ts";
@@ -15,7 +16,7 @@ export async function openGgufModel(
   { weights = true }: Pick<Wanted, "weights"> = {},
 ): Promise<ModelFolder> {
   if (!existsSync(path)) throw new UserError(`${path}: no such file; check --model`);
-  const gguf = await openGgufFile(Bun.file(path), path);
+  const gguf = await openGgufFile(fileBlob(path), path);
   const factors = gguf.tensors.has(ROPE_FACTORS)
     ? await readTensor(gguf.tensors, ROPE_FACTORS)
     : null;

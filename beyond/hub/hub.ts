@@ -3,12 +3,15 @@
  * either of the two has downloaded, both find. `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`,
  * `HF_HUB_OFFLINE` and `HF_HUB_DOWNLOAD_TIMEOUT` are honoured.
  */
+
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { copyFile, mkdir, open, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { datasetInfo, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
+import { fileBlob } from "#platform/files.ts";
 import { UserError } from "../../lib/errors.ts";
 import { diskError } from "../platform/files.ts";
 import { limitedFetch, type RequestLimits } from "./request.ts";
@@ -143,11 +146,11 @@ export class HubRepo {
       } catch (error) {
         if (attempt === ATTEMPTS || error instanceof UserError) throw this.explain(error);
         if ((error as { syscall?: string }).syscall === "write") throw error;
-        await Bun.sleep(200 * attempt);
+        await sleep(200 * attempt);
       }
     }
     const hash = checksumOf(file).begin();
-    for await (const piece of Bun.file(partial).stream()) hash.update(piece);
+    for await (const piece of fileBlob(partial).stream()) hash.update(piece);
     if (hash.digest("hex") !== checksumOf(file).name) {
       await rm(partial);
       throw new UserError(`${this.name}: ${file.path} arrived damaged and was deleted; try again`);

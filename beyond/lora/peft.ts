@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { fileBlob } from "#platform/files.ts";
+import { watched } from "#platform/watchdog.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import type { ModelFolder } from "../models/folder.ts";
@@ -10,7 +12,6 @@ import {
   requireTensors,
   type StoredTensor,
 } from "../models/safetensors.ts";
-import { watched } from "../platform/watchdog.ts";
 import { LORA_TARGETS, type LoraConfig, loraShapes } from "./lora.ts";
 
 export const ADAPTER_CONFIG = "adapter_config.json";
@@ -107,7 +108,7 @@ export async function openLora(
 ): Promise<StoredLora> {
   const file = join(path, ADAPTER_WEIGHTS);
   if (!existsSync(file)) throw new UserError(`${path} has no ${ADAPTER_WEIGHTS}; copy it again`);
-  const tensors = await openSafetensors(Bun.file(file), file);
+  const tensors = await openSafetensors(fileBlob(file), file);
   requireTensors(tensors, loraShapes(config, lora), file);
   return padded({ config: lora, tensors });
 }

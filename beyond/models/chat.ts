@@ -1,9 +1,9 @@
 import { Template } from "@huggingface/jinja";
+import { watched } from "#platform/watchdog.ts";
 import type { Turn } from "../../lib/data/judge.ts";
 import type { Asked } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import { parseThinkTags, type Thinking, thinkingOf } from "../answers/thinking.ts";
-import { watched } from "../platform/watchdog.ts";
 import { messageOf } from "../terminal/quoted.ts";
 import type { ModelFolder } from "./folder.ts";
 import { parseJson, specialTokens, type Tokenizer } from "./tokenizer.ts";

@@ -1,8 +1,8 @@
 import { z } from "zod";
+import { watched } from "#platform/watchdog.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import type { RopeScaling } from "../../lib/model/rope.ts";
-import { watched } from "../platform/watchdog.ts";
 import { flattenRope, gemmaConfig } from "./gemma.ts";
 
 /** What a family computes, the defaults `transformers` has for it, and fields it alone may have. */

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { fileBlob } from "#platform/files.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
@@ -149,7 +150,7 @@ export async function textsIn(path: string): Promise<Record<string, string>> {
   const there = TEXT_FILES.filter((name) => existsSync(join(path, name)));
   const texts = there.map(async (name) => {
     const file = join(path, name);
-    return [name, await textOf(Bun.file(file), file)];
+    return [name, await textOf(fileBlob(file), file)];
   });
   return Object.fromEntries(await Promise.all(texts));
 }
@@ -159,7 +160,7 @@ export function openModelFolder(path: string, options: Wanted = {}) {
   if (!existsSync(path)) {
     throw new UserError(`${path}: no such model folder; check --model`);
   }
-  const find = (name: string) => (existsSync(join(path, name)) ? Bun.file(join(path, name)) : null);
+  const find = (name: string) => (existsSync(join(path, name)) ? fileBlob(join(path, name)) : null);
   return openModel(path, find, options);
 }
 

@@ -1,8 +1,8 @@
+import { watched } from "#platform/watchdog.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { Gpu } from "../../lib/gpu/device.ts";
 import type { Slabs } from "../../lib/model/slabs.ts";
 import { reorderRows } from "../gguf/names.ts";
-import { watched } from "../platform/watchdog.ts";
 import { decodeValues, storedBytes } from "./dtypes.ts";
 
 /** One tensor of an opened file. Its bytes stay on disk until `readTensor`, so a file may exceed memory. */

@@ -1,5 +1,5 @@
+import { watched } from "#platform/watchdog.ts";
 import { UserError } from "../../lib/errors.ts";
-import { watched } from "../platform/watchdog.ts";
 import { openSafetensors, type StoredTensor } from "./safetensors.ts";
 
 /**

@@ -4,8 +4,8 @@
  * text is read without loss, and where in the text each token stands.
  */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { watched } from "#platform/watchdog.ts";
 import { UserError } from "../../lib/errors.ts";
-import { watched } from "../platform/watchdog.ts";
 import { messageOf } from "../terminal/quoted.ts";
 import { TextStream } from "./text-stream.ts";
 

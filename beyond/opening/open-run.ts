@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+import { sha256 } from "#platform/hash.ts";
 import type { Judge } from "../../lib/data/judge.ts";
 import type { Question } from "../../lib/data/questions.ts";
 import { grpo } from "../../lib/explore/advantages/grpo.ts";
@@ -135,9 +137,9 @@ function keyOf(questions: readonly Question[], settings: OpenRun["settings"]): s
   const asked = questions.map(({ text, gold }) => [text, gold]);
   const sampling = samplingOf(forEvaluation(settings));
   // as training samples: so it was before evaluations had settings of their own
-  const isUsual = Bun.deepEquals(sampling, samplingOf(settings));
+  const isUsual = isDeepStrictEqual(sampling, samplingOf(settings));
   const key = [settings.evalSamples, ...asked, ...(isUsual ? [] : [sampling])];
-  return new Bun.CryptoHasher("sha256").update(JSON.stringify(key)).digest("hex");
+  return sha256().update(JSON.stringify(key)).digest();
 }
 
 /** The evaluations of a run that goes on, if they are of what it evaluates now: else nothing of before compares. */

@@ -1,7 +1,9 @@
 /** Files of the user's: TypeScript or JavaScript, loaded as they are, also by the executable. */
+
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { sha256 } from "#platform/hash.ts";
 import { UserError } from "../../lib/errors.ts";
 import { describeError } from "./mistakes.ts";
 import { guardAgainstStrays } from "./strays.ts";
@@ -64,5 +66,4 @@ export const withAbsoluteFiles = (sum: string): string =>
     .join(",");
 
 /** SHA-256 of a file, in hexadecimal. */
-export const hashOf = (path: string): string =>
-  new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex");
+export const hashOf = (path: string): string => sha256().update(readFileSync(path)).digest();

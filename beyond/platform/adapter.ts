@@ -1,31 +1,17 @@
 import { UserError } from "../../lib/errors.ts";
 import { createInstance } from "./dawn.ts";
 import { withEnvironment, withoutStderr } from "./libc.ts";
+import type { AdapterKind, FoundAdapter } from "./runtime.ts";
 import { embeddedSwiftShader, ensureVulkanLoader } from "./swiftshader.ts";
 
-export type AdapterKind = "hardware" | "system-software" | "embedded-software";
-
-/** A GPU, or software that acts as one. `adapter` gives one device only: ask again for a second. */
-export interface FoundAdapter {
-  gpu: GPU;
-  adapter: GPUAdapter;
-  kind: AdapterKind;
-  /** The name its driver gives it, such as `SwiftShader Device (Subzero)`. */
-  name: string;
-  /** Backend and driver version, such as `vulkan, SwiftShader driver 5.0.0`. */
-  driver: string;
-  /** One line for the user: which adapter this is and why it was taken. */
-  why: string;
-}
-
 /**
- * Finds the adapter to compute on: a real GPU first, then a software driver of the system, then the
+ * Finds the adapter to compute on through Dawn: a real GPU first, then a software driver of the system, then the
  * embedded SwiftShader. Also defines WebGPU's globals (`GPUBufferUsage`, `GPUMapMode`, ...).
  * @param request part of the wanted adapter's name, driver, backend or kind, in any case;
  *   `swiftshader` and `embedded` mean the embedded driver wherever there is one
  * @throws UserError when no adapter fits, with the names of those there are
  */
-export async function findAdapter(
+export async function findDawnAdapter(
   request: string | undefined = process.env.RLEXPLORE_GPU,
 ): Promise<FoundAdapter> {
   const wanted = request?.trim().toLowerCase() ?? "";
@@ -95,7 +81,7 @@ async function enumerate(kindOf: (software: boolean) => AdapterKind): Promise<Fo
       if (!adapter) continue;
       const kind = kindOf(adapter.info.isFallbackAdapter);
       const driver = `${backend}, ${adapter.info.description}`;
-      adapters.push({ gpu, adapter, kind, name, driver, why: "" });
+      adapters.push({ gpu, adapter, backend: "dawn", kind, name, driver, why: "" });
     }
     return adapters;
   });

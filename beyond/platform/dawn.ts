@@ -1,6 +1,9 @@
-import { dlopen } from "bun:ffi";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sha256 } from "#platform/hash.ts";
+import { direct3DCompilers, loadDawn, openLibrary } from "#platform/native.ts";
+import { missingPermission } from "#platform/process.ts";
 import { UserError } from "../../lib/errors.ts";
 import { unpackOnce } from "./cache.ts";
 
@@ -26,7 +29,7 @@ const instances: GPU[] = [];
 export async function createInstance(flags: string[]): Promise<GPU> {
   if (!dawn) {
     await loadDirect3DCompilers();
-    dawn = loadDawn();
+    dawn = load();
     Object.assign(globalThis, dawn.globals);
   }
   const toggles = [
@@ -40,25 +43,15 @@ export async function createInstance(flags: string[]): Promise<GPU> {
   return gpu;
 }
 
-// The paths are literal and the conditions constant for a target, so that `bun build --compile`
-// embeds exactly the one module which that target can load.
-function loadDawn(): Dawn {
+function load(): Dawn {
+  let module: unknown;
   try {
-    if (process.platform === "linux" && process.arch === "x64") {
-      return require("../../node_modules/webgpu/dist/linux-x64/dawn.node");
-    }
-    if (process.platform === "linux" && process.arch === "arm64") {
-      return require("../../node_modules/webgpu/dist/linux-arm64/dawn.node");
-    }
-    if (process.platform === "darwin") {
-      return require("../../node_modules/webgpu/dist/darwin-universal/dawn.node");
-    }
-    if (process.platform === "win32" && process.arch === "x64") {
-      return require("../../node_modules/webgpu/dist/win32-x64/dawn.node");
-    }
+    module = loadDawn();
   } catch (error) {
+    if (missingPermission(error)) throw error;
     throw new UserError(explainLoadError(error instanceof Error ? error.message : String(error)));
   }
+  if (module) return module as Dawn;
   throw new UserError(
     `rlexplore has no GPU library for ${process.platform} ${process.arch}; ` +
       "it runs on Linux (x64, arm64), macOS (arm64, x64) and Windows (x64)",
@@ -89,26 +82,19 @@ export function explainLoadError(message: string): string {
  * although the executable has no folder to put them in.
  */
 async function loadDirect3DCompilers(): Promise<void> {
-  if (process.platform === "win32" && process.arch === "x64") {
-    const [dxc, fxc] = await Promise.all([
-      import("../../node_modules/webgpu/dist/win32-x64/dxcompiler.dll", { with: { type: "file" } }),
-      import("../../node_modules/webgpu/dist/win32-x64/d3dcompiler_47.dll", {
-        with: { type: "file" },
-      }),
-    ]);
-    const libraries = [
-      { name: "dxcompiler.dll", content: await Bun.file(dxc.default).bytes() },
-      { name: "d3dcompiler_47.dll", content: await Bun.file(fxc.default).bytes() },
-    ];
-    const version = libraries.map(({ content }) => Bun.hash(content).toString(16)).join("-");
-    await unpackOnce(
-      `direct3d-${version}`,
-      async (folder) => {
-        for (const { name, content } of libraries) await Bun.write(join(folder, name), content);
-      },
-      (folder) => {
-        for (const { name } of libraries) dlopen(join(folder, name), {});
-      },
-    );
-  }
+  const libraries = await direct3DCompilers();
+  if (libraries.length === 0) return;
+  const hash = sha256();
+  for (const { content } of libraries) hash.update(await content.bytes());
+  await unpackOnce(
+    `direct3d-${hash.digest().slice(0, 16)}`,
+    async (folder) => {
+      for (const { name, content } of libraries) {
+        await writeFile(join(folder, name), await content.bytes());
+      }
+    },
+    (folder) => {
+      for (const { name } of libraries) openLibrary(join(folder, name), {});
+    },
+  );
 }

@@ -10,6 +10,7 @@ import {
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
+import { fileBlob } from "#platform/files.ts";
 import { UserError } from "../../lib/errors.ts";
 
 /**
@@ -116,7 +117,7 @@ export async function writeNew(
 
 /** Reads the file again and compares. */
 export async function isIntact(path: string, expected: FileCheck): Promise<boolean> {
-  const file = Bun.file(path);
+  const file = fileBlob(path);
   if (file.size !== expected.bytes) return false;
   let crc = 0;
   for await (const piece of file.stream()) crc = crc32(piece, crc);

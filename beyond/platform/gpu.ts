@@ -1,3 +1,4 @@
+import { findAdapter } from "#platform/gpu.ts";
 import { GpuError, UserError } from "../../lib/errors.ts";
 import { Commands } from "../../lib/gpu/commands.ts";
 import { describeError, Gpu } from "../../lib/gpu/device.ts";
@@ -13,7 +14,7 @@ import {
 } from "../kernels/variants.ts";
 import { Pace } from "../scheduling/pace.ts";
 import { ScheduledCommands } from "../scheduling/scheduled-commands.ts";
-import { type FoundAdapter, findAdapter } from "./adapter.ts";
+import type { FoundAdapter } from "./runtime.ts";
 
 const WANTED_FEATURES = [
   "shader-f16",

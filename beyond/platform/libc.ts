@@ -1,4 +1,4 @@
-import { dlopen } from "bun:ffi";
+import { openLibrary } from "#platform/native.ts";
 
 const STDERR = 2;
 const WRITE_ONLY = 1;
@@ -6,7 +6,7 @@ const WRITE_ONLY = 1;
 function open() {
   if (process.platform === "win32") return null;
   try {
-    return dlopen(process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6", {
+    return openLibrary(process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6", {
       setenv: { args: ["cstring", "cstring", "int"], returns: "int" },
       unsetenv: { args: ["cstring"], returns: "int" },
       open: { args: ["cstring", "int"], returns: "int" },
@@ -14,7 +14,7 @@ function open() {
       dup: { args: ["int"], returns: "int" },
       dup2: { args: ["int", "int"], returns: "int" },
       _exit: { args: ["int"], returns: "void" },
-    }).symbols;
+    });
   } catch {
     return null;
   }
@@ -30,7 +30,7 @@ const text = (value: string) => Buffer.from(`${value}\0`);
 
 /**
  * Runs `work` with environment variables that native libraries see; `process.env` alone does not
- * reach them, since Bun keeps its own copy. The former values come back afterwards.
+ * reach them, since a runtime may keep its own copy. The former values come back afterwards.
  */
 export async function withEnvironment<T>(
   variables: Record<string, string>,

@@ -1,6 +1,8 @@
-import { dlopen } from "bun:ffi";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
+import { sha256 } from "#platform/hash.ts";
+import { openLibrary, swiftShaderArchive } from "#platform/native.ts";
 import { unpackOnce } from "./cache.ts";
 
 /**
@@ -22,33 +24,41 @@ export function embeddedSwiftShader(): Promise<SwiftShader | null> {
   return unpacked;
 }
 
+const FILES = ["libvk_swiftshader.so", "libvulkan.so.1", "vk_swiftshader_icd.json"];
+
 async function unpack(): Promise<SwiftShader | null> {
-  if (process.platform === "linux" && process.arch === "x64") {
-    const { default: path } = await import(
-      "../../node_modules/@sparticuz/chromium/bin/swiftshader.tar.br",
-      { with: { type: "file" } }
-    );
-    const archive = await Bun.file(path).bytes();
-    const folder = await unpackOnce(
-      `swiftshader-${Bun.hash(archive).toString(16)}`,
-      (aside) =>
-        new Bun.Archive(brotliDecompressSync(archive)).extract(aside, {
-          glob: ["libvk_swiftshader.so", "libvulkan.so.1", "vk_swiftshader_icd.json"],
-        }),
-      (unpacked) => {
-        dlopen(join(unpacked, "libvk_swiftshader.so"), {
-          vk_icdGetInstanceProcAddr: { args: ["ptr", "cstring"], returns: "ptr" },
-        });
-      },
-    );
-    if (folder) {
-      return {
-        driverFile: join(folder, "vk_swiftshader_icd.json"),
-        loader: join(folder, "libvulkan.so.1"),
-      };
-    }
+  const archive = await (await swiftShaderArchive())?.bytes();
+  if (!archive) return null;
+  const folder = await unpackOnce(
+    `swiftshader-${sha256().update(archive).digest().slice(0, 16)}`,
+    async (aside) => {
+      for (const { name, content } of filesOfTar(brotliDecompressSync(archive))) {
+        if (FILES.includes(name)) await writeFile(join(aside, name), content);
+      }
+    },
+    (unpacked) => {
+      openLibrary(join(unpacked, "libvk_swiftshader.so"), {
+        vk_icdGetInstanceProcAddr: { args: ["ptr", "cstring"], returns: "ptr" },
+      });
+    },
+  );
+  if (!folder) return null;
+  return {
+    driverFile: join(folder, "vk_swiftshader_icd.json"),
+    loader: join(folder, "libvulkan.so.1"),
+  };
+}
+
+/** A tar file is, for each file, a block of 512 bytes with its name and size (in octal), and its content in such blocks. */
+function* filesOfTar(tar: Uint8Array): Generator<{ name: string; content: Uint8Array }> {
+  const text = (from: number, to: number) =>
+    new TextDecoder().decode(tar.subarray(from, to)).replace(/\0.*$/s, "");
+  for (let at = 0; at < tar.length && tar[at] !== 0; ) {
+    const size = Number.parseInt(text(at + 124, at + 136), 8);
+    const content = tar.subarray(at + 512, at + 512 + size);
+    yield { name: text(at, at + 100).replace(/^\.\//, ""), content };
+    at += 512 * (1 + Math.ceil(size / 512));
   }
-  return null;
 }
 
 /**
@@ -59,7 +69,7 @@ export async function ensureVulkanLoader(): Promise<void> {
   if (process.platform !== "linux") return;
   for (const path of ["libvulkan.so.1", (await embeddedSwiftShader())?.loader]) {
     try {
-      if (path) dlopen(path, { vkCreateInstance: { args: ["ptr"], returns: "int" } });
+      if (path) openLibrary(path, { vkCreateInstance: { args: ["ptr"], returns: "int" } });
       return;
     } catch {}
   }

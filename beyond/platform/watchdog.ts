@@ -3,6 +3,7 @@
  * synchronous and done by libraries, so a thread looks on, and ends the whole program when a limit is passed. What is
  * looked at is short and happens while things are opened; nothing is lost that was computed.
  */
+import { Worker } from "node:worker_threads";
 import type { Watch } from "./watchdog-thread.ts";
 
 /** In the executable all source lies at the root of one bundle. */
@@ -10,7 +11,7 @@ const inSource = import.meta.url.endsWith("/watchdog.ts");
 const THREAD = new URL(
   inSource ? "./watchdog-thread.ts" : "./beyond/platform/watchdog-thread.ts",
   import.meta.url,
-).href;
+);
 
 /** Bytes of a name that fit; two words stand before it. */
 const NAME_BYTES = 512;

@@ -1,5 +1,5 @@
-import type { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
+import type { Database } from "#platform/sqlite.ts";
 import { diskError } from "../platform/files.ts";
 import { correctIn, openForReading } from "../runs/ledger.ts";
 

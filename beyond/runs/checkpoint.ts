@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { fileBlob } from "#platform/files.ts";
 import { NotFiniteError, UserError } from "../../lib/errors.ts";
 import type { LoraConfig } from "../lora/lora.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, isLora, loraConfigText } from "../lora/peft.ts";
@@ -161,7 +162,7 @@ export async function latestCheckpoint<State>(
     const found = existsSync(join(path, name)) && (await isIntact(join(path, name), check));
     if (!found) throw damaged(name);
   }
-  const open = (name: string) => openSafetensors(Bun.file(join(path, name)), join(path, name));
+  const open = (name: string) => openSafetensors(fileBlob(join(path, name)), join(path, name));
   const tensors = isLora(path)
     ? await open(ADAPTER_WEIGHTS)
     : (await openModelFolder(path)).tensors;

@@ -1,7 +1,6 @@
-import { constants, Database } from "bun:sqlite";
 import { existsSync, statSync } from "node:fs";
-import { pathToFileURL } from "node:url";
 import { crc32 } from "node:zlib";
+import { Database } from "#platform/sqlite.ts";
 import { UserError } from "../../lib/errors.ts";
 import { diskError } from "../platform/files.ts";
 
@@ -89,9 +88,7 @@ export function openForReading(path: string): Database {
         `${path} was not closed, and its last steps are in ${path}-wal: copy the run to where it can be written`,
       );
     }
-    const { SQLITE_OPEN_READONLY, SQLITE_OPEN_URI } = constants;
-    const still = `${pathToFileURL(path)}?immutable=1`;
-    return new Database(still, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+    return new Database(path, { immutable: true });
   }
 }
 
@@ -142,7 +139,7 @@ function bringUpToDate(database: Database) {
     database.run(SCHEMA);
     database.run(`INSERT INTO rollouts (${kept}, correct) SELECT ${kept}, ${correct} FROM older`);
     database.run("DROP TABLE older");
-  })();
+  });
 }
 
 /** The bytes of numbers, little-endian as everywhere. */
@@ -221,7 +218,7 @@ export class Ledger {
           addTokens.run(lastInsertRowid, ids, bytesOf(Float32Array.from(r.logprobs)));
         }
         for (const [question, prompt] of prompts) addPrompt.run(prompt, question);
-      })();
+      });
     });
   }
 
@@ -317,7 +314,7 @@ export class LedgerReader {
 
   /** Every rollout in the order they were sampled, one at a time: a ledger may be larger than memory. */
   *rollouts(): Generator<Rollout & { step: number }> {
-    const query = this.database.query<StoredRollout, []>(
+    const query = this.database.query(
       `SELECT step, slot, sample, text AS question, completion, outcome,
          ${correctIn(this.database)} AS correct, reward,
          exploration, advantage, tokens, truncated, logprob, entropy,
@@ -326,7 +323,7 @@ export class LedgerReader {
          ${isCurrent(this.database) ? "LEFT JOIN tokens ON rollout = rollouts.id" : ""} ORDER BY rollouts.id`,
     );
     try {
-      for (const { ids, ...row } of query.iterate()) {
+      for (const { ids, ...row } of query.iterate<StoredRollout>()) {
         yield {
           ...row,
           correct: row.correct === 1,

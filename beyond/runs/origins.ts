@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { z } from "zod";
+import { sha256 } from "#platform/hash.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { PackedRows } from "../datasets/packed.ts";
 import type { LoraModel } from "../lora/peft.ts";
@@ -30,15 +31,13 @@ export async function originsOf(
   };
 }
 
-const sha256 = (bytes: Bun.BlobOrStringOrBuffer) => new Bun.CryptoHasher("sha256").update(bytes);
-
 async function modelHash({ files, tensors, lora }: Parameters<typeof originsOf>[1]) {
-  const hash = sha256(JSON.stringify(files));
+  const hash = sha256().update(JSON.stringify(files));
   for (const [name, { dtype, shape, bytes }] of [...tensors, ...(lora?.tensors ?? [])]) {
     hash.update(JSON.stringify([name, dtype, shape]));
     for await (const piece of bytes.stream()) hash.update(piece);
   }
-  return hash.digest("hex");
+  return hash.digest();
 }
 
 /**

@@ -1,3 +1,4 @@
+import { runtime } from "#platform/process.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import type { TuningTable } from "../kernels/variants.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
@@ -6,10 +7,10 @@ import type { Origins } from "./origins.ts";
 
 export const VERSION = packageJson.version;
 
-/** Of the program, of what it runs on and with. */
+/** Of the program, of what it runs on (`bun` or `deno`) and with. */
 export const versions = () => ({
   rlexplore: VERSION,
-  bun: Bun.version,
+  [runtime.name]: runtime.version,
   webgpu: packageJson.dependencies.webgpu,
   platform: `${process.platform}-${process.arch}`,
 });

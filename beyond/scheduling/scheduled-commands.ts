@@ -1,8 +1,8 @@
+import { awaitGpu } from "#platform/gpu.ts";
 import { Commands, SLOT_WORDS, SLOTS } from "../../lib/gpu/commands.ts";
 import { Kernel, SLOT_BYTES } from "../../lib/gpu/kernel.ts";
 import type { Tensor } from "../../lib/gpu/memory.ts";
 import { reflect } from "../../lib/gpu/wgsl.ts";
-import { napping } from "./napping.ts";
 import type { Cost, Pace } from "./pace.ts";
 import { ALL_GROUPS, evenly, FIRST_GROUP, inParts, PART_WORDS } from "./parts.ts";
 import { Profile, type ProfileDetail } from "./profile.ts";
@@ -147,7 +147,7 @@ export class ScheduledCommands extends Commands {
     this.lastRead = arrived.then(ignore, ignore);
     await lastRead; // one of them naps at a time
     try {
-      await napping(arrived);
+      await awaitGpu(arrived);
     } catch (error) {
       this.check();
       throw error;
@@ -168,7 +168,7 @@ export class ScheduledCommands extends Commands {
       await this.lastRead; // which may be collecting timestamps
       profile.resolve(this.outsidePass());
       this.submit();
-      await napping(profile.collect());
+      await awaitGpu(profile.collect());
     }
     return profile;
   }

@@ -1,4 +1,5 @@
 import { basename, relative } from "node:path";
+import { runtime } from "#platform/process.ts";
 
 /** How this program was called, so that a command which it names works when it is pasted. */
 export function programName(argv0 = process.argv0, script = process.argv[1] ?? ""): string {
@@ -6,7 +7,7 @@ export function programName(argv0 = process.argv0, script = process.argv[1] ?? "
   const isCompiled = script.startsWith("/$bunfs/") || /^[A-Z]:[\\/]~BUN/.test(script);
   if (isCompiled) return basename(argv0) === "bun" ? "rlexplore" : shellWord(argv0);
   const isMain = basename(script) === "main.ts";
-  return isMain ? `bun ${shellWord(relative(process.cwd(), script))}` : "rlexplore";
+  return isMain ? `${runtime.starter} ${shellWord(relative(process.cwd(), script))}` : "rlexplore";
 }
 
 /**

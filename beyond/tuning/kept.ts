@@ -1,12 +1,15 @@
 import { z } from "zod";
+import { sha256 } from "#platform/hash.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { ATTENTION_FAMILIES } from "../kernels/attention-families.ts";
 import { MATMUL_FAMILIES, matmulSource } from "../kernels/matmul-families.ts";
 import { LARGEST_SOURCE } from "../kernels/matmul-family.ts";
 import type { TuningTable } from "../kernels/variants.ts";
-import type { FoundAdapter } from "../platform/adapter.ts";
 import { readCached, writeCached } from "../platform/cache.ts";
+import type { FoundAdapter } from "../platform/runtime.ts";
 import { READER_SOURCES } from "../storage/storage-kernels.ts";
+
+const hashOf = (value: unknown) => sha256().update(JSON.stringify(value)).digest().slice(0, 16);
 
 const tableSchema = z.record(z.string(), z.string());
 
@@ -24,7 +27,7 @@ export function tunedFor({ name, driver }: Pick<FoundAdapter, "name" | "driver">
   const families = MATMUL_FAMILIES.map((family) => [matmulSource(family), family.tiles]);
   const attention = ATTENTION_FAMILIES.map(({ sources }) => sources);
   const all = [families, LARGEST_SOURCE, READER_SOURCES, attention];
-  const shaders = Bun.hash(JSON.stringify(all)).toString(16);
+  const shaders = hashOf(all);
   return { adapter: name, driver, webgpu: packageJson.dependencies.webgpu, shaders };
 }
 
@@ -37,7 +40,7 @@ export class KeptTuning {
     private readonly folders?: string[],
   ) {
     const stem = of.adapter.toLowerCase().replace(/[^a-z0-9]+/g, "-");
-    const hash = Bun.hash(JSON.stringify(of)).toString(16);
+    const hash = hashOf(of);
     this.name = `tuning-${stem.replace(/^-|-$/g, "").slice(0, 40)}-${hash}.json`;
   }
 

@@ -1,6 +1,6 @@
 /** Some of a run's completions, asked of its ledger page by page: it may hold more than memory. */
 
-import type { Database } from "bun:sqlite";
+import type { Database } from "#platform/sqlite.ts";
 import { UserError } from "../../lib/errors.ts";
 import { columnsIn, correctIn, hasPrompts } from "../runs/ledger.ts";
 
@@ -137,7 +137,7 @@ export function searchCompletions(database: Database, search: Search): Found {
     .values(...values, PAGE, page * PAGE);
   const parts = columnsIn(database).includes("parts") ? "parts" : "NULL AS parts";
   const prompts = hasPrompts(database);
-  const one = database.query<Shown, [number]>(
+  const one = database.query(
     `SELECT step, slot, sample, questions.text AS question, ${prompts ? "prompts.text" : "NULL"} AS prompt,
        completion, outcome, ${correct} AS correct, reward, ${parts}, exploration, advantage, tokens,
        truncated, logprob, entropy
@@ -145,7 +145,7 @@ export function searchCompletions(database: Database, search: Search): Found {
      ${prompts ? "LEFT JOIN prompts ON prompts.question = rollouts.question" : ""}
      WHERE rollouts.id = ?`,
   );
-  const shown = ids.flatMap(([id]) => [...one.iterate(Number(id))]);
+  const shown = ids.flatMap(([id]) => [...one.iterate<Shown>(Number(id))]);
   return { found: Number(found), all: Number(all), upto, step: Number(step), page, pages, shown };
 }
 

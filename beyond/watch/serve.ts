@@ -1,5 +1,6 @@
-import type { Server } from "bun";
+import { serveLocally } from "#platform/server.ts";
 import { UserError } from "../../lib/errors.ts";
+import type { Server } from "../platform/runtime.ts";
 import { searchOf } from "./completions.ts";
 import type { LiveReport } from "./live-report.ts";
 
@@ -12,18 +13,12 @@ const HEADERS = {
 };
 
 /** Serves the page, its events and completions on 127.0.0.1, to requests that were meant for it. */
-export function serve(port: number, live: LiveReport): Server<undefined> {
+export function serve(port: number, live: LiveReport): Server {
   try {
-    return Bun.serve({
-      hostname: "127.0.0.1",
-      port,
-      fetch(request, server) {
-        if (!isMeantForUs(request, server.port)) return refused(hintFor(server.port), 403);
-        if (request.method !== "GET") return refused("only GET is answered", 405);
-        // the stream of events has no end
-        server.timeout(request, 0);
-        return answer(new URL(request.url), live);
-      },
+    return serveLocally(port, (request, port) => {
+      if (!isMeantForUs(request, port)) return refused(hintFor(port), 403);
+      if (request.method !== "GET") return refused("only GET is answered", 405);
+      return answer(new URL(request.url), live);
     });
   } catch (error) {
     if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
@@ -54,7 +49,7 @@ async function answer({ pathname, searchParams }: URL, live: LiveReport): Promis
  * Whether a request names this server as its host, and comes from no other site: a page elsewhere could
  * point a name of its own at 127.0.0.1 (DNS rebinding) and read what is served here.
  */
-function isMeantForUs({ headers }: Request, port: number | undefined): boolean {
+function isMeantForUs({ headers }: Request, port: number): boolean {
   const ours = [`127.0.0.1:${port}`, `localhost:${port}`];
   const origin = headers.get("origin");
   const fromUs = origin === null || ours.some((host) => origin === `http://${host}`);
@@ -62,7 +57,7 @@ function isMeantForUs({ headers }: Request, port: number | undefined): boolean {
 }
 
 /** What to do where a tunnel or a proxy changes the name or the port. */
-const hintFor = (port: number | undefined) =>
+const hintFor = (port: number) =>
   `This page is shown at http://127.0.0.1:${port}/ and under no other name, so that no other site can read it.
 Through a tunnel, forward the same port: ssh -L ${port}:127.0.0.1:${port} <machine>, then open http://127.0.0.1:${port}/
 If that port is taken here, choose another one for both sides: rlexplore watch <run> --port <port>`;

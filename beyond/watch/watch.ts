@@ -21,7 +21,9 @@ export async function watch(settings: WatchSettings, signal: AbortSignal): Promi
   try {
     await live.open();
     server = serve(settings.port, live);
-    console.log(`watching ${settings.runs.join(", ")}: open ${server.url.href} (Ctrl-C ends it)`);
+    console.log(
+      `watching ${settings.runs.join(", ")}: open http://127.0.0.1:${server.port}/ (Ctrl-C ends it)`,
+    );
     while (!signal.aborted) await Promise.race([look(live, signal), aborted]);
   } catch (error) {
     // half of a folder that is being deleted may have been read
@@ -29,7 +31,7 @@ export async function watch(settings: WatchSettings, signal: AbortSignal): Promi
     throw gone ? new UserError(`${gone} was deleted or moved; watch ends here`) : error;
   } finally {
     live.close();
-    await server?.stop(true);
+    await server?.stop();
   }
 }
 

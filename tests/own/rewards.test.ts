@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
 import { openJudge } from "../../beyond/answers/outcome.ts";
 import { OwnCodeError } from "../../beyond/own/mistakes.ts";
-import { provideModule } from "../../beyond/own/provide.ts";
+import { provideBuiltIns } from "../../beyond/own/provide.ts";
 import { payingJudge } from "../../beyond/own/rewards.ts";
 import { parseReward, rewardRules } from "../../beyond/settings/reward.ts";
 import type { Judge } from "../../lib/data/judge.ts";
@@ -9,7 +9,7 @@ import { earned } from "../../lib/rewards.ts";
 import { OwnFiles } from "./files.ts";
 
 const files = new OwnFiles();
-beforeAll(provideModule);
+beforeAll(provideBuiltIns);
 afterAll(() => files.remove());
 
 const row = { question: "2+3=", answer: "5", line: 7, fields: { level: "hard" } };

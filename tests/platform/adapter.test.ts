@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { findAdapter } from "../../beyond/platform/adapter.ts";
+import { findDawnAdapter } from "../../beyond/platform/adapter.ts";
 import { explainLoadError } from "../../beyond/platform/dawn.ts";
 import { UserError } from "../../lib/errors.ts";
 
@@ -11,9 +11,9 @@ const embeds = process.platform === "linux" && process.arch === "x64";
 const folder = await mkdtemp(join(tmpdir(), "rlexplore-adapter-"));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs `source` with `findAdapter` in a fresh process, on a machine made to look as `env` says. */
+/** Runs `source` with `findDawnAdapter` in a fresh process, on a machine made to look as `env` says. */
 async function inProcess(source: string, env: Record<string, string> = {}) {
-  const script = `import { findAdapter } from ${JSON.stringify(module)};\n${source}`;
+  const script = `import { findDawnAdapter } from ${JSON.stringify(module)};\n${source}`;
   const { RLEXPLORE_GPU: _, ...inherited } = process.env;
   const child = Bun.spawn([process.execPath, "-e", script], {
     env: { ...inherited, ...env },
@@ -24,7 +24,7 @@ async function inProcess(source: string, env: Record<string, string> = {}) {
   return { out: out.trim(), err: err.trim(), code: await child.exited };
 }
 
-const printKind = "const { kind, why } = await findAdapter(); console.log(kind, why);";
+const printKind = "const { kind, why } = await findDawnAdapter(); console.log(kind, why);";
 const withoutDrivers = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };
 
 async function messageOf(work: Promise<unknown>): Promise<string> {
@@ -36,9 +36,9 @@ async function messageOf(work: Promise<unknown>): Promise<string> {
   return error.message;
 }
 
-describe("findAdapter", () => {
+describe("findDawnAdapter", () => {
   test("finds an adapter that computes, and says which and why", async () => {
-    const { adapter, name, why } = await findAdapter("");
+    const { adapter, name, why } = await findDawnAdapter("");
     expect(why).toStartWith(name);
     const device = await adapter.requestDevice();
     const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
@@ -51,17 +51,17 @@ describe("findAdapter", () => {
   });
 
   test("picks by part of the name in any case, from the argument or RLEXPLORE_GPU", async () => {
-    const { name } = await findAdapter("");
+    const { name } = await findDawnAdapter("");
     const part = name.slice(1, 6);
-    expect((await findAdapter(part.toUpperCase())).name).toBe(name);
+    expect((await findDawnAdapter(part.toUpperCase())).name).toBe(name);
     const { out, err } = await inProcess(printKind, { RLEXPLORE_GPU: part });
     expect(err).toBe("");
     expect(out).toContain("asked for by name");
   });
 
   test("a name that no adapter has is an error which lists those there are", async () => {
-    const { name } = await findAdapter("");
-    const message = await messageOf(findAdapter("no such GPU"));
+    const { name } = await findDawnAdapter("");
+    const message = await messageOf(findDawnAdapter("no such GPU"));
     expect(message).toStartWith('no adapter matches "no such GPU"; there are: ');
     expect(message).toContain(name);
   });
@@ -69,9 +69,9 @@ describe("findAdapter", () => {
 
 describe.if(embeds)("the embedded SwiftShader", () => {
   test("is there beside the system's adapters, which stay visible after it", async () => {
-    const before = await findAdapter("");
-    expect(await findAdapter("swiftshader")).toMatchObject({ kind: "embedded-software" });
-    expect((await findAdapter("")).name).toBe(before.name);
+    const before = await findDawnAdapter("");
+    expect(await findDawnAdapter("swiftshader")).toMatchObject({ kind: "embedded-software" });
+    expect((await findDawnAdapter("")).name).toBe(before.name);
   });
 
   test("serves a machine without drivers; processes that start at once share one copy", async () => {
@@ -92,14 +92,15 @@ describe.if(embeds)("the embedded SwiftShader", () => {
   });
 
   test("names itself when a system driver is asked for that is not there", async () => {
-    const source = 'await findAdapter("llvmpipe").catch(({ message }) => console.log(message));';
+    const source =
+      'await findDawnAdapter("llvmpipe").catch(({ message }) => console.log(message));';
     const { out } = await inProcess(source, withoutDrivers);
     expect(out).toMatch(/^no adapter matches "llvmpipe"; there are: SwiftShader/);
   });
 
   test("survives the garbage collector, although nobody holds the instance", async () => {
     const source = `
-      const device = await (await findAdapter("swiftshader")).adapter.requestDevice();
+      const device = await (await findDawnAdapter("swiftshader")).adapter.requestDevice();
       for (let i = 0; i < 30; i++) {
         const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
         const buffer = device.createBuffer({ size: 4, usage });
@@ -114,10 +115,10 @@ describe.if(embeds)("the embedded SwiftShader", () => {
   });
 });
 
-const mesa = await findAdapter("lavapipe").catch(() => null);
+const mesa = await findDawnAdapter("lavapipe").catch(() => null);
 test.if(mesa !== null)("Mesa's lavapipe answers to both of its names", async () => {
   expect(mesa?.kind).toBe("system-software");
-  expect((await findAdapter("LLVMpipe")).name).toBe(mesa?.name ?? "");
+  expect((await findDawnAdapter("LLVMpipe")).name).toBe(mesa?.name ?? "");
 });
 
 describe("explainLoadError", () => {

@@ -35,7 +35,7 @@ export class Playground {
   }
 
   get url(): string {
-    return this.server.url.href;
+    return `http://127.0.0.1:${this.server.port}/`;
   }
 
   /** A page that collects what it complains about, and asks the network for. */
@@ -54,7 +54,7 @@ export class Playground {
 
   async close(): Promise<void> {
     await this.browser.close();
-    await this.server.stop(true);
+    await this.server.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

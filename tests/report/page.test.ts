@@ -151,7 +151,7 @@ describe.skipIf(!chromium)("in a browser", () => {
     const live = new LiveReport(watchSettings([run.path]));
     await live.open();
     const server = serve(0, live);
-    const page = await (chromium as Chromium).open(server.url.href);
+    const page = await (chromium as Chromium).open(`http://127.0.0.1:${server.port}/`);
     const reached = (text: string) =>
       page.evaluate<boolean>(`(async () => {
         for (let i = 0; i < 100; i++) {
@@ -187,7 +187,7 @@ describe.skipIf(!chromium)("in a browser", () => {
     expect(page.errors).toEqual([]);
     await page.close();
     live.close();
-    await server.stop(true);
+    await server.stop();
     run.close();
   }, 60_000);
 });

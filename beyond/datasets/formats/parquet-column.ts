@@ -7,7 +7,7 @@ import { parquetHeader, readPage } from "hyparquet/src/column.js";
 import { convert, DEFAULT_PARSERS } from "hyparquet/src/convert.js";
 import { getMaxRepetitionLevel, getTreePath } from "hyparquet/src/schema.js";
 import type { ColumnDecoder, Compressors } from "hyparquet/src/types.js";
-import { watched } from "../../platform/watchdog.ts";
+import { watched } from "#platform/watchdog.ts";
 import type { Source } from "./source.ts";
 
 /** Bytes read at once; a page that is larger is read whole. */

@@ -1,8 +1,8 @@
 /** Parquet, a window of rows at a time, only the columns that are wanted. */
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import type { Compressors, DecodedArray, FileMetaData, RowGroup, SchemaTree } from "hyparquet";
+import { watched } from "#platform/watchdog.ts";
 import { UserError } from "../../../lib/errors.ts";
-import { watched } from "../../platform/watchdog.ts";
 import { messageOf } from "../../terminal/quoted.ts";
 import type { Source } from "./source.ts";
 

@@ -20,7 +20,7 @@ const HEAD = 4096;
 
 /** Opens a file; `-` is standard input. `what` names the rows in messages. */
 export async function openSource(path: string, what: string): Promise<Source> {
-  if (path === "-") return described(path, Bun.stdin.stream());
+  if (path === "-") return described(path, process.stdin);
   const handle = await openFile(path, what);
   try {
     const { size } = await handle.stat();

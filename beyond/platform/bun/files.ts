@@ -1,0 +1,1 @@
+export const fileBlob = (path: string): Blob => Bun.file(path);

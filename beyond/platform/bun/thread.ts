@@ -1,0 +1,1 @@
+export { answerWith, startJudge } from "../node/thread.ts";

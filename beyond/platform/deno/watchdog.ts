@@ -1,0 +1,1 @@
+export { watched } from "../watchdog.ts";
