@@ -27,7 +27,14 @@ export class Database {
 
   constructor(path: string, { readonly = false, immutable = false }: OpenOptions = {}) {
     const name = immutable ? `${pathToFileURL(path)}?immutable=1` : path;
-    this.database = named(() => new DatabaseSync(name, { readOnly: readonly || immutable }));
+    this.database = named(
+      () =>
+        new DatabaseSync(name, {
+          readOnly: readonly || immutable,
+          // as in SQLite itself
+          enableForeignKeyConstraints: false,
+        }),
+    );
   }
 
   run(sql: string): void {
