@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { sha256 } from "#platform/hash.ts";
 import { UserError } from "../../lib/errors.ts";
 import { Random } from "../../lib/random.ts";
 import { nameOf, readSftRows, type SftRow, usableRows } from "../datasets/rows.ts";
@@ -135,8 +136,7 @@ export const scheduled = (settings: OpenSft["settings"]) => ({
   stepsPerGeneration: 1,
 });
 
-const hashOf = (value: unknown) =>
-  new Bun.CryptoHasher("sha256").update(JSON.stringify(value)).digest("hex");
+const hashOf = (value: unknown) => sha256().update(JSON.stringify(value)).digest();
 
 /** The lessons of a row as tokens. */
 function encodeRow(
