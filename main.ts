@@ -2,10 +2,11 @@
 /** The command line: each command is one call. What a command does is told in the file it imports. */
 import { cac } from "cac";
 import { missingPermission, runtime } from "#platform/process.ts";
+import { adapterIn } from "./beyond/lora/peft.ts";
 import { provideBuiltIns } from "./beyond/own/provide.ts";
 import { straySignal } from "./beyond/own/strays.ts";
 import { diskError } from "./beyond/platform/files.ts";
-import { RunFolder, runOf } from "./beyond/runs/folder.ts";
+import { modelPath, RunFolder, runOf } from "./beyond/runs/folder.ts";
 import { VERSION } from "./beyond/runs/versions.ts";
 import {
   banditSettings,
@@ -63,6 +64,8 @@ interface Command {
 
 const storedSettings = (run: string) => RunFolder.open(run).readConfig<TrainSettings>().settings;
 
+const adapterOf = (model: string) => adapterIn(modelPath(model));
+
 const settingsOfRun = (model: string) => {
   const run = runOf(model);
   return run && { settings: run.readConfig("check --model").settings, file: run.configPath };
@@ -78,7 +81,7 @@ const commands: Record<string, Command> = {
       "explore evalFile outputDir resume"
     ).split(" "),
     run: async (args) => {
-      const settings = trainSettings(args, storedSettings);
+      const settings = trainSettings(args, storedSettings, adapterOf);
       return (await import("./beyond/commands/train.ts")).train(settings, interruption());
     },
   },
@@ -87,7 +90,7 @@ const commands: Record<string, Command> = {
     summary: "Train a model on prompts and completions, such as a format warm-up before train.",
     flags: sftGroups,
     run: async (args) => {
-      const settings = sftSettings(args, storedSettings);
+      const settings = sftSettings(args, storedSettings, adapterOf);
       return (await import("./beyond/commands/sft.ts")).sft(settings, interruption());
     },
   },

@@ -115,7 +115,8 @@ export async function openLora(
 
 /** The same LoRA with a rank that is a multiple of 4, as the kernels read rows: zeros add nothing. */
 async function padded({ config, tensors }: StoredLora): Promise<StoredLora> {
-  const rank = Math.ceil(config.rank / 4) * 4;
+  const wide = paddedConfig(config);
+  const { rank } = wide;
   if (rank === config.rank) return { config, tensors };
   const wider = new Map<string, StoredTensor>();
   for (const [name, tensor] of tensors) {
@@ -128,6 +129,14 @@ async function padded({ config, tensors }: StoredLora): Promise<StoredLora> {
     }
     wider.set(name, { dtype: "F32", shape, bytes: new Blob([out]), source: tensor.source });
   }
-  const alpha = (config.alpha * rank) / config.rank;
-  return { config: { ...config, rank, alpha }, tensors: wider };
+  return { config: wide, tensors: wider };
 }
+
+function paddedConfig(config: LoraConfig): LoraConfig {
+  const rank = Math.ceil(config.rank / 4) * 4;
+  return { ...config, rank, alpha: (config.alpha * rank) / config.rank };
+}
+
+/** The LoRA that a folder holds, as it is opened; null for one that holds none. */
+export const adapterIn = (path: string): LoraConfig | null =>
+  isLora(path) ? paddedConfig(readLoraConfig(path).lora) : null;

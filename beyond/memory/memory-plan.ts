@@ -38,6 +38,8 @@ export interface PolicyNeeds {
     gradientCheckpointing?: boolean;
     /** LoraWeights to train instead of the model, drawn from `seed`; null trains the model. */
     lora?: LoraConfig | null;
+    /** Whether the model has that already: then a reference is the model with it. */
+    isAdapter?: boolean;
     seed?: number;
   };
   /** How matrices lie on the GPU if the model is not trained; as `dtype` says if nothing is said. */
@@ -78,7 +80,13 @@ export class PolicyMemory {
   readonly weights: Parameters;
   /** What the model computes with instead, where f32 weights are trained in an f16 run. */
   readonly rounded?: RoundedParameters;
-  readonly lora?: { weights: LoraWeights; gradients?: LoraWeights; scratch: LoraScratch };
+  readonly lora?: {
+    weights: LoraWeights;
+    gradients?: LoraWeights;
+    /** As it was at the start, if that is not zero. */
+    reference?: LoraWeights;
+    scratch: LoraScratch;
+  };
   readonly ropeTable: Tensor;
   readonly reference?: Parameters;
   readonly gradients?: Parameters | LoraWeights;
@@ -136,7 +144,16 @@ export class PolicyMemory {
     if (lora && loraWeights) {
       const maxTokens = Math.max(this.training?.maxTokens ?? 0, this.sampler?.maxTokens ?? 0);
       const scratch = new LoraScratch(alloc, maxTokens, lora.rank, learning !== undefined);
-      this.lora = { weights: loraWeights, gradients: loraGradients ?? undefined, scratch };
+      const reference =
+        learning?.reference && learning.isAdapter && adapted
+          ? new LoraWeights(alloc, adapted, "weights", "reference LoRA")
+          : undefined;
+      this.lora = {
+        weights: loraWeights,
+        gradients: loraGradients ?? undefined,
+        reference,
+        scratch,
+      };
     }
     const table = ropeTableLength(config, positions);
     this.ropeTable = alloc.allocate("buffers", "RoPE table", table);

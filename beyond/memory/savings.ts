@@ -58,7 +58,7 @@ function savingsOf(needs: PolicyNeeds, { halves }: Room): Saving[][] {
     halves && dtype === "f32" ? [DTYPE_F16] : [],
     sampling ? samplingRows(few, 1) : [],
     base(["q4_1"]),
-    learning?.lora ? loraRanks(learning.lora) : [],
+    learning?.lora && !learning.isAdapter ? loraRanks(learning.lora) : [],
   ];
   return savings.filter((steps) => steps.length > 0);
 }

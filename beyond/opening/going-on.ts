@@ -1,6 +1,7 @@
 /** What is looked at when a run goes on, of whatever command it is. */
 import { UserError } from "../../lib/errors.ts";
 import { scheduledRate } from "../../lib/train.ts";
+import type { LoraModel } from "../lora/peft.ts";
 import type { OpenPolicy } from "./policy.ts";
 
 type Scheduled = Parameters<typeof scheduledRate>[0];
@@ -18,6 +19,13 @@ export function noteJump(
   note(
     `the learning rate jumps from ${rates[0]} to ${rates[1]} here: its schedule is another than before`,
   );
+}
+
+/** Notes that what is trained is the adapter that the model is. */
+export function noteAdapter(name: string, { lora }: LoraModel, note: (text: string) => void): void {
+  if (!lora) return;
+  const { rank, alpha, targets } = lora.config;
+  note(`${name} is an adapter and trained on: rank ${rank}, alpha ${alpha}, ${targets.join(", ")}`);
 }
 
 /** Notes that the run was begun on another GPU. */

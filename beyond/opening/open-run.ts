@@ -23,9 +23,9 @@ import { parseReward, rewardRules } from "../settings/reward.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { TrainSettings } from "../settings/training.ts";
 import { Progress } from "../terminal/progress.ts";
-import { noteJump, noteOtherGpu, requireAhead } from "./going-on.ts";
+import { noteAdapter, noteJump, noteOtherGpu, requireAhead } from "./going-on.ts";
 import { longestPrompt } from "./lengths.ts";
-import { openNamedModel, requireWhole } from "./named-model.ts";
+import { openNamedModel } from "./named-model.ts";
 import { openPolicy } from "./open-policy.ts";
 import type { OpenPolicy } from "./policy.ts";
 import { readQuestions, readRunData, shuffleSeedOf, type TrainingQuestions } from "./questions.ts";
@@ -57,7 +57,6 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   const exploration = parseExploration(given.explore, given.exploreCoef, { ...given });
   const plan = parseReward(given.reward, given.outcome);
   const model = await openNamedModel(given.model);
-  requireWhole(given.model, model);
   if (!given.resume) RunFolder.requireFree(given.outputDir);
   const read = await readQuestions(given, data, model, plan, noteLater);
   const { judge, questions, heldOut } = read;
@@ -67,6 +66,7 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   const progress = new Progress({ total: settings.maxSteps, ...settings });
   const note = (text: string) => progress.note(text);
   for (const text of notes) note(text);
+  noteAdapter(settings.model, model, note);
   warnOfFewVisits(questions.different, exploration, settings, note);
 
   const begun = settings.resume ? RunFolder.open(settings.resume) : undefined;

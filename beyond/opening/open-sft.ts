@@ -15,8 +15,8 @@ import { loraOf } from "../settings/shared.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { SftSettings } from "../settings/training.ts";
 import { Progress } from "../terminal/progress.ts";
-import { noteJump, noteOtherGpu, requireAhead } from "./going-on.ts";
-import { openNamedModel, prompterOf, requireWhole } from "./named-model.ts";
+import { noteAdapter, noteJump, noteOtherGpu, requireAhead } from "./going-on.ts";
+import { openNamedModel, prompterOf } from "./named-model.ts";
 import { openPolicy } from "./open-policy.ts";
 import type { OpenPolicy } from "./policy.ts";
 import { openData } from "./questions.ts";
@@ -70,7 +70,7 @@ export async function openSft(given: SftSettings): Promise<OpenSft> {
 
   if (!given.resume) RunFolder.requireFree(given.outputDir);
   const model = await openNamedModel(given.model, { weights: !given.fromScratch });
-  requireWhole(given.model, model);
+  noteAdapter(given.model, model, note);
   const prompter = prompterOf(model, given, note);
   const ends = endTokens(model, prompter.tokenizer);
   const context = model.config.maxPositionEmbeddings;

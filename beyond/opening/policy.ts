@@ -49,6 +49,7 @@ export class OpenPolicy implements Policy {
   readonly weights: Weights;
   /** What the optimizer moves and checkpoints hold: what LoRA adds, or else all parameters. */
   readonly trained: Slabs;
+  private readonly adaptedReference: Weights | undefined;
   private readonly decoder: Decoder;
   private readonly samplerOrNone: Sampler | undefined;
   private readonly trainingPassOrNone: TrainingPass | undefined;
@@ -77,6 +78,10 @@ export class OpenPolicy implements Policy {
     const delta = lora && new LoraDelta(ops, lora.weights, lora.scratch, lora.gradients);
     this.weights = { embedding, head, finalNorm, layers, delta };
     this.trained = lora?.weights ?? weights;
+    if (lora?.reference) {
+      const start = new LoraDelta(ops, lora.reference, lora.scratch);
+      this.adaptedReference = { ...this.weights, delta: start };
+    }
     this.samplerOrNone = memory.sampler && openSampler(gpu, this.decoder, memory.sampler);
     this.trainingPassOrNone =
       memory.training && new TrainingPass(gpu, this.decoder, memory.training);
@@ -95,10 +100,12 @@ export class OpenPolicy implements Policy {
   static async open(
     gpu: SystemGpu,
     model: LoraModel,
-    needs: PolicyNeeds,
+    asked: PolicyNeeds,
     report: (plan: MemoryPlanner) => void = () => {},
     tune: Tune = async () => ({}),
   ): Promise<OpenPolicy> {
+    const isAdapter = model.lora !== undefined;
+    const needs = asked.learning ? { ...asked, learning: { ...asked.learning, isAdapter } } : asked;
     requireDtype(gpu, needs.dtype ?? "f32");
     const lora = needs.learning?.lora ?? model.lora?.config ?? null;
     const plan = planMemory(model.config, gpu, needs, lora);
@@ -114,8 +121,10 @@ export class OpenPolicy implements Policy {
       else memory.reference.copyFrom(gpu, memory.weights);
     }
     if (memory.lora) {
-      if (model.lora) await policy.load(memory.lora.weights, model.lora.tensors);
-      else drawLora(gpu, memory.lora.weights, needs.learning?.seed ?? 0);
+      if (model.lora) {
+        await policy.load(memory.lora.weights, model.lora.tensors);
+        memory.lora.reference?.copyFrom(gpu, memory.lora.weights);
+      } else drawLora(gpu, memory.lora.weights, needs.learning?.seed ?? 0);
     }
     await policy.settle();
     return policy;
@@ -134,12 +143,12 @@ export class OpenPolicy implements Policy {
     return required(this.memory.gradients);
   }
   /**
-   * The weights training started from, if the run has a KL penalty. With LoRA that is the model without
+   * The weights training started from, if the run has a KL penalty. With a new LoRA that is the model without
    * it, which costs no memory.
    */
   get reference(): Weights | undefined {
     if (!this.needs.learning?.reference) return undefined;
-    return this.memory.reference ?? this.memory.weights;
+    return this.adaptedReference ?? this.memory.reference ?? this.memory.weights;
   }
 
   /** What a checkpoint says of the LoRA that is trained; nothing in full fine-tuning. */

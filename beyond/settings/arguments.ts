@@ -1,6 +1,7 @@
 /** From the arguments of each command to its settings. */
 import { TASKS } from "../tasks/tasks.ts";
 import { command } from "../terminal/program.ts";
+import type { ReadAdapter } from "./adapter.ts";
 import {
   checkDisplay,
   checkFields,
@@ -59,8 +60,12 @@ import {
 } from "./training.ts";
 
 /** The settings of `train`, or with `--resume` those of the run it names. */
-export function trainSettings(args: string[], readStored: ReadStored): TrainSettings {
-  const { all, given } = newOrStored("train", trainGroups, args, readStored);
+export function trainSettings(
+  args: string[],
+  readStored: ReadStored,
+  readAdapter?: ReadAdapter,
+): TrainSettings {
+  const { all, given } = newOrStored("train", trainGroups, args, readStored, readAdapter);
   return checkTrain(all as TrainSettings, given);
 }
 
@@ -91,8 +96,12 @@ export function planSettings(args: string[]): PlanSettings {
 }
 
 /** The settings of `sft`, likewise. */
-export function sftSettings(args: string[], readStored: ReadStored = () => ({})): SftSettings {
-  const { all, given } = newOrStored("sft", sftGroups, args, readStored);
+export function sftSettings(
+  args: string[],
+  readStored: ReadStored = () => ({}),
+  readAdapter?: ReadAdapter,
+): SftSettings {
+  const { all, given } = newOrStored("sft", sftGroups, args, readStored, readAdapter);
   const s = all as SftSettings;
   if (given.numTrainEpochs && given.maxSteps) {
     fail("--num-train-epochs and --max-steps exclude each other");

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { isOwnFile, SUMS, withAbsoluteFiles } from "../own/code.ts";
 import { command as goOn } from "../terminal/program.ts";
+import { type ReadAdapter, withAdapter } from "./adapter.ts";
 import { fail, oneFile } from "./checks.ts";
 import { complete } from "./complete.ts";
 import { type FlagGroups, type Flags, optionName } from "./flags.ts";
@@ -35,9 +36,12 @@ export function newOrStored(
   groups: FlagGroups,
   args: string[],
   readStored: ReadStored,
+  readAdapter: ReadAdapter = () => null,
 ): { all: Record<string, unknown>; given: Record<string, unknown> } {
-  const { flags, given, positionals } = parseFlags(groups, args);
+  const { flags, given: typed, positionals } = parseFlags(groups, args);
+  let given = typed;
   if (typeof given.resume !== "string") {
+    given = withAdapter(given, readAdapter);
     return {
       all: { ...complete(flags, given), data: oneFile(positionals, command, given.data) },
       given,

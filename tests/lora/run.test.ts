@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sft } from "../../beyond/commands/sft.ts";
 import { train } from "../../beyond/commands/train.ts";
 import { merge } from "../../beyond/export/merge.ts";
+import { adapterIn } from "../../beyond/lora/peft.ts";
 import { openNamedModel } from "../../beyond/opening/named-model.ts";
 import { OpenPolicy } from "../../beyond/opening/policy.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
-import { RunFolder } from "../../beyond/runs/folder.ts";
+import { modelPath, RunFolder } from "../../beyond/runs/folder.ts";
 import { mergeSettings, sftSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
@@ -80,14 +81,48 @@ test("the adapter samples with its base; merged, the model computes the same alo
   await expect(merge(mergeSettings([merged, "--output-dir", path]))).rejects.toThrow(/is there/);
 });
 
-test("an adapter must be merged before it is trained on; sft trains adapters too", async () => {
-  const args = [data, "--model", path, "--output-dir", join(folder, "no")];
-  await expect(train(trainSettings(args, readStored))).rejects.toThrow(/rlexplore merge/);
+test("an adapter is gone on with, on other data, by train and sft; a reference is the model with it", async () => {
+  const adapterOf = (model: string) => adapterIn(modelPath(model));
+  const other = join(folder, "other.jsonl");
+  writeFileSync(other, JSON.stringify({ question: "13+1=", answer: "14" }));
+  const on = join(folder, "on");
+  const args = [other, ...small, "--model", path, "--max-steps", "1", "--beta", "0.1"];
+  const settings = trainSettings([...args, "--output-dir", on], readStored, adapterOf);
+  expect(settings).toMatchObject({ loraRank: 4, loraAlpha: 8, learningRate: 1e-5 });
+  await train({ ...settings, learningRate: 0 });
+  const saved = join(on, "checkpoint-1");
+  expect(readFileSync(join(saved, "adapter_model.safetensors")).equals(adapter(path))).toBe(true);
+  const config = JSON.parse(readFileSync(join(saved, "adapter_config.json"), "utf8"));
+  expect(config).toMatchObject({ r: 4, lora_alpha: 8, base_model_name_or_path: "embedded" });
+  const [line] = readFileSync(join(on, "metrics.jsonl"), "utf8").split("\n");
+  expect(JSON.parse(line).kl).toBeLessThan(1e-9);
+
   const rows = join(folder, "rows.jsonl");
   writeFileSync(rows, JSON.stringify({ prompt: "1+1=", completion: "2" }));
-  const options = ["--max-steps", "2", "--quiet", "--output-dir", join(folder, "sft")];
-  const saved = await sft(sftSettings([rows, "--lora-rank", "8", ...options]));
-  expect(existsSync(join(saved, "adapter_model.safetensors"))).toBe(true);
+  const taught = ["--max-steps", "2", "--quiet", "--learning-rate", "1e-3", "--output-dir"];
+  const sftArgs = [rows, "--model", path, ...taught, join(folder, "sft")];
+  const sftOf = (...more: string[]) => sftSettings([...sftArgs, ...more], readStored, adapterOf);
+  const learned = readFileSync(join(await sft(sftOf()), "adapter_model.safetensors"));
+  expect(learned.length).toBe(adapter(path).length);
+  expect(learned.equals(adapter(path))).toBe(false);
+
+  // what another adapter would be made of is refused
+  const wrong: [string[], string][] = [
+    [["--lora-rank", "8"], `--lora-rank 8 is not that of the adapter ${path}, 4: leave it out`],
+    [["--lora-targets", "q_proj"], "--lora-targets q_proj is not that of the adapter"],
+    [["--from-scratch"], `--from-scratch needs a whole model, and ${path} is an adapter`],
+  ];
+  for (const [more, message] of wrong) expect(() => sftOf(...more)).toThrow(message);
+  expect(() => sftOf("--lora-rank", "8")).toThrow(`merge ${path} --output-dir merged`);
+  expect(sftOf("--lora-rank", "4", "--lora-alpha", "8").loraRank).toBe(4);
+
+  // the adapter is part of what a run was begun with
+  rmSync(saved, { recursive: true });
+  cpSync(path, join(folder, "kept"), { recursive: true });
+  cpSync(join(folder, "sft/checkpoint-2"), join(path, "checkpoint-4"), { recursive: true });
+  const again = train(trainSettings(["--resume", on, "--quiet"], readStored, adapterOf));
+  await expect(again).rejects.toThrow(/is not what this run was begun with/);
+  cpSync(join(folder, "kept"), path, { recursive: true });
 });
 
 test("LoRA's flags agree with each other", () => {
