@@ -78,7 +78,8 @@ export async function evaluate(settings: EvalSettings): Promise<void> {
   }
   progress.end();
   if (unkept.length > 0) process.exitCode = 2;
-  for (const why of unkept) console.error(`rlexplore: the counts are not kept: ${why}`);
+  for (const why of unkept)
+    console.error(`rlexplore: the counts are not kept, --output names another file: ${why}`);
   const [file, other] = files;
   const change = other && differences(other.questions, file.questions, settings.k);
   const drawn = file.majority === "drawn" ? "; maj@k from seeded draws" : "";

@@ -66,6 +66,7 @@ export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal
         samplingTokensPerSecond: tokens / seconds,
         seconds,
       };
+      folder.requireThere();
       // metrics first: the ledger alone says how far the run came
       folder.appendMetrics({ step, ...metrics });
       ledger.append(step, groups.flatMap(rolloutsOf), promptsOf(groups, policy.tokenizer));

@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { type Question, textOf } from "../../lib/data/questions.ts";
+import { UserError } from "../../lib/errors.ts";
 import { PURPOSE, rollout } from "../../lib/rollout.ts";
 import { openJudge } from "../answers/outcome.ts";
 import { askedFrom } from "../datasets/conversation.ts";
@@ -13,6 +15,13 @@ import { completionLines, countsAs } from "../terminal/completions.ts";
 /** No answer is known here, so none is right. */
 const NO_GOLD = "";
 
+/** The question that standard input holds, a conversation in JSON too. */
+function fromStdin(): string {
+  const text = readFileSync(0, "utf8").replace(/\r?\n$/, "");
+  if (text.trim() === "") throw new UserError("standard input holds no question");
+  return text;
+}
+
 /** `rlexplore sample`: prints completions of questions, each with the outcome it was counted as. */
 export async function sample(given: SampleSettings): Promise<void> {
   const note = (text: string) => console.error(text);
@@ -22,7 +31,7 @@ export async function sample(given: SampleSettings): Promise<void> {
   const thinking = prompter.thinking(given.thinkTags);
   const judge = await openJudge(given.outcome, given.outcomeTimeout, thinking);
   const asked = given.questions.map((typed): Question => {
-    const row = { ...askedFrom(typed), answer: NO_GOLD, line: 0 };
+    const row = { ...askedFrom(typed === "-" ? fromStdin() : typed), answer: NO_GOLD, line: 0 };
     return {
       text: textOf(row),
       prompt: prompter.encodePrompt(row, "the question"),

@@ -82,6 +82,7 @@ function milestonesOf(run: OpenRun): Milestones {
         optimizer: policy.momentSources(),
         state: { drawn, updates, before, best, heldOut: heldOutKey, ledger: ledger.checks(step) },
       });
+      ledger.noteSaved(step);
     },
     prune: (keep: readonly number[]) =>
       pruneCheckpoints(folder.path, settings.saveTotalLimit, keep),

@@ -24,7 +24,8 @@ export async function openGgufModel(
   const configText = JSON.stringify(configOf(gguf, factors, path));
   const config = parseModelConfig(configText, path);
   const files = tokenizerFilesOf(gguf.metadata, path);
-  if (!weights) return { source: path, config, configText, tensors: new Map(), files };
+  const model = { source: path, config, configText, isGguf: true, files } as const;
+  if (!weights) return { ...model, tensors: new Map() };
   const architecture = String(gguf.metadata.get("general.architecture"));
   const names = new Map(modelTensors(config).map(({ name, gguf }) => [gguf, name]));
   const tensors = new Map<string, StoredTensor>();
@@ -33,5 +34,5 @@ export async function openGgufModel(
     tensors.set(name, { ...tensor, interleaved: interleavedHeads(name, architecture, config) });
   }
   requireTensors(tensors, tensorShapes(config), path);
-  return { source: path, config, configText, tensors, files };
+  return { ...model, tensors };
 }

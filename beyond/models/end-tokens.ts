@@ -14,7 +14,7 @@ export interface EndTokens {
  * generation_config.json, config.json, and then the tokenizer's own.
  */
 export function endTokens(
-  { config, files, source }: Pick<ModelFolder, "config" | "files" | "source">,
+  { config, files, source, isGguf }: Pick<ModelFolder, "config" | "files" | "source" | "isGguf">,
   tokenizer: Pick<Tokenizer, "eosId">,
 ): EndTokens {
   const name = "generation_config.json";
@@ -27,10 +27,13 @@ export function endTokens(
   }
   const named: EndTokens[] = [
     { ids: ids.filter(isToken), source: name },
-    { ids: config.eosTokenIds, source: "config.json" },
+    { ids: config.eosTokenIds, source: isGguf ? "tokenizer.ggml.eos_token_id" : "config.json" },
     { ids: tokenizer.eosId === null ? [] : [tokenizer.eosId], source: "its tokenizer" },
   ];
   const first = named.find((found) => found.ids.length > 0);
   if (first) return { ...first, ids: [...new Set(first.ids)] };
-  throw new UserError("the model names no end-of-text token; add eos_token_id to its config.json");
+  const fix = isGguf
+    ? "make it with tokenizer.ggml.eos_token_id"
+    : "add eos_token_id to its config.json";
+  throw new UserError(`${source} names no end-of-text token; ${fix}`);
 }

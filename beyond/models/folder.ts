@@ -16,6 +16,8 @@ export interface ModelFolder {
   config: ModelConfig;
   /** The `config.json` that says so. */
   configText: string;
+  /** Everything stands in one GGUF file: there is no such file as `config.json`. */
+  isGguf?: true;
   tensors: Map<string, StoredTensor>;
   /** Text files that go with the model unchanged: the tokenizer's and `generation_config.json`. */
   files: Record<string, string>;

@@ -120,9 +120,14 @@ export class Tokenizer {
     const ids = this.encode(text);
     if (this.#readsBack(text, ids)) return ids;
     const strange = [...new Set(text)].filter((c) => !this.#readsBack(c, this.encode(c)));
-    const shown = JSON.stringify(strange.slice(0, 8).join("") || text.slice(0, 40));
+    const each = strange.slice(0, 8).map((c) => {
+      const times = text.split(c).length - 1;
+      return `${JSON.stringify(c)}${times > 1 ? ` (${times} times)` : ""}`;
+    });
+    const more = strange.length - each.length;
+    const shown = each.length > 0 ? each.join(", ") : JSON.stringify(text.slice(0, 40));
     throw new UserError(
-      `${what}: this model's tokenizer cannot spell ${shown}; pass --model with a model that reads it`,
+      `${what}: this model's tokenizer cannot spell ${shown}${more > 0 ? ` and ${more} more` : ""}; pass --model with a model that reads it`,
     );
   }
 

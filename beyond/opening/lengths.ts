@@ -24,8 +24,10 @@ export function fitContext<S extends { maxCompletionLength: number | null }>(
   for (const { text, prompt } of questions) {
     if (prompt.length > room) {
       const start = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
+      const most = context - longestPrompt(questions);
+      const fix = most > 0 ? `lower that to ${most} or less` : "shorten it";
       throw new UserError(
-        `the prompt ${start} has ${prompt.length} tokens, and ${flag} ${maxCompletionLength} leaves ${Math.max(0, room)} of the model's context of ${context}; shorten it${prompt.length < context ? " or lower that" : ""}`,
+        `the prompt ${start} has ${prompt.length} tokens, and ${flag} ${maxCompletionLength} leaves ${Math.max(0, room)} of the model's context of ${context}; ${fix}`,
       );
     }
   }

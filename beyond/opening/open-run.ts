@@ -84,6 +84,8 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   const step = checkpoint?.step ?? 0;
   requireAhead(folder.path, step, settings.maxSteps);
   if (checkpoint) requireSameLedger(ledger, step, checkpoint.state);
+  const again = begun ? doneAgain(folder.path, step, ledger) : null;
+  if (again) note(again);
   sweepCheckpoints(folder.path);
   ledger.removeAfter(step);
   folder.removeMetricsAfter(step);
@@ -128,6 +130,23 @@ function stepsOf(
 ): number {
   if (numEpochs === null || resume) return maxSteps;
   return Math.ceil((numEpochs * questions) / promptsPerStep);
+}
+
+/**
+ * What a run that goes on after `step` says of the steps it has done since; null where there are none.
+ * @throws UserError if it has saved a checkpoint, and there is none
+ */
+function doneAgain(run: string, step: number, ledger: Ledger): string | null {
+  const [last, saved] = [ledger.lastStep(), ledger.lastSaved()];
+  if (step === 0 && saved > 0) {
+    throw new UserError(
+      `${run} has saved checkpoint-${saved}, and has no checkpoint now: put it back, or start another run`,
+    );
+  }
+  if (last === step) return null;
+  const what = saved > step ? `checkpoint-${saved} is gone; ` : "";
+  const lost = last - step === 1 ? "the step" : `the ${last - step} steps`;
+  return `${what}going on from ${step > 0 ? `checkpoint-${step}` : "the start"}: ${lost} after that are done again`;
 }
 
 const FRESH: TrainerState = { drawn: 0, updates: 0, before: null, best: null, heldOut: null };

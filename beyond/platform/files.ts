@@ -22,7 +22,10 @@ export function diskError(error: unknown, path: string): unknown {
   if (/^(ENOSPC|EDQUOT|SQLITE_FULL)/.test(code)) {
     return new UserError(`${path}: the disk is full; free some space, then go on with --resume`);
   }
-  if (/^(EACCES|EPERM|EROFS|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM)/.test(code)) {
+  if (code === "EROFS") {
+    return new UserError(`${path}: this disk is read-only; choose a folder elsewhere`);
+  }
+  if (/^(EACCES|EPERM|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM)/.test(code)) {
     return new UserError(`${path}: no permission; change its permissions or choose another folder`);
   }
   if (/^EISDIR/.test(code)) {

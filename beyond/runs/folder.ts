@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
@@ -88,7 +89,7 @@ export class RunFolder {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw diskError(error, path);
         RunFolder.requireFree(outputDir);
         // what exists is then not the folder but a file on the way to it
-        if (outputDir !== null) {
+        if (outputDir !== null || !existsSync(path)) {
           throw new UserError(
             `${path} cannot be made: a file is in the way; choose another --output-dir`,
           );
@@ -100,6 +101,9 @@ export class RunFolder {
   /** Refuses a folder that is there already: a run never writes over another. */
   static requireFree(outputDir: string | null) {
     if (outputDir === null || !existsSync(outputDir)) return;
+    if (!statSync(outputDir).isDirectory()) {
+      throw new UserError(`${outputDir} is a file, not a folder; choose another --output-dir`);
+    }
     const name = commandIn(join(outputDir, "config.json"));
     const way =
       name === null

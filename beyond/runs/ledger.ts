@@ -67,6 +67,7 @@ const SCHEMA = `
     question INTEGER PRIMARY KEY REFERENCES questions (id),
     text TEXT NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS checkpoints (step INTEGER PRIMARY KEY) STRICT;
 `;
 
 const NONE: ReadonlyMap<string, string> = new Map();
@@ -227,6 +228,21 @@ export class Ledger {
     return this.guard(() => lastStepIn(this.database));
   }
 
+  /** Notes that the checkpoint of a step is on the disk. */
+  noteSaved(step: number) {
+    this.guard(() =>
+      this.database.query("INSERT OR IGNORE INTO checkpoints VALUES (?)").run(step),
+    );
+  }
+
+  /** The last step whose checkpoint was saved, 0 when none was. */
+  lastSaved(): number {
+    return this.guard(() => {
+      const [[last]] = this.database.query("SELECT MAX(step) FROM checkpoints").values();
+      return Number(last);
+    });
+  }
+
   /** A checksum of the rollouts of each step up to `last`, from step 1 on: what a checkpoint knows of the ledger. */
   checks(last: number): number[] {
     return this.guard(() => {
@@ -251,6 +267,7 @@ export class Ledger {
       const later = "SELECT id FROM rollouts WHERE step > ?";
       this.database.query(`DELETE FROM tokens WHERE rollout IN (${later})`).run(step);
       this.database.query("DELETE FROM rollouts WHERE step > ?").run(step);
+      this.database.query("DELETE FROM checkpoints WHERE step > ?").run(step);
     });
   }
 

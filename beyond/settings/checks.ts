@@ -58,8 +58,10 @@ export function checkTrain(s: TrainSettings, given: Record<string, unknown>) {
     fail(`${updates} must divide --prompts-per-step ${s.promptsPerStep}`);
   }
   if (s.maxCompletionLength !== null && s.microBatchTokens <= s.maxCompletionLength) {
-    const tokens = `--micro-batch-tokens ${s.microBatchTokens}`;
-    fail(`${tokens} must exceed --max-completion-length ${s.maxCompletionLength}`);
+    const [most, length] = [s.microBatchTokens, s.maxCompletionLength];
+    fail(
+      `--max-completion-length ${length} must be below --micro-batch-tokens ${most}: lower it to what the model's context has room for, or raise that`,
+    );
   }
   checkHeldOut(s, given);
   if (s.quiet && s.logCompletions) fail("--quiet and --log-completions exclude each other");

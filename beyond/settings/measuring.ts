@@ -118,14 +118,17 @@ export const evalGroups = {
       integer(1, { min: 1 }, "The k of pass@k.", "powers of two, as in the paper"),
       [1, 2, 4, 8, 16, 32, 64],
     ),
-    output: optional(
-      text(
-        "",
-        "file",
-        "Where the counts of each question are written, as JSON; with --compare in two files of the default names.",
-        "a new <run>/evaluations/<data>-<step>.eval.json, or evaluations/<data>-<model>.json",
+    output: {
+      ...optional(
+        text(
+          "",
+          "file",
+          "Where the counts of each question are written, as JSON; with --compare in two files of the default names.",
+          "a new <run>/evaluations/<data>-<step>.eval.json, or evaluations/<data>-<model>.json",
+        ),
       ),
-    ),
+      short: "o",
+    },
     ...prompting,
     ...sampling,
     baseDtype,

@@ -21,7 +21,8 @@ export function parseFlags(groups: FlagGroups, args: string[]) {
   const cli = cac();
   const command = cli.command("[...arguments]", "", { ignoreOptionDefaultValue: true });
   addFlags(command, groups);
-  const { args: words, options } = cli.parse(["", "", ...markTexts(flags, args)], { run: false });
+  const { marked, names } = markTexts(flags, args);
+  const { args: words, options } = cli.parse(["", "", ...marked], { run: false });
   const texts = new Map<string, string[]>();
   for (const [key, { value }] of Object.entries(flags)) {
     // cac reads --no-tune as tune, turned off
@@ -36,22 +37,23 @@ export function parseFlags(groups: FlagGroups, args: string[]) {
     try {
       given[key] = flags[key].parse(values);
     } catch (error) {
-      throw new UserError(`--${optionName(key)} ${(error as Error).message}`);
+      throw new UserError(`${names.get(key)} ${(error as Error).message}`);
     }
   }
   return { flags, given, positionals: words.map(unmarked), texts };
 }
 
-/** The arguments with each flag's value joined to it, and every text marked. */
-function markTexts(flags: Flags, args: readonly string[]): string[] {
+/** The arguments with each flag's value joined to it, and every text marked; and what each flag was called. */
+function markTexts(flags: Flags, args: readonly string[]) {
   const keys = new Map(Object.keys(flags).map((key) => [optionName(key), key]));
   for (const [key, { short }] of Object.entries(flags)) if (short) keys.set(short, key);
   const marked: string[] = [];
+  const names = new Map<string, string>();
   for (let i = 0; i < args.length; i++) {
     const [, typed, joined, short] = /^(--[^=]*|-[^-])(?:=(.*)|(.+))?$/s.exec(args[i]) ?? [];
     const inline = joined ?? short;
     if (args[i] === "--") {
-      return [...marked, ...args.slice(i + 1).map((text) => MARK + text)];
+      return { marked: [...marked, ...args.slice(i + 1).map((text) => MARK + text)], names };
     }
     if (typed === undefined) {
       marked.push(MARK + args[i]);
@@ -67,6 +69,7 @@ function markTexts(flags: Flags, args: readonly string[]): string[] {
       const fix = hint ? `did you mean --${hint}?` : "see --help for those there are";
       throw new UserError(`unknown flag ${typed}; ${fix}`);
     }
+    names.set(key, typed);
     const { value } = flags[key];
     if (!value) {
       if (inline !== undefined) throw new UserError(`${typed} takes no value`);
@@ -79,5 +82,5 @@ function markTexts(flags: Flags, args: readonly string[]): string[] {
     }
     marked.push(`--${optionName(key)}=${MARK}${text}`);
   }
-  return marked;
+  return { marked, names };
 }

@@ -8,6 +8,7 @@ import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { descriptionFiles } from "../../beyond/models/folder.ts";
 import { encodeSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
+import { LedgerReader } from "../../beyond/runs/ledger.ts";
 import { trainSettings } from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
 import { layOutAsBefore } from "../runs/old-checkpoint.ts";
@@ -83,7 +84,7 @@ describe("a run that goes on refuses", () => {
     ["deleted", "DELETE FROM rollouts WHERE step = 1 AND slot = 0", 1],
     [
       "doubled",
-      "INSERT INTO rollouts SELECT id + 100, step, slot + 9, sample, question, completion, outcome, correct, reward, exploration, advantage, tokens, truncated, logprob, entropy FROM rollouts WHERE id = 1",
+      "INSERT INTO rollouts SELECT id + 100, step, slot + 9, sample, question, completion, outcome, correct, reward, exploration, advantage, tokens, truncated, logprob, entropy, parts FROM rollouts WHERE id = 1",
       1,
     ],
     ["edited", "UPDATE rollouts SET outcome = '7' WHERE step = 2 AND slot = 1 AND sample = 0", 2],
@@ -114,6 +115,17 @@ describe("a run that goes on refuses", () => {
     const path = copyOf("whole");
     renameSync(join(path, "checkpoint-2"), join(path, "checkpoint-3"));
     await expect(resume(path)).rejects.toThrow(/is the checkpoint of step 2 under another name/);
+  });
+
+  test("checkpoints that are gone", async () => {
+    const path = copyOf("whole");
+    rmSync(join(path, "checkpoint-2"), { recursive: true });
+    await expect(resume(path)).rejects.toThrow(
+      /has saved checkpoint-2, and has no checkpoint now: put it back/,
+    );
+    const ledger = new LedgerReader(join(path, "ledger.sqlite"));
+    expect(ledger.lastStep()).toBe(2);
+    ledger.close();
   });
 
   test("data that were cut or changed", async () => {

@@ -88,8 +88,14 @@ describe("one line, exit code 2, and nothing written", () => {
     ["data nan.jsonl", /^nan\.jsonl: none of 1 rows can be used; line 1: not JSON: NaN is no JSON/],
     ["train no-answer.jsonl", /^no-answer\.jsonl:3: no "answer"/],
     ["train data.jsonl --eval-file no-answer.jsonl", /^no-answer\.jsonl:3: no "answer"/],
-    ["train words.jsonl", `words.jsonl:2: this model's tokenizer cannot spell "How?"; ${spell}`],
-    ["sft texts.jsonl", `texts.jsonl:1: this model's tokenizer cannot spell "How?"; ${spell}`],
+    [
+      "train words.jsonl",
+      `words.jsonl:2: this model's tokenizer cannot spell "H", "o", "w", "?"; ${spell}`,
+    ],
+    [
+      "sft texts.jsonl",
+      `texts.jsonl:1: this model's tokenizer cannot spell "H", "o", "w", "?"; ${spell}`,
+    ],
     [
       "sft long-text.jsonl",
       "long-text.jsonl:1: 84 tokens exceed the model's context of 64; shorten the row",

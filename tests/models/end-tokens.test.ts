@@ -37,6 +37,10 @@ describe("the tokens that end a completion", () => {
     expect(ends({ eos_token_id: null }, [4, 4]).ids).toEqual([4]);
     expect(ends({}, [])).toEqual({ ids: [7], source: "its tokenizer" });
     expect(() => ends({}, [], null)).toThrow("add eos_token_id to its config.json");
+    // a GGUF file has no such files
+    const gguf = { config: { ...base.config, eosTokenIds: [4] }, files: {}, source: "m.gguf" };
+    const found = endTokens({ ...gguf, isGguf: true }, { eosId: null });
+    expect(found.source).toBe("tokenizer.ggml.eos_token_id");
   });
   test("are tokens of the model", () => {
     expect(() => ends({ eos_token_id: 4000 }, [])).toThrow(

@@ -100,9 +100,14 @@ describe("the embedded tokenizer", () => {
   test("refuses what it cannot spell, naming the place, the characters and the fix", () => {
     const message = messageOf(() => base.requireReadable("1x2 = y?", "data.jsonl:3"));
     expect(message).toStartWith("data.jsonl:3: ");
-    expect(message).toContain('"x y?"');
+    expect(message).toContain('"x", " " (2 times), "y", "?"');
     expect(message).toContain("--model");
     expect(messageOf(() => base.encodePrompt("²", "q"))).toContain("²");
+    // each once, in their order, and how often
+    expect(messageOf(() => base.requireReadable("xyxz", "q"))).toContain(
+      '"x" (2 times), "y", "z";',
+    );
+    expect(messageOf(() => base.requireReadable("abcdefghij", "q"))).toMatch(/"h" and 2 more;/);
   });
 
   test("knows where each token begins", () => {

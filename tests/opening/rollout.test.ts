@@ -89,7 +89,7 @@ describe("questions that cannot be asked", () => {
   test("a prompt that leaves no room for a completion", () => {
     const fit = (maxCompletionLength: number | null, context: number) =>
       fitContext({ maxCompletionLength }, questions, context).maxCompletionLength;
-    expect(() => fit(20, 25)).toThrow(/has 9 tokens, .*leaves 5 .*; shorten it or lower that$/);
+    expect(() => fit(20, 25)).toThrow(/has 9 tokens, .*leaves 5 .*; lower that to 16 or less$/);
     expect(() => fit(1, 8)).toThrow(/shorten it$/);
     expect([fit(16, 25), fit(null, 64), fit(null, 4096)]).toEqual([16, 32, 256]);
   });

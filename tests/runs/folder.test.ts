@@ -69,6 +69,10 @@ describe("config.json", () => {
     mkdirSync("killed");
     writeFileSync("killed/ledger.sqlite.lock", "");
     expect(() => RunFolder.open("killed")).toThrow(/killed before its first step: start it again/);
+    writeFileSync("plain", "");
+    expect(() => RunFolder.requireFree("plain")).toThrow(
+      "plain is a file, not a folder; choose another --output-dir",
+    );
     expect(() => RunFolder.requireFree("killed")).toThrow(
       "killed already exists; choose another --output-dir, or delete it if a run that was killed at its beginning left it",
     );

@@ -149,7 +149,7 @@ describe("values", () => {
     ["d --steps-per-generation 3", /--steps-per-generation 3 must divide --prompts-per-step 16/],
     [
       "d --micro-batch-tokens 24 --max-completion-length 30",
-      /--micro-batch-tokens 24 must exceed --max-completion-length 30/,
+      /--max-completion-length 30 must be below --micro-batch-tokens 24/,
     ],
     ["d --eval-steps 5", /--eval-steps needs --eval-file/],
     ["d --eval-samples 5", /--eval-samples needs --eval-file/],
