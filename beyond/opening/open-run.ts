@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { sha256 } from "#platform/hash.ts";
 import type { Judge } from "../../lib/data/judge.ts";
 import type { Question } from "../../lib/data/questions.ts";
+import { UserError } from "../../lib/errors.ts";
 import { grpo } from "../../lib/explore/advantages/grpo.ts";
 import { type Exploration, usesHistory } from "../../lib/explore/bonus.ts";
 import { OutcomeCounter } from "../../lib/explore/counter.ts";

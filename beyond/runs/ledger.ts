@@ -230,9 +230,7 @@ export class Ledger {
 
   /** Notes that the checkpoint of a step is on the disk. */
   noteSaved(step: number) {
-    this.guard(() =>
-      this.database.query("INSERT OR IGNORE INTO checkpoints VALUES (?)").run(step),
-    );
+    this.guard(() => this.database.query("INSERT OR IGNORE INTO checkpoints VALUES (?)").run(step));
   }
 
   /** The last step whose checkpoint was saved, 0 when none was. */

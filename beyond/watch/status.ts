@@ -5,6 +5,7 @@ import type { ReportedRun } from "../report/runs.ts";
 import { checkpointPath, checkpointSteps } from "../runs/checkpoint.ts";
 import { whyNothing } from "../runs/learning-nothing.ts";
 import { isWritten } from "../runs/ledger.ts";
+import { commandOf } from "../settings/stored.ts";
 
 export interface RunStatus {
   name: string;
@@ -20,7 +21,7 @@ export interface RunStatus {
   left: number | null;
   /** The newest checkpoint; null without one. */
   saved: string | null;
-  /** The command that goes on with it, as `train` or `sample-base`. */
+  /** The command that goes on with it. */
   command: string;
   /** Why it has learned nothing lately; null if it has. */
   nothing: string | null;
@@ -32,7 +33,8 @@ export function statusOf(run: ReportedRun, now = Date.now()): RunStatus {
   const { maxSteps } = settings;
   const total = typeof maxSteps === "number" ? maxSteps : null;
   const step = run.lastStep;
-  const learns = settings.learningRate !== undefined || settings.explore !== undefined;
+  const command = commandOf(settings);
+  const learns = command !== "sample-base";
   const saved = checkpointSteps(run.path).at(-1);
   const isDone = total !== null && step >= total && (!learns || (saved ?? 0) >= total);
   const running = isWritten(folder.ledgerPath);
@@ -52,7 +54,7 @@ export function statusOf(run: ReportedRun, now = Date.now()): RunStatus {
     activity: said?.activity ?? "",
     left: said?.left == null ? null : Math.max(0, said.left - (now - said.at) / 1000),
     saved: saved === undefined ? null : checkpointPath(run.path, saved),
-    command: learns ? "train" : "sample-base",
-    nothing: learns ? whyNothing(run.steps, settings) : null,
+    command,
+    nothing: command === "train" ? whyNothing(run.steps, settings) : null,
   };
 }

@@ -109,7 +109,7 @@ test("the way on is that of the command that made the run", () => {
   };
   expect(way("of-train", { learningRate: 1 })).toEndWith("train --resume of-train");
   expect(way("of-base", { maxSteps: 1 })).toEndWith("sample-base --resume of-base");
-  expect(way("of-sft", { learningRate: 1, rowsPerStep: 2 })).toEndWith("another --output-dir");
+  expect(way("of-sft", { learningRate: 1, rowsPerStep: 2 })).toEndWith("sft --resume of-sft");
 });
 
 test("an evaluation that is made again has one line", () => {

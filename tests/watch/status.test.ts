@@ -15,7 +15,7 @@ let made = 0;
 const begin = (settings: Record<string, unknown> = {}, explore: string | null = "none") =>
   new RunInTheMaking(join(folder, `run-${++made}`), {
     explore,
-    settings: { maxSteps: 8, ...settings },
+    settings: { maxSteps: 8, ...(explore !== null && { learningRate: 1e-4 }), ...settings },
   });
 
 function look(path: string, now?: number) {
