@@ -197,6 +197,15 @@ const commands: Record<string, Command> = {
       return (await import("./beyond/commands/check-data.ts")).checkData(settings);
     },
   },
+  worker: {
+    usage: "worker",
+    summary: "One GPU of a cluster: train --ray starts it, and speaks with it.",
+    flags: {},
+    run: async (args) => {
+      if (args.length > 0) throw new UserError("worker takes no options; train --ray starts it");
+      return (await import("./beyond/cluster/worker.ts")).worker();
+    },
+  },
   "data make": {
     usage: "data make <task>",
     summary: "Write rows of a built-in task: arithmetic or countdown.",

@@ -11,6 +11,11 @@ declare module "*.dll" {
   const path: string;
   export default path;
 }
+/** The bridge to Ray, imported `with { type: "text" }`. */
+declare module "*.py" {
+  const source: string;
+  export default source;
+}
 /** Style and script of the report's page, imported `with { type: "text" }`. */
 declare module "*.css" {
   const source: string;

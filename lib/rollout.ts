@@ -2,7 +2,7 @@ import type { Judgement } from "./data/judge.ts";
 import type { Question } from "./data/questions.ts";
 import type { Completion, GenerationSettings } from "./model/completion.ts";
 import type { SamplingOptions } from "./model/ops/sample.ts";
-import type { SamplingPolicy } from "./policy.ts";
+import type { SamplingPolicy, Tokenizer } from "./policy.ts";
 
 type Said = Pick<Judgement, "outcome" | "correct" | "form" | "paid">;
 
@@ -63,12 +63,6 @@ function generationSettings(
   settings: RolloutSettings,
 ): Omit<GenerationSettings, "seed" | "step"> {
   const { stop, temperature, topK, topP, minP } = settings;
-  const longest = stop.reduce((length, text) => Math.max(length, text.length), 0);
-  // A stop text of n characters lies within the last n tokens that spell anything, and a few more.
-  const isOver = (tokens: readonly number[]) => {
-    const tail = tokenizer.decode(tokens.slice(-(longest + 8)), true);
-    return stop.some((text) => tail.includes(text));
-  };
   return {
     temperature,
     topK,
@@ -76,7 +70,18 @@ function generationSettings(
     minP,
     maxNewTokens: settings.maxCompletionLength,
     stopIds,
-    isOver: stop.length > 0 ? isOver : undefined,
+    isOver: stopTest(tokenizer, stop),
+  };
+}
+
+/** Whether a completion that has just grown contains a stop text; nothing where there is none. */
+export function stopTest(tokenizer: Tokenizer, stop: readonly string[]) {
+  if (stop.length === 0) return undefined;
+  const longest = Math.max(...stop.map((text) => text.length));
+  // A stop text of n characters lies within the last n tokens that spell anything, and a few more.
+  return (tokens: readonly number[]): boolean => {
+    const tail = tokenizer.decode(tokens.slice(-(longest + 8)), true);
+    return stop.some((text) => tail.includes(text));
   };
 }
 

@@ -4,7 +4,6 @@ import { Dialogue, type Reply } from "../opening/dialogue.ts";
 import { openNamedModel, prompterOf } from "../opening/named-model.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { openPolicy } from "../opening/open-policy.ts";
-import { closeGpu } from "../opening/policy.ts";
 import type { ChatSettings } from "../settings/measuring.ts";
 import { command } from "../terminal/program.ts";
 import { Typing } from "../terminal/typing.ts";
@@ -47,7 +46,7 @@ export async function chat(given: ChatSettings): Promise<void> {
   } catch (error) {
     throw explainNotFinite(error, settings);
   } finally {
-    await closeGpu(policy.gpu);
+    await policy.close();
   }
 }
 

@@ -18,7 +18,6 @@ import {
 import { type QuestionTally, tallyQuestion } from "../measuring/tally.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { openSampling } from "../opening/open-sampling.ts";
-import { closeGpu } from "../opening/policy.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import type { EvalSettings } from "../settings/measuring.ts";
 import { EMBEDDED } from "../settings/shared.ts";
@@ -129,7 +128,7 @@ export async function evaluateModel(
   } catch (error) {
     throw explainNotFinite(error, settings);
   } finally {
-    await closeGpu(policy.gpu);
+    await policy.close();
   }
 }
 

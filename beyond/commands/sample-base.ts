@@ -4,7 +4,6 @@ import { drawQuestions } from "../../lib/random.ts";
 import { type Group, PURPOSE, rollout } from "../../lib/rollout.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { openSampling } from "../opening/open-sampling.ts";
-import { closeGpu } from "../opening/policy.ts";
 import { shuffleSeedOf } from "../opening/questions.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import { Ledger } from "../runs/ledger.ts";
@@ -88,7 +87,7 @@ export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal
   } finally {
     folder.tell(null);
     ledger.close();
-    await closeGpu(policy.gpu);
+    await policy.close();
   }
 }
 

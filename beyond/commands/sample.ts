@@ -7,7 +7,6 @@ import { askedFrom } from "../datasets/conversation.ts";
 import { openNamedModel, prompterOf } from "../opening/named-model.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { openAsking } from "../opening/open-sampling.ts";
-import { closeGpu } from "../opening/policy.ts";
 import { StreamedPolicy } from "../opening/streamed.ts";
 import type { SampleSettings } from "../settings/measuring.ts";
 import { completionLines, countsAs } from "../terminal/completions.ts";
@@ -73,7 +72,7 @@ export async function sample(given: SampleSettings): Promise<void> {
       print([prompt ?? question.text, ...completionLines(completions)].join("\n"));
     }
   }
-  await closeGpu(policy.gpu);
+  await policy.close();
 }
 
 // console.log would not tell that the output could not be written

@@ -5,7 +5,6 @@ import { drawnText, type Evaluation, passRow } from "../measuring/evaluation.ts"
 import { evaluateHeldOut } from "../measuring/held-out.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { type OpenRun, openRun } from "../opening/open-run.ts";
-import { closeGpu } from "../opening/policy.ts";
 import { OwnCodeError } from "../own/mistakes.ts";
 import { pruneCheckpoints, saveCheckpoint } from "../runs/checkpoint.ts";
 import { LearningNothing } from "../runs/learning-nothing.ts";
@@ -41,7 +40,7 @@ export async function train(given: TrainSettings, signal?: AbortSignal): Promise
   } finally {
     run.folder.tell(null);
     run.ledger.close();
-    await closeGpu(run.policy.gpu);
+    await run.policy.close();
   }
 }
 
@@ -78,8 +77,8 @@ function milestonesOf(run: OpenRun): Milestones {
       await saveCheckpoint<TrainerState>(folder.path, step, {
         model,
         lora: policy.lora,
-        weights: policy.weightSources(),
-        optimizer: policy.momentSources(),
+        weights: await policy.weightSources(),
+        optimizer: await policy.momentSources(),
         state: { drawn, updates, before, best, heldOut: heldOutKey, ledger: ledger.checks(step) },
       });
       ledger.noteSaved(step);

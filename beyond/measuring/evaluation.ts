@@ -4,7 +4,7 @@ import { UserError } from "../../lib/errors.ts";
 import { Random } from "../../lib/random.ts";
 import type { RolloutSettings } from "../../lib/rollout.ts";
 import type { TuningTable } from "../kernels/variants.ts";
-import type { OpenPolicy } from "../opening/policy.ts";
+import type { AskedPolicy } from "../opening/run-policy.ts";
 import { diskError, replaceFile } from "../platform/files.ts";
 import { runConfig } from "../runs/versions.ts";
 import { type Sampling, samplingOf } from "../settings/evaluating.ts";
@@ -127,7 +127,7 @@ export function evaluationFile(
   what: { data: string; model: string; step: number | null; ks: readonly number[] },
   tallies: QuestionTally[],
   settings: RolloutSettings,
-  policy: OpenPolicy,
+  policy: AskedPolicy,
 ): EvaluationFile {
   const { data, model, step, ks } = what;
   const { seed } = settings;

@@ -2,7 +2,7 @@
 import { UserError } from "../../lib/errors.ts";
 import { scheduledRate } from "../../lib/train.ts";
 import type { LoraModel } from "../lora/peft.ts";
-import type { OpenPolicy } from "./policy.ts";
+import type { RunAdapter } from "./run-policy.ts";
 
 type Scheduled = Parameters<typeof scheduledRate>[0];
 
@@ -21,6 +21,18 @@ export function noteJump(
   );
 }
 
+/** Notes that gradients are summed in another order than before. */
+export function noteOrder(
+  before: { microBatchTokens: number },
+  now: { microBatchTokens: number },
+  note: (text: string) => void,
+): void {
+  if (before.microBatchTokens === now.microBatchTokens) return;
+  note(
+    `--micro-batch-tokens was ${before.microBatchTokens}: gradients are summed in another order from here on, and differ by rounding`,
+  );
+}
+
 /** Notes that what is trained is the adapter that the model is. */
 export function noteAdapter(name: string, { lora }: LoraModel, note: (text: string) => void): void {
   if (!lora) return;
@@ -31,10 +43,10 @@ export function noteAdapter(name: string, { lora }: LoraModel, note: (text: stri
 /** Notes that the run was begun on another GPU. */
 export function noteOtherGpu(
   begun: { adapter: Record<string, unknown> } | undefined,
-  { gpu }: OpenPolicy,
+  { adapter }: { adapter: RunAdapter },
   note: (text: string) => void,
 ): void {
-  const { name } = gpu.found;
+  const { name } = adapter;
   if (begun && name !== begun.adapter.name) {
     note(`this run was begun on ${begun.adapter.name}: on ${name} sums differ by rounding`);
   }

@@ -6,7 +6,6 @@ import { UserError } from "../../lib/errors.ts";
 import { grpo } from "../../lib/explore/advantages/grpo.ts";
 import { type Exploration, usesHistory } from "../../lib/explore/bonus.ts";
 import { OutcomeCounter } from "../../lib/explore/counter.ts";
-import { PolicyGradient } from "../../lib/learn.ts";
 import type { RolloutSettings } from "../../lib/rollout.ts";
 import type { GrpoSettings, Training } from "../../lib/train.ts";
 import { trainingNeeds } from "../memory/memory-plan.ts";
@@ -24,17 +23,17 @@ import { parseReward, rewardRules } from "../settings/reward.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { TrainSettings } from "../settings/training.ts";
 import { Progress } from "../terminal/progress.ts";
-import { noteAdapter, noteJump, noteOtherGpu, requireAhead } from "./going-on.ts";
+import { noteAdapter, noteJump, noteOrder, noteOtherGpu, requireAhead } from "./going-on.ts";
 import { longestPrompt } from "./lengths.ts";
 import { openNamedModel } from "./named-model.ts";
-import { openPolicy } from "./open-policy.ts";
-import type { OpenPolicy } from "./policy.ts";
+import { openAnywhere } from "./open-anywhere.ts";
 import { readQuestions, readRunData, shuffleSeedOf, type TrainingQuestions } from "./questions.ts";
+import type { RunPolicy } from "./run-policy.ts";
 
 /** Everything that `train` works with: what the method needs, and what is kept of it. */
 export interface OpenRun extends Training {
   settings: TrainSettings & GrpoSettings;
-  policy: OpenPolicy;
+  policy: RunPolicy;
   questions: TrainingQuestions;
   heldOut: Question[];
   /** Which questions these are, and how often each is drawn. */
@@ -75,7 +74,9 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   const origins = await originsOf(data.rows, model, settings);
   if (config) requireSameOrigins(config.origins, origins, settings, note);
   const needs = trainingNeeds(settings, longestPrompt([...questions.drawn, ...heldOut]));
-  const policy = await openPolicy(settings, model, needs, { note, describe: note }, config);
+  const told = { note, describe: note };
+  const opened = { begun: config, learn: settings };
+  const policy = await openAnywhere(settings, model, needs, told, opened);
 
   noteOtherGpu(config, policy, note);
   const folder = begun ?? RunFolder.create(settings.outputDir, settings.data);
@@ -93,18 +94,22 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   if (settings.tensorboard) folder.openEvents(step);
 
   // a run that is the model here may go on, and its newest checkpoint be another one
-  const stored = storedSettings({ ...read.settings, model: modelPath(settings.model) });
+  const { gradientShards } = settings;
+  const kept = { ...read.settings, gradientShards, model: modelPath(settings.model) };
+  const stored = storedSettings(kept);
   folder.writeConfig(runConfig(stored, policy, origins));
   if (checkpoint) {
-    await policy.load(policy.trained, checkpoint.tensors);
-    await policy.loadMoments(checkpoint.optimizer);
+    await policy.restore(checkpoint.tensors, checkpoint.optimizer, checkpoint.state.updates);
     note(`resumed after step ${step}`);
   }
   const saved = checkpoint?.state ?? FRESH;
   const { drawn, updates } = saved;
   const { evalSamples } = settings;
   const heldOutKey = heldOut.length > 0 ? keyOf(heldOut, settings) : null;
-  if (checkpoint && config) noteJump(config.settings, settings, updates, note);
+  if (checkpoint && config) {
+    noteJump(config.settings, settings, updates, note);
+    noteOrder(config.settings, settings, note);
+  }
   return {
     settings,
     advantage: { method: grpo, parameters: {} },
@@ -114,7 +119,7 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
     ledger,
     model,
     policy,
-    learner: new PolicyGradient(policy, settings.microBatchTokens, settings),
+    learner: policy.learner(settings),
     questions,
     heldOut,
     heldOutKey,
@@ -174,8 +179,12 @@ function comparable(
 }
 
 /** The settings of `train` as the method has them: what stands for another one is settled. */
-const asGrpo = <S extends TrainSettings & RolloutSettings>(settings: S): S & GrpoSettings => ({
+const asGrpo = <S extends TrainSettings & RolloutSettings>(
+  settings: S,
+): S & GrpoSettings & { gradientShards: number } => ({
   ...settings,
+  // a run of before there were shards, and one that says nothing of them, has one
+  gradientShards: settings.gradientShards ?? (settings.ray && !settings.resume ? 8 : 1),
   epsilonLow: settings.epsilon,
   epsilonHigh: settings.epsilonHigh ?? settings.epsilon,
   shuffleSeed: shuffleSeedOf(settings),

@@ -8,12 +8,13 @@ import type { RunTuning } from "../tuning/tuning.ts";
 import { earnableRows, requireEarnable } from "./earnable.ts";
 import { fitContext, longestPrompt } from "./lengths.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
-import { openPolicy, type PolicySettings, type Told } from "./open-policy.ts";
-import type { OpenPolicy } from "./policy.ts";
+import { type AnywhereSettings, openAnywhere } from "./open-anywhere.ts";
+import type { Told } from "./open-policy.ts";
 import { openData, outcomeOf, shuffleSeedOf } from "./questions.ts";
+import type { AskedPolicy } from "./run-policy.ts";
 
 /** What the commands need that ask a model, and teach it nothing. */
-interface AskingSettings extends PolicySettings {
+interface AskingSettings extends AnywhereSettings {
   maxCompletionLength: number | null;
   samplingBatchSize: number;
 }
@@ -35,7 +36,7 @@ interface SamplingSettings extends AskingSettings, ReadOptions, PromptSettings {
 
 /** A model ready to be asked, the questions, and the settings with the length of completions settled. */
 export interface OpenSampling<S> {
-  policy: OpenPolicy;
+  policy: AskedPolicy;
   questions: Question[];
   settings: S & { maxCompletionLength: number };
 }
@@ -88,6 +89,6 @@ export async function openAsking<S extends AskingSettings>(
     maxPromptTokens: longestPrompt(questions),
     maxNewTokens: settings.maxCompletionLength,
   };
-  const policy = await openPolicy(settings, model, { sampling }, told, begun);
+  const policy = await openAnywhere(settings, model, { sampling }, told, { begun });
   return { policy, questions, settings };
 }

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
+import { type Learner, PolicyGradient } from "../../lib/learn.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
 import { Optimizer } from "../../lib/model/optimizer.ts";
@@ -10,6 +11,7 @@ import type { Slabs } from "../../lib/model/slabs.ts";
 import { TrainingPass } from "../../lib/model/training-pass.ts";
 import type { Policy } from "../../lib/policy.ts";
 import { Random } from "../../lib/random.ts";
+import { ShardedGradient } from "../cluster/shards.ts";
 import { isHubName } from "../hub/hub.ts";
 import { attentionChoice } from "../kernels/attention-choice.ts";
 import { makeOps } from "../kernels/ops.ts";
@@ -37,12 +39,13 @@ import { requireDtype } from "../storage/precision.ts";
 import { readPacked, type WeightFormat } from "../storage/weight-formats.ts";
 import { type KernelShapes, kernelShapes } from "../tuning/kernel-shapes.ts";
 import { tokenizerOf } from "./named-model.ts";
+import type { RunAdapter, RunPolicy } from "./run-policy.ts";
 
 /** Settles which kernels are for these shapes, before anything is allocated. */
 export type Tune = (shapes: KernelShapes) => Promise<TuningTable>;
 
 /** A model opened on a GPU: what a run needs to sample from it, to train it, to load and to save it. */
-export class OpenPolicy implements Policy {
+export class OpenPolicy implements Policy, RunPolicy {
   readonly tokenizer: Tokenizer;
   readonly stopIds: ReadonlySet<number>;
   /** What passes through the model read: its parameters, with LoRA's delta if there is one. */
@@ -130,6 +133,9 @@ export class OpenPolicy implements Policy {
     return policy;
   }
 
+  get adapter(): RunAdapter {
+    return this.gpu.found;
+  }
   get sampler(): Sampler {
     return required(this.samplerOrNone);
   }
@@ -153,13 +159,7 @@ export class OpenPolicy implements Policy {
 
   /** What a checkpoint says of the LoRA that is trained; nothing in full fine-tuning. */
   get lora(): { config: LoraConfig; base: string } | undefined {
-    const config = this.needs.learning?.lora;
-    if (!config) return undefined;
-    const { source } = this.model;
-    return {
-      config,
-      base: existsSync(source) ? resolve(source) : isHubName(source) ? source : EMBEDDED,
-    };
+    return loraBase(this.model, this.needs.learning?.lora);
   }
 
   /** Loads stored tensors into a set of parameters, one at a time. */
@@ -200,10 +200,32 @@ export class OpenPolicy implements Policy {
     return hits;
   }
 
+  async restore(weights: Map<string, StoredTensor>, moments: Map<string, StoredTensor>) {
+    await this.load(this.trained, weights);
+    await this.loadMoments(moments);
+  }
+
+  learner(settings: Parameters<RunPolicy["learner"]>[0]): Learner {
+    const whole = new PolicyGradient(this, settings.microBatchTokens, settings);
+    const { gradientShards } = settings;
+    return gradientShards === 1 ? whole : new ShardedGradient(whole, this, gradientShards);
+  }
+
+  close(): Promise<void> {
+    return closeGpu(this.gpu);
+  }
+
   /** Waits for the GPU; throws what it has complained about. */
   async settle(): Promise<void> {
     await this.gpu.read(this.weights.finalNorm, new Float32Array(1));
   }
+}
+
+/** What a checkpoint says of a LoRA that is trained beside this model. */
+export function loraBase({ source }: ModelFolder, config?: LoraConfig | null): RunPolicy["lora"] {
+  if (!config) return undefined;
+  const base = existsSync(source) ? resolve(source) : isHubName(source) ? source : EMBEDDED;
+  return { config, base };
 }
 
 function drawLora(gpu: SystemGpu, weights: LoraWeights, seed: number): void {

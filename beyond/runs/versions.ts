@@ -1,7 +1,7 @@
 import { runtime } from "#platform/process.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import type { TuningTable } from "../kernels/variants.ts";
-import type { SystemGpu } from "../platform/gpu.ts";
+import type { RunAdapter } from "../opening/run-policy.ts";
 import type { RunConfig } from "./folder.ts";
 import type { Origins } from "./origins.ts";
 
@@ -18,14 +18,14 @@ export const versions = () => ({
 /** What a run's `config.json` says of the program, the machine and the settings. */
 export function runConfig<Settings extends object>(
   settings: Settings,
-  { gpu: { found }, tuning }: { gpu: SystemGpu; tuning: TuningTable },
+  { adapter, tuning }: { adapter: RunAdapter; tuning: TuningTable },
   origins?: Origins,
 ): RunConfig<Settings> {
   return {
     settings,
     origins,
     versions: versions(),
-    adapter: { name: found.name, driver: found.driver, kind: found.kind },
+    adapter: { name: adapter.name, driver: adapter.driver, kind: adapter.kind },
     tuning,
   };
 }

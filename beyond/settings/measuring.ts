@@ -12,6 +12,7 @@ import {
 } from "./flags.ts";
 import {
   baseDtype,
+  cluster,
   dataFields,
   dtype,
   gpu,
@@ -134,6 +135,7 @@ export const evalGroups = {
     baseDtype,
     seed,
     ...showing,
+    ...cluster,
     gpu,
     kernels,
     noTune,

@@ -241,6 +241,34 @@ export const lora = {
   baseDtype,
 };
 
+/** Many GPUs, on Ray. */
+export const cluster = {
+  ray: optional(
+    text(
+      "",
+      "address",
+      "Share the work over a Ray cluster: its address, auto, or local for one on this machine; none leaves one when a run goes on.",
+      "this machine's GPU alone",
+    ),
+  ),
+  workers: optional(
+    integer(1, { min: 1 }, "Workers in the cluster.", "one a GPU, or one a machine without any"),
+  ),
+};
+
+/** ... and how they learn together. */
+export const learningCluster = {
+  ...cluster,
+  gradientShards: optional(
+    integer(
+      1,
+      { min: 1, max: 4096 },
+      "Parts that the gradient of a step is summed in: with the same number a run has the same bits on any number of workers.",
+      "1; 8 with --ray",
+    ),
+  ),
+};
+
 export const saving = {
   saveSteps: integer(50, { min: 1 }, "Steps between checkpoints; the last is always saved.", OURS),
   saveTotalLimit: integer(2, { min: 1 }, "Newest checkpoints kept.", "our choice; all in TRL"),

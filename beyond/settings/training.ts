@@ -17,12 +17,14 @@ import {
 } from "./flags.ts";
 import {
   baseDtype,
+  cluster,
   dataFields,
   dtype,
   fraction,
   gpu,
   hubData,
   kernels,
+  learningCluster,
   lora,
   model,
   noTune,
@@ -211,6 +213,7 @@ export const trainGroups = {
     ...optimizer,
   },
   LoRA: lora,
+  Cluster: learningCluster,
   Prompts: prompting,
   Sampling: sampling,
   Evaluation: {
@@ -261,6 +264,7 @@ export const sampleBaseGroups = {
   },
   Prompts: prompting,
   Sampling: { ...sampling, baseDtype },
+  Cluster: cluster,
   Showing: { ...showing, gpu, kernels, noTune, dtype },
 } satisfies FlagGroups;
 

@@ -1,13 +1,24 @@
-import { basename, relative } from "node:path";
+import { basename, relative, resolve } from "node:path";
 import { runtime } from "#platform/process.ts";
 
 /** How this program was called, so that a command which it names works when it is pasted. */
 export function programName(argv0 = process.argv0, script = process.argv[1] ?? ""): string {
-  // a compiled executable runs a script of its own inside itself
-  const isCompiled = script.startsWith("/$bunfs/") || /^[A-Z]:[\\/]~BUN/.test(script);
-  if (isCompiled) return basename(argv0) === "bun" ? "rlexplore" : shellWord(argv0);
+  if (isCompiled(script)) return basename(argv0) === "bun" ? "rlexplore" : shellWord(argv0);
   const isMain = basename(script) === "main.ts";
   return isMain ? `${runtime.starter} ${shellWord(relative(process.cwd(), script))}` : "rlexplore";
+}
+
+/** A compiled executable runs a script of its own inside itself. */
+const isCompiled = (script: string) =>
+  script.startsWith("/$bunfs/") || /^[A-Z]:[\\/]~BUN/.test(script);
+
+/** What starts this program again, and the file that is all of it, where there is one. */
+export function startsAgain(): { command: string[]; file: string | null } {
+  const { execPath, argv } = process;
+  const [, script = ""] = argv;
+  return isCompiled(script)
+    ? { command: [execPath], file: execPath }
+    : { command: [execPath, ...runtime.starter.split(" ").slice(1), resolve(script)], file: null };
 }
 
 /**

@@ -1,0 +1,229 @@
+import { NotFiniteError, UserError } from "../../lib/errors.ts";
+import type { TuningTable } from "../kernels/variants.ts";
+import type { RunAdapter } from "../opening/run-policy.ts";
+import { type Bridging, LostError } from "./bridge.ts";
+import type { Frame, Header } from "./frames.ts";
+import { freePlaces, type Node, type Place } from "./places.ts";
+import type { Opening } from "./worker.ts";
+
+/** A worker in service. */
+interface Member extends Place {
+  id: number;
+  adapter: RunAdapter;
+}
+
+/** What one worker is asked; what it answers with stays in the cluster under `keep`, if that is given. */
+export interface Request {
+  op: string;
+  header: Header;
+  pieces?: readonly Uint8Array[];
+  keep?: string;
+}
+
+export interface TeamOptions {
+  /** How many workers there are to be; by the GPUs of the cluster if nothing is said. */
+  workers: number | null;
+  /** How the worker is started on a node, and the program's file where it is one that can be sent there. */
+  command: readonly string[];
+  program: string | null;
+  /** The model's path on this machine, where other nodes may lack it. */
+  model: string | null;
+  note: (text: string) => void;
+  /** Seconds that an answer may take before anything is known of how long such answers take. */
+  patience?: number;
+}
+
+/** Times that a place is tried again after a worker there could not be opened. */
+const TRIES = 3;
+
+/**
+ * The workers of a run, all with the same weights. Work is given to whoever is free; that of a worker which dies,
+ * or does not answer in five times the time that such work took before, goes to the others. A worker joins
+ * between two pieces of work, with the state of one that is there: a lost one's place is filled again, and so is
+ * that of a node which comes later.
+ */
+export class Team {
+  private readonly members: Member[] = [];
+  /** Opened, and not yet given the others' state. */
+  private readonly ready: Member[] = [];
+  private readonly starting = new Set<Place>();
+  private readonly failures = new Map<string, number>();
+  private readonly longest = new Map<string, number>();
+  private started = 0;
+  private lastLoss = "";
+  /** Updates that the weights have had: each request says so, and a worker that differs refuses. */
+  updates = 0;
+
+  private constructor(
+    private readonly bridge: Pick<Bridging, "request">,
+    private readonly opening: Opening,
+    private readonly options: TeamOptions,
+  ) {}
+
+  /**
+   * Opens a worker at every place of the cluster; the first one settles which kernels are used.
+   * @throws UserError if a model or setting is refused there, or there are fewer GPUs than workers asked for
+   */
+  static async open(
+    bridge: Pick<Bridging, "request">,
+    opening: Opening,
+    options: TeamOptions,
+  ): Promise<Team> {
+    const team = new Team(bridge, opening, options);
+    const [first, ...others] = freePlaces(await team.nodes(), [], options.workers);
+    team.members.push(await team.start(first));
+    const { adapter, tuning } = team;
+    opening.begun = { adapter, tuning };
+    team.members.push(...(await Promise.all(others.map((place) => team.start(place)))));
+    return team;
+  }
+
+  get size(): number {
+    return this.members.length;
+  }
+
+  /** Of the first worker. */
+  get adapter(): RunAdapter {
+    return this.members[0].adapter;
+  }
+
+  /** Whether workers compute on adapters that may round differently. */
+  get isMixed(): boolean {
+    const { name, driver } = this.adapter;
+    return this.members.some(({ adapter }) => adapter.name !== name || adapter.driver !== driver);
+  }
+
+  tuning: TuningTable = {};
+
+  /** Lets those who wait join, and has places that are free filled in the background. */
+  async admit(): Promise<void> {
+    for (const member of this.ready.splice(0)) {
+      await this.bring([member]);
+      this.members.push(member);
+      this.options.note(
+        `worker ${member.id} joins after ${this.updates} updates: ${this.size} now`,
+      );
+    }
+    const taken = [...this.members, ...this.starting];
+    for (const place of freePlaces(await this.nodes(), taken, this.options.workers, false)) {
+      if ((this.failures.get(place.node) ?? 0) >= TRIES) continue;
+      this.starting.add(place);
+      void this.start(place)
+        .then(
+          (member) => this.ready.push(member),
+          (error) => {
+            this.failures.set(place.node, (this.failures.get(place.node) ?? 0) + 1);
+            this.options.note(`a worker could not be started again: ${error.message}`);
+          },
+        )
+        .finally(() => this.starting.delete(place));
+    }
+  }
+
+  /** The answers to these requests, in their order, each by whoever is free. */
+  async share(requests: readonly Request[]): Promise<Frame[]> {
+    const answers: Frame[] = [];
+    let left = requests.map((_, i) => i);
+    while (left.length > 0) {
+      if (this.size === 0) throw this.nobody();
+      const serve = async (member: Member) => {
+        for (let i = left.shift(); i !== undefined; i = left.shift()) {
+          try {
+            answers[i] = await this.ask(member, requests[i]);
+          } catch (error) {
+            left.push(i);
+            return this.lose(member, error);
+          }
+        }
+      };
+      await Promise.all([...this.members].map(serve));
+      left = left.sort((a, b) => a - b);
+    }
+    return answers;
+  }
+
+  /** Tells every worker the same, with what lies in the cluster under `give`; the answers of those that are left. */
+  async tell(request: Request, give?: string): Promise<Frame[]> {
+    const told = [...this.members].map((member) =>
+      this.ask(member, request, give).catch((error) => this.lose(member, error)),
+    );
+    const answers = (await Promise.all(told)).filter((answer) => answer !== undefined);
+    if (answers.length === 0) throw this.nobody();
+    return answers;
+  }
+
+  /** Gives all workers but the first its state. */
+  async equalize(): Promise<void> {
+    await this.bring(this.members.slice(1));
+  }
+
+  private async bring(others: readonly Member[]): Promise<void> {
+    if (others.length === 0 || (this.updates === 0 && !this.opening.learn)) return;
+    const [{ header }] = await this.share([{ op: "state", header: {}, keep: "state" }]);
+    const { split } = header;
+    const restore = { op: "restore", header: { split } };
+    await Promise.all(others.map((member) => this.ask(member, restore, "state")));
+    await this.bridge.request("drop", { keys: ["state"] });
+  }
+
+  private async ask(member: Member, { op, header, pieces, keep }: Request, give?: string) {
+    const { updates, bridge } = this;
+    const { id } = member;
+    const { patience = 60 } = this.options;
+    const known = this.longest.get(op);
+    // the first of its kind compiles kernels, and may read a model from a slow disk
+    const limit = known === undefined ? 20 * patience : Math.max(patience, 5 * known);
+    const late = setTimeout(() => void bridge.request("kill", { worker: id }), limit * 1000);
+    const began = performance.now();
+    try {
+      const request = { op, updates, ...header };
+      const frame = await bridge.request("call", { worker: id, request, keep, give }, pieces);
+      const { error, kind, part } = frame.header;
+      if (kind === "not finite") throw new NotFiniteError(part as NotFiniteError["part"]);
+      if (kind === "user") throw new UserError(String(error));
+      if (error) throw new Error(`worker ${id}: ${error}`);
+      const seconds = (performance.now() - began) / 1000;
+      this.longest.set(op, Math.max(known ?? 0, seconds));
+      return frame;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** Takes a worker that is gone out of service; throws any other error. */
+  private lose(member: Member, error: unknown): void {
+    if (!(error instanceof LostError)) throw error;
+    const at = this.members.indexOf(member);
+    if (at < 0) return;
+    this.members.splice(at, 1);
+    this.lastLoss = error.message;
+    this.options.note(`worker ${member.id} is lost; ${this.size} go on with its work`);
+    void this.bridge.request("kill", { worker: member.id }).catch(() => {});
+  }
+
+  private nobody(): UserError {
+    return new UserError(
+      `every worker of the cluster was lost (${this.lastLoss}); a run goes on from its last checkpoint with --resume`,
+    );
+  }
+
+  private async start(place: Place): Promise<Member> {
+    const { command, program, model, note } = this.options;
+    const id = this.started++;
+    const { node, gpu, isHere } = place;
+    const sent = isHere ? { program: null, model: null } : { program, model };
+    const at = { worker: id, node, gpu, command, environment: {}, ...sent };
+    const where = await this.bridge.request("start", at);
+    const member = { ...place, id, adapter: { name: "", driver: "", kind: "" } };
+    const opening = { ...this.opening, model: where.header.model ?? this.opening.model };
+    const { header } = await this.ask(member, { op: "open", header: { opening } });
+    this.tuning = header.tuning as TuningTable;
+    member.adapter = header.adapter as RunAdapter;
+    note(`worker ${id}: ${member.adapter.name}`);
+    return member;
+  }
+
+  private async nodes(): Promise<Node[]> {
+    return (await this.bridge.request("nodes", {})).header.nodes as Node[];
+  }
+}

@@ -1,0 +1,101 @@
+/** A cluster within this process, with the workers' own code and no Ray: for tests of all that lies above. */
+import { type Bridging, LostError } from "../../beyond/cluster/bridge.ts";
+import { decodeFrames, encodeFrame, type Frame, type Header } from "../../beyond/cluster/frames.ts";
+import { Worker } from "../../beyond/cluster/worker.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What happens to a request: nothing, or its worker dies before or after it has done it, or never answers. */
+export type Fate = "well" | "dies before" | "dies after" | "hangs";
+
+export class ClusterHere implements Bridging {
+  private readonly workers = new Map<number, Pick<Worker, "answer">>();
+  private readonly kept = new Map<string, Bytes>();
+  private readonly hanging = new Map<number, (error: Error) => void>();
+  /** What was asked of which worker. */
+  readonly asked: { worker: number; op: string }[] = [];
+  nodes: { id: string; gpus: number; isHere: boolean }[];
+  closed = false;
+
+  constructor(
+    nodes: number,
+    private readonly fate: (worker: number, op: string) => Fate = () => "well",
+    private readonly make: (worker: number) => Pick<Worker, "answer"> = () => new Worker(),
+  ) {
+    this.nodes = Array.from({ length: nodes }, (_, i) => ({ id: `n${i}`, gpus: 0, isHere: true }));
+  }
+
+  async request(op: string, header: Header, pieces: readonly Uint8Array[] = []): Promise<Frame> {
+    const worker = Number(header.worker);
+    if (op === "nodes") return answered({ nodes: this.nodes });
+    if (op === "start") {
+      this.workers.set(worker, this.make(worker));
+      return answered({ model: null });
+    }
+    if (op === "kill") {
+      this.workers.delete(worker);
+      this.hanging.get(worker)?.(new LostError("it was killed"));
+      return answered({});
+    }
+    if (op === "store") this.kept.set(String(header.into), joined(pieces));
+    if (op === "drop") for (const key of header.keys as string[]) this.kept.delete(key);
+    if (op === "sum") this.sum(header.keys as string[], String(header.into));
+    if (op === "call") return this.call(worker, header, pieces);
+    return answered({});
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  private async call(id: number, header: Header, pieces: readonly Uint8Array[]): Promise<Frame> {
+    const asked = header.request as Header;
+    const op = String(asked.op);
+    this.asked.push({ worker: id, op });
+    const worker = this.workers.get(id);
+    const fate = this.fate(id, op);
+    if (!worker || fate === "dies before") throw this.lose(id);
+    if (fate === "hangs") await new Promise((_, reject) => this.hanging.set(id, reject));
+    const given = header.give ? [this.kept.get(String(header.give)) as Bytes] : pieces;
+    // through JSON, as in the pipes
+    const [request] = await Array.fromAsync(decodeFrames(streamOf(encodeFrame(asked, given))));
+    let reply: Awaited<ReturnType<Worker["answer"]>>;
+    try {
+      reply = await worker.answer(request);
+    } catch (error) {
+      reply = [
+        {
+          error: (error as Error).message,
+          kind: (error as Error).name === "UserError" ? "user" : "other",
+        },
+      ];
+    }
+    if (fate === "dies after") throw this.lose(id);
+    const [frame] = await Array.fromAsync(decodeFrames(streamOf(encodeFrame(...reply))));
+    if (!header.keep) return frame;
+    this.kept.set(String(header.keep), frame.bytes);
+    return { header: frame.header, bytes: new Uint8Array(0) };
+  }
+
+  private lose(id: number): LostError {
+    this.workers.delete(id);
+    return new LostError("its process died");
+  }
+
+  private sum(keys: string[], into: string): void {
+    const [first, ...others] = keys.map((key) => {
+      const bytes = this.kept.get(key);
+      if (!bytes) throw new LostError(`${key} is not there`);
+      return new Float32Array(bytes.slice().buffer);
+    });
+    for (const other of others) for (let i = 0; i < first.length; i++) first[i] += other[i];
+    this.kept.set(into, new Uint8Array(first.buffer));
+  }
+}
+
+const answered = (header: Header): Frame => ({ header, bytes: new Uint8Array(0) });
+const joined = (pieces: readonly Uint8Array[]): Bytes => new Uint8Array(Buffer.concat(pieces));
+
+async function* streamOf(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+}

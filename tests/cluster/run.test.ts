@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Bridge } from "../../beyond/cluster/bridge.ts";
+import { train } from "../../beyond/commands/train.ts";
+import { RunFolder } from "../../beyond/runs/folder.ts";
+import { Ledger } from "../../beyond/runs/ledger.ts";
+import { trainSettings } from "../../beyond/settings/arguments.ts";
+import type { TrainSettings } from "../../beyond/settings/training.ts";
+import { Random } from "../../lib/random.ts";
+import { shareGpu } from "../kernels.ts";
+import { ClusterHere, type Fate } from "./here.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "rlexplore-cluster-test-"));
+const data = join(folder, "questions.jsonl");
+let unshare: () => void;
+beforeAll(async () => {
+  unshare = await shareGpu();
+  const rows = ["10+1-1+1=", "11+2+1+1=", "12-1-1-1=", "7+7+7-1="].map((question, i) => {
+    return JSON.stringify({ question, answer: ["11", "15", "9", "20"][i] });
+  });
+  writeFileSync(data, rows.join("\n"));
+});
+afterAll(() => {
+  unshare();
+  rmSync(folder, { recursive: true });
+});
+
+const readStored = (run: string) => RunFolder.open(run).readConfig<TrainSettings>().settings;
+const STEPS = 3;
+const usual =
+  `--max-steps ${STEPS} --prompts-per-step 3 --num-generations 4 --quiet --learning-rate 1e-3 ` +
+  "--max-completion-length 16 --sampling-batch-size 12 --micro-batch-tokens 64";
+
+/** A run of its own in a folder of its own; on a cluster of so many workers, or without one. */
+async function run(
+  name: string,
+  flags: string,
+  workers = 0,
+  fate?: (worker: number, op: string) => Fate,
+) {
+  const path = join(folder, name);
+  const isResumed = flags.includes("--resume");
+  const cluster = new ClusterHere(workers, fate);
+  const opening = spyOn(Bridge, "open").mockImplementation(() => cluster as unknown as Bridge);
+  const ray = workers > 0 ? ["--ray", "local"] : isResumed ? ["--ray", "none"] : [];
+  const place = isResumed ? ["--resume", path] : ["--output-dir", path];
+  const args = flags.replace("--resume", "").split(" ").filter(Boolean);
+  try {
+    const shards = flags.includes("--gradient-shards") ? [] : ["--gradient-shards", "3"];
+    const own = isResumed ? [] : [data, ...usual.split(" "), ...shards];
+    await train(trainSettings([...own, ...args, ...place, ...ray], readStored));
+  } finally {
+    opening.mockRestore();
+  }
+  return { ...resultsOf(path), cluster };
+}
+
+/** All that a run leaves that says what it learned: nothing of it depends on time. */
+function resultsOf(path: string) {
+  const at = join(path, `checkpoint-${STEPS}`);
+  const weights = ["model.safetensors", "adapter_model.safetensors"].flatMap((file) => {
+    try {
+      return [readFileSync(join(at, file)).toString("base64")];
+    } catch {
+      return [];
+    }
+  });
+  const metrics = readFileSync(join(path, "metrics.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line, (key, value) => (/econd/.test(key) ? undefined : value)));
+  const ledger = new Ledger(join(path, "ledger.sqlite"));
+  const counts = [...ledger.counts()];
+  ledger.close();
+  const moments = readFileSync(join(at, "trainer/optimizer.safetensors")).toString("base64");
+  const state = readFileSync(join(at, "trainer/trainer_state.json"), "utf8");
+  return { weights, moments, state, metrics, counts };
+}
+
+describe.each([
+  ["full", "--num-iterations 2 --beta 0.1 --explore ucb-con,batch"],
+  ["lora", "--lora-rank 4 --optim adamw_8bit --filter-zero-variance --stop 1"],
+])("a %s run", (name, flags) => {
+  test("has the same weights, moments, counts and metrics on one GPU and on any number of workers", async () => {
+    const { cluster: _, ...alone } = await run(`${name}-alone`, flags);
+    for (const workers of [1, 2, 3]) {
+      const { cluster, ...shared } = await run(`${name}-${workers}`, flags, workers);
+      expect(shared).toEqual(alone);
+      const used = new Set(
+        cluster.asked.filter(({ op }) => op === "gradient").map((one) => one.worker),
+      );
+      expect(used.size).toBe(workers);
+      expect(cluster.closed).toBe(true);
+    }
+  });
+
+  test("has them when workers die and hang at random, and others take their places", async () => {
+    const alone = resultsOf(join(folder, `${name}-alone`));
+    for (const seed of [1, 2]) {
+      const random = new Random(seed);
+      let deaths = 0;
+      const fate = (worker: number, op: string): Fate => {
+        // the first worker lives, so that there is always one to learn from
+        if (worker === 0 || op === "open" || !random.chance(0.25)) return "well";
+        deaths++;
+        return random.pick(["dies before", "dies after"] as const);
+      };
+      const { cluster, ...shared } = await run(`${name}-faults-${seed}`, flags, 3, fate);
+      expect(shared).toEqual(alone);
+      expect(deaths).toBeGreaterThan(2);
+    }
+  });
+});
+
+test("a run goes on with the same bits from one GPU to a cluster, and back", async () => {
+  const flags = "--explore batch";
+  const { cluster: _, ...whole } = await run("whole", flags);
+  for (const [first, second] of [
+    [0, 2],
+    [2, 0],
+  ]) {
+    const name = `moved-${first}-${second}`;
+    const path = join(folder, name);
+    await run(name, `${flags} --save-steps 1`, first);
+    // as if it had been stopped after its second step
+    rmSync(join(path, `checkpoint-${STEPS}`), { recursive: true });
+    const { cluster, ...moved } = await run(name, "--resume", second);
+    expect(moved).toEqual(whole);
+  }
+});
+
+test("the number of shards decides on the bits, and cannot change when a run goes on", async () => {
+  const { weights } = await run("other", "--explore batch --gradient-shards 2");
+  expect(weights).not.toEqual(resultsOf(join(folder, "whole")).weights);
+  expect(() =>
+    trainSettings(["--resume", join(folder, "whole"), "--gradient-shards", "4"], readStored),
+  ).toThrow("--gradient-shards cannot change when a run is continued (it was 3)");
+});
