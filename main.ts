@@ -11,6 +11,7 @@ import { VERSION } from "./beyond/runs/versions.ts";
 import {
   banditSettings,
   chatSettings,
+  checkSettings,
   compareSettings,
   dataSettings,
   evalSettings,
@@ -18,6 +19,7 @@ import {
   gpuSettings,
   makeSettings,
   mergeSettings,
+  newSettings,
   planSettings,
   playgroundSettings,
   reportSettings,
@@ -27,7 +29,14 @@ import {
   trainSettings,
   watchSettings,
 } from "./beyond/settings/arguments.ts";
-import { dataGroups, exportGroups, makeGroups, mergeGroups } from "./beyond/settings/files.ts";
+import {
+  checkGroups,
+  dataGroups,
+  exportGroups,
+  makeGroups,
+  mergeGroups,
+  newGroups,
+} from "./beyond/settings/files.ts";
 import type { FlagGroups } from "./beyond/settings/flags.ts";
 import { helpSections } from "./beyond/settings/help.ts";
 import {
@@ -81,7 +90,9 @@ const commands: Record<string, Command> = {
       "explore evalFile outputDir resume"
     ).split(" "),
     run: async (args) => {
-      const settings = trainSettings(args, storedSettings, adapterOf);
+      const { methodsIn } = await import("./beyond/own/methods.ts");
+      const own = await methodsIn(args, storedSettings);
+      const settings = trainSettings(args, storedSettings, adapterOf, own);
       return (await import("./beyond/commands/train.ts")).train(settings, interruption());
     },
   },
@@ -99,7 +110,8 @@ const commands: Record<string, Command> = {
     summary: "Show the memory train would take, and the settings with which it fits.",
     flags: planGroups,
     run: async (args) => {
-      const settings = planSettings(args);
+      const { methodsIn } = await import("./beyond/own/methods.ts");
+      const settings = planSettings(args, await methodsIn(args, storedSettings));
       return (await import("./beyond/commands/plan.ts")).plan(settings);
     },
   },
@@ -213,6 +225,24 @@ const commands: Record<string, Command> = {
     run: async (args) => {
       const settings = makeSettings(args);
       return (await import("./beyond/commands/make-data.ts")).makeData(settings);
+    },
+  },
+  new: {
+    usage: "new <bonus|advantage|outcome|reward> <file.ts>",
+    summary: "Begin a file of your own code, with the types that an editor shows.",
+    flags: newGroups,
+    run: async (args) => {
+      const settings = newSettings(args);
+      return (await import("./beyond/commands/new.ts")).begin(settings);
+    },
+  },
+  check: {
+    usage: "check <file.ts>",
+    summary: "Try a file of your own code on a worked example.",
+    flags: checkGroups,
+    run: async (args) => {
+      const settings = checkSettings(args);
+      return (await import("./beyond/commands/check-own.ts")).checkOwn(settings);
     },
   },
   export: {

@@ -5,7 +5,7 @@
  */
 import type { Judge, Row } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
-import { isOwnFile } from "../own/code.ts";
+import { isOwnFile } from "../own/file.ts";
 import { userJudge } from "../own/outcome.ts";
 import { choice, listsOptions } from "./choice.ts";
 import { countdown, isCountdown } from "./countdown.ts";

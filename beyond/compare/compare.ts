@@ -5,6 +5,7 @@ import { evaluateModel } from "../commands/evaluate.ts";
 import { sampleBase } from "../commands/sample-base.ts";
 import { train } from "../commands/train.ts";
 import { evaluationPath, readEvaluation } from "../measuring/evaluation.ts";
+import { loadMethods } from "../own/methods.ts";
 import { replaceFile } from "../platform/files.ts";
 import { checkpointPath, checkpointSteps } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
@@ -36,7 +37,7 @@ export interface Comparison {
 export async function compare(given: CompareSettings, signal?: AbortSignal): Promise<void> {
   const { file, quiet, json } = given;
   const folder = given.outputDir ?? join("runs", nameOf(file));
-  const experiment = readExperiment(file, folder);
+  const experiment = await readExperiment(file, folder);
   const { runs } = experiment;
   // what is wrong with a run is said before the first one is made
   for (const run of runs) requireSame(run);
@@ -124,7 +125,7 @@ async function runOn(run: PlannedRun, shown: CompareSettings, signal?: AbortSign
     const settings = isBegun(run) ? sampleBaseSettings(resumption(run), readStored) : run.settings;
     return sampleBase({ ...settings, quiet, json, gpu, noTune, ...kernels }, signal);
   }
-  const settings = isBegun(run) ? trainSettings(resumption(run), readStored) : run.settings;
+  const settings = isBegun(run) ? await storedOf(run) : run.settings;
   const { saveSteps, saveTotalLimit } = run.settings;
   await train(
     { ...settings, saveSteps, saveTotalLimit, quiet, json, gpu, noTune, ...kernels },
@@ -132,7 +133,14 @@ async function runOn(run: PlannedRun, shown: CompareSettings, signal?: AbortSign
   );
 }
 
-const readStored = (folder: string) => RunFolder.open(folder).readConfig<object>().settings;
+const readStored = (folder: string) =>
+  RunFolder.open(folder).readConfig<Record<string, string>>().settings;
+
+/** The settings with which a run goes on. */
+async function storedOf(run: PlannedRun) {
+  const own = await loadMethods(readStored(folderOf(run)));
+  return trainSettings(resumption(run), readStored, undefined, own);
+}
 
 const resumption = (run: PlannedRun) => [
   "--resume",

@@ -1,10 +1,12 @@
 import { basename, extname, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
+import { loadMethods } from "../own/methods.ts";
 import { evalSettings, sampleBaseSettings, trainSettings } from "../settings/arguments.ts";
 import { FOR_EVALUATION } from "../settings/evaluating.ts";
 import { type FlagGroups, optionName } from "../settings/flags.ts";
 import { type EvalSettings, evalGroups } from "../settings/measuring.ts";
+import type { OwnMethods } from "../settings/methods.ts";
 import {
   evaluating,
   type SampleBaseSettings,
@@ -64,7 +66,7 @@ const OWN = new Set("output-dir resume seed quiet json gpu no-tune".split(" "));
  * @param folder where the runs go
  * @throws UserError naming the line and the key of what is wrong
  */
-export function readExperiment(path: string, folder: string): Experiment {
+export async function readExperiment(path: string, folder: string): Promise<Experiment> {
   const yaml = new YamlFile(path);
   const read = file.safeParse(yaml.value);
   if (!read.success) {
@@ -78,6 +80,7 @@ export function readExperiment(path: string, folder: string): Experiment {
   }
   const heldOut = read.data["held-out"];
   const runs: PlannedRun[] = [];
+  const inFiles = await ownMethodsOf(yaml, read.data);
   const plan = (method: string, given: FlagLists, seed: number) => {
     try {
       for (const { labels, flags } of variants(given)) {
@@ -92,7 +95,7 @@ export function readExperiment(path: string, folder: string): Experiment {
         } else {
           const checkpoints = [...evaluate.checkpoints].sort((a, b) => a - b);
           const all = [data, ...argumentsOf({ ...savingAt(checkpoints), ...own })];
-          const settings = trainSettings(all, () => ({}));
+          const settings = trainSettings(all, () => ({}), undefined, inFiles.get(method));
           requireKept(checkpoints, settings);
           runs.push({ ...common, base: false, settings, checkpoints });
         }
@@ -108,6 +111,21 @@ export function readExperiment(path: string, folder: string): Experiment {
     }
   }
   return { name: basename(path, extname(path)), data, heldOut, runs };
+}
+
+/** The bonuses and advantages in files that each method of the experiment names. */
+async function ownMethodsOf(yaml: YamlFile, { settings, methods }: z.infer<typeof file>) {
+  const all = new Map<string, OwnMethods>();
+  for (const [method, flags] of Object.entries(methods)) {
+    const { explore = [], advantage = [] } = { ...settings, ...flags };
+    const named = { explore: [explore].flat().join(","), advantage: [advantage].flat().join(",") };
+    try {
+      all.set(method, await loadMethods(named));
+    } catch (error) {
+      throw located(yaml, method, error);
+    }
+  }
+  return all;
 }
 
 function problemOf(yaml: YamlFile, issue: z.core.$ZodIssue): UserError {

@@ -3,13 +3,13 @@ import { sha256 } from "#platform/hash.ts";
 import type { Judge } from "../../lib/data/judge.ts";
 import type { Question } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
-import { grpo } from "../../lib/explore/advantages/grpo.ts";
 import { type Exploration, usesHistory } from "../../lib/explore/bonus.ts";
 import { OutcomeCounter } from "../../lib/explore/counter.ts";
 import type { RolloutSettings } from "../../lib/rollout.ts";
 import type { GrpoSettings, Training } from "../../lib/train.ts";
 import { trainingNeeds } from "../memory/memory-plan.ts";
 import type { ModelFolder } from "../models/folder.ts";
+import { loadMethods } from "../own/methods.ts";
 import { latestCheckpoint, sweepCheckpoints } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import { Ledger } from "../runs/ledger.ts";
@@ -18,7 +18,7 @@ import { originsOf, requireSameOrigins } from "../runs/origins.ts";
 import { requireSameLedger, TrainerState } from "../runs/trainer-state.ts";
 import { runConfig } from "../runs/versions.ts";
 import { forEvaluation, samplingOf } from "../settings/evaluating.ts";
-import { parseExploration } from "../settings/exploration.ts";
+import { parseAdvantage, parseExploration } from "../settings/exploration.ts";
 import { parseReward, rewardRules } from "../settings/reward.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { TrainSettings } from "../settings/training.ts";
@@ -54,7 +54,9 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   const noteLater = (text: string) => notes.push(text);
   const data = await readRunData(asked, noteLater);
   const given = { ...asked, maxSteps: stepsOf(asked, data.training?.length ?? data.rows.length) };
-  const exploration = parseExploration(given.explore, given.exploreCoef, { ...given });
+  const own = await loadMethods(given);
+  const exploration = parseExploration(given.explore, given.exploreCoef, { ...given }, own);
+  const advantage = parseAdvantage(given.advantage, { ...given }, own);
   const plan = parseReward(given.reward, given.outcome);
   const model = await openNamedModel(given.model);
   if (!given.resume) RunFolder.requireFree(given.outputDir);
@@ -112,7 +114,7 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   }
   return {
     settings,
-    advantage: { method: grpo, parameters: {} },
+    advantage,
     exploration,
     rewards,
     folder,

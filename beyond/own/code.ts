@@ -5,11 +5,9 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { sha256 } from "#platform/hash.ts";
 import { UserError } from "../../lib/errors.ts";
+import { isOwnFile, nameOf } from "./file.ts";
 import { describeError } from "./mistakes.ts";
 import { guardAgainstStrays } from "./strays.ts";
-
-/** Does a flag's value name a file of the user's, and not something built in? */
-export const isOwnFile = (value: string): boolean => /^(?!regex:).*[./\\]/s.test(value);
 
 /** What a file exports. */
 export type Exports = Readonly<Record<string, unknown>>;
@@ -33,27 +31,6 @@ export async function loadOwn(flag: string, path: string): Promise<Exports> {
     throw new UserError(`${flag} ${path} cannot be loaded: ${describeError(error, path)}`);
   }
 }
-
-/** Settings that may name files of the user's. */
-export interface OwnSettings {
-  outcome?: string;
-  reward?: string | null;
-}
-
-/** Those of them that are sums of terms, of which some may be files. */
-export const SUMS = ["reward"] as const;
-
-/** The files that settings name, with the flag of each. */
-export function ownFilesOf(settings: OwnSettings): { flag: string; path: string }[] {
-  const terms = SUMS.flatMap((key) =>
-    (settings[key] ?? "").split(",").map((term) => ({ flag: `--${key}`, path: nameOf(term) })),
-  );
-  const outcome = { flag: "--outcome", path: settings.outcome ?? "" };
-  return [outcome, ...terms].filter(({ path }) => isOwnFile(path));
-}
-
-/** What a term of a sum is of, without its weight. */
-const nameOf = (term: string) => term.split("=")[0].trim();
 
 /** A sum with the paths of its files absolute. */
 export const withAbsoluteFiles = (sum: string): string =>

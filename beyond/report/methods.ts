@@ -1,3 +1,5 @@
+import { basename, extname } from "node:path";
+import { isOwnFile } from "../own/file.ts";
 import { optionName } from "../settings/flags.ts";
 import type { ReportedRun, RunSettings } from "./runs.ts";
 
@@ -26,7 +28,8 @@ const ORDER = ["base", "none", "ucb", "ucb-mean", "ucb-con", "batch", "ucb-con,b
 
 /** What the exploration of a run is called; a run that learns nothing is the base model. */
 function exploreOf({ settings }: ReportedRun): string {
-  return settings.explore ?? "base";
+  const terms = (settings.explore ?? "base").split(",");
+  return terms.map((term) => (isOwnFile(term) ? basename(term, extname(term)) : term)).join(",");
 }
 
 /**
@@ -61,12 +64,14 @@ export function methodsOf(runs: readonly ReportedRun[]): Method[] {
 }
 
 /** What must be equal for runs to be seeds of each other. */
-const likeness = ({ settings }: ReportedRun) =>
-  JSON.stringify(
+const likeness = ({ settings, config }: ReportedRun) =>
+  JSON.stringify([
     Object.entries(settings)
       .filter(([key, value]) => !INCIDENTAL.has(key) && value !== null)
       .sort(([a], [b]) => a.localeCompare(b)),
-  );
+    // code of the user's, as it was when the run began
+    config.origins?.own ?? {},
+  ]);
 
 /** Whether these runs were asked the same held-out questions in the same way, as far as they were evaluated. */
 function evaluatedAlike(runs: readonly ReportedRun[]): boolean {

@@ -4,7 +4,8 @@ import { sha256 } from "#platform/hash.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { PackedRows } from "../datasets/packed.ts";
 import type { LoraModel } from "../lora/peft.ts";
-import { hashOf, type OwnSettings, ownFilesOf } from "../own/code.ts";
+import { hashOf } from "../own/code.ts";
+import { type OwnSettings, ownFilesOf } from "../own/file.ts";
 
 /** SHA-256, in hexadecimal, of what a run was begun with. */
 export const Origins = z.object({

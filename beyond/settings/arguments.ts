@@ -1,4 +1,6 @@
 /** From the arguments of each command to its settings. */
+import { isOwnFile } from "../own/file.ts";
+import { KINDS, type Kind } from "../own/starts.ts";
 import { TASKS } from "../tasks/tasks.ts";
 import { command } from "../terminal/program.ts";
 import type { ReadAdapter } from "./adapter.ts";
@@ -15,6 +17,8 @@ import {
 import { complete } from "./complete.ts";
 import { forEvaluation } from "./evaluating.ts";
 import {
+  type CheckSettings,
+  checkGroups,
   type DataSettings,
   dataGroups,
   type ExportSettings,
@@ -23,8 +27,10 @@ import {
   type MergeSettings,
   makeGroups,
   mergeGroups,
+  type NewSettings,
+  newGroups,
 } from "./files.ts";
-import { optionName } from "./flags.ts";
+import { type FlagGroups, flagsOf, optionName } from "./flags.ts";
 import { completeFromRun, type ReadRun } from "./from-run.ts";
 import {
   type BanditSettings,
@@ -46,6 +52,7 @@ import {
   type WatchSettings,
   watchGroups,
 } from "./measuring.ts";
+import { NO_METHODS, type OwnMethods, ownFlags } from "./methods.ts";
 import { parseFlags } from "./parse.ts";
 import { newOrStored, type ReadStored } from "./stored.ts";
 import {
@@ -64,9 +71,11 @@ export function trainSettings(
   args: string[],
   readStored: ReadStored,
   readAdapter?: ReadAdapter,
+  own: OwnMethods = NO_METHODS,
 ): TrainSettings {
-  const { all, given } = newOrStored("train", trainGroups, args, readStored, readAdapter);
-  return checkTrain(all as TrainSettings, given);
+  const groups = withOwnFlags(trainGroups, own);
+  const { all, given } = newOrStored("train", groups, args, readStored, readAdapter);
+  return checkTrain(all as TrainSettings, given, own);
 }
 
 /** The settings of `sample-base`, likewise. */
@@ -80,19 +89,33 @@ export function sampleBaseSettings(args: string[], readStored: ReadStored): Samp
 }
 
 /** The settings of `plan`: those of `train`, and data only if there is some. */
-export function planSettings(args: string[]): PlanSettings {
-  const { flags, given, positionals, texts } = parseFlags(planGroups, args);
+export function planSettings(args: string[], own: OwnMethods = NO_METHODS): PlanSettings {
+  const groups = withOwnFlags(planGroups, own);
+  const { flags, given, positionals, texts } = parseFlags(groups, args);
   if (given.resume) fail("plan takes no --resume: give it the flags of the run instead");
   const data = given.data || positionals.length > 0 ? oneFile(positionals, "plan", given.data) : "";
   if (data && given.maxPromptLength) {
     fail("--max-prompt-length is for a plan without data, which has prompts of its own");
   }
-  const own = ["data", "quiet", "json", ...Object.keys(planGroups.Plan)];
-  const line = new Map([...texts].filter(([key]) => !own.includes(key)));
+  const ours = ["data", "quiet", "json", ...Object.keys(planGroups.Plan)];
+  const line = new Map([...texts].filter(([key]) => !ours.includes(key)));
   const defaults = complete(flags, given) as PlanSettings;
   const all = { ...defaults, data, line };
-  checkTrain(all, given);
+  checkTrain(all, given, own);
   return all;
+}
+
+/** The flags of a command and those of own methods' parameters; one that is there already is refused. */
+function withOwnFlags<G extends FlagGroups>(groups: G, own: OwnMethods): G {
+  const flags = ownFlags(own);
+  const keys = [...own.values()].flatMap(({ parameters }) => Object.keys(parameters));
+  const taken = keys.find((key, i) => key in flagsOf(groups) || keys.indexOf(key) !== i);
+  if (taken) {
+    fail(
+      `--${optionName(taken)} is a flag already: call that parameter of your own method otherwise`,
+    );
+  }
+  return { ...groups, "Your own methods": flags };
 }
 
 /** The settings of `sft`, likewise. */
@@ -211,6 +234,27 @@ export function exportSettings(args: string[]): ExportSettings {
     fail(`--rollouts writes .jsonl or .parquet, not ${s.rollouts}`);
   }
   return s;
+}
+
+export function newSettings(args: string[]): NewSettings {
+  const { positionals } = parseFlags(newGroups, args);
+  const [kind, file, extra] = positionals;
+  const known = KINDS.find((name) => name === kind);
+  if (!known || !file || extra !== undefined || !isOwnFile(file)) {
+    fail(
+      `new needs a kind and a file: rlexplore new ${KINDS.join("|")} ./my-${known ?? "bonus"}.ts`,
+    );
+  }
+  return { kind: known as Kind, file };
+}
+
+export function checkSettings(args: string[]): CheckSettings {
+  const { positionals } = parseFlags(checkGroups, args);
+  const [file, extra] = positionals;
+  if (!file || extra !== undefined) {
+    fail("check needs a file of your own code: rlexplore check ./my-bonus.ts");
+  }
+  return { file };
 }
 
 export function mergeSettings(args: string[]): MergeSettings {

@@ -1,11 +1,12 @@
 /** What is refused although each flag alone is right. */
 
 import { UserError } from "../../lib/errors.ts";
-import { isOwnFile } from "../own/code.ts";
+import { isOwnFile } from "../own/file.ts";
 import type { BaseDtype } from "../storage/base-formats.ts";
 import { command } from "../terminal/program.ts";
-import { methodWithParameter, parseExploration } from "./exploration.ts";
+import { parseAdvantage, parseExploration } from "./exploration.ts";
 import { optionName } from "./flags.ts";
+import { explorationNames, methodsWithParameter, NO_METHODS, type OwnMethods } from "./methods.ts";
 import { parseReward } from "./reward.ts";
 import type { TrainSettings } from "./training.ts";
 
@@ -22,19 +23,32 @@ export function oneFile(positionals: string[], name: string, flag: unknown = und
 }
 
 /** Refuses combinations that are impossible, or in which a flag that was given would do nothing. */
-export function checkTrain(s: TrainSettings, given: Record<string, unknown>) {
+export function checkTrain(
+  s: TrainSettings,
+  given: Record<string, unknown>,
+  own: OwnMethods = NO_METHODS,
+) {
   const explore = s.explore.split(",").map((term) => term.trim());
   try {
-    parseExploration(s.explore, s.exploreCoef, { ...s });
+    parseExploration(s.explore, s.exploreCoef, { ...s }, own);
   } catch (error) {
     fail(`--explore: ${(error as Error).message}`);
   }
+  try {
+    parseAdvantage(s.advantage, { ...s }, own);
+  } catch (error) {
+    fail(`--advantage: ${(error as Error).message}`);
+  }
   for (const flag of Object.keys(given)) {
-    const method = methodWithParameter(flag)?.name;
-    if (given[flag] !== undefined && method && !explore.includes(method)) {
-      const name = `--${optionName(flag)}`;
-      fail(`${name} is a parameter of ${method}: add ${method} to --explore, or leave ${name} out`);
-    }
+    const methods = methodsWithParameter(flag).map((method) => method.name);
+    const isUsed = methods.some((name) => explore.includes(name) || s.advantage === name);
+    if (given[flag] === undefined || methods.length === 0 || isUsed) continue;
+    const name = `--${optionName(flag)}`;
+    const method = methods.join(" and ");
+    const where = explorationNames.includes(methods[0]) ? "--explore" : "--advantage";
+    fail(
+      `${name} is a parameter of ${method}: add ${methods[0]} to ${where}, or leave ${name} out`,
+    );
   }
   if (explore[0] === "none" && (given.exploreCoef ?? given.exploreTokens) !== undefined) {
     fail("--explore none has no use for --explore-coef and --explore-tokens: leave them out");

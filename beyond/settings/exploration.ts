@@ -1,44 +1,38 @@
-import { type Exploration, methods } from "../../lib/explore/bonus.ts";
-import type { ExplorationMethod } from "../../lib/explore/method.ts";
-import { type Flag, number, type UnionToIntersection } from "./flags.ts";
+/** Reading `--explore ucb-con,./my-bonus.ts` and `--advantage ./my-advantage.ts`. */
+import type { Advantage } from "../../lib/explore/advantages.ts";
+import type { Exploration } from "../../lib/explore/bonus.ts";
+import {
+  advantageNames,
+  advantageOf,
+  bonusOf,
+  explorationNames,
+  NO_METHODS,
+  type OwnMethods,
+  parametersOf,
+} from "./methods.ts";
 
-/** The names that `--explore` knows. */
-export const explorationNames = ["none", ...methods.map(({ name }) => name)];
-
-type Parameters = UnionToIntersection<(typeof methods)[number]["parameters"]>;
-
-/** A flag for each parameter of each method. */
-export const explorationFlags = Object.fromEntries(
-  (methods as readonly ExplorationMethod[]).flatMap(({ parameters }) =>
-    Object.entries(parameters).map(([name, { default: value, min, max, help, source }]) => [
-      name,
-      number(value, { min, max }, help, source),
-    ]),
-  ),
-) as { [name in keyof Parameters]: Flag<number> };
-
-/** The method whose parameter a flag is, if it is one. */
-export const methodWithParameter = (flag: string) =>
-  (methods as readonly ExplorationMethod[]).find(({ parameters }) => flag in parameters);
+type Given = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a sum of methods such as `"ucb-con,batch"`.
  *
  * @param coefficients one for all terms, or one each in the order of `text`
  * @param given has the parameters of the methods among its numbers; defaults stand in for those it lacks
+ * @param own methods in files, which `text` may name
  * @throws RangeError, with a one-line message, on an unknown or repeated method, on `none` beside
  *   another, on a wrong number of coefficients, and on a number out of range
  */
 export function parseExploration(
   text: string,
   coefficients: readonly number[],
-  given: Readonly<Record<string, unknown>> = {},
+  given: Given = {},
+  own: OwnMethods = NO_METHODS,
 ): Exploration {
   const names = text.split(",").map((name) => name.trim());
   for (const name of names) {
-    if (!explorationNames.includes(name)) {
+    if (name !== "none" && !bonusOf(name, own)) {
       throw new RangeError(
-        `unknown exploration method "${name}": choose from ${explorationNames.join(", ")}, or a sum such as ucb-con,batch`,
+        `unknown exploration method "${name}": choose from ${explorationNames.join(", ")}, a sum such as ucb-con,batch, or a file such as ./my-bonus.ts`,
       );
     }
   }
@@ -58,21 +52,24 @@ export function parseExploration(
     }
   }
   const terms = names.map((name, i) => {
-    const method = methods.find((method) => method.name === name);
+    const method = bonusOf(name, own);
     const coefficient = coefficients[coefficients.length === 1 ? 0 : i];
     return method && { method, coefficient, parameters: parametersOf(method, given) };
   });
   return terms.filter((term) => term !== undefined);
 }
 
-function parametersOf(method: ExplorationMethod, given: Readonly<Record<string, unknown>>) {
-  return Object.fromEntries(
-    Object.entries(method.parameters).map(([name, { default: standard, min, max }]) => {
-      const value = Number(given[name] ?? standard);
-      if (!(value >= min && value <= max)) {
-        throw new RangeError(`${name} ${value} must be between ${min} and ${max}`);
-      }
-      return [name, value];
-    }),
-  );
+/** Reads the name of an advantage, likewise. */
+export function parseAdvantage(
+  text: string,
+  given: Given = {},
+  own: OwnMethods = NO_METHODS,
+): Advantage {
+  const method = advantageOf(text, own);
+  if (!method) {
+    throw new RangeError(
+      `unknown advantage "${text}": choose from ${advantageNames.join(", ")}, or a file such as ./my-advantage.ts`,
+    );
+  }
+  return { method, parameters: parametersOf(method, given) };
 }

@@ -1,4 +1,5 @@
 /** The settings of the commands that read and write files of data and of models. */
+import type { Kind } from "../own/starts.ts";
 import { COUNTDOWN } from "../tasks/countdown.ts";
 import type { TaskName } from "../tasks/tasks.ts";
 import {
@@ -117,6 +118,18 @@ export const mergeGroups = {
     outputDir: text("", "folder", "Where the merged model is written; it must not exist yet.", ""),
   },
 } satisfies FlagGroups;
+
+/** `new` and `check` take their arguments alone. */
+export const newGroups = {} satisfies FlagGroups;
+export const checkGroups = {} satisfies FlagGroups;
+
+export interface NewSettings {
+  kind: Kind;
+  file: string;
+}
+export interface CheckSettings {
+  file: string;
+}
 
 /** `files` are one or two. */
 export type DataSettings = SettingsIn<typeof dataGroups> & { files: string[] };

@@ -6,7 +6,7 @@ import {
   type RewardRules,
   type RewardTerm,
 } from "../../lib/rewards.ts";
-import { isOwnFile } from "../own/code.ts";
+import { isOwnFile } from "../own/file.ts";
 import { LARGEST_REWARD } from "../own/parts.ts";
 import type { RewardPlan } from "../own/rewards.ts";
 import { nearest } from "./nearest.ts";

@@ -1,7 +1,8 @@
 /** The settings that a run keeps, and with which it goes on. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { isOwnFile, SUMS, withAbsoluteFiles } from "../own/code.ts";
+import { withAbsoluteFiles } from "../own/code.ts";
+import { isOwnFile, SUMS } from "../own/file.ts";
 import { command as goOn } from "../terminal/program.ts";
 import { type ReadAdapter, withAdapter } from "./adapter.ts";
 import { fail, oneFile } from "./checks.ts";

@@ -1,7 +1,6 @@
 /** The settings of the commands that train, of those that draw as training does, and of plan. */
 
 import { ANSWER_FORMS, REWARD_PARTS } from "../../lib/rewards.ts";
-import { explorationFlags, explorationNames } from "./exploration.ts";
 import {
   bytes,
   choice,
@@ -15,6 +14,7 @@ import {
   text,
   toggle,
 } from "./flags.ts";
+import { advantageFlags, advantageNames, explorationFlags, explorationNames } from "./methods.ts";
 import {
   baseDtype,
   cluster,
@@ -119,7 +119,7 @@ export const trainGroups = {
     explore: text(
       "ucb-con",
       "terms",
-      `What is added to the advantage: ${explorationNames.join(", ")}; several are joined by commas.`,
+      `What is added to the advantage: ${explorationNames.join(", ")}, or a file such as ./my-bonus.ts; several are joined by commas.`,
       `best of the historical ones in ${PAPER}`,
     ),
     exploreCoef: numbers(
@@ -159,6 +159,13 @@ export const trainGroups = {
     ),
   },
   Objective: {
+    advantage: text(
+      "grpo",
+      "method",
+      `How much better a completion is than its group: ${advantageNames.join(", ")}, or a file such as ./my-advantage.ts.`,
+      "the method's own",
+    ),
+    ...advantageFlags,
     scaleRewards: choice(
       "none",
       ["none", "group", "batch"],

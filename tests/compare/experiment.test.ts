@@ -30,8 +30,8 @@ evaluate:
 `;
 
 describe("an experiment", () => {
-  test("is a grid of methods, values and seeds, seed by seed, the base model first", () => {
-    const { name, runs } = read(GOOD);
+  test("is a grid of methods, values and seeds, seed by seed, the base model first", async () => {
+    const { name, runs } = await read(GOOD);
     expect(name).toBe("small");
     const names = ["base", "none", "ucb-con-explore-coef-0.1", "ucb-con-explore-coef-0.2"];
     expect(runs.map((run) => run.name)).toEqual(
@@ -58,19 +58,45 @@ describe("an experiment", () => {
     });
   });
 
-  test("evaluations, the base model's too, are drawn as --eval-temperature and its like say", () => {
-    const { runs } = read(GOOD.replace("max-steps: 20", "max-steps: 20\n  eval-temperature: 0.3"));
+  test("evaluations, the base model's too, are drawn as --eval-temperature and its like say", async () => {
+    const { runs } = await read(
+      GOOD.replace("max-steps: 20", "max-steps: 20\n  eval-temperature: 0.3"),
+    );
     for (const { evaluation, settings } of runs) {
       expect([evaluation.temperature, settings.temperature]).toEqual([0.3, 0.8]);
     }
   });
 
-  test("the files of the repository can be read", () => {
-    const paper = readExperiment("experiments/paper.yaml", "runs/paper");
+  test("the files of the repository can be read", async () => {
+    const paper = await readExperiment("experiments/paper.yaml", "runs/paper");
     expect(new Set(paper.runs.map(({ method }) => method)).size).toBe(7);
     expect(paper.runs.length).toBe(21);
-    expect(readExperiment("experiments/sweep.yaml", "runs/sweep").runs.length).toBe(10);
+    expect((await readExperiment("experiments/sweep.yaml", "runs/sweep")).runs.length).toBe(10);
   });
+});
+
+test("bonuses and advantages in files, with a parameter of their own", async () => {
+  const bonus = join(folder, "shy.ts");
+  const parameters = '{ tau: { default: 1, min: 0, max: 9, help: "how shy" } }';
+  const signal = "({ counts }, { tau }) => Array.from(counts, (n) => -tau * n)";
+  writeFileSync(
+    bonus,
+    `export default { name: "shy", parameters: ${parameters}, signal: ${signal} };`,
+  );
+  const named = GOOD.replace("none: { explore: none }", `shy: { explore: ${bonus}, tau: [2, 3] }`);
+  const { runs } = await read(named);
+  expect(
+    runs.slice(1, 3).map(({ name, settings }) => [name, { ...settings } as object]),
+  ).toMatchObject([
+    ["shy-tau-2-3", { explore: bonus, tau: 2 }],
+    ["shy-tau-3-3", { explore: bonus, tau: 3 }],
+  ]);
+  await expect(read(named.replace("tau:", "tua:"))).rejects.toThrow(
+    `${path}:8: methods.shy.tua: unknown flag --tua; did you mean --tau?`,
+  );
+  await expect(read(named.replace("shy.ts", "sly.ts"))).rejects.toThrow(
+    /:8: methods\.shy\.explore: --explore .*sly\.ts: no such file/,
+  );
 });
 
 describe("what is wrong is said in a line with the key and where it is", () => {
@@ -132,10 +158,10 @@ describe("what is wrong is said in a line with the key and where it is", () => {
       `8: methods.base: is the base model itself; "base: true" samples from it`,
     ],
   ];
-  test.each(mistakes)("%s", (_, before, after, message) => {
+  test.each(mistakes)("%s", async (_, before, after, message) => {
     expect(GOOD).toContain(before);
-    const reading = () => read(GOOD.replace(before, after));
-    expect(reading).toThrow(UserError);
-    expect(reading).toThrow(`${path}:${message}`);
+    const error = await read(GOOD.replace(before, after)).catch((error) => error);
+    expect(error).toBeInstanceOf(UserError);
+    expect(error.message).toContain(`${path}:${message}`);
   });
 });

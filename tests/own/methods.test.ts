@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { EXAMPLE } from "../../beyond/own/example.ts";
+import { checkMethod, defaultsOf } from "../../beyond/own/method-checks.ts";
+import { loadMethod, loadMethods, methodsIn } from "../../beyond/own/methods.ts";
+import { OwnCodeError } from "../../beyond/own/mistakes.ts";
+import { provideBuiltIns } from "../../beyond/own/provide.ts";
+import { STARTS } from "../../beyond/own/starts.ts";
+import { trainSettings } from "../../beyond/settings/arguments.ts";
+import { parseAdvantage, parseExploration } from "../../beyond/settings/exploration.ts";
+import { UserError } from "../../lib/errors.ts";
+import { advantages } from "../../lib/explore/advantages.ts";
+import { methods } from "../../lib/explore/bonus.ts";
+import { OwnFiles } from "./files.ts";
+
+const files = new OwnFiles();
+beforeAll(provideBuiltIns);
+afterAll(() => files.remove());
+
+const none = () => ({});
+/** The settings of a command line, as `main.ts` reads them. */
+async function settingsOf(args: string[], stored: (run: string) => object = none) {
+  return trainSettings(args, stored, undefined, await methodsIn(args, stored));
+}
+
+const SHY = files.write(`
+  import { historicalBonus, ucbCon } from "rlexplore";
+  export default {
+    name: "shy",
+    readsHistory: true,
+    parameters: { halfLife: { default: 4, min: 1, max: 9, help: "Sightings after which half is left." } },
+    signal: (group, { halfLife }) => ucbCon.signal(group, { b0: 0 }).map((b, i) =>
+      b * 2 ** (-group.counts[i] / halfLife)),
+  };`);
+
+describe("a bonus in a file", () => {
+  test("is an object as the built-in ones are; its parameters are flags", async () => {
+    const s = await settingsOf(["d", "--explore", `batch,${SHY}`, "--half-life=2"]);
+    expect(s).toMatchObject({ explore: `batch,${SHY}`, halfLife: 2 });
+    const own = await loadMethods(s);
+    const [, { method, parameters }] = parseExploration(s.explore, s.exploreCoef, { ...s }, own);
+    expect({ name: method.name, parameters }).toEqual({ name: "shy", parameters: { halfLife: 2 } });
+    const bonus = [1, Math.SQRT1_2, Math.SQRT1_2, 1 / 2, 1, 1 / Math.sqrt(3)];
+    expect([...method.signal(EXAMPLE, parameters)]).toEqual(
+      bonus.map((b, i) => expect.closeTo(b * 2 ** (-EXAMPLE.counts[i] / 2), 12)),
+    );
+    expect(await settingsOf(["d", "--explore", SHY])).toMatchObject({ halfLife: 4 });
+  });
+
+  test("a run that goes on has the flags of the methods it was begun with", async () => {
+    const begun = await settingsOf(["d", "--explore", SHY, "--half-life", "3"]);
+    const goneOn = await settingsOf(["--resume", "r"], () => begun);
+    expect(goneOn).toMatchObject({ explore: SHY, halfLife: 3 });
+    await expect(settingsOf(["--resume", "r", "--half-life", "4"], () => begun)).rejects.toThrow(
+      "--half-life cannot change when a run is continued",
+    );
+  });
+
+  test("cannot change what it is shown", async () => {
+    const path = files.write(`export default { name: "rude", signal(group) {
+      group.logprobs[0][0] = 7;
+      group.outcomes.sort();
+      group.history.clear();
+      return group.outcomes.map(() => 0);
+    } };`);
+    const before = structuredClone(EXAMPLE);
+    (await loadMethod("--explore", path)).signal(EXAMPLE, {});
+    expect(EXAMPLE).toEqual(before);
+  });
+});
+
+test("an advantage in a file takes the place of the built-in one", async () => {
+  const path = files.write(`
+    import { grpo } from "rlexplore";
+    export default {
+      name: "double",
+      parameters: { gain: { default: 2, help: "How much more." } },
+      signal: (group, { gain }) => grpo.signal(group, {}).map((a) => gain * a),
+    };`);
+  const s = await settingsOf(["d", "--advantage", path]);
+  const { method, parameters } = parseAdvantage(s.advantage, { ...s }, await loadMethods(s));
+  const signal = method.signal({ ...EXAMPLE, rewards: [1, 0, 0, 0, 0, 0] }, parameters);
+  expect([...signal]).toEqual([5, -1, -1, -1, -1, -1].map((a) => expect.closeTo(a / 3, 12)));
+  await expect(settingsOf(["d", "--advantage", "grop"])).rejects.toThrow(
+    '--advantage: unknown advantage "grop": choose from grpo',
+  );
+});
+
+describe("a file that is no method is refused before anything is computed", () => {
+  const shape = "({ ...{ name: 'a', signal: () => [] }, ";
+  test.each([
+    ["export default () => 1;", "must export an object: export default { name:"],
+    ["export const bonus = { name: 'a' };", "must export an object"],
+    [`export default ${shape} name: 5 });`, ": name expected string, received number"],
+    [`export default ${shape} name: "a b" });`, ": name is letters, digits, - and _"],
+    [
+      `export default ${shape} signal: 3 });`,
+      "signal must be a function: signal: (group, parameters)",
+    ],
+    ["export default { name: 'a' };", "signal must be a function"],
+    [`export default ${shape} reads: true });`, "its object Unrecognized key"],
+    [`export default ${shape} parameters: { tau: 1 } });`, ": parameters.tau expected object"],
+    [
+      `export default ${shape} parameters: { tau: { default: 9, max: 1, help: "" } } });`,
+      ": parameters.tau has a default that is not between min and max",
+    ],
+    [
+      `export default ${shape} parameters: { "half-life": { default: 1, help: "" } } });`,
+      "half-life",
+    ],
+    [
+      `export default ${shape} parameters: { beta: { default: 1, help: "" } } });`,
+      "--beta is a flag already: call that parameter of your own method otherwise",
+    ],
+    ["export default { name: 'a', signal: () => [ };", /:1:\d+: (Expected|Unexpected)/],
+    [
+      "const a = 1;\nundefined.x;\nexport default a;",
+      /own\d+\.ts:2:\d+: undefined is not an object/,
+    ],
+  ])("%p", async (code, message) => {
+    const settings = settingsOf(["d", "--explore", files.write(code)]);
+    await expect(settings).rejects.toBeInstanceOf(UserError);
+    await expect(settings).rejects.toThrow(message);
+  });
+
+  test("parameters of two files that have one name", async () => {
+    const twice = await settingsOf([
+      "d",
+      "--explore",
+      `${SHY},${files.write("export { default } from './own0.ts';")}`,
+    ]).catch((error) => error.message);
+    expect(twice).toContain("--half-life is a flag already");
+  });
+});
+
+describe("a signal that cannot be used ends the run, and names file, line and question", () => {
+  test.each([
+    ["counts.map(() => Number.NaN)", "signal returned NaN for completion 1, which is no finite"],
+    ["counts.map((n) => 1 / 0 ** n)", "signal returned Infinity for completion 1"],
+    ["[1, 2]", "signal must return a number for each of 6 completions, and returned 2"],
+    ["counts.map(String)", "signal returned 1 for completion 1, which is no finite number"],
+    ["1", "signal must return a list of 6 numbers, not number"],
+    ["Promise.resolve(counts)", "not object; it cannot wait for anything"],
+    ["counts.missing.length", /own\d+\.ts:1:\d+: undefined is not an object/],
+  ])("%s", async (code, message) => {
+    const path = files.write(`export default { name: "bad", signal: ({ counts }) => ${code} };`);
+    const method = await loadMethod("--explore", path);
+    const call = () => method.signal(EXAMPLE, {});
+    expect(call).toThrow(OwnCodeError);
+    expect(call).toThrow(message);
+    expect(call).toThrow(`--explore ${path}, step 3, question "2+3=": `);
+  });
+});
+
+describe("the checks", () => {
+  const problems = (method: Parameters<typeof checkMethod>[0]) =>
+    checkMethod(method).flatMap(({ problem }) => problem ?? []);
+
+  test.each([...methods, ...advantages].map((method) => [method.name, method] as const))(
+    "hold for %s, which is built in",
+    (_, method) => expect(problems(method)).toEqual([]),
+  );
+
+  test.each(["bonus", "advantage"] as const)("hold for the %s that new begins", async (kind) => {
+    const method = await loadMethod("--explore", files.write(STARTS[kind]));
+    expect(problems(method)).toEqual([]);
+    expect(Object.keys(defaultsOf(method.parameters)).length).toBe(1);
+  });
+
+  test.each([
+    ["({ counts }) => counts.map((n, i) => i)", /^completion 6 has 5 in the order of the example/],
+    ["({ counts }) => counts.map((n) => n)", /it needs readsHistory: true/],
+    ["({ rewards }) => rewards.map((r) => 1 / (r - rewards[0]))", /^the example: .*Infinity/],
+    ["({ rewards }) => rewards.map((r, i) => r / (rewards[1] + 1))", /^negative rewards: .*/],
+    ["({ rewards }) => rewards.map(() => Math.random())", /^it gave others when asked again/],
+    ["({ rewards }, { tau }) => rewards.map((r) => r / tau)", /^the example: /],
+  ])("%s does not hold", async (signal, problem) => {
+    const tau = '{ tau: { default: 1, min: 0, max: 1, help: "" } }';
+    const path = files.write(
+      `export default { name: "bad", parameters: ${tau}, signal: ${signal} };`,
+    );
+    const found = problems(await loadMethod("--explore", path));
+    expect(found.some((one) => problem.test(one.replace(/--explore .*: (?=signal)/, "")))).toBe(
+      true,
+    );
+  });
+});
