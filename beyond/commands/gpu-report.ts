@@ -18,7 +18,7 @@ import { keptLines, tuneAdapter } from "../tuning/report.ts";
  * speed and self-test make room for the search for the fastest kernels.
  */
 export async function gpuReport(settings: GpuSettings): Promise<void> {
-  const gpu = await openGpu(settings.gpu, settings.kernels);
+  const gpu = await openGpu(settings.gpu, settings.kernels, settings.gpuBackend);
   for (const [name, text] of description(gpu)) console.log(`${name.padEnd(14)}${text}`);
   try {
     if (settings.tune) return await tuneAdapter(gpu, settings, (line) => console.log(line));

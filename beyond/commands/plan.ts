@@ -74,7 +74,9 @@ export async function plan(given: PlanSettings): Promise<void> {
   const formats = baseFormats(settings, model.tensors);
   const needs = trainingNeeds(settings, prompt, formats);
   const gpu =
-    given.memory === null || given.gpu !== null ? await openGpu(given.gpu, given.kernels) : null;
+    given.memory === null || given.gpu !== null
+      ? await openGpu(given.gpu, given.kernels, given.gpuBackend)
+      : null;
   if (gpu) requireDtype(gpu, settings.dtype);
   const limits = gpu ?? ASSUMED_LIMITS;
   const room = gpu ? roomOf(gpu) : { piece: limits.bindingLimit, total: null, halves: true };

@@ -34,8 +34,8 @@ export async function openAnywhere(
   const { ClusterPolicy } = await import("../cluster/cluster-policy.ts");
   const isHere = existsSync(settings.model);
   const name = isHere ? resolve(modelPath(settings.model)) : settings.model;
-  const { gpu, kernels, noTune, dtype, baseDtype } = settings;
-  const asked = { gpu, kernels, noTune, dtype, baseDtype };
+  const { gpu, gpuBackend, kernels, noTune, dtype, baseDtype } = settings;
+  const asked = { gpu, gpuBackend, kernels, noTune, dtype, baseDtype };
   const { command, file } = startsAgain();
   return ClusterPolicy.open(
     { ray, workers },

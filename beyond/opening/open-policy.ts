@@ -1,5 +1,6 @@
 import type { LoraModel } from "../lora/peft.ts";
 import { formatPlan, type PolicyNeeds } from "../memory/memory-plan.ts";
+import type { GpuBackend } from "../platform/runtime.ts";
 import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
 import type { Dtype } from "../storage/precision.ts";
 import { type RunTuning, tuneFor } from "../tuning/tuning.ts";
@@ -8,6 +9,7 @@ import { type KernelChoice, OpenPolicy, openGpu } from "./policy.ts";
 /** What of a command's settings decides on what, and in which form, a model is opened. */
 export interface PolicySettings {
   gpu: string | null;
+  gpuBackend: GpuBackend;
   kernels: KernelChoice;
   noTune: boolean;
   dtype: Dtype;
@@ -34,7 +36,7 @@ export async function openPolicy(
   { note, describe = () => {} }: Told,
   begun?: RunTuning,
 ): Promise<OpenPolicy> {
-  const gpu = await openGpu(settings.gpu, settings.kernels);
+  const gpu = await openGpu(settings.gpu, settings.kernels, settings.gpuBackend);
   describe(gpu.found.why);
   const formats = baseFormats(settings, model.tensors);
   const all = { ...needs, dtype: settings.dtype, formats };

@@ -31,6 +31,7 @@ import {
 } from "../models/safetensors.ts";
 import type { Tokenizer } from "../models/tokenizer.ts";
 import { SystemGpu } from "../platform/gpu.ts";
+import type { GpuBackend } from "../platform/runtime.ts";
 import type { PipelinedMemory } from "../scheduling/pipelined-memory.ts";
 import { PipelinedSampler } from "../scheduling/pipelined-sampler.ts";
 import { profileTable, requestedProfile } from "../scheduling/profile.ts";
@@ -240,7 +241,7 @@ function drawLora(gpu: SystemGpu, weights: LoraWeights, seed: number): void {
 function openSampler(gpu: SystemGpu, decoder: Decoder, memory: PipelinedMemory): Sampler {
   const { scheduled } = gpu;
   return scheduled
-    ? new PipelinedSampler(gpu, scheduled, decoder, memory)
+    ? new PipelinedSampler(gpu, scheduled, decoder, memory, undefined, gpu.found.lookSeconds)
     : new Sampler(gpu, decoder, memory);
 }
 
@@ -253,12 +254,13 @@ function required<T>(part: T | undefined): T {
 export type KernelChoice = "auto" | "plain";
 
 /**
- * Opens the GPU that `--gpu` names; RLEXPLORE_PROFILE has its work timed.
+ * Opens the GPU that `--gpu` names, through the WebGPU of `--gpu-backend`; RLEXPLORE_PROFILE has its work timed.
  * @throws UserError for a value of RLEXPLORE_KERNELS that there is not
  */
 export async function openGpu(
   name: string | null,
   kernels: KernelChoice = "auto",
+  backend: GpuBackend = "dawn",
 ): Promise<SystemGpu> {
   if (kernels !== "auto" && kernels !== "plain") {
     throw new UserError(`RLEXPLORE_KERNELS is auto or plain, not "${kernels}"`);
@@ -268,7 +270,7 @@ export async function openGpu(
   if (detail && plain) {
     throw new UserError("RLEXPLORE_PROFILE cannot time --kernels plain; leave one of them out");
   }
-  const gpu = await SystemGpu.open(name ?? undefined, { plain });
+  const gpu = await SystemGpu.open(name ?? undefined, { plain, backend });
   if (detail) gpu.scheduled?.startProfile(detail);
   return gpu;
 }

@@ -4,6 +4,9 @@ import { withEnvironment, withoutStderr } from "./libc.ts";
 import type { AdapterKind, FoundAdapter } from "./runtime.ts";
 import { embeddedSwiftShader, ensureVulkanLoader } from "./swiftshader.ts";
 
+/** Dawn tells at the next turn of the event loop; the GPU waits as long for what it is given then. */
+const LOOK_SECONDS = 1e-3;
+
 /**
  * Finds the adapter to compute on through Dawn: a real GPU first, then a software driver of the system, then the
  * embedded SwiftShader. Also defines WebGPU's globals (`GPUBufferUsage`, `GPUMapMode`, ...).
@@ -81,7 +84,16 @@ async function enumerate(kindOf: (software: boolean) => AdapterKind): Promise<Fo
       if (!adapter) continue;
       const kind = kindOf(adapter.info.isFallbackAdapter);
       const driver = `${backend}, ${adapter.info.description}`;
-      adapters.push({ gpu, adapter, backend: "dawn", kind, name, driver, why: "" });
+      adapters.push({
+        gpu,
+        adapter,
+        backend: "dawn",
+        kind,
+        name,
+        driver,
+        lookSeconds: LOOK_SECONDS,
+        why: "",
+      });
     }
     return adapters;
   });

@@ -12,9 +12,10 @@ import {
   requestedMatmul,
   type Variants,
 } from "../kernels/variants.ts";
+import { stepsALook } from "../scheduling/look-ahead.ts";
 import { Pace } from "../scheduling/pace.ts";
 import { ScheduledCommands } from "../scheduling/scheduled-commands.ts";
-import type { FoundAdapter } from "./runtime.ts";
+import type { FoundAdapter, GpuBackend } from "./runtime.ts";
 
 const WANTED_FEATURES = [
   "shader-f16",
@@ -27,6 +28,7 @@ const WANTED_FEATURES = [
 interface SystemGpuOptions extends Partial<Pick<Variants, "matmul" | "attention">> {
   /** See `GpuOptions`. */
   bindingLimit?: number;
+  backend?: GpuBackend;
   /** Whether kernels and command stream are the core's own. */
   plain?: boolean;
 }
@@ -51,12 +53,12 @@ export class SystemGpu extends Gpu {
   }
 
   /**
-   * Opens the adapter `request` names (see `findAdapter`) with all the limits it offers. `matmul` and
+   * Opens the adapter `request` names (see `GpuPlatform`) with all the limits it offers. `matmul` and
    * `attention` take the place of the adapter's, as do RLEXPLORE_MATMUL and RLEXPLORE_ATTENTION.
    */
   static async open(request?: string, options: SystemGpuOptions = {}): Promise<SystemGpu> {
     const { matmul = requestedMatmul(), attention = requestedAttention() } = options;
-    const found = await findAdapter(request);
+    const found = await findAdapter(request, options.backend);
     const { limits, features } = found.adapter;
     const device = await found.adapter.requestDevice({
       requiredFeatures: WANTED_FEATURES.filter((feature) => features.has(feature)),
@@ -128,6 +130,7 @@ function variantsOf(
   const chosen = chooseVariants(name, isSoftware(found), subgroupLanes(device));
   const variants = {
     ...chosen,
+    readEvery: stepsALook(found.lookSeconds, chosen.readEvery),
     matmul: matmul ?? chosen.matmul,
     attention: attention ?? chosen.attention,
     subgroupMatrix,

@@ -4,8 +4,9 @@ import type { FoundAdapter } from "./runtime.ts";
 /**
  * The adapter of the runtime's own WebGPU, `navigator.gpu`, which offers one.
  * @param request part of its name, which it must have
+ * @param lookSeconds see `FoundAdapter`
  */
-export async function findOwnAdapter(request = ""): Promise<FoundAdapter> {
+export async function findOwnAdapter(request = "", lookSeconds = 0): Promise<FoundAdapter> {
   const { gpu } = navigator;
   const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new UserError("no WebGPU here: navigator.gpu offers no adapter");
@@ -24,6 +25,7 @@ export async function findOwnAdapter(request = ""): Promise<FoundAdapter> {
     kind: isSoftware ? "system-software" : "hardware",
     name,
     driver: "navigator.gpu",
+    lookSeconds,
     why: `${name}: of the runtime's own WebGPU`,
   };
 }

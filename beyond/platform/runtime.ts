@@ -6,7 +6,8 @@
  */
 
 /** Whose WebGPU: Dawn's addon for Node, or the runtime's own `navigator.gpu`. */
-export type GpuBackend = "dawn" | "native";
+export const GPU_BACKENDS = ["dawn", "native"] as const;
+export type GpuBackend = (typeof GPU_BACKENDS)[number];
 
 export type AdapterKind = "hardware" | "system-software" | "embedded-software";
 
@@ -20,6 +21,8 @@ export interface FoundAdapter {
   name: string;
   /** Backend and driver version, such as `vulkan, SwiftShader driver 5.0.0`. */
   driver: string;
+  /** Seconds that pass here, when the GPU is done, until the host knows it. */
+  lookSeconds: number;
   /** One line for the user: which adapter this is and why it was taken. */
   why: string;
 }

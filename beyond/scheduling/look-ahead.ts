@@ -1,5 +1,13 @@
-/** What looking ahead saves in a turn: about half of the millisecond for which a GPU otherwise waits. */
-const SAVED_SECONDS = 5e-4;
+/** What a look may cost for each step whose tokens it is about. */
+const LOOK_SECONDS_A_STEP = 1.25e-3;
+const MOST_STEPS = 16;
+
+/**
+ * Decoding steps between two looks at the drawn tokens: what is usual on such an adapter, or more where a look is dear.
+ * @param lookSeconds see `FoundAdapter`
+ */
+export const stepsALook = (lookSeconds: number, usual: number): number =>
+  Math.min(MOST_STEPS, Math.max(usual, Math.round(lookSeconds / LOOK_SECONDS_A_STEP)));
 
 /**
  * Whether the GPU is given a turn before the tokens of the last one are looked at. It need not wait for the
@@ -16,6 +24,8 @@ export class LookAhead {
 
   constructor(
     maxNewTokens: number,
+    /** See `FoundAdapter`. */
+    private readonly lookSeconds = 1e-3,
     /** In milliseconds. */
     readonly now: () => number = () => performance.now(),
   ) {
@@ -49,8 +59,11 @@ export class LookAhead {
     this.lastArrival = now;
   }
 
-  /** Whether to give the GPU another turn while so many ends are expected of the last one. */
+  /**
+   * Whether to give the GPU another turn, which saves about half of the time for which it otherwise waits, while so many ends are expected
+   * of the last one.
+   */
   pays(expectedEnds: number): boolean {
-    return expectedEnds * this.secondsOfRow < SAVED_SECONDS;
+    return expectedEnds * this.secondsOfRow < this.lookSeconds / 2;
   }
 }

@@ -66,10 +66,12 @@ export class PipelinedSampler extends Sampler {
     private readonly pipeline: PipelinedMemory,
     /** Turns that the GPU is given ahead of the one looked at; by default as many as pay. */
     private readonly turnsAhead?: number,
+    /** See `FoundAdapter`. */
+    lookSeconds?: number,
   ) {
     super(gpu, decoder, pipeline);
     this.recordings = new Recordings(commands);
-    this.lookAhead = new LookAhead(pipeline.tokensPerRow);
+    this.lookAhead = new LookAhead(pipeline.tokensPerRow, lookSeconds);
     this.hostPlaces = new Uint32Array(pipeline.sizes.rows);
   }
 

@@ -16,6 +16,7 @@ import {
   dataFields,
   dtype,
   gpu,
+  gpuBackend,
   hubData,
   kernels,
   model,
@@ -59,6 +60,7 @@ export const sampleGroups = {
     ),
     seed,
     gpu,
+    gpuBackend,
     kernels,
     noTune,
     dtype,
@@ -90,6 +92,7 @@ export const chatGroups = {
     baseDtype,
     seed,
     gpu,
+    gpuBackend,
     kernels,
     noTune,
     dtype,
@@ -137,6 +140,7 @@ export const evalGroups = {
     ...showing,
     ...cluster,
     gpu,
+    gpuBackend,
     kernels,
     noTune,
     dtype,
@@ -158,6 +162,7 @@ export const compareGroups = {
     ),
     ...showing,
     gpu,
+    gpuBackend,
     kernels,
     noTune,
   },
@@ -222,6 +227,7 @@ export const banditGroups = {
 export const gpuGroups = {
   Options: {
     gpu,
+    gpuBackend,
     kernels,
     tune: toggle(
       "Measure every kernel for attention and matrix products at the shapes of a model, show the speeds, and " +

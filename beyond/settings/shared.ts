@@ -1,6 +1,7 @@
 /** Flags that several commands share. */
 
 import { LORA_TARGETS, type LoraConfig } from "../lora/lora.ts";
+import { GPU_BACKENDS } from "../platform/runtime.ts";
 import { BASE_DTYPES } from "../storage/base-formats.ts";
 import { OPTIMIZERS } from "../storage/moments.ts";
 import { DTYPES } from "../storage/precision.ts";
@@ -115,6 +116,14 @@ export const gpu = optional(
     "Compute on the adapter with this in its name; so does RLEXPLORE_GPU.",
     "the best",
   ),
+);
+
+export const gpuBackend = choice(
+  "dawn",
+  GPU_BACKENDS,
+  "Whose WebGPU computes: Dawn, which comes with this program, or native, the runtime's own, which Deno has " +
+    "and which needs no --allow-ffi.",
+  "one program, the same on every machine",
 );
 
 /** The kernels of a run that is asked for none. */

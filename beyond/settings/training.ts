@@ -22,6 +22,7 @@ import {
   dtype,
   fraction,
   gpu,
+  gpuBackend,
   hubData,
   kernels,
   learningCluster,
@@ -243,6 +244,7 @@ export const trainGroups = {
     tensorboard,
     ...showing,
     gpu,
+    gpuBackend,
     kernels,
     noTune,
     dtype,
@@ -272,7 +274,7 @@ export const sampleBaseGroups = {
   Prompts: prompting,
   Sampling: { ...sampling, baseDtype },
   Cluster: cluster,
-  Showing: { ...showing, gpu, kernels, noTune, dtype },
+  Showing: { ...showing, gpu, gpuBackend, kernels, noTune, dtype },
 } satisfies FlagGroups;
 
 export const sftGroups = {
@@ -309,6 +311,7 @@ export const sftGroups = {
     tensorboard,
     ...showing,
     gpu,
+    gpuBackend,
     kernels,
     noTune,
     dtype,

@@ -20,7 +20,7 @@ test("ends are foreseen from the completions that got so far, recent ones counti
 
 test("another turn pays while what it decodes for nothing takes less than the wait", () => {
   let now = 1000;
-  const lookAhead = new LookAhead(8, () => now);
+  const lookAhead = new LookAhead(8, 1e-3, () => now);
   expect(lookAhead.pays(100)).toBe(true); // nothing is known
   now = 1010;
   lookAhead.seen(100, 1000); // 0.1 ms a row

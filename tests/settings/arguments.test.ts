@@ -241,6 +241,7 @@ describe("other commands", () => {
   test("gpu", () => {
     const plain = {
       gpu: "llvm",
+      gpuBackend: "dawn",
       kernels: "auto",
       tune: false,
       model: "embedded",
