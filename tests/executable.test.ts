@@ -74,6 +74,7 @@ describe("train", () => {
     const files = "checkpoint-2 config.json ledger.sqlite metrics.jsonl".split(" ");
     expect(readdirSync(program.path("run"))).toEqual(expect.arrayContaining(files));
     expect(readdirSync(program.path("run", "checkpoint-2")).sort()).toEqual([
+      "README.md",
       "config.json",
       "model.safetensors",
       "tokenizer.json",

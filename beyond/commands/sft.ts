@@ -1,6 +1,7 @@
 import { NotFiniteError } from "../../lib/errors.ts";
 import { drawQuestions } from "../../lib/random.ts";
 import { scheduledRate } from "../../lib/train.ts";
+import { type CardTable, modelCard } from "../export/card.ts";
 import { NextToken } from "../opening/next-token.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import {
@@ -48,12 +49,12 @@ export async function sft(given: SftSettings, signal?: AbortSignal): Promise<str
       if (isEvaluated) last = await evaluate(run, lessons);
       progress.step(step, isEvaluated ? { ...metrics, ...last } : metrics);
       if (step % saveSteps === 0 || step === maxSteps) {
-        await save(run);
+        await save(run, isEvaluated ? last : null);
         saved = step;
       }
     }
     const { step } = run;
-    if (step > saved) await save(run);
+    if (step > saved) await save(run, null);
     folder.requireThere();
     const path = checkpointPath(folder.path, step);
     progress.end();
@@ -116,12 +117,28 @@ async function evaluate(run: OpenSft, lessons: NextToken): Promise<HeldOutLoss> 
 const described = ({ heldOutLoss, tokenAccuracy }: HeldOutLoss) =>
   `loss ${heldOutLoss.toFixed(4)}, ${(100 * tokenAccuracy).toFixed(1)} % of the tokens the likeliest`;
 
-async function save(run: OpenSft): Promise<void> {
+function lossTable(rows: number, before: HeldOutLoss | null, after: HeldOutLoss): CardTable {
+  const row = (name: string, { heldOutLoss, tokenAccuracy }: HeldOutLoss) =>
+    [name, heldOutLoss, tokenAccuracy] as const;
+  return {
+    title: `${rows} rows`,
+    columns: ["loss", "share of the tokens that are the likeliest"],
+    rows: [...(before ? [row("base", before)] : []), row("trained", after)],
+  };
+}
+
+/** @param now what the held-out rows show of this step */
+async function save(run: OpenSft, now: HeldOutLoss | null): Promise<void> {
   const { model, policy, folder, step, state, settings } = run;
   run.progress.activity(`saving checkpoint-${step}`);
+  const heldOut = now && lossTable(run.heldOut.length, state.before, now);
+  const rows = run.examples.length;
+  const { lora } = policy;
+  const card = modelCard({ ...run, run: folder.path, lora, method: "sft", rows, heldOut });
   await saveCheckpoint<SftState>(folder.path, step, {
     model,
-    lora: policy.lora,
+    lora,
+    card,
     weights: policy.weightSources(),
     optimizer: policy.momentSources(),
     state,

@@ -1,6 +1,7 @@
 import { UserError } from "../../lib/errors.ts";
 import type { ScoredGroup } from "../../lib/learn.ts";
 import * as method from "../../lib/train.ts";
+import { heldOutTable, modelCard } from "../export/card.ts";
 import { drawnText, type Evaluation, passRow } from "../measuring/evaluation.ts";
 import { evaluateHeldOut } from "../measuring/held-out.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
@@ -68,15 +69,31 @@ const listener = (
 
 function milestonesOf(run: OpenRun): Milestones {
   const { folder, settings, evaluations, policy, model, state, ledger, heldOutKey } = run;
+  let evaluated: { step: number; evaluation: Evaluation } | null = null;
   const deeds = {
-    evaluate: (step: number, name: string) => evaluateHeldOut(run, step, name),
+    async evaluate(step: number, name: string) {
+      const evaluation = await evaluateHeldOut(run, step, name);
+      evaluated = { step, evaluation };
+      return evaluation;
+    },
     async save(step: number) {
       const { drawn, updates } = state;
       const { before, best } = evaluations;
       run.progress.activity(`saving checkpoint-${step}`);
+      const after = evaluated?.step === step ? evaluated.evaluation : null;
+      const card = modelCard({
+        ...run,
+        run: folder.path,
+        lora: policy.lora,
+        method: "grpo",
+        step,
+        rows: run.questions.drawn.length,
+        heldOut: after && heldOutTable(before, after),
+      });
       await saveCheckpoint<TrainerState>(folder.path, step, {
         model,
         lora: policy.lora,
+        card,
         weights: await policy.weightSources(),
         optimizer: await policy.momentSources(),
         state: { drawn, updates, before, best, heldOut: heldOutKey, ledger: ledger.checks(step) },

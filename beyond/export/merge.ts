@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
 import { BLOCK_FORMATS } from "../gguf/quantized.ts";
 import { type LoraConfig, loraNames } from "../lora/lora.ts";
+import { CARD } from "../models/card.ts";
 import { descriptionFiles, WEIGHTS } from "../models/folder.ts";
 import {
   encodeSafetensors,
@@ -13,7 +14,9 @@ import {
 } from "../models/safetensors.ts";
 import { openNamedModel } from "../opening/named-model.ts";
 import { diskError, writeDurably } from "../platform/files.ts";
+import { modelPath } from "../runs/folder.ts";
 import type { MergeSettings } from "../settings/files.ts";
+import { mergedCard } from "./card.ts";
 
 /** `rlexplore merge`: a LoRA run, or a folder with a LoRA, as a model that needs none. */
 export async function merge({ model: name, outputDir }: MergeSettings): Promise<void> {
@@ -33,6 +36,10 @@ export async function merge({ model: name, outputDir }: MergeSettings): Promise<
     for (const [file, content] of Object.entries(descriptionFiles(model))) {
       await writeDurably(join(partial, file), [await new Blob([content]).bytes()]);
     }
+    const told = join(modelPath(name), CARD);
+    const adapterCard = existsSync(told) ? readFileSync(told, "utf8") : null;
+    const card = mergedCard(adapterCard, model.source, basename(outputDir));
+    await writeDurably(join(partial, CARD), [new TextEncoder().encode(card)]);
     await writeDurably(join(partial, WEIGHTS), encodeSafetensors(sources));
     renameSync(partial, outputDir);
   } catch (error) {

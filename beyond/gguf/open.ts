@@ -23,8 +23,10 @@ export async function openGgufModel(
   gguf.tensors.delete(ROPE_FACTORS);
   const configText = JSON.stringify(configOf(gguf, factors, path));
   const config = parseModelConfig(configText, path);
+  const license = gguf.metadata.get("general.license");
+  const card = typeof license === "string" ? { license } : undefined;
   const files = tokenizerFilesOf(gguf.metadata, path);
-  const model = { source: path, config, configText, isGguf: true, files } as const;
+  const model = { source: path, config, configText, isGguf: true, card, files } as const;
   if (!weights) return { ...model, tensors: new Map() };
   const architecture = String(gguf.metadata.get("general.architecture"));
   const names = new Map(modelTensors(config).map(({ name, gguf }) => [gguf, name]));

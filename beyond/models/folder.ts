@@ -5,6 +5,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
 import { diskError } from "../platform/files.ts";
+import { CARD, type ModelCard, readCard } from "./card.ts";
 import { parseModelConfig, trainedConfig } from "./config.ts";
 import { openSafetensors, requireTensors, type StoredTensor } from "./safetensors.ts";
 import { openShards } from "./shards.ts";
@@ -23,6 +24,8 @@ export interface ModelFolder {
   files: Record<string, string>;
   /** SentencePiece's `tokenizer.model`: not read here, but other programs want it. */
   sentencePiece?: Blob;
+  /** What its `README.md` says. */
+  card?: ModelCard;
   /** What the user ought to know of it. */
   notes?: readonly string[];
 }
@@ -43,7 +46,7 @@ const TEXT_FILES = [
 const SENTENCE_PIECE = "tokenizer.model";
 
 /** Everything a model folder may have but the weights. */
-export const MODEL_FILES = ["config.json", ...TEXT_FILES, SENTENCE_PIECE];
+export const MODEL_FILES = ["config.json", ...TEXT_FILES, SENTENCE_PIECE, CARD];
 
 /** What of a model is wanted beside its config. */
 export interface Wanted {
@@ -75,7 +78,8 @@ export async function openModel(
     if (file) files[name] = await textOf(file, `${source}/${name}`);
   }
   const sentencePiece = find(SENTENCE_PIECE) ?? undefined;
-  const described = { source, config, configText, files, sentencePiece, notes };
+  const card = await readCard(find(CARD));
+  const described = { source, config, configText, files, sentencePiece, card, notes };
   if (!weights) return { ...described, tensors: new Map() };
   if (weights === "if there") {
     return openModel(source, find, { tokenizer }).catch((error) => {

@@ -5,6 +5,7 @@ import { fileBlob } from "#platform/files.ts";
 import { NotFiniteError, UserError } from "../../lib/errors.ts";
 import type { LoraConfig } from "../lora/lora.ts";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, isLora, loraConfigText } from "../lora/peft.ts";
+import { CARD } from "../models/card.ts";
 import {
   descriptionFiles,
   type ModelDescription,
@@ -42,6 +43,8 @@ export interface CheckpointContents<State> {
   /** With LoRA that alone is written, in PEFT's format: for `base`, a model's path. */
   lora?: { config: LoraConfig; base: string };
   weights: readonly TensorSource[];
+  /** The text of the model card. */
+  card?: string;
   /** The moments of AdamW. */
   optimizer: readonly AnyTensorSource[];
   /** What the trainer needs beside the weights to go on; plain JSON. */
@@ -67,7 +70,7 @@ export const checkpointPath = (run: string, step: number) => join(run, `checkpoi
 export async function saveCheckpoint<State extends object>(
   run: string,
   step: number,
-  { model, lora, weights, optimizer, state }: CheckpointContents<State>,
+  { model, lora, weights, card, optimizer, state }: CheckpointContents<State>,
 ): Promise<string> {
   const path = checkpointPath(run, step);
   const partial = `${path}.partial`;
@@ -86,6 +89,8 @@ export async function saveCheckpoint<State extends object>(
     }
     await write(lora ? ADAPTER_WEIGHTS : WEIGHTS, encodeSafetensors(weights.map(finite)));
     await write(`${TRAINER}/${OPTIMIZER}`, encodeSafetensors(optimizer));
+    // without a checksum, for it may be written on
+    if (card) await writeDurably(join(partial, CARD), [new TextEncoder().encode(card)]);
     const trainer = new TextEncoder().encode(sealed({ step, state, files }));
     await writeDurably(join(partial, TRAINER, STATE), [trainer]);
     syncFolder(join(partial, TRAINER));

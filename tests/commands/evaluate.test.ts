@@ -94,6 +94,8 @@ test("a run that goes on keeps its base row", async () => {
   const [base] = metrics().filter(({ step, evaluation }) => step === 0 && evaluation);
   expect(base.evaluation.sampling.temperature).toBe(0.9);
   expect(state().before).toEqual(base.evaluation);
+  const card = readFileSync(join(run, "checkpoint-3", "README.md"), "utf8");
+  expect(card).toMatch(/## Held out\n\n2 questions, 4 samples each.*\| base \| .*\| trained \| /s);
 });
 
 test("evaluations have their own temperature: in train, in eval of the run, and without a base drawn at another", async () => {

@@ -25,7 +25,7 @@ const files: Record<string, Uint8Array> = {
   ...Object.fromEntries(small.map((name) => [name, base(name)])),
   "model.safetensors": base("model.safetensors"),
   "model-00001-of-00002.safetensors": Buffer.from("not wanted beside whole weights"),
-  "README.md": Buffer.from("not wanted"),
+  "README.md": Buffer.from("---\nlicense: mit\n---\n"),
   "onnx.bin": Buffer.from("not wanted"),
 };
 const sha256 = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");
@@ -104,7 +104,7 @@ describe("a model of the hub", () => {
     const path = await get("org/small", {}, seen);
     expect(path).toBe(join(cacheOf(home), "snapshots", COMMIT));
     expect(readFileSync(join(cacheOf(home), "refs", "main"), "utf8")).toBe(COMMIT);
-    expect(readdirSync(path).sort()).toEqual([...small, "model.safetensors"].sort());
+    expect(readdirSync(path).sort()).toEqual([...small, "README.md", "model.safetensors"].sort());
     for (const name of readdirSync(path)) {
       expect(readlinkSync(join(path, name))).toBe(join("..", "..", "blobs", checksum(name)));
       expect(readFileSync(join(path, name))).toEqual(Buffer.from(files[name]));
@@ -121,7 +121,7 @@ describe("a model of the hub", () => {
   test("comes without its weights where only its shape is wanted", async () => {
     const env = { HF_HOME: home, HF_ENDPOINT: endpoint };
     const path = await hubModel("org/small", () => {}, { weights: false }, env);
-    expect(readdirSync(path).sort()).toEqual([...small].sort());
+    expect(readdirSync(path).sort()).toEqual([...small, "README.md"].sort());
     // and with them later
     expect(await get()).toBe(path);
     expect(readdirSync(path)).toContain("model.safetensors");
@@ -147,6 +147,7 @@ describe("a model of the hub", () => {
     expect(await get()).toBe(snapshot);
     expect(asked.map(({ path }) => path).filter((path) => path.includes("/resolve/"))).toEqual([
       `/org/small/resolve/${COMMIT}/model.safetensors`,
+      `/org/small/resolve/${COMMIT}/README.md`,
     ]);
   });
 

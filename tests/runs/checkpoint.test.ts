@@ -99,12 +99,15 @@ describe("a checkpoint", () => {
   test("has the model's own files byte for byte, and every number of its config.json", async () => {
     const own = { ...files, "generation_config.json": '{"temperature":0.60,\r\n "top_k":7}' };
     const bytes = Uint8Array.of(10, 255, 0, 13);
-    const path = await saveCheckpoint(newRun(), 1, {
+    const run = newRun();
+    const path = await saveCheckpoint(run, 1, {
       model: { config, configText, files: own, sentencePiece: new Blob([bytes]) },
       weights: weights(1),
+      card: "# mine",
       optimizer: [],
       state: {},
     });
+    expect(readFileSync(join(path, "README.md"), "utf8")).toBe("# mine");
     for (const [name, text] of Object.entries(own)) {
       expect(readFileSync(join(path, name), "utf8")).toBe(text);
     }
@@ -112,6 +115,9 @@ describe("a checkpoint", () => {
     const text = readFileSync(join(path, "config.json"), "utf8");
     expect(text).toContain('"rms_norm_eps": 1e-06');
     expect(JSON.parse(text)).toEqual({ ...JSON.parse(configText), torch_dtype: "float32" });
+    // the card alone may be written on
+    writeFileSync(join(path, "README.md"), "# mine, and more");
+    expect((await latestCheckpoint(run, asIs))?.step).toBe(1);
   });
 
   test("the newest is taken by number; halves and strangers are not", async () => {
