@@ -98,8 +98,9 @@ export class Team {
   /** Lets those who wait join, and has places that are free filled in the background. */
   async admit(): Promise<void> {
     for (const member of this.ready.splice(0)) {
-      await this.bring([member]);
       this.members.push(member);
+      await this.bring([member]);
+      if (!this.members.includes(member)) continue;
       this.options.note(
         `worker ${member.id} joins after ${this.updates} updates: ${this.size} now`,
       );
@@ -120,12 +121,16 @@ export class Team {
     }
   }
 
-  /** The answers to these requests, in their order, each by whoever is free. */
-  async share(requests: readonly Request[]): Promise<Frame[]> {
+  /** The answers to these requests, in their order, each by whoever of these members is free. */
+  async share(
+    requests: readonly Request[],
+    among: readonly Member[] = this.members,
+  ): Promise<Frame[]> {
     const answers: Frame[] = [];
     let left = requests.map((_, i) => i);
     while (left.length > 0) {
-      if (this.size === 0) throw this.nobody();
+      const there = among.filter((member) => this.members.includes(member));
+      if (there.length === 0) throw this.nobody();
       const serve = async (member: Member) => {
         for (let i = left.shift(); i !== undefined; i = left.shift()) {
           try {
@@ -136,7 +141,7 @@ export class Team {
           }
         }
       };
-      await Promise.all([...this.members].map(serve));
+      await Promise.all(there.map(serve));
       left = left.sort((a, b) => a - b);
     }
     return answers;
@@ -159,10 +164,18 @@ export class Team {
 
   private async bring(others: readonly Member[]): Promise<void> {
     if (others.length === 0 || (this.updates === 0 && !this.opening.learn)) return;
-    const [{ header }] = await this.share([{ op: "state", header: {}, keep: "state" }]);
+    const state = { op: "state", header: {}, keep: "state" };
+    const [{ header }] = await this.share(
+      [state],
+      this.members.filter((member) => !others.includes(member)),
+    );
     const { split } = header;
     const restore = { op: "restore", header: { split } };
-    await Promise.all(others.map((member) => this.ask(member, restore, "state")));
+    await Promise.all(
+      others.map((member) =>
+        this.ask(member, restore, "state").catch((error) => this.lose(member, error)),
+      ),
+    );
     await this.bridge.request("drop", { keys: ["state"] });
   }
 
