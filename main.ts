@@ -100,6 +100,10 @@ const commands: Record<string, Command> = {
     usage: "sft <data.jsonl>",
     summary: "Train a model on prompts and completions, such as a format warm-up before train.",
     flags: sftGroups,
+    first:
+      "model numTrainEpochs maxSteps rowsPerStep learningRate loraRank evalFile outputDir resume".split(
+        " ",
+      ),
     run: async (args) => {
       const settings = sftSettings(args, storedSettings, adapterOf);
       return (await import("./beyond/commands/sft.ts")).sft(settings, interruption());
@@ -119,6 +123,7 @@ const commands: Record<string, Command> = {
     usage: 'sample "<question>" ...',
     summary: "Print completions of questions, with the outcome of each.",
     flags: sampleGroups,
+    first: "model numGenerations maxCompletionLength temperature showPrompt".split(" "),
     run: async (args) => {
       const settings = sampleSettings(args, settingsOfRun);
       return (await import("./beyond/commands/sample.ts")).sample(settings);
@@ -128,6 +133,7 @@ const commands: Record<string, Command> = {
     usage: "chat <model|run>",
     summary: "Talk with a model.",
     flags: chatGroups,
+    first: "model systemPrompt temperature maxCompletionLength maxLength".split(" "),
     run: async (args) => {
       const settings = chatSettings(args, settingsOfRun);
       return (await import("./beyond/commands/chat.ts")).chat(settings);
@@ -149,6 +155,7 @@ const commands: Record<string, Command> = {
     usage: "eval <data.jsonl>",
     summary: "Measure pass@k and the diversity of answers.",
     flags: evalGroups,
+    first: "model compare numSamples k temperature maxCompletionLength output".split(" "),
     run: async (args) => {
       const settings = evalSettings(args, settingsOfRun);
       return (await import("./beyond/commands/evaluate.ts")).evaluate(settings);

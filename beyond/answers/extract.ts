@@ -56,8 +56,9 @@ export const orLastNumber =
   };
 
 function lastTagged(text: string): Span | null {
-  const close = [...text.matchAll(/<\/answer>/gi)].pop();
-  if (!close) return null;
-  const open = [...text.slice(0, close.index).matchAll(/<answer>/gi)].pop();
-  return open ? trimmed(text, open.index + open[0].length, close.index) : null;
+  // a tag closes the one opened last, and what closes nothing means nothing
+  const pair = [...text.matchAll(/<answer>((?:(?!<\/?answer>)[\s\S])*)<\/answer>/gi)].pop();
+  if (!pair) return null;
+  const start = pair.index + "<answer>".length;
+  return trimmed(text, start, start + pair[1].length);
 }

@@ -42,9 +42,15 @@ const chartsFolder = optional(
   text("", "folder", "Also write each chart there, as an SVG file.", "none"),
 );
 
+/** A model that is asked. */
+const ofRun = {
+  ...model,
+  help: `${model.help} What is not given is as in the run that it is of: outcome, prompts, lengths, sampling.`,
+};
+
 export const sampleGroups = {
   Options: {
-    model,
+    model: ofRun,
     outcome,
     outcomeTimeout,
     thinkTags,
@@ -72,9 +78,17 @@ const { samplingBatchSize: _, ...ofOneReply } = sampling;
 
 export const chatGroups = {
   Options: {
-    model: { ...model, help: `${model.help} The same as the argument.` },
+    model: optional({ ...ofRun, source: "the argument" }),
     ...prompting,
-    systemPrompt: { ...prompting.systemPrompt, short: "system" },
+    systemPrompt: {
+      ...prompting.systemPrompt,
+      short: "system",
+      help: "System message before the conversation.",
+    },
+    promptTemplate: {
+      ...prompting.promptTemplate,
+      help: "Each of your turns; {question} stands for what you said.",
+    },
     ...ofOneReply,
     maxLength: optional(
       integer(
@@ -102,7 +116,7 @@ export const chatGroups = {
 
 export const evalGroups = {
   Options: {
-    model,
+    model: ofRun,
     compare: optional(
       text(
         "",
@@ -243,7 +257,7 @@ export type SampleSettings = SettingsIn<typeof sampleGroups> & {
   questions: string[];
   told: string[];
 };
-export type ChatSettings = SettingsIn<typeof chatGroups> & { told: string[] };
+export type ChatSettings = SettingsIn<typeof chatGroups> & { model: string; told: string[] };
 /** `k` is ascending and at most `numSamples`; `told` as above. */
 export type EvalSettings = SettingsIn<typeof evalGroups> & {
   data: string;

@@ -20,16 +20,25 @@ describe("where the answer stands", () => {
     ["\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"],
     ["\\boxed{7} \\boxed{ }", "7"],
     ["<answer> 8 </answer> the answer is 9", "8"],
+    ["</answer>7<answer>7<answer>8</answer>9</answer>", "8"],
   ])("%p states %p", (text, answer) => {
     const span = findAnswer(text);
     expect(span?.text).toBe(answer);
     expect(text.slice(span?.start, span?.end)).toBe(answer);
   });
 
-  test.each(["", "35", "30,26,35", "12#", "#### \n72", "\\boxed{", "\\boxed{}", "<answer>", "}}}"])(
-    "%p states none",
-    (text) => expect(findAnswer(text)).toBeNull(),
-  );
+  test.each([
+    "",
+    "<answer></answer></answer>",
+    "35",
+    "30,26,35",
+    "12#",
+    "#### \n72",
+    "\\boxed{",
+    "\\boxed{}",
+    "<answer>",
+    "}}}",
+  ])("%p states none", (text) => expect(findAnswer(text)).toBeNull());
 });
 
 describe("canonical form", () => {

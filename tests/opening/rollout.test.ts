@@ -1,11 +1,16 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { openJudge } from "../../beyond/answers/outcome.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
+import { Tokenizer } from "../../beyond/models/tokenizer.ts";
 import { fitContext } from "../../beyond/opening/lengths.ts";
 import { OpenPolicy } from "../../beyond/opening/policy.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { type Prompter, prepareQuestions } from "../../lib/data/questions.ts";
+import type { GenerationSettings } from "../../lib/model/completion.ts";
+import type { SamplingPolicy } from "../../lib/policy.ts";
 import { PURPOSE, rollout } from "../../lib/rollout.ts";
+import { questionsOf } from "../fakes.ts";
+import tokenizers from "../golden/tokenizer.json";
 
 const gpu = await SystemGpu.open();
 afterAll(() => gpu.destroy());
@@ -100,4 +105,29 @@ describe("questions that cannot be asked", () => {
     expect(() => prepare(bad)).toThrow(/^d\.jsonl:7: .*cannot spell "x"; pass --model/);
     expect(() => prepare([{ ...rows[0], answer: " " }])).toThrow(/^d\.jsonl:1: .*answer is empty/);
   });
+});
+
+test("a stop text may be a special token, which then is no part of the completion", async () => {
+  const json = JSON.stringify(tokenizers.tokenizers.qwen.json);
+  const tokenizer = new Tokenizer({ "tokenizer.json": json }, "m");
+  const tokens = [...tokenizer.encode("4<|im_end|>"), ...tokenizer.encode("5")];
+  const sampler = {
+    async generate(_: unknown, requests: unknown[], { isOver }: GenerationSettings) {
+      const length = tokens.findIndex((_, i) => isOver?.(tokens.slice(0, i + 1))) + 1;
+      const drawn = length > 0 ? tokens.slice(0, length) : tokens;
+      const zeros = drawn.map(() => 0);
+      const one = { tokens: drawn, logprobs: zeros, entropies: zeros, finished: length > 0 };
+      return requests.map(() => [one]);
+    },
+  };
+  const policy = { tokenizer, stopIds: new Set<number>(), weights: {}, sampler };
+  const settings = { temperature: 1, topK: 0, topP: 1, minP: 0, maxCompletionLength: 9, seed: 1 };
+  const said = async (stop: string[]) => {
+    const questions = questionsOf({ q: "4" });
+    const asked = policy as unknown as SamplingPolicy;
+    const [{ completions }] = await rollout(asked, questions, 1, { ...settings, stop }, 0, 1);
+    return [completions[0].text, completions[0].finished];
+  };
+  expect(await said(["<|im_end|>"])).toEqual(["4", true]);
+  expect(await said([])).toEqual(["4<|im_end|>5", false]);
 });
