@@ -1,5 +1,6 @@
 import type { Judge, Judgement } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
+import { termSignal } from "../../lib/explore/bonus.ts";
 import type { ExplorationMethod } from "../../lib/explore/method.ts";
 import { openJudge } from "../answers/outcome.ts";
 import { type Exports, loadOwn } from "../own/code.ts";
@@ -51,7 +52,9 @@ async function showPaid(title: string, judge: Judge): Promise<void> {
   const asked = { row: ROW, gold: judge.gold(ROW) ?? ROW.answer, step: EXAMPLE.step };
   const judged = await judge.judge(SAID, asked);
   const paid = ({ paid }: Judgement) =>
-    paid?.map(({ part, value }) => `${part} ${value ?? "does not apply"}`).join(", ");
+    paid
+      ?.map(({ part, value }) => `${part} ${value === null ? "-" : Number(value.toPrecision(6))}`)
+      .join(", ");
   const lines = judged.map((one, i) => [
     JSON.stringify(TEXTS[i]) + (SAID[i].truncated ? " (cut off)" : ""),
     one.outcome ?? "none",
@@ -74,14 +77,15 @@ function showMethod(method: ExplorationMethod): void {
       `${failed} of ${checks.length} checks of ${name} fail; they are told above`,
     );
   }
-  const signal = method.signal(EXAMPLE, defaultsOf(parameters));
+  const term = { method, coefficient: 1, parameters: defaultsOf(parameters) };
+  const [signal, bonus] = [method.signal(EXAMPLE, term.parameters), termSignal(term, EXAMPLE)];
   const lines = EXAMPLE.outcomes.map((outcome, i) => [
     outcome ?? "none",
     String(EXAMPLE.counts[i]),
     EXAMPLE.correct[i] ? "right" : "",
     String(EXAMPLE.rewards[i]),
-    String(Number(signal[i].toFixed(6))),
+    ...[signal[i], bonus[i]].map((value) => String(Number(value.toPrecision(6)))),
   ]);
   const title = `\n${name}${usual.length > 0 ? ` with ${usual.join(", ")}` : ""}, in step ${EXAMPLE.step} of ${EXAMPLE.maxSteps}:`;
-  console.log(table(title, [["answer", "N(x, a)", "", "reward", "signal"], ...lines]));
+  console.log(table(title, [["answer", "N(x, a)", "", "reward", "A_i", "B_i"], ...lines]));
 }

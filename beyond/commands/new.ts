@@ -13,6 +13,7 @@ export async function begin({ kind, file }: NewSettings): Promise<void> {
   const code = STARTS[kind].replaceAll("NAME", basename(file));
   await writeDurably(file, [new TextEncoder().encode(code)]);
   replaceFile(types, TYPES);
-  console.log(`${file} is a ${kind} to change; ${types} tells an editor the types`);
+  const article = /^[ao]/.test(kind) ? "an" : "a";
+  console.log(`${file} is ${article} ${kind} to change; ${types} tells an editor the types`);
   console.log(`try it: ${command`check ${file}`}`);
 }

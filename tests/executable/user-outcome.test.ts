@@ -103,3 +103,78 @@ test("mathematical answers are judged in their thread, by their values too", asy
   // its key is 11 + sin(pi), the value of which is 11
   expect(await measure("11+\\sin(\\pi)")).toBe(plain);
 });
+
+test("own code from its beginning to a run, in a folder without packages", async () => {
+  for (const kind of ["bonus", "advantage", "reward"]) {
+    await program.succeed(`new ${kind} ./own/my-${kind}.ts`);
+    const shown = await program.succeed(`check ./own/my-${kind}.ts`);
+    expect(shown).toContain(kind === "reward" ? "courage -1" : "\n9             0              0");
+  }
+  const types = program.read("own/rlexplore.d.ts").toString();
+  expect(types).toContain('declare module "rlexplore"');
+  const data = program.write("own.jsonl", QUESTIONS);
+  await program.succeed(
+    `train ${data} --explore ./own/my-bonus.ts,batch --half-life 2 --advantage ./own/my-advantage.ts --gain 3 ` +
+      "--reward correct=1,./own/my-reward.ts,brevity=0.1 --prompts-per-step 2 --num-generations 4 --max-steps 2 " +
+      "--output-dir own-run --quiet",
+  );
+  const { settings, origins } = JSON.parse(program.read("own-run", "config.json").toString());
+  expect(settings).toMatchObject({
+    halfLife: 2,
+    gain: 3,
+    explore: expect.stringContaining("my-bonus.ts,batch"),
+  });
+  expect(Object.keys(origins.own).length).toBe(3);
+  const parts = {
+    correct: expect.any(Number),
+    brevity: expect.any(Number),
+    courage: expect.any(Number),
+  };
+  expect(program.steps("own-run")[1].rewardParts).toEqual(parts);
+});
+
+test("a bonus that fails in a later step: the steps before it are saved, and weights have not moved since", async () => {
+  program.write(
+    "own/nan.ts",
+    `import { ucb } from "rlexplore";
+     export default { name: "nan", signal: (group) => ucb.signal(group, {}).map((b) => (group.step > 2 ? 0 / 0 : b)) };`,
+  );
+  const data = program.write("nan.jsonl", QUESTIONS.slice(0, 1));
+  const { code, stderr } = await program.run(
+    `train ${data} --explore ./own/nan.ts --prompts-per-step 1 --num-generations 4 --max-steps 9 --output-dir nan --quiet`,
+  );
+  expect(code).toBe(2);
+  expect(stderr.trim().split("\n")).toEqual([
+    expect.stringMatching(
+      /^rlexplore: --explore \.\/own\/nan\.ts, step 3, question "10\+1-1\+1=": signal returned NaN for completion 1, which is no finite number; saved after step 2, go on with: .* train --resume nan$/,
+    ),
+  ]);
+  const state = JSON.parse(
+    program.read("nan", "checkpoint-2", "trainer", "trainer_state.json").toString(),
+  );
+  expect({ drawn: state.drawn, updates: state.updates }).toEqual({ drawn: 2, updates: 2 });
+  expect(program.lines("nan", "metrics.jsonl").length).toBe(2);
+});
+
+test("what own code throws when nobody waits for it is one line; the step is saved", async () => {
+  program.write(
+    "own/late.ts",
+    `let calls = 0;
+     const lose = async () => { await Bun.sleep(1); throw new Error("nobody waits"); };
+     export default () => {
+       if (++calls === 5) lose();
+       return calls;
+     };`,
+  );
+  const data = program.write("late.jsonl", QUESTIONS);
+  const { code, stdout, stderr } = await program.run(
+    `train ${data} --reward ./own/late.ts --prompts-per-step 2 --num-generations 2 --max-steps 400 --output-dir late --quiet`,
+  );
+  expect(code).toBe(2);
+  expect(stderr.trim()).toMatch(
+    /^rlexplore: --reward \.\/own\/late\.ts threw in a timer or a promise that nothing waits for: own\/late\.ts:2:\d+: nobody waits$/,
+  );
+  const [, step] =
+    /stopped after step (\d+); go on with: .* train --resume late/.exec(stdout) ?? [];
+  expect(program.read("late", `checkpoint-${step}`, "config.json").length).toBeGreaterThan(0);
+});
