@@ -17,9 +17,15 @@ import { type Interval, mean, seedInterval } from "./statistics.ts";
 export type Moment = "base" | "early" | "last";
 
 /** The step of that evaluation; early is the one nearest to a quarter of the run. Null without one. */
-export function momentStep({ evaluations: { steps } }: ReportedRun, moment: Moment): number | null {
-  if (moment === "base") return steps[0] === 0 ? 0 : null;
+export function momentStep({ evaluations }: ReportedRun, moment: Moment): number | null {
+  const { steps } = evaluations;
   const trained = steps.filter((step) => step > 0);
+  if (moment === "base") {
+    // a run that went on with other questions has no base model any more
+    const { likeness } = evaluations.at(0) ?? {};
+    const isBase = (step: number) => evaluations.at(step)?.likeness === likeness;
+    return likeness && (trained.length === 0 || trained.some(isBase)) ? 0 : null;
+  }
   const last = trained.at(-1) ?? null;
   if (moment === "last" || last === null) return last;
   const distance = (step: number) => Math.abs(step - last / 4);

@@ -26,6 +26,8 @@ export class Evaluations {
   private readonly files = new Map<string, { changed: number; heldOut: HeldOut | null }>();
   private readonly folder: string;
   private paths = new Map<number, string>();
+  /** Steps with a file, of these questions or of others. */
+  private filed = new Set<number>();
 
   constructor(
     run: string,
@@ -36,12 +38,15 @@ export class Evaluations {
 
   /** Steps with an evaluation, ascending. */
   get steps(): number[] {
-    return [...new Set([...this.lines.keys(), ...this.paths.keys()])].sort((a, b) => a - b);
+    const lines = [...this.lines.keys()].filter((step) => !this.filed.has(step));
+    return [...new Set([...lines, ...this.paths.keys()])].sort((a, b) => a - b);
   }
 
   at(step: number): HeldOut | null {
     const path = this.paths.get(step);
-    return (path && this.files.get(path)?.heldOut) || (this.lines.get(step) ?? null);
+    if (path) return this.files.get(path)?.heldOut ?? this.lines.get(step) ?? null;
+    // a line does not say of which questions it is: where there is a file of others, it is of those
+    return this.filed.has(step) ? null : (this.lines.get(step) ?? null);
   }
 
   /** A line of the metrics. */
@@ -73,10 +78,12 @@ export class Evaluations {
 
   private find(): Map<number, string> {
     const byData = new Map<string, Map<number, string>>();
+    this.filed = new Set();
     const names = existsSync(this.folder) ? readdirSync(this.folder).sort() : [];
     for (const name of names) {
-      const [, data, step] = /^(.+)-(\d+)(?:\.eval)?\.json$/.exec(name) ?? [];
+      const [, data, step] = /^(.+?)-(\d+)(?:\.eval(?:-\d+)?)?\.json$/.exec(name) ?? [];
       if (data === undefined) continue;
+      this.filed.add(Number(step));
       // sorted, a file of eval comes before that of train, which stands for the step
       const paths = byData.get(data) ?? new Map<number, string>();
       byData.set(data, paths.set(Number(step), join(this.folder, name)));

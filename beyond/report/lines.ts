@@ -41,7 +41,7 @@ const LABEL = 12;
 /** Draws the lines, in the colours of `inks` by name. */
 export function drawLines(chart: LineChart, inks: ReadonlyMap<string, Ink>): Promise<string> {
   const lines = chart.lines.filter(({ points }) => points.length > 0);
-  const longest = Math.max(...lines.map(({ name }) => name.length));
+  const longest = Math.max(...lines.map(({ name }) => shortened(name).length));
   const right = Math.min(170, 12 + 8.2 * longest);
   const height = HEIGHT - TOP - BOTTOM;
   const xs = lines.flatMap(({ points }) => points.map(({ x }) => x));
@@ -55,6 +55,7 @@ export function drawLines(chart: LineChart, inks: ReadonlyMap<string, Ink>): Pro
   );
   const labels = lines.map(({ name }, i) => ({
     name,
+    label: shortened(name),
     // a line that ends early is named at the edge too, or names would lie across other lines
     x: Math.max(...xs),
     y: chart.yLog ? 10 ** ends[i] : ends[i],
@@ -119,7 +120,7 @@ export function drawLines(chart: LineChart, inks: ReadonlyMap<string, Ink>): Pro
       {
         data: { values: labels },
         mark: { type: "text", align: "left", dx: 7, fontSize: LABEL, fontWeight: 600 },
-        encoding: { y, color, text: { field: "name" } },
+        encoding: { y, color, text: { field: "label" } },
       },
     ],
   };
@@ -132,6 +133,13 @@ export function drawLines(chart: LineChart, inks: ReadonlyMap<string, Ink>): Pro
     tabindex: "0",
   });
 }
+
+/** Characters of a name that there is room for beside a chart. */
+const ROOM = 22;
+
+/** A name as it stands beside a chart: of a long one its beginning and its end. */
+export const shortened = (name: string): string =>
+  name.length <= ROOM ? name : `${name.slice(0, ROOM - 10)}…${name.slice(-9)}`;
 
 function xAxis({ xLog }: LineChart, xs: readonly number[]) {
   if (xLog === 2) return { values: [...new Set(xs)], format: "d", labelOverlap: true };

@@ -24,16 +24,19 @@ export function summarise(methods: readonly Method[]): string {
   if (k === undefined) return trainingSummary(methods);
   const plain = trained.find(({ name }) => name === "none");
   const told = plain ?? trained[0];
-  const steps = Math.max(...told.runs.map((run) => momentStep(run, "last") ?? 0));
+  const steps = stepsOf(told);
+  // what was trained for longer or shorter is said to be
+  const named = (models: Models) =>
+    `${strong(models.name)}${stepsOf(models) === steps ? "" : ` (after ${stepsOf(models)} steps)`}`;
   const sentences = [
     `After ${steps} steps, ${strong(told.name)} answers ${share(told, 1)} of the held-out questions right at the first try${change(bases, told, 1)}, and ${share(told, k)} within ${k} tries${change(bases, told, k)}.`,
   ];
   const others = trained.filter((models) => models !== told);
-  if (plain) sentences.push(...comparison(plain, others, k));
+  if (plain) sentences.push(...comparison(plain, others, k, named));
   else {
     for (const models of others) {
       sentences.push(
-        `${strong(models.name)}: ${share(models, 1)}${change(bases, models, 1)}, and ${share(models, k)} within ${k}${change(bases, models, k)}.`,
+        `${named(models)}: ${share(models, 1)}${change(bases, models, 1)}, and ${share(models, k)} within ${k}${change(bases, models, k)}.`,
       );
     }
   }
@@ -44,6 +47,8 @@ export function summarise(methods: readonly Method[]): string {
   const chance = seeds > 1 ? "" : " One seed each: how much runs differ by chance is not in them.";
   return `${sentences.join(" ")}</p>\n<p class="note">In brackets: 95 % bootstrap intervals over ${over}, in percentage points; differences are paired.${chance}`;
 }
+
+const stepsOf = ({ runs }: Models) => Math.max(...runs.map((run) => momentStep(run, "last") ?? 0));
 
 /** pass@k in percent. */
 function share(models: Models, k: number): string {
@@ -64,17 +69,20 @@ function shown({ mean: centre, low, high }: Interval): string {
 }
 
 /** The other methods beside plain GRPO at pass@k: ahead, behind, or not told apart. */
-function comparison(plain: Models, others: readonly Models[], k: number): string[] {
+function comparison(
+  plain: Models,
+  others: readonly Models[],
+  k: number,
+  named: (models: Models) => string,
+): string[] {
   const gains = others.flatMap((models) => {
     const gain = gainOf(plain, models, `pass@${k}`);
-    return gain ? [{ name: models.name, gain }] : [];
+    return gain ? [{ name: named(models), gain }] : [];
   });
   gains.sort((a, b) => b.gain.mean - a.gain.mean);
   const list = (verdict: string, some: typeof gains) =>
     some.length > 0
-      ? [
-          `${verdict}: ${some.map(({ name, gain }) => `${strong(name)} ${shown(gain)}`).join(", ")}.`,
-        ]
+      ? [`${verdict}: ${some.map(({ name, gain }) => `${name} ${shown(gain)}`).join(", ")}.`]
       : [];
   const at = `of ${strong(plain.name)} at pass@${k}`;
   return [

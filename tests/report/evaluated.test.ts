@@ -1,5 +1,12 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -169,6 +176,34 @@ test("training as sampling: the base model is beside the methods, and sees more 
   for (const [i, { y }] of solved[0].points.entries()) {
     expect(y).toBeGreaterThanOrEqual(solved[0].points[i - 1]?.y ?? 0);
   }
+});
+
+test("a run that went on with other held-out questions has no base model any more", () => {
+  const path = makeRun(join(folder, "resumed"), { steps: 8 });
+  const base = join(path, "evaluations", "held-out-0.json");
+  const moments = () => {
+    const run = new ReportedRun(path);
+    run.refresh();
+    run.close();
+    return (["base", "early", "last"] as const).map((moment) => momentStep(run, moment));
+  };
+  expect(moments()).toEqual([0, 2, 8]);
+  // under another name: what the metrics say of step 0 is of those questions
+  renameSync(base, join(path, "evaluations", "other-0.json"));
+  expect(moments()).toEqual([null, 2, 8]);
+  // under the same name, from another folder
+  const file = JSON.parse(readFileSync(join(path, "evaluations", "other-0.json"), "utf8"));
+  file.questions[0].question = "another one";
+  writeFileSync(base, JSON.stringify(file));
+  expect(moments()).toEqual([null, 2, 8]);
+  // several evaluations of one step by eval are of that step
+  const last = join(path, "evaluations", "held-out-8.json");
+  copyFileSync(last, join(path, "evaluations", "held-out-5.eval-3.json"));
+  expect(moments()).toEqual([null, 2, 8]);
+  const run = new ReportedRun(path);
+  run.refresh();
+  run.close();
+  expect(run.evaluations.steps).toEqual([0, 2, 5, 8]);
 });
 
 test("an evaluation of which only the line in the metrics is left has a value and no gain", () => {

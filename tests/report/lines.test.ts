@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { apart, drawLines } from "../../beyond/report/lines.ts";
+import { apart, drawLines, shortened } from "../../beyond/report/lines.ts";
 
 test("labels that are far enough apart stay where they are", () => {
   expect(apart([3, 1, 5], 1, [0, 10])).toEqual([3, 1, 5]);
@@ -14,6 +14,15 @@ test("labels that touch move apart about their mean, in their order, and not out
   ]);
   expect(apart([10, 9.5, 9.9], 1, [0, 10])).toEqual([10, 8, 9]);
   expect(apart([0, 0, 0], 1, [0, 10])).toEqual([0, 1, 2]);
+});
+
+test("a name of any length stays beside its chart", async () => {
+  expect(shortened("ucb-con, max-steps 12")).toBe("ucb-con, max-steps 12");
+  const names = ["ucb-con,batch, learning-rate 0.0001", "ucb-con,batch, learning-rate 0.0003"];
+  expect(names.map(shortened)).toEqual(["ucb-con,batc…te 0.0001", "ucb-con,batc…te 0.0003"]);
+  const lines = names.map((name, i) => ({ name, points: [{ x: 1, y: i }] }));
+  const svg = await drawLines({ id: "x", title: "x", xTitle: "x", lines }, new Map());
+  for (const name of names) expect(svg).toContain(`>${shortened(name)}<`);
 });
 
 test("an axis says what its ticks are, to the last digit", async () => {
