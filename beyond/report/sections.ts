@@ -19,7 +19,7 @@ export async function sectionsOf(
 ): Promise<Section[]> {
   const methods = methodsOf(runs);
   const names = [...baseModels(methods), ...methods].map(({ name }) => name);
-  const inks = inksFor([...new Set(["base", ...names])]);
+  const inks = inksFor([...new Set(names)]);
   const material: Material = { runs, methods, inks, options };
   const coverage = new CoverageLines(methods);
   return [
