@@ -8,7 +8,13 @@ export const ARCHITECTURES: Record<string, { architecture: string; modelType: st
   llama: { architecture: "LlamaForCausalLM", modelType: "llama" },
   qwen2: { architecture: "Qwen2ForCausalLM", modelType: "qwen2" },
   qwen3: { architecture: "Qwen3ForCausalLM", modelType: "qwen3" },
+  gemma3: { architecture: "Gemma3ForCausalLM", modelType: "gemma3_text" },
 };
+
+/** What Gemma's files have beside that. */
+const GEMMA_KEYS = ["attention.sliding_window", "rope.freq_base_swa"];
+/** Gemma 3 of 27B, which alone divides scores by something else than the root of a head's size. */
+const LARGEST_GEMMA_LAYERS = 62;
 
 /** What describes, or follows from the tensors, or is checked below. */
 const KNOWN = new Set(
@@ -49,6 +55,7 @@ export function configOf(
   for (const [key, value] of metadata) {
     const name = key.startsWith(`${prefix}.`) ? key.slice(prefix.length + 1) : null;
     if (name === null || KNOWN.has(name)) continue;
+    if (prefix === "gemma3" && GEMMA_KEYS.includes(name)) continue;
     // zero and false leave a feature off
     if (Number(value) !== 0) fail(`${key} = ${String(value).slice(0, 40)} is not supported`);
   }
@@ -70,7 +77,7 @@ export function configOf(
   if (scaling === "linear") {
     ropeScaling = { rope_type: "linear", factor: shortest(number("rope.scaling.factor")) };
   } else if (scaling !== "none") fail(`RoPE scaled by ${scaling} is not supported`);
-  const theta = shortest(number("rope.freq_base", 10000));
+  const theta = shortest(number("rope.freq_base", prefix === "gemma3" ? 1e6 : 10000));
   if (ropeFactors) {
     ropeScaling =
       llama3Scaling(ropeFactors, theta, headDim) ??
@@ -86,16 +93,35 @@ export function configOf(
     num_attention_heads: heads,
     num_key_value_heads: number("attention.head_count_kv", heads),
     head_dim: headDim,
-    hidden_act: "silu",
+    ...(prefix === "gemma3"
+      ? {
+          hidden_activation: "gelu_pytorch_tanh",
+          query_pre_attn_scalar:
+            number("block_count") === LARGEST_GEMMA_LAYERS ? hidden / heads : headDim,
+          sliding_window: number("attention.sliding_window"),
+          rope_local_base_freq: shortest(number("rope.freq_base_swa", 10000)),
+        }
+      : { hidden_act: "silu" }),
     rms_norm_eps: shortest(number("attention.layer_norm_rms_epsilon")),
     rope_theta: theta,
     rope_scaling: ropeScaling,
     max_position_embeddings: context,
     tie_word_embeddings: !tensors.has("output.weight"),
     bos_token_id: token("bos"),
-    eos_token_id: [...new Set([token("eos"), token("eot")])].filter((id) => id !== null),
+    eos_token_id: [...new Set([token("eos"), token("eot"), endOfTurn(metadata)])].filter(
+      (id) => id !== null,
+    ),
     pad_token_id: token("padding"),
   };
+}
+
+/** The token that ends what Gemma says, if its chat template has it: not every file names it. */
+function endOfTurn(metadata: GgufFile["metadata"]): number | null {
+  const text = "<end_of_turn>";
+  const tokens = metadata.get("tokenizer.ggml.tokens");
+  const template = String(metadata.get("tokenizer.chat_template") ?? "");
+  const id = Array.isArray(tokens) && template.includes(text) ? tokens.indexOf(text) : -1;
+  return id < 0 ? null : id;
 }
 
 /** The decimal number that was meant by a float32: 9.999999747378752e-6 is 1e-5. */

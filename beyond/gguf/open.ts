@@ -33,7 +33,10 @@ export async function openGgufModel(
   const tensors = new Map<string, StoredTensor>();
   for (const [ggufName, tensor] of gguf.tensors) {
     const name = names.get(ggufName) ?? ggufName;
-    tensors.set(name, { ...tensor, interleaved: interleavedHeads(name, architecture, config) });
+    const interleaved = interleavedHeads(name, architecture, config);
+    // GGUF holds what norms multiply by, Hugging Face that less what the model adds
+    const less = tensor.shape.length === 1 ? config.normOffset : undefined;
+    tensors.set(name, { ...tensor, interleaved, less });
   }
   requireTensors(tensors, tensorShapes(config), path);
   return { ...model, tensors };

@@ -1,5 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
 import type { Metadata } from "./format.ts";
+import { type Piece, sentencePiece } from "./sentencepiece.ts";
 
 const WORDS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}";
 const REST = "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -34,23 +35,24 @@ export function tokenizerFilesOf(metadata: Metadata, source: string): Record<str
     throw new UserError(`${source}: ${why}`);
   };
   const kind = get("model");
-  if (kind !== "gpt2") {
+  // with a space before each text it is Llama 2's, of which no two programs make the same tokens
+  const hasPieces = kind === "llama" && get("add_space_prefix") === false;
+  if (kind !== "gpt2" && !hasPieces) {
     fail(
-      `its tokenizer is of type ${kind}${kind === "llama" ? " (SentencePiece)" : ""}, only gpt2 (byte-level BPE) is supported; use the Hugging Face folder`,
+      `its tokenizer is of type ${kind}${kind === "llama" ? " (SentencePiece)" : ""}, only gpt2 (byte-level BPE) and Gemma's are supported; use the Hugging Face folder`,
     );
   }
   const name = String(get("pre") ?? "gpt-2");
-  const pre =
-    PRE_TOKENIZERS[name] ??
-    fail(
-      `its tokenizer splits words as ${name}, only ${Object.keys(PRE_TOKENIZERS).join(", ")} are supported; use the Hugging Face folder`,
-    );
   const tokens = texts(get("tokens")) ?? fail("it has no tokenizer.ggml.tokens");
-  const merges = texts(get("merges")) ?? fail("it has no tokenizer.ggml.merges");
   const types = get("token_type") ?? tokens.map(() => TOKEN_TYPE.normal);
   if (!Array.isArray(types) || types.length !== tokens.length) {
     return fail("its tokenizer.ggml.token_type does not fit its tokens");
   }
+  const scores = get("scores") ?? [];
+  if (hasPieces && (!Array.isArray(scores) || scores.length !== tokens.length)) {
+    fail("its tokenizer.ggml.scores do not fit its tokens");
+  }
+  const pieces: Piece[] = [];
   const vocab: Record<string, number> = Object.create(null);
   const added: object[] = [];
   for (const [id, content] of tokens.entries()) {
@@ -61,6 +63,9 @@ export function tokenizerFilesOf(metadata: Metadata, source: string): Record<str
       added.push({ id, content, ...plain, special });
     }
     vocab[content] = id;
+    if (types[id] === TOKEN_TYPE.normal) {
+      pieces.push({ text: content, id, score: Number((scores as number[])[id]) });
+    }
   }
   const named = (key: string) => {
     const id = get(`${key}_token_id`);
@@ -74,22 +79,8 @@ export function tokenizerFilesOf(metadata: Metadata, source: string): Record<str
     truncation: null,
     padding: null,
     added_tokens: added,
-    normalizer: pre.normalizer ?? null,
-    pre_tokenizer: { type: "Sequence", pretokenizers: pre.steps },
     post_processor: addBos && bos !== undefined ? beginWith(bos, vocab[bos]) : null,
-    decoder: byteLevel(true),
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: name === "llama-bpe",
-      vocab,
-      merges: merges.map((merge) => splitMerge(merge) ?? fail(`its merge "${merge}" is no pair`)),
-    },
+    ...(hasPieces ? sentencePiece(vocab, pieces) : byteLevelBpe(vocab, name, get("merges"), fail)),
   };
   const config = {
     tokenizer_class: "PreTrainedTokenizerFast",
@@ -103,6 +94,38 @@ export function tokenizerFilesOf(metadata: Metadata, source: string): Record<str
   return {
     "tokenizer.json": JSON.stringify(tokenizer),
     "tokenizer_config.json": `${JSON.stringify(config, null, 2)}\n`,
+  };
+}
+
+/** What a byte-level tokenizer has in its tokenizer.json beside its added tokens. */
+function byteLevelBpe(
+  vocab: Readonly<Record<string, number>>,
+  name: string,
+  given: unknown,
+  fail: (why: string) => never,
+) {
+  const pre =
+    PRE_TOKENIZERS[name] ??
+    fail(
+      `its tokenizer splits words as ${name}, only ${Object.keys(PRE_TOKENIZERS).join(", ")} are supported; use the Hugging Face folder`,
+    );
+  const merges = texts(given) ?? fail("it has no tokenizer.ggml.merges");
+  return {
+    normalizer: pre.normalizer ?? null,
+    pre_tokenizer: { type: "Sequence", pretokenizers: pre.steps },
+    decoder: byteLevel(true),
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: name === "llama-bpe",
+      vocab,
+      merges: merges.map((merge) => splitMerge(merge) ?? fail(`its merge "${merge}" is no pair`)),
+    },
   };
 }
 

@@ -15,6 +15,8 @@ export interface StoredTensor {
   source: string;
   /** Heads whose rows GGUF interleaves; 0 or nothing for rows in Hugging Face's order. */
   interleaved?: number;
+  /** What is taken from every number of it. */
+  less?: number;
 }
 
 /** A tensor of weights, or of bytes that mean something to the reader. */
@@ -102,7 +104,7 @@ export async function readTensor(
   name: string,
 ): Promise<Float32Array<ArrayBuffer>> {
   const tensor = storedTensor(tensors, name);
-  const { dtype, source, shape, interleaved } = tensor;
+  const { dtype, source, shape, interleaved, less } = tensor;
   const values = decodeValues(await readBytes(tensor), dtype);
   if (!values) {
     throw new UserError(
@@ -110,6 +112,7 @@ export async function readTensor(
     );
   }
   requireFinite(values, `${source}: ${name}`);
+  if (less) for (let i = 0; i < values.length; i++) values[i] -= less;
   return interleaved ? reorderRows(values, shape[0], interleaved) : values;
 }
 

@@ -93,9 +93,9 @@ export async function readPacked(
   format: WeightFormat,
 ): Promise<Words> {
   const tensor = storedTensor(tensors, name);
-  const { dtype, shape, source, interleaved } = tensor;
+  const { dtype, shape, source, interleaved, less } = tensor;
   const columns = shape[1] ?? 1;
-  if (dtype === WEIGHT_FORMATS[format].dtype) {
+  if (dtype === WEIGHT_FORMATS[format].dtype && !less) {
     const bytes = await readBytes(tensor);
     requireFiniteBytes(bytes, format, `${source}: ${name}`);
     const words = packBytes(bytes, format, columns);
