@@ -4,6 +4,11 @@
  * characters without a piece are bytes.
  */
 
+/** What stands for a space. */
+export const SPACE = "▁";
+/** The score of what its makers defined themselves: above all others. */
+export const BEST = 0;
+
 export interface Piece {
   text: string;
   id: number;
@@ -12,9 +17,9 @@ export interface Piece {
 
 /** What this kind of tokenizer has in a tokenizer.json beside its added tokens; `pieces` are those that are merged. */
 export function sentencePiece(vocab: Readonly<Record<string, number>>, pieces: readonly Piece[]) {
-  const space = { String: "▁" };
+  const space = { String: SPACE };
   return {
-    normalizer: { type: "Replace", pattern: { String: " " }, content: "▁" },
+    normalizer: { type: "Replace", pattern: { String: " " }, content: SPACE },
     pre_tokenizer: null,
     decoder: {
       type: "Sequence",

@@ -1,6 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
 import type { Metadata } from "./format.ts";
-import { type Piece, sentencePiece } from "./sentencepiece.ts";
+import { BEST, type Piece, SPACE, sentencePiece } from "./sentencepiece.ts";
 
 const WORDS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}";
 const REST = "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -55,16 +55,19 @@ export function tokenizerFilesOf(metadata: Metadata, source: string): Record<str
   const pieces: Piece[] = [];
   const vocab: Record<string, number> = Object.create(null);
   const added: object[] = [];
-  for (const [id, content] of tokens.entries()) {
+  for (const [id, text] of tokens.entries()) {
     if (types[id] === TOKEN_TYPE.unused) continue;
     const special = types[id] === TOKEN_TYPE.control;
-    if (special || types[id] === TOKEN_TYPE.userDefined) {
+    const isOwn = types[id] === TOKEN_TYPE.userDefined;
+    // llama.cpp's converter has spaces in these
+    const content = hasPieces && isOwn ? text.replaceAll(" ", SPACE) : text;
+    if (special || isOwn) {
       const plain = { single_word: false, lstrip: false, rstrip: false, normalized: false };
       added.push({ id, content, ...plain, special });
     }
     vocab[content] = id;
-    if (types[id] === TOKEN_TYPE.normal) {
-      pieces.push({ text: content, id, score: Number((scores as number[])[id]) });
+    if (hasPieces && (isOwn || types[id] === TOKEN_TYPE.normal)) {
+      pieces.push({ text: content, id, score: isOwn ? BEST : Number((scores as number[])[id]) });
     }
   }
   const named = (key: string) => {
