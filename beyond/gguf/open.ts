@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { fileBlob } from "#platform/files.ts";
 import { UserError } from "../../lib/errors.ts";
 import { modelTensors, tensorShapes } from "../../lib/model/parameters.ts";
-import { parseModelConfig } from "../models/config.ts";
+import { newConfig, parseModelConfig } from "../models/config.ts";
 import type { ModelFolder, Wanted } from "../models/folder.ts";
 import { readTensor, requireTensors, type StoredTensor } from "../models/safetensors.ts";
 import { configOf } from "./config.ts";
@@ -21,7 +21,7 @@ export async function openGgufModel(
     ? await readTensor(gguf.tensors, ROPE_FACTORS)
     : null;
   gguf.tensors.delete(ROPE_FACTORS);
-  const configText = JSON.stringify(configOf(gguf, factors, path));
+  const configText = newConfig(configOf(gguf, factors, path));
   const config = parseModelConfig(configText, path);
   const license = gguf.metadata.get("general.license");
   const card = typeof license === "string" ? { license } : undefined;

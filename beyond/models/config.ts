@@ -330,6 +330,17 @@ export function trainedConfig(text: string, config: ModelConfig): string {
   return `${JSON.stringify(fields, null, 2)}\n`;
 }
 
+/**
+ * The text of a `config.json` that no program wrote yet. Some fields have a point even where they are whole: Python
+ * reads 4 as another type than 4.0, which vLLM does not take for a factor.
+ */
+export const newConfig = (fields: object): string =>
+  JSON.stringify(fields, (key, value) =>
+    REAL_FIELDS.has(key) && Number.isInteger(value) ? rawJSON(`${value}.0`) : value,
+  );
+
+const REAL_FIELDS = new Set(["rope_theta", "factor", "low_freq_factor", "high_freq_factor"]);
+
 /** Keeps a number as its file has it: 1e-05 stays that, and 10000.0. */
 const asWritten = (_: string, value: unknown, { source }: { source: string }) =>
   typeof value === "number" ? rawJSON(source) : value;

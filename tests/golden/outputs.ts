@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { sft } from "../../beyond/commands/sft.ts";
 import { merge } from "../../beyond/export/merge.ts";
 import { exportModel } from "../../beyond/export/model.ts";
-import { parseModelConfig } from "../../beyond/models/config.ts";
+import { newConfig, parseModelConfig } from "../../beyond/models/config.ts";
 import type { ModelFolder } from "../../beyond/models/folder.ts";
 import { encodeSafetensors, openSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
 import { openNamedModel, prompterOf, tokenizerOf } from "../../beyond/opening/named-model.ts";
@@ -152,13 +152,9 @@ async function writeBase(path: string, variant: Variant, seed: number): Promise<
     for (let i = 0; i < values.length; i++) values[i] = mean + deviation * random.gaussian();
     return { name, shape, data: () => values };
   });
-  const files = { "config.json": config, "tokenizer.json": json };
-  for (const [name, content] of Object.entries({
-    ...files,
-    "tokenizer_config.json": tokenizerConfig,
-  })) {
-    writeFileSync(join(path, name), JSON.stringify(content));
-  }
+  writeFileSync(join(path, "config.json"), newConfig(config));
+  writeFileSync(join(path, "tokenizer.json"), JSON.stringify(json));
+  writeFileSync(join(path, "tokenizer_config.json"), JSON.stringify(tokenizerConfig));
   await Bun.write(join(path, "model.safetensors"), await joined(encodeSafetensors(tensors)));
 }
 

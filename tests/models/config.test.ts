@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parseModelConfig, trainedConfig } from "../../beyond/models/config.ts";
+import { newConfig, parseModelConfig, trainedConfig } from "../../beyond/models/config.ts";
 import { UserError } from "../../lib/errors.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
 
@@ -154,6 +154,13 @@ describe("parseModelConfig", () => {
       architectures: ["LlamaForCausalLM"],
       torch_dtype: "float32",
     });
+  });
+
+  test("a config of our own has floats where Python wants them", () => {
+    const fields = { vocab_size: 4, rope_theta: 10000, rope_scaling: { factor: 4, x: 1.5 } };
+    expect(newConfig(fields)).toBe(
+      '{"vocab_size":4,"rope_theta":10000.0,"rope_scaling":{"factor":4.0,"x":1.5}}',
+    );
   });
 
   test("accepts what published models have and does not matter", () => {
