@@ -254,10 +254,13 @@ const commands: Record<string, Command> = {
   },
   export: {
     usage: "export <model|run>",
-    summary: "Write a model as a GGUF file, or a run's rollouts as JSON lines or Parquet.",
+    summary:
+      "Write a model as a GGUF file, or a run's rollouts as JSON lines or Parquet; or upload a model.",
     flags: exportGroups,
     async run(args) {
-      const { gguf, rollouts, ...settings } = exportSettings(args);
+      const { gguf, rollouts, push: name, ...settings } = exportSettings(args);
+      const pushed = name ? { ...settings, gguf, push: name } : null;
+      if (pushed) (await import("./beyond/export/push.ts")).requirePushable(pushed);
       if (gguf) {
         const { exportModel } = await import("./beyond/export/model.ts");
         await exportModel({ ...settings, gguf });
@@ -266,6 +269,7 @@ const commands: Record<string, Command> = {
         const { exportRollouts } = await import("./beyond/export/rollouts.ts");
         await exportRollouts(settings.model, rollouts);
       }
+      if (pushed) await (await import("./beyond/export/push.ts")).push(pushed);
     },
   },
   merge: {

@@ -46,6 +46,19 @@ export interface HubListing {
   files: ListFileEntry[];
 }
 
+/** Where the hub is, and how it is asked. */
+export function hubAccess(env: Environment) {
+  const home = env.HF_HOME ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface");
+  const tokenFile = env.HF_TOKEN_PATH ?? join(home, "token");
+  const stored = existsSync(tokenFile) ? readFileSync(tokenFile, "utf8").trim() : undefined;
+  const limits: RequestLimits = {
+    endpoint: env.HF_ENDPOINT ?? "https://huggingface.co",
+    token: env.HF_TOKEN ?? stored,
+    patience: 1000 * (Number(env.HF_HUB_DOWNLOAD_TIMEOUT) || PATIENCE),
+  };
+  return { home, limits, offline: /^(1|true|yes|on)$/i.test(env.HF_HUB_OFFLINE ?? "") };
+}
+
 /** A model or data set of the hub, and its folder in the cache. */
 export class HubRepo {
   private readonly endpoint: string;
@@ -59,19 +72,12 @@ export class HubRepo {
     readonly name: string,
     env: Environment = process.env,
   ) {
-    const home =
-      env.HF_HOME ?? join(env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface");
+    const { home, limits, offline } = hubAccess(env);
     this.cache = env.HF_HUB_CACHE ?? env.HUGGINGFACE_HUB_CACHE ?? join(home, "hub");
     this.folder = join(this.cache, `${kind}s--${name.replace("/", "--")}`);
-    this.offline = /^(1|true|yes|on)$/i.test(env.HF_HUB_OFFLINE ?? "");
-    this.endpoint = env.HF_ENDPOINT ?? "https://huggingface.co";
-    const tokenFile = env.HF_TOKEN_PATH ?? join(home, "token");
-    const stored = existsSync(tokenFile) ? readFileSync(tokenFile, "utf8").trim() : undefined;
-    this.limits = {
-      endpoint: this.endpoint,
-      token: env.HF_TOKEN ?? stored,
-      patience: 1000 * (Number(env.HF_HUB_DOWNLOAD_TIMEOUT) || PATIENCE),
-    };
+    this.offline = offline;
+    this.endpoint = limits.endpoint;
+    this.limits = limits;
   }
 
   /** The newest snapshot in the cache, whatever is in it. */

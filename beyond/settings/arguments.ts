@@ -223,13 +223,18 @@ export function exportSettings(args: string[]): ExportSettings {
   if (!model)
     fail(`export needs a model or a run: ${command`export runs/data-1 --gguf model.gguf`}`);
   if (extra !== undefined) fail(`export takes one model; "${extra}" is one too many`);
-  if (!given.gguf === !given.rollouts) {
-    fail("export needs the file to write: --gguf <file>, or --rollouts <file.jsonl|file.parquet>");
+  if (!given.gguf && !given.rollouts && !given.push) {
+    fail(
+      "export needs what to write: --gguf <file>, --rollouts <file.jsonl|file.parquet>, or --push <org/name>",
+    );
   }
+  if (given.gguf && given.rollouts) fail("--gguf and --rollouts exclude each other");
   const s = { ...complete(flags, given), model } as ExportSettings;
   for (const key of ["type", "ollama"]) {
-    if (s.rollouts && given[key]) fail(`--${key} is for --gguf: leave it out`);
+    if (!s.gguf && given[key]) fail(`--${key} is for --gguf: leave it out`);
   }
+  if (s.rollouts && s.push) fail("--push uploads models, and no rollouts: leave it out");
+  if (s.public && !s.push) fail("--public is for --push: leave it out");
   if (s.rollouts && !/\.(jsonl|parquet)$/.test(s.rollouts)) {
     fail(`--rollouts writes .jsonl or .parquet, not ${s.rollouts}`);
   }

@@ -101,6 +101,15 @@ export const exportGroups = {
         "no such file",
       ),
     ),
+    push: optional(
+      text(
+        "",
+        "name",
+        "Upload the model, or what --gguf writes of it, to this name on the hub: org/name.",
+        "nothing is uploaded",
+      ),
+    ),
+    public: toggle("Make a new repository of --push public; otherwise it is private."),
     type: choice(
       "f16",
       ["f16", "q8_0", "q4_0", "q4_1", "source"],
@@ -135,7 +144,7 @@ export interface CheckSettings {
 export type DataSettings = SettingsIn<typeof dataGroups> & { files: string[] };
 export type MakeSettings = SettingsIn<typeof makeGroups> & { task: TaskName };
 
-/** Either `gguf` or `rollouts` is given, the file to write; `model` is a run for `rollouts`. */
+/** One of `gguf`, `rollouts` and `push` is given, or `gguf` and `push`; `model` is a run for `rollouts`. */
 export type ExportSettings = SettingsIn<typeof exportGroups> & { model: string };
 /** `model` is the run or the folder with a LoRA. */
 export type MergeSettings = SettingsIn<typeof mergeGroups> & { model: string };

@@ -226,14 +226,30 @@ describe("refused in one line", () => {
       model: "m",
       gguf: "o.gguf",
       rollouts: null,
+      push: null,
+      public: false,
       type: "q8_0",
       ollama: false,
     });
+    expect(exportSettings(["m", "--push", "a/b", "--public"])).toMatchObject({
+      push: "a/b",
+      public: true,
+      gguf: null,
+    });
+    expect(() => exportSettings(["m", "--gguf", "o", "--public"])).toThrow(
+      "--public is for --push: leave it out",
+    );
+    expect(() => exportSettings(["m", "--push", "a/b", "--type", "f16"])).toThrow(
+      "--type is for --gguf: leave it out",
+    );
+    expect(() => exportSettings(["m", "--rollouts", "o.jsonl", "--push", "a/b"])).toThrow(
+      "--push uploads models, and no rollouts: leave it out",
+    );
     expect(() => exportSettings(["r", "--rollouts", "o.jsonl", "--ollama"])).toThrow(
       "--ollama is for --gguf: leave it out",
     );
     expect(() => exportSettings([])).toThrow(/export needs a model/);
-    expect(() => exportSettings(["m"])).toThrow(/export needs the file to write: --gguf/);
+    expect(() => exportSettings(["m"])).toThrow(/export needs what to write: --gguf/);
     expect(() => exportSettings(["m", "n", "--gguf", "o"])).toThrow(/"n" is one too many/);
     expect(() => exportSettings(["m", "--gguf", "o", "--type", "q2"])).toThrow(/f16 or q8_0/);
   });
