@@ -89,7 +89,13 @@ interface Pass {
 
 /** What was asked of a fake policy. */
 export interface Calls {
-  generated: { prompt: string; slot: number; samples: number; settings: GenerationSettings }[];
+  generated: {
+    prompt: string;
+    slot: number;
+    samples: number;
+    known?: number;
+    settings: GenerationSettings;
+  }[];
   /** Every forward pass with a backward one behind it or without. */
   passes: Pass[];
   /** The gradients with respect to the predictions of a pass. */
@@ -129,9 +135,9 @@ export function fakePolicy({
     reference: reference ? referenceWeights : undefined,
     sampler: {
       async generate(_: unknown, requests: GenerationRequest[], settings: GenerationSettings) {
-        return requests.map(({ prompt, samples, slot }) => {
+        return requests.map(({ prompt, samples, slot, known }) => {
           const asked = tokenizer.decode(Array.from(prompt), true);
-          calls.generated.push({ prompt: asked, slot, samples, settings });
+          calls.generated.push({ prompt: asked, slot, samples, known, settings });
           return Array.from({ length: samples }, (_, i) =>
             grown(say(asked, i, settings.step, slot), settings),
           );

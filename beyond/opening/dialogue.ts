@@ -25,6 +25,8 @@ export interface Reply {
 export class Dialogue {
   private turns: readonly Turn[] = [];
   private replies = 0;
+  /** The last prompt, of which the cache has all keys. */
+  private cached: readonly number[] = [];
 
   constructor(
     private readonly policy: SamplingPolicy & { tokenizer: Tokenizer },
@@ -52,7 +54,10 @@ export class Dialogue {
     if (room < 1) throw this.full(prompt.length);
     const maxCompletionLength = Math.min(settings.maxCompletionLength, room);
     const question = { text, prompt, gold: "", judge: unjudged };
-    const streamed = new StreamedPolicy(this.policy, settings.stop, { tell, isStopped });
+    const known = commonLength(this.cached, prompt);
+    this.cached = [];
+    const streaming = { tell, isStopped, known };
+    const streamed = new StreamedPolicy(this.policy, settings.stop, streaming);
     const [group] = await rollout(
       streamed,
       [question],
@@ -61,6 +66,7 @@ export class Dialogue {
       PURPOSE.sample,
       this.replies++,
     );
+    this.cached = prompt;
     const { text: reply, tokens, finished } = group.completions[0];
     if (reply.length > streamed.told) tell(reply.slice(streamed.told));
     // as the model got it, so that the next prompt goes on from this one
@@ -83,6 +89,12 @@ export class Dialogue {
       `the conversation has ${tokens} tokens, and --max-length ${maxLength} no room for a reply: /reset begins anew${more}`,
     );
   }
+}
+
+/** How many tokens both begin with; never all of the second, whose last one is needed for what it predicts. */
+function commonLength(before: readonly number[], now: readonly number[]): number {
+  const differing = now.findIndex((id, i) => id !== before[i]);
+  return differing < 0 ? now.length - 1 : differing;
 }
 
 /** Nobody asks what a reply is worth. */

@@ -9,6 +9,8 @@ export interface Streaming {
   tell: (piece: string) => void;
   /** Has the completion end here. */
   isStopped?: () => boolean;
+  /** Tokens that the prompt shares with the one before it, from its beginning. */
+  known?: number;
 }
 
 /** A model that tells the one completion it is asked for while it grows. */
@@ -23,7 +25,7 @@ export class StreamedPolicy implements SamplingPolicy {
   constructor(
     policy: SamplingPolicy & { tokenizer: Tokenizer },
     stop: readonly string[],
-    { tell, isStopped = () => false }: Streaming,
+    { tell, isStopped = () => false, known }: Streaming,
   ) {
     this.tokenizer = policy.tokenizer;
     this.stopIds = policy.stopIds;
@@ -39,13 +41,17 @@ export class StreamedPolicy implements SamplingPolicy {
     };
     this.sampler = {
       generate: (weights, requests, settings) =>
-        policy.sampler.generate(weights, requests, {
-          ...settings,
-          isOver(tokens) {
-            watch(tokens);
-            return isStopped() || (settings.isOver?.(tokens) ?? false);
+        policy.sampler.generate(
+          weights,
+          requests.map((request) => ({ ...request, known })),
+          {
+            ...settings,
+            isOver(tokens) {
+              watch(tokens);
+              return isStopped() || (settings.isOver?.(tokens) ?? false);
+            },
           },
-        }),
+        ),
     };
   }
 }

@@ -10,6 +10,8 @@ export interface GenerationRequest {
   samples: number;
   /** Keys the randomness, with the sample's number: which draw of the step this is. */
   slot: number;
+  /** Tokens it begins with as the request before it did, where each was alone: their keys are in the cache. */
+  known?: number;
 }
 
 export interface Completion {

@@ -120,7 +120,7 @@ export class Sampler {
       }
       lastTokenOf.set(prompt, tokens - 1);
     };
-    for (const prompt of fresh) push(prompt, 0);
+    for (const prompt of fresh) push(prompt, prompt.request.known ?? 0);
     for (const { prompt } of rows) {
       if (!lastTokenOf.has(prompt)) push(prompt, prompt.request.prompt.length - 1);
     }

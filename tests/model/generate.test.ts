@@ -233,3 +233,21 @@ test("Threefry-2x32-20 gives Random123's known answers", () => {
     0xc4923a9c, 0x483df7a0,
   ]);
 });
+
+test("what a prompt shares with the one before it is not computed again", async () => {
+  const one = (prompt: number[], known?: number) => [{ prompt, samples: 1, slot: 0, known }];
+  const [first, longer] = [
+    [7, 8, 9],
+    [7, 8, 9, 10, 11],
+  ];
+  const counted = spyOn(decoder, "forward");
+  for (const make of [() => plainSampler(1, 2), () => sampler(1, 2, 2)]) {
+    const expected = await make().generate(weights, one(longer), settings);
+    const goesOn = make();
+    await goesOn.generate(weights, one(first), settings);
+    counted.mockClear();
+    expect(await goesOn.generate(weights, one(longer, 3), settings)).toEqual(expected);
+    expect(counted.mock.calls[0][2]).toBe(2);
+  }
+  counted.mockRestore();
+});

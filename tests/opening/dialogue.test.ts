@@ -37,19 +37,22 @@ function open(say: (prompt: string, step: number) => string, settings = {}) {
   const pieces: string[] = [];
   const say_ = (text: string, isStopped?: () => boolean) =>
     dialogue.say(text, { tell: (piece) => pieces.push(piece), isStopped });
-  const prompts = () => fake.calls.generated.map(({ prompt }) => prompt);
-  return { dialogue, say: say_, pieces, prompts };
+  const { generated } = fake.calls;
+  const prompts = () => generated.map(({ prompt }) => prompt);
+  return { dialogue, say: say_, pieces, prompts, known: () => generated.map(({ known }) => known) };
 }
 
 test("each reply sees all turns before it, and is told as it grows", async () => {
-  const { dialogue, say, pieces, prompts } = open((_, step) => `r${step}`);
+  const { dialogue, say, pieces, prompts, known } = open((_, step) => `r${step}`);
   expect(await say("a")).toEqual({ text: "r0", tokens: 3, ending: "finished" });
   expect(pieces).toEqual(["r", "0"]);
   await say("b");
   dialogue.reset();
   await say("c");
-  expect(prompts()).toEqual(["a\n", "a\nr0\nb\n", "c\n"]);
-  expect(pieces.join("")).toBe("r0r1r2");
+  await say("c2");
+  expect(prompts()).toEqual(["a\n", "a\nr0\nb\n", "c\n", "c\nr2\nc2\n"]);
+  expect(known()).toEqual([0, 2, 0, 2]);
+  expect(pieces.join("")).toBe("r0r1r2r3");
 });
 
 test("earlier turns stand as --prompt-template put them", async () => {
