@@ -1,6 +1,7 @@
 import { serveLocally } from "#platform/server.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { Server } from "../platform/runtime.ts";
+import { command } from "../terminal/program.ts";
 import { searchOf } from "./completions.ts";
 import type { LiveReport } from "./live-report.ts";
 
@@ -60,7 +61,7 @@ function isMeantForUs({ headers }: Request, port: number): boolean {
 const hintFor = (port: number) =>
   `This page is shown at http://127.0.0.1:${port}/ and under no other name, so that no other site can read it.
 Through a tunnel, forward the same port: ssh -L ${port}:127.0.0.1:${port} <machine>, then open http://127.0.0.1:${port}/
-If that port is taken here, choose another one for both sides: rlexplore watch <run> --port <port>`;
+If that port is taken here, choose another one for both sides: ${command`watch`} <run> --port <port>`;
 
 const answered = (body: string | ReadableStream, type: string) =>
   new Response(body, { headers: { ...HEADERS, "content-type": type } });

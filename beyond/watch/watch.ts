@@ -17,10 +17,9 @@ export async function watch(settings: WatchSettings, signal: AbortSignal): Promi
   const aborted = new Promise<void>((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
-  let server: ReturnType<typeof serve> | null = null;
+  await live.open();
+  const server = serve(settings.port, live);
   try {
-    await live.open();
-    server = serve(settings.port, live);
     console.log(
       `watching ${settings.runs.join(", ")}: open http://127.0.0.1:${server.port}/ (Ctrl-C ends it)`,
     );
@@ -31,7 +30,7 @@ export async function watch(settings: WatchSettings, signal: AbortSignal): Promi
     throw gone ? new UserError(`${gone} was deleted or moved; watch ends here`) : error;
   } finally {
     live.close();
-    await server?.stop();
+    await server.stop();
   }
 }
 

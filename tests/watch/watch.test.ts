@@ -84,12 +84,15 @@ test("ends in one line when its run is deleted, and at the first signal", async 
   const log = spyOn(console, "log").mockImplementation(() => {});
   const path = makeRun(join(folder, "deleted"), { steps: 4 });
   const watching = watch(watchSettings([path]), new AbortController().signal);
-  await Bun.sleep(100);
+  const begun = async (times: number) => {
+    while (log.mock.calls.length < times) await Bun.sleep(20);
+  };
+  await begun(1);
   rmSync(path, { recursive: true });
   await expect(watching).rejects.toThrow(`${path} was deleted or moved; watch ends here`);
   const controller = new AbortController();
   const interrupted = watch(watchSettings([run.path]), controller.signal);
-  await Bun.sleep(100);
+  await begun(2);
   const began = performance.now();
   controller.abort();
   await interrupted;
