@@ -29,6 +29,12 @@ const SYNONYMS: Record<string, string> = {
   "lora-target-modules": "lora-targets",
 };
 
+/** What there is to know besides, of names that stand for more than one flag. */
+export const REMARKS: Record<string, string> = {
+  "report-to":
+    ' (trackio.import_tf_events takes its files; W&B takes metrics.jsonl, as "Elsewhere" in docs/measuring.md says)',
+};
+
 /** The name nearest to what was typed (edit distance), if any is near. */
 export function nearest(given: string, names: readonly string[]): string | null {
   const typed = given.replaceAll("_", "-");

@@ -2,7 +2,7 @@ import { cac } from "cac";
 import { UserError } from "../../lib/errors.ts";
 import { type FlagGroups, type Flags, flagsOf, optionName } from "./flags.ts";
 import { addFlags } from "./help.ts";
-import { nearest } from "./nearest.ts";
+import { nearest, REMARKS } from "./nearest.ts";
 
 /**
  * cac makes numbers of what looks like one, takes what begins with a dash for a flag, and an empty text for none.
@@ -66,7 +66,8 @@ function markTexts(flags: Flags, args: readonly string[]) {
       (typed.startsWith("--") && name.length === 1 && name !== optionName(key))
     ) {
       const hint = nearest(name, [...keys.keys()]);
-      const fix = hint ? `did you mean --${hint}?` : "see --help for those there are";
+      const remark = REMARKS[name.replaceAll("_", "-")] ?? "";
+      const fix = hint ? `did you mean --${hint}?${remark}` : "see --help for those there are";
       throw new UserError(`unknown flag ${typed}; ${fix}`);
     }
     names.set(key, typed);
