@@ -5,8 +5,8 @@
     /tmp/golden/bin/pip install --no-deps trl==1.16.0
     /tmp/golden/bin/python tests/golden/chat.py
 
-The templates are those of the models, as the package trl (Apache-2.0) carries them, and three written here:
-SmolLM2's, a base model's that knows no system message, and one that uses what templates rarely do.
+The templates are those of the models, as the package trl (Apache-2.0) carries them, that of Gemma 3 (gemma3.jinja), and
+three written here: SmolLM2's, a base model's that knows no system message, and one that uses what templates rarely do.
 """
 
 import json
@@ -53,6 +53,7 @@ DATED = {"llama3_1", "llama3_2"}
 
 cases = []
 templates = {name: (TRL / f"{name}.jinja").read_text() for name in NAMES} | OWN
+templates["gemma3"] = (Path(__file__).parent / "gemma3.jinja").read_text()
 for name, template in templates.items():
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), **TOKENS)
     tokenizer.chat_template = template

@@ -1,4 +1,5 @@
-"""Makes vocabularies.json: what the Python library makes of a corpus with the real tokenizers of Qwen3 and Llama 3.1,
+"""Makes vocabularies.json: what the Python library makes of a corpus with the real tokenizers of Qwen3, Llama 3.1 and
+Gemma 3,
 and apply_chat_template of a question with their own templates. README.md says how to get their files.
 
     python3 -m venv /tmp/golden
@@ -18,6 +19,7 @@ SYSTEM = "Put the final answer in \\boxed{}."
 KWARGS = {
     "qwen3": [{}, {"enable_thinking": False}, {"enable_thinking": True}],
     "llama3_1": [{}],
+    "gemma3": [{}],
 }
 corpus = json.loads((HERE.parent / "golden" / "tokenizer.json").read_text())["corpus"]
 golden = {}
