@@ -2,6 +2,7 @@
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { themeCss } from "../beyond/report/theme.ts";
+import { SOURCE_FILES } from "./page/formulas.ts";
 
 const root = resolve(import.meta.dir, "..");
 const here = (name: string) => join(import.meta.dir, name);
@@ -14,13 +15,16 @@ export async function buildPlayground(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await Bun.build({
-    entrypoints: ["page/page.tsx", "trainer/worker.ts"].map(here),
+    entrypoints: ["page/page.tsx", "trainer/trainer.ts", "charts/charts.ts"].map(here),
     outdir: folder,
     naming: "[name].js",
     target: "browser",
     minify: true,
     define: { "process.env": "{}" },
   });
+  const sources = SOURCE_FILES.map(async (file) => [file, await Bun.file(join(root, file)).text()]);
+  const texts = Object.fromEntries(await Promise.all(sources));
+  await Bun.write(join(folder, "sources.json"), JSON.stringify(texts));
   const css = await Bun.file(here("style.css")).text();
   await Bun.write(join(folder, "style.css"), `${themeCss()}\n${css}`);
   for (const file of ASIDE)

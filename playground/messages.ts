@@ -32,6 +32,7 @@ export type Command =
   | { do: "run" }
   | { do: "pause" }
   | { do: "step" }
+  | { do: "takeApart"; side: Side; group: number }
   | { do: "export"; side: Side };
 
 /** The figures of a step, as `metrics.jsonl` has them. */
@@ -70,6 +71,48 @@ export interface Asked {
   gold: string;
 }
 
+/** A summand of the exploration term of a group. */
+export interface ApartTerm {
+  name: string;
+  coefficient: number;
+  /** B_i of each completion. */
+  signal: number[];
+}
+
+/** A completion with every number that its update came from. */
+export interface ApartCompletion {
+  tokens: string[];
+  /** Log-probability of each token, when it was drawn and after the update. */
+  before: number[];
+  after: number[];
+  /** The first token of the final answer; all of them without one. */
+  answerStart: number;
+  outcome: Outcome;
+  correct: boolean;
+  finished: boolean;
+  /** N(x, a) of earlier steps. */
+  count: number;
+  /** b of that count. */
+  bonus: number;
+  reward: number;
+  advantage: number;
+  /** c B, summed over the terms. */
+  exploration: number;
+}
+
+/** A group of the last step of a side, taken apart. */
+export interface Apart {
+  side: Side;
+  step: number;
+  group: number;
+  /** The questions of the step, with how many completions were right. */
+  questions: { text: string; right: number }[];
+  question: string;
+  gold: string;
+  terms: ApartTerm[];
+  completions: ApartCompletion[];
+}
+
 /** What the thread tells. */
 export type News =
   | { is: "opened"; adapter: string; isSoftware: boolean; seconds: number; questions: Asked[] }
@@ -78,5 +121,6 @@ export type News =
   | { is: "activity"; text: string }
   | { is: "step"; side: Side; step: number; figures: StepFigures; groups: Answers[] }
   | { is: "held"; side: Side | "base"; step: number; held: Held }
+  | { is: "apart"; apart: Apart }
   | { is: "exported"; side: Side; step: number; bytes: Uint8Array<ArrayBuffer> }
   | { is: "failed"; message: string; isFatal: boolean };

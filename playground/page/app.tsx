@@ -1,8 +1,9 @@
 import { render } from "preact";
-import type { Command, News } from "../messages.ts";
+import type { Command, News, Side } from "../messages.ts";
+import { StepApart } from "./apart.tsx";
 import { Controls } from "./controls.tsx";
-import { namesOf } from "./methods.ts";
-import { freshState, hear, type State } from "./store.ts";
+import { SideBySide } from "./side-by-side.tsx";
+import { freshState, hear, type State, stepOf } from "./store.ts";
 
 /** The page: what it knows, and the thread that trains. */
 export class App {
@@ -11,16 +12,20 @@ export class App {
   private isDue = false;
 
   constructor(private readonly place: HTMLElement) {
-    this.trainer = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    this.trainer.onmessage = ({ data }: MessageEvent<News>) => {
-      hear(this.state, data);
-      this.show();
-    };
-    this.trainer.onerror = ({ message }) => {
-      hear(this.state, { is: "failed", message: message || "the thread failed", isFatal: true });
-      this.show();
-    };
+    this.trainer = new Worker(new URL("trainer.js", import.meta.url), { type: "module" });
+    this.trainer.onmessage = ({ data }: MessageEvent<News>) => this.hear(data);
+    this.trainer.onerror = ({ message }) =>
+      this.hear({ is: "failed", message: message || "the thread failed", isFatal: true });
     this.show();
+  }
+
+  hear(news: News): void {
+    hear(this.state, news);
+    this.show();
+    // a step that is over and followed by none can be looked at
+    const isStill = !this.state.running && (news.is === "step" || news.is === "running");
+    if (isStill && stepOf(this.state) > 0)
+      this.takeApart(this.state.looked.side, this.state.looked.group);
   }
 
   change(changes: Partial<State>): void {
@@ -44,6 +49,12 @@ export class App {
 
   pause(): void {
     this.ask({ do: "pause" });
+  }
+
+  /** Asks for the numbers of a group of the last step. */
+  takeApart(side: Side, group: number): void {
+    this.state.looked = { side, group };
+    this.ask({ do: "takeApart", side, group });
   }
 
   restart(): void {
@@ -84,40 +95,8 @@ function Page({ app }: { app: App }) {
         </p>
       )}
       <Controls app={app} />
-      {state.begun && <Figures app={app} />}
+      {state.begun && <SideBySide app={app} />}
+      {state.begun && <StepApart app={app} />}
     </main>
-  );
-}
-
-function Figures({ app: { state } }: { app: App }) {
-  const names = namesOf(state.begun ?? state.setup);
-  return (
-    <section aria-label="Figures">
-      <table>
-        <thead>
-          <tr>
-            <th>last step</th>
-            <th>reward</th>
-            <th>distinct answers</th>
-            <th>entropy</th>
-            <th>questions solved</th>
-          </tr>
-        </thead>
-        <tbody>
-          {state.sides.map(({ steps }, side) => {
-            const last = steps.at(-1);
-            return (
-              <tr key={names[side]}>
-                <th>{names[side]}</th>
-                <td>{last?.reward.toFixed(3)}</td>
-                <td>{last?.distinct.toFixed(2)}</td>
-                <td>{last?.entropy.toFixed(3)}</td>
-                <td>{last && `${(100 * last.solved).toFixed(0)} %`}</td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </section>
   );
 }

@@ -95,7 +95,7 @@ export function Controls({ app }: { app: App }) {
           />
         </div>
       </details>
-      {begun && begun !== state.setup && (
+      {begun && JSON.stringify(begun) !== JSON.stringify(state.setup) && (
         <p class="note">What you changed counts from the next beginning: “Begin anew”.</p>
       )}
     </section>

@@ -5,9 +5,9 @@ import { EXAMPLE } from "../trainer/own-method.ts";
 export const METHODS: Readonly<Record<string, string>> = {
   none: "plain GRPO",
   ucb: "rare answers are worth more",
-  "ucb-mean": "... compared with the rest of the group",
-  "ucb-con": "... compared with a constant b0",
-  batch: "repeating an answer within the group costs",
+  "ucb-mean": "rarer than the rest of the group",
+  "ucb-con": "rarer than a constant b0",
+  batch: "repeating an answer costs",
   "ucb-con,batch": "both of these",
   own: "your own JavaScript",
 };
@@ -23,8 +23,8 @@ export const DEFAULT_SETUP: Setup = {
   seed: 42,
   promptsPerStep: 16,
   numGenerations: 8,
-  learningRate: 1e-4,
-  questions: 512,
+  learningRate: 2e-4,
+  questions: 128,
   evalSteps: 10,
   methods: [choice("none"), choice("ucb-con")],
 };

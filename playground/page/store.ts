@@ -1,5 +1,5 @@
 /** What the page knows, and what each piece of news changes in it. */
-import type { Asked, Held, News, Setup, Side, StepFigures } from "../messages.ts";
+import type { Apart, Asked, Held, News, Setup, Side, StepFigures } from "../messages.ts";
 import { DEFAULT_SETUP } from "./methods.ts";
 
 /** What one side has done so far. */
@@ -23,6 +23,9 @@ export interface State {
   /** What went wrong, in a sentence, and whether it is the end. */
   problem: { message: string; isFatal: boolean } | null;
   base: Held | null;
+  /** The group that is looked at, and its numbers. */
+  looked: { side: Side; group: number };
+  apart: Apart | null;
   /** The weights that were asked for last. */
   exported: { side: Side; step: number; bytes: Uint8Array<ArrayBuffer> } | null;
   sides: [SideState, SideState];
@@ -39,6 +42,8 @@ export const freshState = (): State => ({
   activity: "opening the GPU",
   problem: null,
   base: null,
+  looked: { side: 1, group: 0 },
+  apart: null,
   exported: null,
   sides: [freshSide(), freshSide()],
 });
@@ -58,6 +63,7 @@ export function hear(state: State, news: News): void {
       state.begun = news.setup;
       state.problem = null;
       state.base = null;
+      state.apart = null;
       state.sides = [freshSide(), freshSide()];
       return;
     case "running":
@@ -73,6 +79,9 @@ export function hear(state: State, news: News): void {
       return;
     case "held":
       hold(state, news.side, news.step, news.held);
+      return;
+    case "apart":
+      state.apart = news.apart;
       return;
     case "exported":
       state.exported = news;

@@ -1,6 +1,7 @@
 import { encodeSafetensors, tensorSources } from "../../beyond/models/safetensors.ts";
 import { UserError } from "../../lib/errors.ts";
 import { type Command, type News, type Setup, SIDES, type Side } from "../messages.ts";
+import { takeApart } from "./apart.ts";
 import { measureHeldOut } from "./held-out.ts";
 import type { EmbeddedModel } from "./model.ts";
 import { settingsOf } from "./settings.ts";
@@ -44,6 +45,8 @@ export class Session {
         return;
       case "step":
         return this.round();
+      case "takeApart":
+        return this.takeApart(command.side, command.group);
       case "export":
         return this.export(command.side);
     }
@@ -118,6 +121,12 @@ export class Session {
     this.tell({ is: "activity", text: "asking the held-out questions" });
     const held = await measureHeldOut(policy, this.model.heldOut, settings);
     this.tell({ is: "held", side: as, step: state.step, held });
+  }
+
+  private async takeApart(side: Side, group: number): Promise<void> {
+    const trainee = this.trainees[side];
+    if (!trainee?.last) return;
+    this.tell({ is: "apart", apart: { side, ...(await takeApart(trainee, trainee.last, group)) } });
   }
 
   /** The weights of a side, as `model.safetensors` of a checkpoint has them. */

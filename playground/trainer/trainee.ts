@@ -20,6 +20,7 @@ export const freshState = (): TrainingState => ({
 /** One side: a model and the method that trains it, a step at a time. */
 export class Trainee {
   readonly exploration: Exploration;
+  readonly settings: ReturnType<typeof settingsOf>;
   /** What happened last. */
   last: StepReport | null = null;
   private readonly training: Training;
@@ -34,6 +35,7 @@ export class Trainee {
   ) {
     this.exploration = explorationOf(method);
     const settings = settingsOf(setup);
+    this.settings = settings;
     this.training = {
       policy,
       learner: new PolicyGradient(policy, settings.microBatchTokens, settings),
@@ -44,10 +46,6 @@ export class Trainee {
       questions: { count: questions.length, at: (place) => questions[place] },
       state,
     };
-  }
-
-  get settings() {
-    return this.training.settings;
   }
 
   /** The next step of `rlexplore train` with these settings. */

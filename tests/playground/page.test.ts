@@ -1,0 +1,48 @@
+/** What of the playground needs no browser. */
+import { expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ucbCon } from "../../lib/explore/methods/ucb-con.ts";
+import { buildPlayground } from "../../playground/build.ts";
+import { FORMULAS, METHOD_FORMULAS } from "../../playground/page/formulas.ts";
+import { EXAMPLE, ownMethod } from "../../playground/trainer/own-method.ts";
+
+test("the page's programs use nothing that a browser lacks", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rlexplore-playground-"));
+  await buildPlayground(folder);
+  for (const name of ["page.js", "trainer.js", "charts.js"]) {
+    const code = readFileSync(join(folder, name), "utf8");
+    const foreign = code.match(/"(?:bun|node):\w+"|SharedArrayBuffer|setImmediate|Bun\.\w+/g) ?? [];
+    expect({ name, foreign: [...new Set(foreign)] }).toEqual({ name, foreign: [] });
+  }
+  rmSync(folder, { recursive: true });
+});
+
+test("every formula names a line that stands once in its file", () => {
+  for (const { name, file, line } of [
+    ...Object.values(FORMULAS),
+    ...Object.values(METHOD_FORMULAS),
+  ]) {
+    const found = readFileSync(join(import.meta.dir, "../..", file), "utf8").split(line).length - 1;
+    expect({ name, found }).toEqual({ name, found: 1 });
+  }
+});
+
+test("a bonus of the visitor's: the example is ucb-con; what is wrong is said", () => {
+  const group = {
+    outcomes: ["1", "2", null],
+    counts: [0, 4, 16],
+    correct: [true, false, false],
+  };
+  expect(ownMethod(EXAMPLE).signal(group, {})).toEqual(ucbCon.signal(group, { b0: 0.5 }));
+  for (const [code, said] of [
+    ["return counts.map(", /your bonus is no JavaScript/],
+    ["return nothing;", /your bonus failed: nothing is not defined/],
+    ["return 1;", /must return a list of 4 numbers here, not 1/],
+    ["return counts.slice(1);", /not 3 numbers/],
+    ["return counts.map((N) => 1 / (N - 1));", /returned Infinity, no finite number/],
+  ] as const) {
+    expect(() => ownMethod(code)).toThrow(said);
+  }
+});
