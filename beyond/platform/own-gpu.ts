@@ -11,7 +11,9 @@ export async function findOwnAdapter(request = "", lookSeconds = 0): Promise<Fou
   const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new UserError("no WebGPU here: navigator.gpu offers no adapter");
   const { description, vendor, architecture, device, isFallbackAdapter } = adapter.info;
-  const name = description || [vendor, architecture].filter(Boolean).join(" ") || "navigator.gpu";
+  const named = description || [vendor, architecture].filter(Boolean).join(" ");
+  // kernels are chosen by that name
+  const name = architecture === "swiftshader" ? "SwiftShader" : named || "navigator.gpu";
   const words = [name, description, vendor, architecture, device].join("\n").toLowerCase();
   const known = words.includes("llvmpipe") ? `${words}\nlavapipe` : words;
   if (!known.includes(request.trim().toLowerCase())) {

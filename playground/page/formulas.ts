@@ -51,7 +51,7 @@ export const FORMULAS = {
     formula: "N(x, a)",
     words: "How often this answer was given to this question in earlier steps.",
     file: "lib/train.ts",
-    line: "const counts = state.counter.counts(group.question.text, outcomes);",
+    line: "counts: state.counter.counts(question.text, outcomes),",
   },
   bonus: {
     name: "b",
@@ -64,8 +64,8 @@ export const FORMULAS = {
     name: "A",
     formula: "A = r − mean(r)",
     words: "The advantage: the completions of a question are each other's baseline.",
-    file: "lib/explore/advantages.ts",
-    line: "return Float64Array.from(rewards, (reward) => (reward - center) / scale);",
+    file: "lib/explore/advantages/grpo.ts",
+    line: "return Float64Array.from(rewards, (reward) => reward - center);",
   },
   exploration: {
     name: "c·B",

@@ -1,5 +1,5 @@
 import { termSignal } from "../../lib/explore/bonus.ts";
-import { historicalBonus } from "../../lib/explore/method.ts";
+import { historicalBonus, type Group as Seen } from "../../lib/explore/method.ts";
 import type { ScoredGroup } from "../../lib/learn.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
 import type { StepReport } from "../../lib/train.ts";
@@ -9,12 +9,13 @@ import type { Trainee } from "./trainee.ts";
 /** Every number of a group of the last step, and what the update did to the probability of each token. */
 export async function takeApart(
   trainee: Trainee,
-  { step, groups }: StepReport,
+  report: StepReport,
   place: number,
 ): Promise<Omit<Apart, "side">> {
+  const { step, groups } = report;
   const group = groups[Math.min(place, groups.length - 1)];
   const { question, completions } = group;
-  const counts = countsBefore(trainee, groups, group);
+  const seen = seenOf(trainee, report, group);
   const after = await logprobsNow(trainee, group);
   const { tokenizer } = trainee.policy;
   return {
@@ -26,7 +27,7 @@ export async function takeApart(
     })),
     question: question.text,
     gold: question.gold,
-    terms: termsOf(trainee, group, counts),
+    terms: termsOf(trainee, seen),
     completions: completions.map((completion, i) => ({
       tokens: completion.tokens.map((token) => tokenizer.decode([token], true)),
       before: completion.logprobs,
@@ -35,41 +36,53 @@ export async function takeApart(
       outcome: completion.outcome,
       correct: completion.correct,
       finished: completion.finished,
-      count: counts[i],
-      bonus: historicalBonus(counts[i]),
-      reward: group.earned[i].reward,
+      count: seen.counts[i],
+      bonus: historicalBonus(seen.counts[i]),
+      reward: seen.rewards[i],
       advantage: group.advantages[i],
       exploration: group.exploration[i],
     })),
   };
 }
 
-/** N(x, a_i) before the step: what is counted now, without what the step has added. */
-function countsBefore(
-  { state }: Trainee,
-  groups: readonly ScoredGroup[],
-  { question, completions }: ScoredGroup,
-): number[] {
-  const added = groups
-    .filter((other) => other.question.text === question.text)
-    .flatMap((other) => other.completions);
-  return completions.map(
-    ({ outcome }) =>
-      state.counter.count(question.text, outcome) -
-      added.filter((other) => other.outcome === outcome).length,
-  );
+/** What the methods saw of a group: N(x, a) is what is counted now, without what the step has added. */
+function seenOf(
+  { state, settings }: Trainee,
+  { step, groups }: StepReport,
+  { question, completions, earned }: ScoredGroup,
+): Seen {
+  const history = new Map(state.counter.outcomes(question.text));
+  for (const group of groups) {
+    if (group.question.text !== question.text) continue;
+    for (const { outcome } of group.completions) {
+      const left = (history.get(outcome) ?? 0) - 1;
+      if (left > 0) history.set(outcome, left);
+      else history.delete(outcome);
+    }
+  }
+  const outcomes = completions.map(({ outcome }) => outcome);
+  return {
+    question: question.text,
+    outcomes,
+    counts: outcomes.map((outcome) => history.get(outcome) ?? 0),
+    history,
+    correct: completions.map(({ correct }) => correct),
+    rewards: earned.map(({ reward }) => reward ?? 0),
+    parts: earned.map(({ parts }) => parts),
+    logprobs: completions.map(({ logprobs }) => logprobs),
+    entropies: completions.map(({ entropies }) => entropies),
+    truncated: completions.map(({ finished }) => !finished),
+    step,
+    maxSteps: settings.maxSteps,
+  };
 }
 
-function termsOf({ exploration }: Trainee, group: ScoredGroup, counts: number[]): ApartTerm[] {
-  const { completions } = group;
-  const outcomes = completions.map(({ outcome }) => outcome);
-  const correct = completions.map(({ correct }) => correct);
-  return exploration.map((term) => ({
+const termsOf = ({ exploration }: Trainee, seen: Seen): ApartTerm[] =>
+  exploration.map((term) => ({
     name: term.method.name,
     coefficient: term.coefficient,
-    signal: [...termSignal(term, { outcomes, counts, correct })],
+    signal: [...termSignal(term, seen)],
   }));
-}
 
 /** The log-probabilities of a group's tokens under the weights as they are now. */
 async function logprobsNow(

@@ -1,4 +1,5 @@
 import { encodeSafetensors, tensorSources } from "../../beyond/models/safetensors.ts";
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { UserError } from "../../lib/errors.ts";
 import { type Command, type News, type Setup, SIDES, type Side } from "../messages.ts";
 import { takeApart } from "./apart.ts";
@@ -6,7 +7,7 @@ import { measureHeldOut } from "./held-out.ts";
 import type { EmbeddedModel } from "./model.ts";
 import { settingsOf } from "./settings.ts";
 import { answersOf, Trainee } from "./trainee.ts";
-import { type LearningPolicy, Workshop, type WorkshopGpu } from "./workshop.ts";
+import { type LearningPolicy, Workshop } from "./workshop.ts";
 
 /**
  * Trains two models side by side, step by step, and does what else the page asks for in between. The GPU does one
@@ -21,7 +22,7 @@ export class Session {
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
-    gpu: WorkshopGpu,
+    gpu: SystemGpu,
     private readonly model: EmbeddedModel,
     private readonly tell: (news: News) => void,
   ) {

@@ -1,6 +1,6 @@
 /** The thread that trains: opens the GPU and the model, then does what the page asks for. */
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { Command, News } from "../messages.ts";
-import { BrowserGpu } from "./gpu.ts";
 import { openEmbedded } from "./model.ts";
 import { Session } from "./session.ts";
 
@@ -11,7 +11,7 @@ async function open(): Promise<Session> {
   const weights = await fetch(new URL("model.safetensors", import.meta.url));
   if (!weights.ok) throw new Error(`model.safetensors could not be loaded (${weights.status})`);
   const [gpu, model] = await Promise.all([
-    BrowserGpu.open(),
+    SystemGpu.open(),
     weights.blob().then((blob) => openEmbedded(blob)),
   ]);
   const session = new Session(gpu, model, tell);

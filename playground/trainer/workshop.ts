@@ -1,11 +1,9 @@
 import { attentionChoice } from "../../beyond/kernels/attention-choice.ts";
 import { makeOps } from "../../beyond/kernels/ops.ts";
-import type { Variants } from "../../beyond/kernels/variants.ts";
 import { readTensor, type StoredTensor } from "../../beyond/models/safetensors.ts";
+import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { PipelinedMemory } from "../../beyond/scheduling/pipelined-memory.ts";
 import { PipelinedSampler } from "../../beyond/scheduling/pipelined-sampler.ts";
-import type { ScheduledCommands } from "../../beyond/scheduling/scheduled-commands.ts";
-import type { Gpu } from "../../lib/gpu/device.ts";
 import { Decoder } from "../../lib/model/decoder.ts";
 import {
   AdamwMoments,
@@ -19,12 +17,6 @@ import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import type { Policy, SamplingPolicy } from "../../lib/policy.ts";
 import type { EmbeddedModel } from "./model.ts";
 import { LONGEST_COMPLETION, LONGEST_PROMPT } from "./settings.ts";
-
-/** A GPU with the kernels for it and a command stream that can be replayed. */
-export type WorkshopGpu = Gpu & {
-  readonly variants: Variants;
-  readonly scheduled: ScheduledCommands;
-};
 
 /** Those that `train` has by default, and as many prompts as the smallest groups leave room for. */
 const MICRO_BATCH_TOKENS = 4096;
@@ -59,7 +51,7 @@ export class Workshop {
   private readonly trainingPass: TrainingPass;
 
   constructor(
-    readonly gpu: WorkshopGpu,
+    readonly gpu: SystemGpu,
     readonly model: EmbeddedModel,
   ) {
     const { config } = model;
@@ -131,6 +123,8 @@ export class Workshop {
 
   /** One for each model: what it recorded is of that model's weights. */
   private sampler(): PipelinedSampler {
-    return new PipelinedSampler(this.gpu, this.gpu.scheduled, this.decoder, this.sampling);
+    const { gpu, decoder, sampling } = this;
+    if (!gpu.scheduled) throw new Error("the playground's samplers replay what they recorded");
+    return new PipelinedSampler(gpu, gpu.scheduled, decoder, sampling);
   }
 }

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { EXAMPLE as GROUP } from "../../beyond/own/example.ts";
 import { ucbCon } from "../../lib/explore/methods/ucb-con.ts";
 import { buildPlayground } from "../../playground/build.ts";
 import { FORMULAS, METHOD_FORMULAS } from "../../playground/page/formulas.ts";
@@ -30,17 +31,12 @@ test("every formula names a line that stands once in its file", () => {
 });
 
 test("a bonus of the visitor's: the example is ucb-con; what is wrong is said", () => {
-  const group = {
-    outcomes: ["1", "2", null],
-    counts: [0, 4, 16],
-    correct: [true, false, false],
-  };
-  expect(ownMethod(EXAMPLE).signal(group, {})).toEqual(ucbCon.signal(group, { b0: 0.5 }));
+  expect(ownMethod(EXAMPLE).signal(GROUP, {})).toEqual(ucbCon.signal(GROUP, { b0: 0.5 }));
   for (const [code, said] of [
     ["return counts.map(", /your bonus is no JavaScript/],
     ["return nothing;", /your bonus failed: nothing is not defined/],
-    ["return 1;", /must return a list of 4 numbers here, not 1/],
-    ["return counts.slice(1);", /not 3 numbers/],
+    ["return 1;", /must return a list of 6 numbers here, not 1/],
+    ["return counts.slice(1);", /not 5 numbers/],
     ["return counts.map((N) => 1 / (N - 1));", /returned Infinity, no finite number/],
   ] as const) {
     expect(() => ownMethod(code)).toThrow(said);
