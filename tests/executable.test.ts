@@ -84,7 +84,10 @@ describe("train", () => {
     const config = JSON.parse(program.read("run", "config.json").toString());
     const data = program.path("data.jsonl");
     expect(config.settings).toMatchObject({ data, maxSteps: 2, explore: "ucb-con", b0: 0.5 });
-    expect(config.versions).toMatchObject({ rlexplore: expect.any(String), bun: Bun.version });
+    expect(config.versions).toMatchObject({
+      rlexplore: expect.any(String),
+      [program.runtime]: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+    });
     expect(config.adapter.name).toEqual(expect.any(String));
     expect(program.steps("run").map(({ step }) => step)).toEqual([1, 2]);
     expect(rollouts("run").length).toBe(8);

@@ -32,7 +32,8 @@ async function answer({ pathname, searchParams }: URL, live: LiveReport): Promis
     case "/":
       return answered(await live.page(), "text/html; charset=utf-8");
     case "/events":
-      return answered(live.events(), "text/event-stream");
+      // not every runtime sends a stream of texts
+      return answered(live.events().pipeThrough(new TextEncoderStream()), "text/event-stream");
     case "/completions":
       try {
         const found = live.completions(Number(searchParams.get("run")), searchOf(searchParams));

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -10,18 +18,36 @@ export interface Outcome {
   stderr: string;
 }
 
+/** Whether the program is the executable, or its source run by Deno. */
+const RUNTIME = process.env.RLEXPLORE_TEST_WITH === "deno" ? "deno" : "bun";
+
 /** The executable alone in an empty folder, on a machine where nothing of it is unpacked yet. */
 export class Program {
-  private constructor(readonly folder: string) {}
+  private constructor(
+    readonly folder: string,
+    private readonly program: readonly string[],
+  ) {}
 
-  /** Builds it, as `npm run build` does. */
-  static async build(): Promise<Program> {
+  /** Builds it, as `npm run build` does. With RLEXPLORE_TEST_WITH=deno its source takes its place, run by Deno. */
+  static async build(runtime: "bun" | "deno" = RUNTIME): Promise<Program> {
     const folder = mkdtempSync(join(tmpdir(), "rlexplore-executable-"));
+    for (const name of ["home", "cache"]) mkdirSync(join(folder, name));
+    const program = new Program(folder, [join(folder, "rlexplore")]);
+    if (runtime === "deno") return program.underDeno();
     const command = ["node", "scripts/bun.js", "scripts/build.ts", `--outfile=${folder}/rlexplore`];
     const build = Bun.spawn(command, { cwd: root, stdout: "pipe", stderr: "inherit" });
     if ((await build.exited) !== 0) throw new Error("the executable could not be built");
-    for (const name of ["home", "cache"]) mkdirSync(join(folder, name));
-    return new Program(folder);
+    return program;
+  }
+
+  /** The program's source, run by Deno in the same folder with these permissions. */
+  underDeno(permissions: readonly string[] = ["-A"]): Program {
+    const run = [denoPath(), "run", "--no-prompt", ...permissions];
+    return new Program(this.folder, [...run, join(root, "main.ts")]);
+  }
+
+  get runtime(): "bun" | "deno" {
+    return this.program.includes("run") ? "deno" : "bun";
   }
 
   remove() {
@@ -45,7 +71,7 @@ export class Program {
     { env = {}, within = [], input = "" }: StartOptions = {},
   ) {
     const all = typeof args === "string" ? args.split(" ") : args;
-    return Bun.spawn([...within, this.path("rlexplore"), ...all], {
+    return Bun.spawn([...within, ...this.program, ...all], {
       cwd: this.folder,
       stdin: Buffer.from(input),
       stdout: "pipe",
@@ -99,6 +125,14 @@ export class Program {
       await Bun.sleep(2);
     }
   }
+}
+
+/** The binary itself: signals would end a script that starts it, and not reach it. */
+function denoPath(): string {
+  const folder = join(root, "node_modules/@deno");
+  const name = process.platform === "win32" ? "deno.exe" : "deno";
+  const found = readdirSync(folder).map((system) => join(folder, system, name));
+  return found.find((path) => existsSync(path)) ?? name;
 }
 
 interface StartOptions {
