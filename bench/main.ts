@@ -19,6 +19,7 @@ import { memoryPart } from "./memory.ts";
 import { peerAttentionPart, peerLayerPart, peerMatmulPart } from "./peers/peers.ts";
 import { prefixPart } from "./prefix.ts";
 import { programPart } from "./program.ts";
+import { runtimesPart } from "./runtimes.ts";
 import { samplingPart } from "./sampling.ts";
 import { EMBEDDED_SHAPE, LLAMA_SHAPE, QWEN_SHAPE, SMOLLM2_SHAPE } from "./shapes.ts";
 import { sizesPart } from "./sizes.ts";
@@ -47,6 +48,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   trl: trlPart,
   long: longRunPart,
   program: programPart,
+  runtimes: runtimesPart,
 };
 
 function chooseParts(names: string[]): [string, Part][] {
