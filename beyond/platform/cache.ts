@@ -1,7 +1,9 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { sha256 } from "#platform/hash.ts";
 
 /**
  * Folders where unpacked libraries and what was measured may live, best first: the user's cache folder, then a private
@@ -110,16 +112,16 @@ const HASHES = "hashes.json";
 async function hashesIn(folder: string): Promise<Record<string, string>> {
   const names = (await readdir(folder)).filter((name) => name !== HASHES).sort();
   const hashes = names.map(async (name) => {
-    const content = await Bun.file(join(folder, name)).bytes();
-    return [name, Bun.hash(content).toString(16)];
+    const content = await readFile(join(folder, name));
+    return [name, sha256().update(content).digest()];
   });
   return Object.fromEntries(await Promise.all(hashes));
 }
 
 async function isWhole(folder: string): Promise<boolean> {
   try {
-    const expected = await Bun.file(join(folder, HASHES)).json();
-    return Bun.deepEquals(expected, await hashesIn(folder));
+    const expected = JSON.parse(await readFile(join(folder, HASHES), "utf8"));
+    return isDeepStrictEqual(expected, await hashesIn(folder));
   } catch {
     return false;
   }

@@ -92,9 +92,9 @@ test("a GPU of any runtime is opened with what the runtime has", async () => {
 });
 
 test("what only one runtime has is used in its folder alone", () => {
-  const own = /\bBun\.|"bun:|from "bun"|\bDeno\.|\bnavigator\b|new Worker\([^)]/;
+  const own = /\bBun\.|"bun:|from "bun"|\bDeno\.|[^`]\bnavigator\b/;
   const elsewhere = [...codeIn("lib", "beyond"), "main.ts"].filter(
-    (file) => !file.startsWith("beyond/platform/"),
+    (file) => !/^beyond\/platform\/(?:bun|deno|browser|own-gpu)\b/.test(file),
   );
   const using = elsewhere.filter((file) => own.test(readFileSync(join(root, file), "utf8")));
   expect(using).toEqual([]);
