@@ -76,6 +76,7 @@ export async function sft(given: SftSettings, signal?: AbortSignal): Promise<str
     return path;
   } finally {
     folder.tell(null);
+    run.lock.close();
     await closeGpu(policy.gpu);
   }
 }

@@ -9,6 +9,7 @@ import { type EndTokens, endTokens } from "../models/end-tokens.ts";
 import { type Example, encodeLesson, taughtEnd } from "../models/lesson.ts";
 import { latestCheckpoint, sweepCheckpoints } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
+import { RunLock } from "../runs/lock.ts";
 import { originsOf, requireSameOrigins } from "../runs/origins.ts";
 import { runConfig } from "../runs/versions.ts";
 import { loraOf } from "../settings/shared.ts";
@@ -46,6 +47,7 @@ export interface OpenSft {
   examples: readonly Example[][];
   heldOut: readonly Example[];
   folder: RunFolder;
+  lock: RunLock;
   progress: Progress;
   /** Steps done. */
   step: number;
@@ -110,6 +112,7 @@ export async function openSft(given: SftSettings): Promise<OpenSft> {
   const checkpoint = begun ? await latestCheckpoint(folder.path, SftState.parse) : null;
   const step = checkpoint?.step ?? 0;
   requireAhead(folder.path, step, settings.maxSteps);
+  const lock = new RunLock(folder.ledgerPath);
   sweepCheckpoints(folder.path);
   folder.removeMetricsAfter(step);
   if (settings.tensorboard) folder.openEvents(step);
@@ -126,7 +129,7 @@ export async function openSft(given: SftSettings): Promise<OpenSft> {
   const isSame = checkpoint?.state.heldOut === heldOutHash;
   const before = isSame ? (checkpoint?.state.before ?? null) : null;
   const state = { before, heldOut: heldOutHash };
-  return { settings, model, policy, examples, heldOut, folder, progress, step, state };
+  return { settings, model, policy, examples, heldOut, folder, lock, progress, step, state };
 }
 
 /** The learning rate's settings as `train` has them, of a step with one update. */

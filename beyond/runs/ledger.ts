@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import { Database } from "#platform/sqlite.ts";
 import { UserError } from "../../lib/errors.ts";
 import { diskError } from "../platform/files.ts";
+import { RunLock } from "./lock.ts";
 
 /** One sampled completion, as it is kept. */
 export interface Rollout {
@@ -93,22 +94,6 @@ export function openForReading(path: string): Database {
   }
 }
 
-/** Whether a process writes this ledger now. */
-export function isWritten(path: string): boolean {
-  if (!existsSync(`${path}.lock`)) return false;
-  try {
-    const lock = new Database(`${path}.lock`, { readonly: true });
-    try {
-      lock.query("SELECT * FROM sqlite_master").values();
-    } finally {
-      lock.close();
-    }
-  } catch (error) {
-    return (error as { code?: string }).code === "SQLITE_BUSY";
-  }
-  return false;
-}
-
 /** What this ledger, which may be of an older version, keeps of a rollout. */
 export const columnsIn = (database: Database): string[] =>
   database.query("SELECT * FROM rollouts LIMIT 0").columnNames;
@@ -151,23 +136,15 @@ const bytesOf = (values: Uint32Array | Float32Array) => new Uint8Array(values.bu
  * one transaction, and is on the disk when `append` returns. Others may read while a run writes.
  */
 export class Ledger {
-  private readonly lock: Database;
+  private readonly lock: RunLock;
   private readonly database: Database;
   /** Checksums of the first steps, as far as they were asked for. */
   private readonly checked: number[] = [];
 
   /** Opens or makes the ledger for writing; refuses one that another process writes to. */
   constructor(readonly path: string) {
-    try {
-      // held until the process ends, however it ends; the ledger itself stays open to readers
-      this.lock = new Database(`${path}.lock`);
-      // one who looks whether it is held holds it for a moment
-      this.lock.run("PRAGMA busy_timeout = 300");
-      this.lock.run("BEGIN EXCLUSIVE");
-    } catch (error) {
-      if ((error as { code?: string }).code !== "SQLITE_BUSY") throw diskError(error, path);
-      throw new UserError(`${path} is in use: another rlexplore writes this run; stop it first`);
-    }
+    // the ledger itself stays open to readers
+    this.lock = new RunLock(path);
     this.database = this.guard(() => {
       const database = new Database(path);
       database.run("PRAGMA journal_mode = WAL");

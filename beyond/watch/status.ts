@@ -1,16 +1,15 @@
 /** Where a run is: what is said of it is read from its folder, and true also while it evaluates, or after a kill. */
 
-import { existsSync } from "node:fs";
 import type { ReportedRun } from "../report/runs.ts";
 import { checkpointPath, checkpointSteps } from "../runs/checkpoint.ts";
 import { whyNothing } from "../runs/learning-nothing.ts";
-import { isWritten } from "../runs/ledger.ts";
+import { isWritten } from "../runs/lock.ts";
 import { commandOf } from "../settings/stored.ts";
 
 export interface RunStatus {
   name: string;
   path: string;
-  /** Unknown for a run that has no ledger, of which nobody can tell whether it goes on. */
+  /** Unknown for one of sft by an older version: nobody can tell whether it goes on. */
   state: "running" | "finished" | "stopped" | "unknown";
   step: number;
   /** Steps of the whole run; null if its settings do not say. */
@@ -42,13 +41,7 @@ export function statusOf(run: ReportedRun, now = Date.now()): RunStatus {
   return {
     name: run.name,
     path: run.path,
-    state: running
-      ? "running"
-      : isDone
-        ? "finished"
-        : existsSync(folder.ledgerPath)
-          ? "stopped"
-          : "unknown",
+    state: running ? "running" : isDone ? "finished" : running === null ? "unknown" : "stopped",
     step,
     total,
     activity: said?.activity ?? "",

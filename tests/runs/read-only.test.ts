@@ -3,7 +3,8 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isWritten, Ledger, openForReading } from "../../beyond/runs/ledger.ts";
+import { Ledger, openForReading } from "../../beyond/runs/ledger.ts";
+import { isWritten } from "../../beyond/runs/lock.ts";
 import { makeRun, RunInTheMaking } from "../report/made-run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-read-only-"));
@@ -55,7 +56,7 @@ describe.skipIf(!canMount)("on a disk that cannot be written", () => {
 
 test("who holds a ledger is seen, and may be while it is looked at", () => {
   const path = join(folder, "held.sqlite");
-  expect(isWritten(path)).toBe(false);
+  expect(isWritten(path)).toBeNull();
   const ledger = new Ledger(path);
   expect(isWritten(path)).toBe(true);
   expect(() => new Ledger(path)).toThrow(/is in use: another rlexplore writes this run/);
