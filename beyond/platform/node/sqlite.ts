@@ -17,7 +17,7 @@ const CODES: [code: string, says: RegExp][] = [
   ["SQLITE_CANTOPEN", /unable to open database/],
   ["SQLITE_IOERR", /disk I\/O error/],
   ["SQLITE_NOTADB", /file is not a database/],
-  ["SQLITE_CORRUPT", /database disk image is malformed/],
+  ["SQLITE_CORRUPT", /database disk image is malformed|malformed database schema/],
 ];
 
 /** A SQLite database. Its errors have a `code` such as `SQLITE_BUSY`. */
