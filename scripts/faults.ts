@@ -73,7 +73,9 @@ async function struck(
 ): Promise<void> {
   const trials: Trial[] = [];
   for (let n = 0; n < number; n++) {
-    trials.push(await trial(new Random(seed, KINDS.indexOf(kind), n), n));
+    const one = await trial(new Random(seed, KINDS.indexOf(kind), n), n);
+    console.log(`  ${one.what}: ${one.wrong ?? (one.struck ? "went on" : "not struck")}`);
+    trials.push(one);
   }
   const wrong = trials.flatMap(({ what, wrong }) => (wrong ? [`${what}: ${wrong}`] : []));
   const hit = trials.filter((one) => one.struck).length;

@@ -39,6 +39,9 @@ interface Range {
   below?: number;
 }
 
+/** Of a question, or questions of a step: more is a slip of the hand, and would fill the memory. */
+export const MOST_COMPLETIONS = 2 ** 16;
+
 /** Whole numbers count something that is kept, or go to a GPU in 32 bits. */
 const MOST = 2 ** 31 - 1;
 

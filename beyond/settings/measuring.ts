@@ -2,6 +2,7 @@
 import {
   type FlagGroups,
   integer,
+  MOST_COMPLETIONS,
   number,
   numbers,
   optional,
@@ -55,7 +56,7 @@ export const sampleGroups = {
     outcomeTimeout,
     thinkTags,
     numGenerations: {
-      ...integer(1, { min: 1 }, "Completions of each question.", OURS),
+      ...integer(1, { min: 1, max: MOST_COMPLETIONS }, "Completions of each question.", OURS),
       short: "n",
     },
     ...prompting,
@@ -131,7 +132,12 @@ export const evalGroups = {
     ...hubData,
     ...dataFields,
     skipBad,
-    numSamples: integer(64, { min: 1 }, "Completions of each question.", "for pass@64"),
+    numSamples: integer(
+      64,
+      { min: 1, max: MOST_COMPLETIONS },
+      "Completions of each question.",
+      "for pass@64",
+    ),
     k: numbers(
       integer(1, { min: 1 }, "The k of pass@k.", "powers of two, as in the paper"),
       [1, 2, 4, 8, 16, 32, 64],

@@ -7,6 +7,7 @@ import {
   type Flag,
   type FlagGroups,
   integer,
+  MOST_COMPLETIONS,
   number,
   numbers,
   optional,
@@ -80,8 +81,18 @@ const lengthOfRun = {
     "Steps; in each, questions are drawn, answered and learned from.",
     "five visits to each example, and a minute or two on a CPU",
   ),
-  promptsPerStep: integer(16, { min: 1 }, "Questions drawn in a step.", OURS),
-  numGenerations: integer(8, { min: 2 }, "Completions of a question: its group.", `${PAPER}; TRL`),
+  promptsPerStep: integer(
+    16,
+    { min: 1, max: MOST_COMPLETIONS },
+    "Questions drawn in a step.",
+    OURS,
+  ),
+  numGenerations: integer(
+    8,
+    { min: 2, max: MOST_COMPLETIONS },
+    "Completions of a question: its group.",
+    `${PAPER}; TRL`,
+  ),
   seed,
   shuffleSeed: optional(
     integer(

@@ -61,7 +61,7 @@ export interface Fuzzed {
 }
 
 /** Seconds without an answer after which reading is said to hang. */
-const PATIENCE = 120;
+const PATIENCE = 600;
 
 /** Reads `inputs` damaged files with one parser. */
 export async function fuzz(parser: string, seed: number, inputs: number): Promise<Fuzzed> {

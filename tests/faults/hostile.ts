@@ -250,7 +250,7 @@ export const HOSTILE: readonly Hostile[] = [
         const [, path] = data("d.jsonl", '{"question": "1+1=", "answer": "2"}\n')(folder);
         return ["train", path, "--output-dir", join(folder, "run"), flag, "9007199254740991"];
       },
-      message: new RegExp(`^${flag} must be a whole number at least \\d and at most 2147483647`),
+      message: new RegExp(`^${flag} must be a whole number at least \\d and at most \\d+`),
     };
   }),
 ];

@@ -54,8 +54,19 @@ export async function killed(reference: Reference, random: Random, trial: number
   return { what: told.join(", "), struck, wrong: await goesOn(run, reference) };
 }
 
-/** System calls by which a run writes, and to what of it. */
-const CALLS = ["write", "pwrite64", "fsync", "fdatasync", "rename", "mkdir", "ftruncate", "unlink"];
+/** System calls by which a run writes, and about how often it makes each; and to what of it. */
+const CALLS = Object.entries({
+  ...{
+    write: 150,
+    pwrite64: 79,
+    fsync: 27,
+    rename: 3,
+    mkdir: 7,
+    openat: 35,
+    unlink: 2,
+    ftruncate: 3,
+  },
+});
 const FILES = [
   ...["", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "metrics.jsonl"],
   ...["config.json", "config.json.partial", "metrics.jsonl.partial"],
@@ -78,9 +89,9 @@ export async function struckAtCall(
   withError: boolean,
 ): Promise<Trial> {
   const run = new ShortRun(reference.program, `call-${trial}`);
-  const call = CALLS[random.int(CALLS.length)];
+  const [call, times] = CALLS[random.int(CALLS.length)];
   const paths = FILES.flatMap((name) => ["-P", [run.path, name].filter(Boolean).join("/")]);
-  const when = 1 + random.int(call === "pwrite64" ? 60 : call === "write" ? 20 : 6);
+  const when = 1 + random.int(times);
   const error = ERRORS[random.int(ERRORS.length)];
   const fault = withError ? `error=${error}` : "signal=SIGKILL";
   const strace = ["strace", "-f", "-qq", "-o", run.path.concat(".strace"), ...paths];

@@ -25,8 +25,8 @@ export class ShortRun {
   /** Starts it, or goes on with it; within a command, such as strace. */
   start(within: readonly string[] = []) {
     const args = existsSync(join(this.path, "config.json"))
-      ? ["train", "--resume", this.name, "--quiet"]
-      : ["train", "train.jsonl", ...FLAGS.split(" "), "--output-dir", this.name];
+      ? ["train", "--resume", this.path, "--quiet"]
+      : ["train", "train.jsonl", ...FLAGS.split(" "), "--output-dir", this.path];
     // a run that was killed before it wrote its settings is begun again
     if (args[1] !== "--resume") rmSync(this.path, { recursive: true, force: true });
     return this.program.start(args, { within });
