@@ -16,7 +16,7 @@ const CODES: [code: string, says: RegExp][] = [
   ["SQLITE_READONLY", /attempt to write a readonly database/],
   ["SQLITE_CANTOPEN", /unable to open database/],
   ["SQLITE_IOERR", /disk I\/O error/],
-  ["SQLITE_NOTADB", /file is not a database/],
+  ["SQLITE_NOTADB", /file is not a database|unsupported file format/],
   ["SQLITE_CORRUPT", /database disk image is malformed|malformed database schema/],
 ];
 
