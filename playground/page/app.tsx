@@ -22,6 +22,7 @@ export class App {
   hear(news: News): void {
     hear(this.state, news);
     this.show();
+    if (news.is === "exported") save("model.safetensors", news.bytes);
     // a step that is over and followed by none can be looked at
     const isStill = !this.state.running && (news.is === "step" || news.is === "running");
     if (isStill && stepOf(this.state) > 0)
@@ -76,6 +77,13 @@ export class App {
   }
 }
 
+/** Has the browser save a file. */
+function save(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+  const url = URL.createObjectURL(new Blob([bytes]));
+  Object.assign(document.createElement("a"), { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
 function Page({ app }: { app: App }) {
   const { state } = app;
   return (
@@ -92,6 +100,8 @@ function Page({ app }: { app: App }) {
       {state.problem && (
         <p class="problem" role="alert">
           {state.problem.message}
+          {!("gpu" in navigator) &&
+            " WebGPU is in Chrome and Edge 113, Safari 26 and Firefox 141 and newer, on pages of https or of this machine."}
         </p>
       )}
       <Controls app={app} />

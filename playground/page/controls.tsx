@@ -1,8 +1,9 @@
 /** What a visitor chooses, and the buttons that start, stop and step. */
 import type { MethodChoice, Setup, Side } from "../messages.ts";
 import { SIDES } from "../messages.ts";
+import { MODEL_TEXTS } from "../trainer/model-texts.ts";
 import type { App } from "./app.tsx";
-import { METHODS, withMethod } from "./methods.ts";
+import { METHODS, namesOf, withMethod } from "./methods.ts";
 import { stepOf } from "./store.ts";
 
 export function Controls({ app }: { app: App }) {
@@ -95,10 +96,38 @@ export function Controls({ app }: { app: App }) {
           />
         </div>
       </details>
+      {begun && !running && !isOver && <Downloads app={app} />}
       {begun && JSON.stringify(begun) !== JSON.stringify(state.setup) && (
         <p class="note">What you changed counts from the next beginning: “Begin anew”.</p>
       )}
     </section>
+  );
+}
+
+/** The models as files that the executable opens. */
+function Downloads({ app }: { app: App }) {
+  const names = namesOf(app.state.begun ?? app.state.setup);
+  return (
+    <details>
+      <summary>Take a model with you</summary>
+      <p class="note">
+        The weights of a side as <code>model.safetensors</code>. Put the file into a folder beside
+        the three others, and go on in a terminal:{" "}
+        <code>rlexplore train data.jsonl --model folder</code>
+      </p>
+      <div class="buttons">
+        {SIDES.map((side) => (
+          <button key={side} type="button" onClick={() => app.ask({ do: "export", side })}>
+            {names[side]}
+          </button>
+        ))}
+        {Object.entries(MODEL_TEXTS).map(([name, text]) => (
+          <a key={name} download={name} href={`data:application/json,${encodeURIComponent(text)}`}>
+            {name}
+          </a>
+        ))}
+      </div>
+    </details>
   );
 }
 
@@ -145,6 +174,17 @@ function MethodChooser({ label, choice, onChange }: ChooserProps) {
             onChange={(c) => onChange({ ...choice, coefficients: coefficients.with(i, c) })}
           />
         ))}
+      {explore === "own" && (
+        <label class="code">
+          <span>B of each completion, in JavaScript</span>
+          <textarea
+            rows={7}
+            spellcheck={false}
+            value={choice.code}
+            onInput={({ currentTarget }) => onChange({ ...choice, code: currentTarget.value })}
+          />
+        </label>
+      )}
       {terms.includes("ucb-con") && (
         <Slider label="b0" value={b0} max={1} onChange={(b0) => onChange({ ...choice, b0 })} />
       )}

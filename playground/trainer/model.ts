@@ -14,18 +14,9 @@ import type { Row } from "../../lib/data/judge.ts";
 import { prepareQuestions, type Question } from "../../lib/data/questions.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
-import config from "../../models/base/config.json" with { type: "text" };
-import tokenizerJson from "../../models/base/tokenizer.json" with { type: "text" };
-import tokenizerConfig from "../../models/base/tokenizer_config.json" with { type: "text" };
+import { MODEL_TEXTS } from "./model-texts.ts";
 
 const SOURCE = "the embedded model";
-
-/** The files of the embedded model but its weights: a download puts them beside new ones. */
-export const MODEL_TEXTS: Readonly<Record<string, string>> = {
-  "config.json": String(config),
-  "tokenizer.json": String(tokenizerJson),
-  "tokenizer_config.json": String(tokenizerConfig),
-};
 
 /** The embedded model, and the questions that it can read. */
 export interface EmbeddedModel {

@@ -5,7 +5,7 @@ import { type Command, type News, type Setup, SIDES, type Side } from "../messag
 import { takeApart } from "./apart.ts";
 import { measureHeldOut } from "./held-out.ts";
 import type { EmbeddedModel } from "./model.ts";
-import { settingsOf } from "./settings.ts";
+import { explorationOf, settingsOf } from "./settings.ts";
 import { answersOf, Trainee } from "./trainee.ts";
 import { type LearningPolicy, Workshop } from "./workshop.ts";
 
@@ -37,6 +37,8 @@ export class Session {
   }
 
   private async carryOut(command: Command): Promise<void> {
+    // what keeps training from beginning was told
+    if (!this.setup && command.do !== "begin") return;
     switch (command.do) {
       case "begin":
         return this.begin(command.setup);
@@ -83,6 +85,8 @@ export class Session {
   /** Both sides anew, from the model as it is in its file. */
   private async begin(setup: Setup): Promise<void> {
     this.setRunning(false);
+    // what is wrong with a method is found before anything is forgotten
+    for (const method of setup.methods) explorationOf(method);
     const questions = this.model.questions.slice(0, setup.questions);
     const trainees: Trainee[] = [];
     for (const side of SIDES) {
