@@ -104,7 +104,7 @@ describe("one line, exit code 2, and nothing written", () => {
     ["train long.jsonl", /^the prompt "1\+1.*\.\.\." has 82 tokens.*context of 64; shorten it$/],
     [
       "eval data.jsonl --max-completion-length 60",
-      /has 9 tokens, and --max-completion-length 60 leaves 4 .* of 64; shorten it or lower that$/,
+      /has 9 tokens, and --max-completion-length 60 leaves 4 .* of 64; lower that to 55 or less$/,
     ],
     ["train data.jsonl --num-generation 4", /--num-generation; did you mean --num-generations\?$/],
     ["train data.jsonl --lr 1", "unknown flag --lr; did you mean --learning-rate?"],
