@@ -144,17 +144,6 @@ export const HOSTILE: readonly Hostile[] = [
     takes: "time",
   },
   {
-    what: "a tokenizer whose pattern backtracks",
-    make: (folder) => {
-      const pattern = { Regex: "(?:1|1)+$" };
-      const split = { type: "Split", pattern, behavior: "Isolated", invert: false };
-      const [command, , ...rest] = tokenizer({ pre_tokenizer: split })(folder);
-      return [command, `${"1".repeat(40)}=`, ...rest];
-    },
-    message: GIVEN_UP,
-    takes: "time",
-  },
-  {
     what: "a header of safetensors of 99 MB of brackets",
     make: (folder) =>
       model(folder, { "model.safetensors": headed(new Uint8Array(99e6).fill(0x5b)) }),
