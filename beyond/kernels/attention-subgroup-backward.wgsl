@@ -117,6 +117,7 @@ fn backward_key(
   if (first_key >= params.tokens) { return; }
   let scale = inverseSqrt(f32(HEAD_DIM));
   var token: array<u32, ROWS>;
+  var seen_by: array<vec2u, ROWS>;
   var key: array<vec4f, ROWS * D4>;
   var value: array<vec4f, ROWS * D4>;
   var key_sum: array<vec4f, ROWS * D4>;
@@ -124,6 +125,7 @@ fn backward_key(
   // unroll
   for (var r = 0u; r < ROWS; r++) {
     token[r] = min(first_key + r * LANES + lane, params.tokens - 1u);
+    seen_by[r] = last_query[token[r]];
     let at = (token[r] * params.kv_heads + tile.kv_head) * D4;
     // unroll
     for (var i = 0u; i < D4; i++) {
@@ -138,6 +140,7 @@ fn backward_key(
   for (var m = first_key * tile.group; m < end * tile.group; m += LANES) {
     let row = query_row(tile, min(m + lane, end * tile.group - 1u));
     let state = softmax[row];
+    let position = last_query[row / params.heads].y;
     var p = array<f32, ROWS * LANES>();
     var ds = array<f32, ROWS * LANES>();
     // unroll if once
@@ -162,11 +165,14 @@ fn backward_key(
     // unroll
     for (var j = 0u; j < LANES; j++) {
       let its = subgroupBroadcast(state, j);
+      let its_position = subgroupBroadcast(position, j);
       let t = (m + j) / tile.group;
       // unroll
       for (var r = 0u; r < ROWS; r++) {
         let n = r * LANES + j;
-        p[n] = select(0.0, exp(p[n] - its.x), can_see(t, token[r]));
+        // as can_see has it, without loading what a register holds: SwiftShader's compiler would not end
+        let is_seen = (token[r] <= t) & (t < seen_by[r].x) & (its_position - seen_by[r].y < params.window);
+        p[n] = select(0.0, exp(p[n] - its.x), is_seen);
         ds[n] = p[n] * (ds[n] - its.y);
       }
     }
