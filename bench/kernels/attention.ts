@@ -82,7 +82,7 @@ function sequence(space: Space, { heads, kvHeads, headDim }: ModelShape, T: numb
 function sequenceGradients(space: Space, { heads, kvHeads, headDim }: ModelShape, T: number) {
   const gradient = (name: string, width: number) => space.tensor(name, T * width * headDim);
   return {
-    last_query: space.indices("last queries", new Uint32Array(T).fill(T)),
+    last_query: space.indices("last queries", new Uint32Array(2 * T).fill(T)),
     d_o: gradient("d_o", heads),
     softmax: space.tensor("softmax", softmaxLength(T, heads)),
     dq: gradient("dq", heads),

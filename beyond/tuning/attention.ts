@@ -106,13 +106,14 @@ async function secondsOf(gpu: SystemGpu, ops: Ops, shape: AttentionShape): Promi
   const lse = make("lse", heads);
   const softmax = gpu.allocate("buffers", "softmax", softmaxLength(tokens, heads));
   made.push(softmax);
-  const [spans, last_query, ends] = [make("spans", 4), make("last", 1), make("ends", 4)];
+  const [spans, last_query, ends] = [make("spans", 4), make("last", 2), make("ends", 4)];
   const packed = new Uint32Array(4 * tokens);
-  const seenUntil = new Uint32Array(tokens).fill(tokens, 0, length);
+  // one past the last query, and the position, which nothing without a window reads
+  const seenUntil = new Uint32Array(2 * tokens).fill(tokens, 0, 2 * length);
   for (let t = 0; t < tokens; t++) {
     const first = t - (t % length);
     packed.set(t < length ? [0, 0, 0, t + 1] : [0, length, first, t + 1], 4 * t);
-    if (t >= length) seenUntil[t] = first + length;
+    if (t >= length) seenUntil[2 * t] = first + length;
   }
   gpu.upload(spans, packed);
   gpu.upload(last_query, seenUntil);

@@ -59,6 +59,7 @@ describe.skipIf(!hasHalves(gpu))("emulated", () => {
     const shape = { heads: 6, kvHeads: 2, headDim: 64 };
     const ops = emulated(shape.headDim);
     await expectCase(gpu, ops, backward({ ...long, ...shape }));
+    await expectCase(gpu, ops, backward({ ...long, ...shape, window: 11 }));
     await expectCase(gpu, ops, backward({ ...short, ...shape }, 40));
     expect(gradientFactors(ops.attention, "f16")).toBe("f16");
   });

@@ -42,6 +42,7 @@ describe.skipIf(!hasHalves(gpu))("emulated", () => {
     const cases = [
       ...attention({ ...group, ...heads }, { dtype: "f16" }),
       ...attention({ ...caches, ...heads }, { dtype: "f16", isDecoding: true }),
+      ...attention({ ...group, ...heads, window: 4 }, { dtype: "f16" }),
       splitAttention({ ...caches, ...heads }, "f16"),
     ];
     for (const kernelCase of cases) await expectCase(gpu, ops, kernelCase);

@@ -42,6 +42,8 @@ testCases("small tiles", gpu, small, [
   // more heads than a tile has rows: each tile has a part of a token's
   ...attention({ ...decoding, ...grouped, heads: 22 }),
   ...attention({ ...group, ...grouped }, { scale: 40 }),
+  ...[1, 4, 9].flatMap((window) => attention({ ...group, ...grouped, window })),
+  ...attention({ ...decoding, ...grouped, window: 9 }, { isDecoding: true }),
 ]);
 const long = {
   spans: Uint32Array.of(0, 100, 200, 205, 0, 100, 150, 250, 0, 150, 160, 300),
