@@ -17,6 +17,7 @@ import {
   evalSettings,
   exportSettings,
   gpuSettings,
+  judgeSettings,
   makeSettings,
   mergeSettings,
   newSettings,
@@ -45,6 +46,7 @@ import {
   compareGroups,
   evalGroups,
   gpuGroups,
+  judgeGroups,
   playgroundGroups,
   reportGroups,
   sampleGroups,
@@ -214,6 +216,15 @@ const commands: Record<string, Command> = {
     run: async (args) => {
       const settings = dataSettings(args);
       return (await import("./beyond/commands/check-data.ts")).checkData(settings);
+    },
+  },
+  judge: {
+    usage: "judge <file>",
+    summary: "Judge completions that something else sampled, from a file or over HTTP.",
+    flags: judgeGroups,
+    run: async (args) => {
+      const settings = judgeSettings(args);
+      return (await import("./beyond/commands/judge.ts")).judge(settings, interruption());
     },
   },
   worker: {

@@ -43,6 +43,8 @@ import {
   evalGroups,
   type GpuSettings,
   gpuGroups,
+  type JudgeSettings,
+  judgeGroups,
   type PlaygroundSettings,
   playgroundGroups,
   type ReportSettings,
@@ -289,6 +291,22 @@ export function playgroundSettings(args: string[]): PlaygroundSettings {
     fail(`playground takes no argument: ${positionals[0]} is one too many`);
   }
   return complete(flags, given) as PlaygroundSettings;
+}
+
+export function judgeSettings(args: string[]): JudgeSettings {
+  const { flags, given, positionals } = parseFlags(judgeGroups, args);
+  const [file, extra] = positionals;
+  if (extra !== undefined) fail(`judge takes one file; "${extra}" is one too many`);
+  const s = { ...complete(flags, given), file: file ?? "" } as JudgeSettings;
+  if (s.serve && file !== undefined)
+    fail("--serve judges what is posted to it: leave the file out");
+  if (!s.serve && file === undefined) {
+    fail(
+      `judge needs a file of questions, answers and completions, or --serve: ${command`judge --serve`}`,
+    );
+  }
+  if (!s.serve && given.port !== undefined) fail("--port is for --serve");
+  return s;
 }
 
 export function banditSettings(args: string[]): BanditSettings {

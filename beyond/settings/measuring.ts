@@ -220,6 +220,15 @@ export const watchGroups = {
 
 export const playgroundGroups = { Options: { port } } satisfies FlagGroups;
 
+export const judgeGroups = {
+  Options: {
+    serve: toggle("Judge what is posted to 127.0.0.1 instead of a file, until Ctrl-C."),
+    port: integer(8421, { min: 0, max: 65535 }, "Port of --serve; 0 is any that is free.", OURS),
+    outcome: text("math", "kind", "How answers are found and compared, as in train.", "math"),
+    outcomeTimeout,
+  },
+} satisfies FlagGroups;
+
 export const banditGroups = {
   Options: {
     arms: numbers(
@@ -277,5 +286,6 @@ export type CompareSettings = SettingsIn<typeof compareGroups> & { file: string 
 export type ReportSettings = SettingsIn<typeof reportGroups> & { runs: string[] };
 export type WatchSettings = SettingsIn<typeof watchGroups> & { runs: string[] };
 export type PlaygroundSettings = SettingsIn<typeof playgroundGroups>;
+export type JudgeSettings = SettingsIn<typeof judgeGroups> & { file: string };
 export type BanditSettings = SettingsIn<typeof banditGroups>;
 export type GpuSettings = SettingsIn<typeof gpuGroups>;

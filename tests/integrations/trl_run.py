@@ -1,0 +1,101 @@
+"""Three steps of TRL's trainer with outcome exploration on the embedded model: arguments are its folder and a judge's address.
+
+Every advantage is compared with TRL's own plus the term computed here, from the trainer's record of what was judged.
+"""
+
+import os
+import sys
+import tempfile
+
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error")
+integrations = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../integrations")
+sys.path.insert(0, integrations)
+
+import importlib.util  # noqa: E402
+
+import torch  # noqa: E402
+from datasets import Dataset, disable_progress_bars  # noqa: E402
+from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed  # noqa: E402
+from trl import GRPOConfig, GRPOTrainer  # noqa: E402
+
+from outcome_exploration import Exploration, Judge, OutcomeCounter  # noqa: E402
+
+# where pip puts it: outcome_exploration.trl
+place = os.path.join(integrations, "trl", "__init__.py")
+spec = importlib.util.spec_from_file_location("outcome_exploration.trl", place)
+plugin = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(plugin)
+
+disable_progress_bars()
+set_seed(1)
+torch.set_num_threads(1)
+folder, address = sys.argv[1:]
+rows = [("10+1-1+1=", "11"), ("11+2+1+1=", "15"), ("12-1-1-1=", "9"), ("23+7-4+9=", "35")]
+data = Dataset.from_list([{"prompt": q, "answer": a} for q, a in rows])
+ask = Judge(address)
+plain = []  # TRL's own advantages, before the term
+original = GRPOTrainer._generate_and_score_completions
+
+
+def remember(self, inputs):
+    output = original(self, inputs)
+    plain.append(output["advantages"].clone())
+    return output
+
+
+GRPOTrainer._generate_and_score_completions = remember
+exploration = Exploration("ucb-con,batch", [0.2, 0.4])
+counter = OutcomeCounter()
+compared = 0
+
+
+class Checked(plugin.ExploringGRPOTrainer):
+    def _generate_and_score_completions(self, inputs):
+        global compared
+        output = super()._generate_and_score_completions(inputs)
+        n = self.num_generations
+        for start in range(0, len(self._judged), n):
+            questions, outcomes, correct = zip(*self._judged[start : start + n])
+            counts = counter.counts(questions[0], outcomes)
+            own = torch.tensor(exploration.signal(outcomes, counts, correct))
+            expected = plain[-1][start : start + n] + own
+            assert torch.equal(output["advantages"][start : start + n], expected)
+            counter.add(questions[0], outcomes)
+            compared += n
+        return output
+
+
+with tempfile.TemporaryDirectory() as out:
+    settings = {
+        "output_dir": out,
+        "max_steps": 3,
+        "per_device_train_batch_size": 16,
+        "num_generations": 8,
+        "max_completion_length": 16,
+        "save_steps": 3,
+        "report_to": "none",
+        "use_cpu": True,
+        "logging_steps": 1,
+        "disable_tqdm": True,
+    }
+
+    def trainer(steps):
+        return Checked(
+            AutoModelForCausalLM.from_pretrained(folder),
+            reward_funcs=lambda completions, answer, **_: [float(c.strip() == a) for c, a in zip(completions, answer)],
+            args=GRPOConfig(**{**settings, "max_steps": steps}),
+            train_dataset=data,
+            processing_class=AutoTokenizer.from_pretrained(folder),
+            judge=lambda prompts, completions, inputs: ask(prompts, [x["answer"] for x in inputs], completions),
+            exploration=exploration,
+        )
+
+    first = trainer(3)
+    first.train()
+    assert os.path.exists(os.path.join(out, "checkpoint-3", plugin.COUNTS))
+    second = trainer(4)
+    second.train(resume_from_checkpoint=os.path.join(out, "checkpoint-3"))
+    # with counts that were not kept, this step's terms would be others than those expected
+    assert compared == 4 * 16, compared
+    assert any(entry.get("exploration", 0) > 0 for entry in first.state.log_history)
+print(f"{compared} advantages agree")
