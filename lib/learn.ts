@@ -19,6 +19,8 @@ export interface ScoredGroup extends Group {
   advantages: Float64Array;
   /** c B_i of each completion [n]. */
   exploration: Float64Array;
+  /** c B_it of each token [n][L_i], where a bonus tells tokens apart; of what is left out undefined. */
+  tokenExploration?: readonly (Float64Array | undefined)[];
   /** False if nothing is to be learned from it: its total signal is zero throughout. */
   hasSignal: boolean;
 }
@@ -41,6 +43,8 @@ export interface Item {
   completion: Pick<JudgedCompletion, "tokens" | "logprobs" | "answerStart">;
   advantage: number;
   exploration: number;
+  /** [L], where a bonus tells tokens apart. */
+  tokenExploration?: ArrayLike<number>;
   /** Tells completions that share a prompt. */
   group: number;
 }
@@ -80,6 +84,7 @@ export async function update(
                   completion,
                   advantage: group.advantages[i],
                   exploration: group.exploration[i],
+                  tokenExploration: group.tokenExploration?.[i],
                   group: g,
                 },
               ],
@@ -187,7 +192,7 @@ export class PolicyGradient implements Learner {
       const tokens = items.slice(i, end).map(({ completion }) => completion.tokens);
       batch.add(items[i].prompt, tokens);
       for (; i < end; i++) {
-        const { completion, advantage, exploration } = items[i];
+        const { completion, advantage, exploration, tokenExploration } = items[i];
         const { length } = completion.tokens;
         this.oldLogprobs.set(completion.logprobs, offsets[i]);
         const place = { length, answerStart: completion.answerStart };
@@ -199,6 +204,7 @@ export class PolicyGradient implements Learner {
           advantage,
           exploration,
           exploreTokens,
+          tokenExploration,
         );
         offsets[i + 1] = offsets[i] + length;
       }

@@ -6,7 +6,7 @@ import {
   rewardAdvantages,
   type ScaleRewards,
 } from "./explore/advantages.ts";
-import { type Exploration, explorationSignal } from "./explore/bonus.ts";
+import { type Exploration, explorationSignal, tokenSignal } from "./explore/bonus.ts";
 import type { OutcomeCounter } from "./explore/counter.ts";
 import { type LossSums, newLossSums } from "./explore/loss.ts";
 import type { Group as Seen } from "./explore/method.ts";
@@ -167,18 +167,19 @@ function score(training: Training, groups: readonly Group[]): ScoredGroup[] {
   const signals = rewardAdvantages(seen, advantage, settings.scaleRewards);
   return groups.map((group, g) => {
     // what is left out is moved along nothing
-    const spread = (values: Float64Array) => {
-      let next = 0;
-      return Float64Array.from(earnings[g], ({ reward }) => (reward === null ? 0 : values[next++]));
-    };
+    let kept = 0;
+    const place = earnings[g].map(({ reward }) => (reward === null ? -1 : kept++));
+    const spread = (values: Float64Array) => Float64Array.from(place, (i) => values[i] ?? 0);
     const advantages = spread(signals[g]);
     const signal = spread(explorationSignal(exploration, seen[g]));
+    const tokens = tokenSignal(exploration, seen[g]);
     return {
       ...group,
       earned: earnings[g],
       advantages,
       exploration: signal,
-      hasSignal: hasSignal(advantages, signal, settings.exploreTokens),
+      tokenExploration: tokens && place.map((i) => tokens[i]),
+      hasSignal: tokens !== undefined || hasSignal(advantages, signal, settings.exploreTokens),
     };
   });
 }

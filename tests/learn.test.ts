@@ -116,6 +116,15 @@ describe("the exploration term", () => {
     { text: "d", advantage: -0.5, exploration: 0 },
   ]);
 
+  test("may differ from token to token", async () => {
+    const [first, second] = [Float64Array.of(1, 0, 0, 2, 0), Float64Array.of(0, 3)];
+    const told = { ...explored, tokenExploration: [first, second] };
+    const { gradients } = await learn([told]);
+    expect(gradients.map((x) => Math.round(-x * 7 * 10) / 10)).toEqual([
+      2.5, 1.5, 1.5, 3.5, 1.5, -0.5, 2.5,
+    ]);
+  });
+
   test("is on all tokens", async () => {
     const { gradients } = await learn([explored]);
     expect(gradients.slice(0, 5).map((x) => Math.round(-x * 7 * 10) / 10)).toEqual(

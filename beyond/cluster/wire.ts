@@ -55,23 +55,27 @@ export interface SentItems {
     answerStart: number;
     advantage: number;
     exploration: number;
+    tokenExploration?: number[];
   }[];
 }
 
 /** Token ids (u32) and the log-probabilities that they were drawn with (f32), each of all tokens. */
 export function packItems(items: readonly Item[]): [SentItems, Bytes[]] {
   const prompts: number[][] = [];
-  const sent = items.map(({ prompt, group, completion, advantage, exploration }, i) => {
-    if (items[i - 1]?.group !== group) prompts.push(prompt);
-    const { tokens, answerStart } = completion;
-    return {
-      prompt: prompts.length - 1,
-      length: tokens.length,
-      answerStart,
-      advantage,
-      exploration,
-    };
-  });
+  const sent = items.map(
+    ({ prompt, group, completion, advantage, exploration, tokenExploration }, i) => {
+      if (items[i - 1]?.group !== group) prompts.push(prompt);
+      const { tokens, answerStart } = completion;
+      return {
+        prompt: prompts.length - 1,
+        length: tokens.length,
+        answerStart,
+        advantage,
+        exploration,
+        tokenExploration: tokenExploration && Array.from(tokenExploration),
+      };
+    },
+  );
   const tokens = Uint32Array.from(items.flatMap(({ completion }) => completion.tokens));
   const logprobs = Float32Array.from(items.flatMap(({ completion }) => completion.logprobs));
   return [{ prompts, items: sent }, [bytesOf(tokens), bytesOf(logprobs)]];
@@ -82,11 +86,11 @@ export function unpackItems({ prompts, items }: SentItems, bytes: Bytes): Item[]
   const tokens = new Uint32Array(bytes.buffer, bytes.byteOffset, total);
   const logprobs = new Float32Array(bytes.buffer, bytes.byteOffset + 4 * total, total);
   let at = 0;
-  return items.map(({ prompt, length, answerStart, advantage, exploration }) => {
+  return items.map(({ prompt, length, answerStart, ...terms }) => {
     const of = (values: Uint32Array | Float32Array) => Array.from(values.subarray(at, at + length));
     const completion = { tokens: of(tokens), logprobs: of(logprobs), answerStart };
     at += length;
-    return { prompt: prompts[prompt], group: prompt, completion, advantage, exploration };
+    return { prompt: prompts[prompt], group: prompt, completion, ...terms };
   });
 }
 

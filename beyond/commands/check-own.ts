@@ -10,6 +10,7 @@ import { loadMethod } from "../own/methods.ts";
 import { userJudge } from "../own/outcome.ts";
 import { payingJudge } from "../own/rewards.ts";
 import type { CheckSettings } from "../settings/files.ts";
+import { optionName } from "../settings/flags.ts";
 import { table } from "../terminal/progress.ts";
 
 /** Seconds that a call may take here. */
@@ -86,6 +87,11 @@ function showMethod(method: ExplorationMethod): void {
     String(EXAMPLE.rewards[i]),
     ...[signal[i], bonus[i]].map((value) => String(Number(value.toPrecision(6)))),
   ]);
-  const title = `\n${name}${usual.length > 0 ? ` with ${usual.join(", ")}` : ""}, in step ${EXAMPLE.step} of ${EXAMPLE.maxSteps}:`;
+  console.log();
+  for (const [key, { help, min, max }] of Object.entries(parameters)) {
+    const range = Number.isFinite(max - min) ? `, ${min} to ${max}` : "";
+    console.log(`--${optionName(key)}${range}: ${help}`);
+  }
+  const title = `${name}${usual.length > 0 ? ` with ${usual.join(", ")}` : ""}, in step ${EXAMPLE.step} of ${EXAMPLE.maxSteps}:`;
   console.log(table(title, [["answer", "N(x, a)", "", "reward", "A_i", "B_i"], ...lines]));
 }

@@ -115,7 +115,7 @@ function showCompletions(groups: readonly ScoredGroup[], progress: Progress): vo
       .slice(0, SHOWN.completions)
       .map(
         (completion, i) =>
-          `  ${completion.text}  -> ${countsAs(completion)}, reward ${earned[i].reward}, exploration ${exploration[i].toFixed(3)}`,
+          `  ${completion.text}  -> ${countsAs(completion)}, reward ${earned[i].reward ?? "none, left out"}, exploration ${exploration[i].toFixed(3)}`,
       );
     progress.note([question.text, ...lines].join("\n"));
   }

@@ -143,7 +143,7 @@ export async function readQuestions<S extends TrainSettings>(
   await requireEarnable(asked, asking, given.data);
   await requireEarnable(data.heldOut.rows, asking, data.heldOut.name);
   const questions = new TrainingQuestions(data, prompter, judge, given);
-  const heldOut = prepareQuestions(prompter, data.heldOut.rows, data.heldOut.name, judge);
+  const heldOut = prepareQuestions(prompter, data.heldOut.rows, data.heldOut.name, told);
   const context = model.config.maxPositionEmbeddings;
   const own = given.evalMaxCompletionLength;
   const settings = fitContext(

@@ -68,7 +68,10 @@ export function checkMethod(method: ExplorationMethod): Check[] {
       () => {
         for (const [name, group] of GROUPS) {
           for (const parameters of settingsOf(method)) {
-            const length = attempt(() => signal(group, parameters).length, name);
+            const length = attempt(() => {
+              method.tokens?.(group, parameters);
+              return signal(group, parameters).length;
+            }, name);
             if (length !== group.outcomes.length) return `${name}: ${length} numbers`;
           }
         }
@@ -94,6 +97,16 @@ export function checkMethod(method: ExplorationMethod): Check[] {
           return `completion ${order[i] + 1} has ${expected[order[i]]} in the order of the example, and ${moved[i]} in place ${i + 1}`;
         }
         return null;
+      },
+    ],
+    [
+      "what it gives each token moves with its completion",
+      () => {
+        const order = places.toReversed();
+        const of = (group: Group) => method.tokens?.(group, usual) ?? [];
+        const [moved, expected] = [of(reordered(EXAMPLE, order)), of(EXAMPLE)];
+        const i = moved.findIndex((list, i) => differing(list, expected[order[i]]) >= 0);
+        return i < 0 ? null : `completion ${order[i] + 1} has other numbers in place ${i + 1}`;
       },
     ],
     [

@@ -31,6 +31,11 @@ const Method = z.strictObject({
   signal: z.custom<ExplorationMethod["signal"]>((value) => typeof value === "function", {
     error: "must be a function: signal: (group, parameters) => ...",
   }),
+  tokens: z
+    .custom<ExplorationMethod["tokens"]>((value) => typeof value === "function", {
+      error: "must be a function: tokens: (group, parameters) => ...",
+    })
+    .optional(),
 });
 
 const USAGE =
@@ -70,11 +75,12 @@ const valuesOf = (args: readonly string[], flag: string): string[] =>
 
 /** One method, the signals of which are checked as they come. */
 export async function loadMethod(flag: string, path: string): Promise<ExplorationMethod> {
-  const { default: given } = await loadOwn(flag, path);
-  if (typeof given !== "object" || given === null) {
+  const { default: exported } = await loadOwn(flag, path);
+  if (typeof exported !== "object" || exported === null) {
     throw new UserError(`${flag} ${path} must export an object: ${USAGE}`);
   }
-  const read = Method.safeParse(given);
+  const object = exported as Record<"signal" | "tokens", (...given: unknown[]) => unknown>;
+  const read = Method.safeParse(exported);
   if (!read.success) {
     const [{ path: keys, message, ...issue }] = read.error.issues;
     const unknown = issue.code === "unrecognized_keys" ? `: ${issue.keys.join(", ")}` : "";
@@ -82,40 +88,74 @@ export async function loadMethod(flag: string, path: string): Promise<Exploratio
       `${flag} ${path}: ${keys.join(".") || "its object"} ${message.replace(/^Invalid input: /, "")}${unknown}`,
     );
   }
-  const method = read.data;
-  const where = (group: Group) =>
-    `${flag} ${path}, step ${group.step}, question ${quoted(group.question)}`;
+  const { tokens, ...method } = read.data;
+  /** What one of its functions gives for a group, with what is wrong with it. */
+  const call = (name: "signal" | "tokens", group: Group, parameters: object) => {
+    const where = `${flag} ${path}, step ${group.step}, question ${quoted(group.question)}`;
+    let given: unknown;
+    try {
+      // it may keep or change what it is shown: that is a copy. As a method of its object, so that `this` is that
+      given = object[name](structuredClone(group), { ...parameters });
+    } catch (error) {
+      throw new OwnCodeError(`${where}: ${describeError(error, path)}`);
+    }
+    const fail = (problem: string) => new OwnCodeError(`${where}: ${name} ${problem}`);
+    return { given, fail };
+  };
   return {
     ...method,
     signal(group, parameters) {
-      let values: unknown;
-      try {
-        // it may keep or change what it is given: that is a copy
-        values =
-          given && (given as ExplorationMethod).signal(structuredClone(group), { ...parameters });
-      } catch (error) {
-        throw new OwnCodeError(`${where(group)}: ${describeError(error, path)}`);
-      }
-      const problem = problemOf(values, group.outcomes.length);
-      if (problem) throw new OwnCodeError(`${where(group)}: ${problem}`);
-      return Float64Array.from(values as ArrayLike<number>);
+      const { given, fail } = call("signal", group, parameters);
+      return numbersIn(given, completionsOf(group), fail);
     },
+    ...(tokens && {
+      tokens(group, parameters) {
+        const { given, fail } = call("tokens", group, parameters);
+        const lists = listOf(given, "list of numbers", completionsOf(group), fail);
+        return lists.map((list, i) => numbersIn(list, tokensOf(group, i), fail));
+      },
+    }),
   };
 }
 
-/** What is wrong with a signal for n completions; null if nothing is. */
-function problemOf(values: unknown, n: number): string | null {
-  const isList = Array.isArray(values) || (ArrayBuffer.isView(values) && "length" in values);
+type Fail = (problem: string) => OwnCodeError;
+
+/** What a list has an element for: `n` of them, called so; `one` names one by its place. */
+interface Each {
+  n: number;
+  called: string;
+  one: (i: number) => string;
+}
+
+const completionsOf = ({ outcomes }: Group): Each => ({
+  n: outcomes.length,
+  called: "completions",
+  one: (i) => `completion ${i + 1}`,
+});
+
+const tokensOf = ({ logprobs }: Group, i: number): Each => ({
+  n: logprobs[i].length,
+  called: `tokens of completion ${i + 1}`,
+  one: (t) => `token ${t + 1} of completion ${i + 1}`,
+});
+
+function listOf(given: unknown, kind: string, { n, called }: Each, fail: Fail): unknown[] {
+  const wanted = `must return a ${kind} for each of ${n} ${called}`;
+  const isList = Array.isArray(given) || (ArrayBuffer.isView(given) && "length" in given);
   if (!isList) {
-    const hint = values instanceof Promise ? "; it cannot wait for anything" : "";
-    return `signal must return a list of ${n} numbers, not ${typeof values}${hint}`;
+    const hint = given instanceof Promise ? "; it cannot wait for anything" : "";
+    throw fail(`${wanted}, and returned ${typeof given}${hint}`);
   }
-  const list = Array.from(values as ArrayLike<unknown>);
-  if (list.length !== n) {
-    return `signal must return a number for each of ${n} completions, and returned ${list.length}`;
-  }
+  const list = Array.from(given as ArrayLike<unknown>);
+  if (list.length !== n) throw fail(`${wanted}, and returned ${list.length}`);
+  return list;
+}
+
+/** @throws OwnCodeError for what is no list of finite numbers */
+function numbersIn(given: unknown, each: Each, fail: Fail): Float64Array {
+  const list = listOf(given, "number", each, fail);
   const wrong = list.findIndex((value) => typeof value !== "number" || !Number.isFinite(value));
-  return wrong < 0
-    ? null
-    : `signal returned ${String(list[wrong])} for completion ${wrong + 1}, which is no finite number`;
+  if (wrong < 0) return Float64Array.from(list as number[]);
+  const what = String(list[wrong]).slice(0, 100);
+  throw fail(`returned ${what} for ${each.one(wrong)}, which is no finite number`);
 }

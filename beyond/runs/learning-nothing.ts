@@ -6,6 +6,8 @@ import { command } from "../terminal/program.ts";
 interface Signs {
   truncated: number;
   noAnswer: number;
+  /** Completions that own code leaves out. */
+  leftOut: number;
   /** Groups in which all completions earn the same. */
   equalRewards: number;
   passAt1: number;
@@ -23,7 +25,12 @@ const PATIENCE = 2;
 /** Causes, the most telling first: of those that hold in a step the first one counts. */
 const CAUSES: readonly [holds: (signs: Signs) => boolean, say: (hints: Hints) => string][] = [
   [
-    ({ truncated }) => truncated === 1,
+    ({ leftOut }) => leftOut === 1,
+    () => "your own code leaves out every completion (null): let it pay some of them",
+  ],
+  [
+    // own code may find answers in what was cut off
+    ({ truncated, noAnswer }) => truncated === 1 && noAnswer === 1,
     ({ maxCompletionLength }) =>
       `every completion is cut off, and so has no answer: raise --max-completion-length ${maxCompletionLength}, or check with ${command`sample`} that the model ends what it says`,
   ],

@@ -66,9 +66,10 @@ export function requireSameOrigins(
   if (now.model !== before.model) throw changed(`the model ${named.model} is`);
   for (const [path, hash] of Object.entries(now.own)) {
     if (hash === before.own[path]) continue;
-    const what = path in before.own ? "was changed since this run began" : "is new to this run";
-    note(
-      `warning: ${path} ${what}: what it says of later steps is not what it said of earlier ones`,
-    );
+    const what =
+      path in before.own
+        ? "was changed since this run began"
+        : "may have changed, for this run was begun without its hash";
+    note(`warning: ${path} ${what}: later steps may not go by what earlier ones did`);
   }
 }

@@ -73,13 +73,14 @@ export function hasSignal(
 /**
  * Writes the advantage of each token of one completion into `out[offset..offset + length)`:
  *
- *     t < end     A_i + c B_i      (end = length for "all", answerStart for "reasoning")
+ *     t < end     A_i + c B_i + c B_it     (end = length for "all", answerStart for "reasoning")
  *     t >= end    A_i
  *
  * Under "reasoning" a policy cannot collect the bonus by varying the answer under the same
  * reasoning. The tokens after the answer are excluded as well: the first of them says where the answer
  * ends (12 or 123), and none of them can have led to it.
  *
+ * @param tokenExploration c B_it of each token [length], where a bonus tells tokens apart
  * @param answerStart index within the completion of the first token of the final answer; `length`
  *   when there is no answer, so that the whole completion is reasoning
  */
@@ -90,9 +91,13 @@ export function writeTokenAdvantages(
   advantage: number,
   exploration: number,
   exploreTokens: ExploreTokens,
+  tokenExploration?: ArrayLike<number>,
 ): void {
   const { length, answerStart } = completion;
   const end = offset + (exploreTokens === "all" ? length : Math.min(answerStart, length));
   out.fill(advantage + exploration, offset, end);
+  if (tokenExploration) {
+    for (let at = offset; at < end; at++) out[at] += tokenExploration[at - offset];
+  }
   out.fill(advantage, end, offset + length);
 }

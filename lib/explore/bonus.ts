@@ -61,3 +61,19 @@ export function explorationSignal(exploration: Exploration, group: Group): Float
   }
   return total;
 }
+
+/**
+ * What the bonuses that tell tokens apart add on each token, times their coefficients [n][L_i]; undefined where none
+ * does, and for a solved group.
+ */
+export function tokenSignal(exploration: Exploration, group: Group): Float64Array[] | undefined {
+  const terms = exploration.filter(({ method, coefficient }) => method.tokens && coefficient > 0);
+  if (terms.length === 0 || group.correct.every((correct) => correct)) return undefined;
+  const total = group.logprobs.map(({ length }) => new Float64Array(length));
+  for (const { method, coefficient, parameters } of terms) {
+    for (const [i, signal] of (method.tokens?.(group, parameters) ?? []).entries()) {
+      for (let t = 0; t < signal.length; t++) total[i][t] += coefficient * signal[t];
+    }
+  }
+  return total;
+}

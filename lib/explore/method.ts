@@ -57,6 +57,8 @@ export interface ExplorationMethod {
   readonly parameters: Readonly<Record<string, MethodParameter>>;
   /** B_i of each completion [n], before the coefficient c; `parameters` has a value for each of its own. */
   signal(group: Group, parameters: Readonly<Record<string, number>>): Float64Array;
+  /** What is added to B_i on each token [n][L_i], for a bonus that tells tokens apart; an advantage has none. */
+  tokens?(group: Group, parameters: Readonly<Record<string, number>>): Float64Array[];
 }
 
 /** The same, with A_i for its signal; `name` is as `--advantage` has it. */

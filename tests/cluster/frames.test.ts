@@ -70,7 +70,7 @@ test("items keep their prompts, numbers and groups", async () => {
   const items = [
     item([1, 2], 4, [7, 8], 0.1),
     item([1, 2], 4, [9], -0.2),
-    item([3], 6, [1, 1, 1], 1e-300),
+    { ...item([3], 6, [1, 1, 1], 1e-300), tokenExploration: [0.1, 0, 1 / 3] },
   ];
   const [sent, pieces] = packItems(items);
   expect(sent.prompts).toEqual([[1, 2], [3]]);

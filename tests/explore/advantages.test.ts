@@ -56,6 +56,17 @@ describe("writeTokenAdvantages", () => {
     expect(write(5, 3, "reasoning")).toEqual([no, no, 0.5, 0.5, 0.5, 0.75, 0.75, no]);
   });
 
+  test("what a bonus gives each token is added where the bonus is", () => {
+    const of = (tokens: "all" | "reasoning") => {
+      const out = new Float64Array(3);
+      const added = [1, 2, 4];
+      writeTokenAdvantages(out, 0, { length: 3, answerStart: 2 }, 0.75, -0.25, tokens, added);
+      return [...out];
+    };
+    expect(of("all")).toEqual([1.5, 2.5, 4.5]);
+    expect(of("reasoning")).toEqual([1.5, 2.5, 0.75]);
+  });
+
   test("an answer at the first token, and no answer", () => {
     const { NaN: no } = Number;
     expect(write(3, 0, "reasoning")).toEqual([no, no, 0.75, 0.75, 0.75, no, no, no]);

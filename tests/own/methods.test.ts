@@ -9,7 +9,7 @@ import { trainSettings } from "../../beyond/settings/arguments.ts";
 import { parseAdvantage, parseExploration } from "../../beyond/settings/exploration.ts";
 import { UserError } from "../../lib/errors.ts";
 import { advantages } from "../../lib/explore/advantages.ts";
-import { methods } from "../../lib/explore/bonus.ts";
+import { methods, tokenSignal } from "../../lib/explore/bonus.ts";
 import { OwnFiles } from "./files.ts";
 
 const files = new OwnFiles();
@@ -138,8 +138,8 @@ describe("a signal that cannot be used ends the run, and names file, line and qu
     ["counts.map((n) => 1 / 0 ** n)", "signal returned Infinity for completion 1"],
     ["[1, 2]", "signal must return a number for each of 6 completions, and returned 2"],
     ["counts.map(String)", "signal returned 1 for completion 1, which is no finite number"],
-    ["1", "signal must return a list of 6 numbers, not number"],
-    ["Promise.resolve(counts)", "not object; it cannot wait for anything"],
+    ["1", "signal must return a number for each of 6 completions, and returned number"],
+    ["Promise.resolve(counts)", "returned object; it cannot wait for anything"],
     ["counts.missing.length", /own\d+\.ts:1:\d+: undefined is not an object/],
   ])("%s", async (code, message) => {
     const path = files.write(`export default { name: "bad", signal: ({ counts }) => ${code} };`);
@@ -149,6 +149,37 @@ describe("a signal that cannot be used ends the run, and names file, line and qu
     expect(call).toThrow(message);
     expect(call).toThrow(`--explore ${path}, step 3, question "2+3=": `);
   });
+});
+
+test("a bonus may tell tokens apart", async () => {
+  const bonus = (tokens: string) =>
+    loadMethod(
+      "--explore",
+      files.write(
+        `export default { name: "wild", signal: ({ outcomes }) => outcomes.map(() => 0), tokens: ({ entropies }) => ${tokens} };`,
+      ),
+    );
+  const method = await bonus("entropies.map((of) => Array.from(of, (h) => h - 1))");
+  const term = { method, coefficient: 0.5, parameters: {} };
+  const [first, ...others] = tokenSignal([term], EXAMPLE) ?? [];
+  expect([...first]).toEqual([0, -0.25]);
+  expect(others.map(({ length }) => length)).toEqual([2, 2, 2, 2, 1]);
+  expect(tokenSignal([{ ...term, coefficient: 0 }], EXAMPLE)).toBeUndefined();
+  const solved = { ...EXAMPLE, correct: EXAMPLE.correct.map(() => true) };
+  expect(tokenSignal([term], solved)).toBeUndefined();
+  const failing = async (tokens: string) => {
+    const { tokens: call } = await bonus(tokens);
+    return () => call?.(EXAMPLE, {});
+  };
+  expect(await failing("[[1]]")).toThrow(
+    "tokens must return a list of numbers for each of 6 completions, and returned 1",
+  );
+  expect(await failing("entropies.map(() => [1, 2])")).toThrow(
+    "tokens must return a number for each of 1 tokens of completion 6, and returned 2",
+  );
+  expect(await failing("entropies.map((of) => Array.from(of, (h) => 1 / (h - 0.5)))")).toThrow(
+    "tokens returned Infinity for token 2 of completion 1, which is no finite number",
+  );
 });
 
 describe("the checks", () => {

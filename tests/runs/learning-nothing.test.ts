@@ -1,7 +1,14 @@
 import { expect, test } from "bun:test";
 import { LearningNothing } from "../../beyond/runs/learning-nothing.ts";
 
-const learning = { truncated: 0.5, noAnswer: 0.5, equalRewards: 0.5, passAt1: 0.5, gradNorm: 1 };
+const learning = {
+  truncated: 0.5,
+  noAnswer: 0.5,
+  leftOut: 0,
+  equalRewards: 0.5,
+  passAt1: 0.5,
+  gradNorm: 1,
+};
 
 /** What is said of steps with these signs, and at the end. */
 function said(...steps: Partial<typeof learning>[]) {
@@ -20,6 +27,7 @@ test("a run that learns hears nothing, nor one that does not in a single step", 
 });
 
 test.each([
+  ["all left out", { leftOut: 1, equalRewards: 1, gradNorm: 0 }, /own code leaves out every/],
   [
     "all cut off",
     { truncated: 1, noAnswer: 1, equalRewards: 1, passAt1: 0 },
@@ -44,6 +52,6 @@ test.each([
 });
 
 test("another cause is said as well", () => {
-  const [cut, silent] = [{ truncated: 1 }, { noAnswer: 1 }];
+  const [cut, silent] = [{ truncated: 1, noAnswer: 1 }, { noAnswer: 1 }];
   expect(said(cut, cut, silent, silent, cut, cut).notes).toHaveLength(2);
 });
