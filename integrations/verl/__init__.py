@@ -6,7 +6,7 @@ once this package is installed. Settings, after a `+`, as verl takes what it doe
 
     +outcome_exploration.explore=ucb-con +outcome_exploration.coef=0.2 +outcome_exploration.judge=http://127.0.0.1:8421
 
-Written against verl's own classes and tried on them with made-up batches; a whole run needs GPUs, and was not made.
+Written against verl's sources. It has not been run: verl needs GPUs.
 """
 
 import os

@@ -9,7 +9,6 @@ import tempfile
 
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error")
 integrations = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../integrations")
-sys.path.insert(0, integrations)
 
 import importlib.util  # noqa: E402
 
@@ -18,13 +17,22 @@ from datasets import Dataset, disable_progress_bars  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed  # noqa: E402
 from trl import GRPOConfig, GRPOTrainer  # noqa: E402
 
-from outcome_exploration import Exploration, Judge, OutcomeCounter  # noqa: E402
 
-# where pip puts it: outcome_exploration.trl
-place = os.path.join(integrations, "trl", "__init__.py")
-spec = importlib.util.spec_from_file_location("outcome_exploration.trl", place)
-plugin = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(plugin)
+
+def load(name, folder):
+    """A package as pip would install it, from its folder: on the path, the folder trl would hide TRL itself."""
+    place = os.path.join(integrations, folder)
+    file = os.path.join(place, "__init__.py")
+    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=[place])
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+load("outcome_exploration", "outcome_exploration")
+plugin = load("outcome_exploration.trl", "trl")
+
+from outcome_exploration import Exploration, Judge, OutcomeCounter  # noqa: E402
 
 disable_progress_bars()
 set_seed(1)
