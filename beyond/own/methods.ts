@@ -20,6 +20,7 @@ const Method = z.strictObject({
           default: z.number(),
           min: z.number().default(-Infinity),
           max: z.number().default(Infinity),
+          whole: z.boolean().default(false),
           help: z.string(),
           source: z.string().default("its file"),
         })

@@ -11,6 +11,10 @@ export { ucb } from "../../lib/explore/methods/ucb.ts";
 export { ucbCon } from "../../lib/explore/methods/ucb-con.ts";
 export { ucbMean } from "../../lib/explore/methods/ucb-mean.ts";
 export { passAtK } from "../measuring/estimators.ts";
+export { leaveOneOutK } from "../methods/leave-one-out-k.ts";
+export { maxAtK } from "../methods/max-at-k.ts";
+export { maxrl } from "../methods/maxrl.ts";
+export { passAtKAdvantage } from "../methods/pass-at-k.ts";
 
 /** Places of rows that have none of their own: what a judge remembers of a question goes by its text alone. */
 const LINE = 0;

@@ -50,6 +50,12 @@ export function checkTrain(
       `${name} is a parameter of ${method}: add ${methods[0]} to ${where}, or leave ${name} out`,
     );
   }
+  if (["pass-at-k", "max-at-k"].includes(s.advantage) && s.atK >= s.numGenerations) {
+    const k = `--at-k ${s.atK}`;
+    fail(
+      `${k} must be below --num-generations ${s.numGenerations}: a subset of all tells none apart`,
+    );
+  }
   if (explore[0] === "none" && (given.exploreCoef ?? given.exploreTokens) !== undefined) {
     fail("--explore none has no use for --explore-coef and --explore-tokens: leave them out");
   }

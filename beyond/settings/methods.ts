@@ -1,14 +1,17 @@
 /** Bonuses and advantages by the names they have on the command line, and the flags of their parameters. */
-import { advantages } from "../../lib/explore/advantages.ts";
+import { advantages as coreAdvantages } from "../../lib/explore/advantages.ts";
 import { methods } from "../../lib/explore/bonus.ts";
 import type { AdvantageMethod, ExplorationMethod } from "../../lib/explore/method.ts";
+import { paperAdvantages } from "../methods/list.ts";
 import { isOwnFile } from "../own/file.ts";
-import { type Flag, type Flags, number, type UnionToIntersection } from "./flags.ts";
+import { type Flag, type Flags, integer, number, type UnionToIntersection } from "./flags.ts";
 
 /** Methods in files of the user's, by the path that names each; `loadMethods` opens them. */
 export type OwnMethods = ReadonlyMap<string, ExplorationMethod>;
 
 export const NO_METHODS: OwnMethods = new Map();
+
+const advantages = [...coreAdvantages, ...paperAdvantages] as const;
 
 /** The names that `--explore` and `--advantage` know. */
 export const explorationNames = ["none", ...methods.map(({ name }) => name)];
@@ -34,10 +37,12 @@ type FlagsOf<P> = { [name in keyof P]: Flag<number> };
 function parameterFlags(some: Iterable<ExplorationMethod>): Flags {
   return Object.fromEntries(
     Array.from(some).flatMap(({ parameters }) =>
-      Object.entries(parameters).map(([name, { default: value, min, max, help, source }]) => [
-        name,
-        number(value, { min, max }, help, source),
-      ]),
+      Object.entries(parameters).map(
+        ([name, { default: value, min, max, whole, help, source }]) => [
+          name,
+          (whole ? integer : number)(value, { min, max }, help, source),
+        ],
+      ),
     ),
   );
 }
@@ -61,10 +66,13 @@ export function parametersOf(
   given: Readonly<Record<string, unknown>>,
 ): Record<string, number> {
   return Object.fromEntries(
-    Object.entries(method.parameters).map(([name, { default: standard, min, max }]) => {
+    Object.entries(method.parameters).map(([name, { default: standard, min, max, whole }]) => {
       const value = Number(given[name] ?? standard);
       if (!(value >= min && value <= max)) {
         throw new RangeError(`${name} ${value} must be between ${min} and ${max}`);
+      }
+      if (whole && !Number.isInteger(value)) {
+        throw new RangeError(`${name} ${value} must be a whole number`);
       }
       return [name, value];
     }),

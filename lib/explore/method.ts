@@ -44,6 +44,8 @@ export interface MethodParameter {
   readonly default: number;
   readonly min: number;
   readonly max: number;
+  /** Whether only whole numbers mean something. */
+  readonly whole?: boolean;
   readonly help: string;
   /** Where the default comes from. */
   readonly source: string;

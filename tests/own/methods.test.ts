@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { paperAdvantages } from "../../beyond/methods/list.ts";
 import { EXAMPLE } from "../../beyond/own/example.ts";
 import { checkMethod, defaultsOf } from "../../beyond/own/method-checks.ts";
 import { loadMethod, loadMethods, methodsIn } from "../../beyond/own/methods.ts";
@@ -186,10 +187,9 @@ describe("the checks", () => {
   const problems = (method: Parameters<typeof checkMethod>[0]) =>
     checkMethod(method).flatMap(({ problem }) => problem ?? []);
 
-  test.each([...methods, ...advantages].map((method) => [method.name, method] as const))(
-    "hold for %s, which is built in",
-    (_, method) => expect(problems(method)).toEqual([]),
-  );
+  test.each(
+    [...methods, ...advantages, ...paperAdvantages].map((method) => [method.name, method] as const),
+  )("hold for %s, which is built in", (_, method) => expect(problems(method)).toEqual([]));
 
   test.each(["bonus", "advantage"] as const)("hold for the %s that new begins", async (kind) => {
     const method = await loadMethod("--explore", files.write(STARTS[kind]));
@@ -213,5 +213,28 @@ describe("the checks", () => {
     expect(found.some((one) => problem.test(one.replace(/--explore .*: (?=signal)/, "")))).toBe(
       true,
     );
+  });
+});
+
+describe("methods of papers", () => {
+  test("are chosen by name, with their parameters as flags", async () => {
+    const s = await settingsOf(["d", "--advantage", "leave-one-out-k", "--at-k=6"]);
+    expect(s).toMatchObject({ advantage: "leave-one-out-k", atK: 6 });
+    const { method, parameters } = parseAdvantage(s.advantage, { ...s });
+    expect({ name: method.name, parameters }).toEqual({
+      name: "leave-one-out-k",
+      parameters: { atK: 6 },
+    });
+  });
+
+  test.each([
+    [["--advantage", "maxrl", "--at-k", "2"], "--at-k is a parameter of pass-at-k and max-at-k"],
+    [["--advantage", "pass-at-k", "--at-k", "2.5"], "--at-k must be a whole number"],
+    [
+      ["--advantage", "pass-at-k", "--at-k", "8"],
+      "--at-k 8 must be below --num-generations 8: a subset of all tells none apart",
+    ],
+  ])("%p", async (args, message) => {
+    await expect(settingsOf(["d", ...args])).rejects.toThrow(message);
   });
 });
