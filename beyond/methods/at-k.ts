@@ -6,7 +6,7 @@ export const atK = {
   min: 1,
   max: 2 ** 16,
   whole: true,
-  help: "The k of pass-at-k, max-at-k (both below --num-generations), leave-one-out-k.",
+  help: "The k of pass-at-k, max-at-k (both below --num-generations), leave-one-out-k and gated.",
   source: "ours",
 } satisfies MethodParameter;
 

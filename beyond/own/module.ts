@@ -11,10 +11,16 @@ export { ucb } from "../../lib/explore/methods/ucb.ts";
 export { ucbCon } from "../../lib/explore/methods/ucb-con.ts";
 export { ucbMean } from "../../lib/explore/methods/ucb-mean.ts";
 export { passAtK } from "../measuring/estimators.ts";
+export { differentialSmoothing } from "../methods/differential-smoothing.ts";
+export { entropy } from "../methods/entropy.ts";
+export { gated } from "../methods/gated.ts";
+export { inverseProbability } from "../methods/inverse-probability.ts";
 export { leaveOneOutK } from "../methods/leave-one-out-k.ts";
 export { maxAtK } from "../methods/max-at-k.ts";
 export { maxrl } from "../methods/maxrl.ts";
+export { negativeSamples } from "../methods/negative-samples.ts";
 export { passAtKAdvantage } from "../methods/pass-at-k.ts";
+export { unlikeliness } from "../methods/unlikeliness.ts";
 
 /** Places of rows that have none of their own: what a judge remembers of a question goes by its text alone. */
 const LINE = 0;

@@ -26,9 +26,15 @@ const MOST_SETTINGS = 2;
 /** The order in which methods are listed. */
 const ORDER = ["base", "none", "ucb", "ucb-mean", "ucb-con", "batch", "ucb-con,batch"];
 
-/** What the exploration of a run is called; a run that learns nothing is the base model. */
+/**
+ * What the exploration of a run is called, after an advantage other than GRPO's: `ucb-con`, `maxrl`, `maxrl,batch`. A
+ * run that learns nothing is the base model.
+ */
 function exploreOf({ settings }: ReportedRun): string {
-  const terms = (settings.explore ?? "base").split(",");
+  const explore = settings.explore ?? "base";
+  const advantage = String(settings.advantage ?? "grpo");
+  const terms = advantage === "grpo" ? [] : [advantage];
+  if (terms.length === 0 || explore !== "none") terms.push(...explore.split(","));
   return terms.map((term) => (isOwnFile(term) ? basename(term, extname(term)) : term)).join(",");
 }
 

@@ -1,8 +1,8 @@
 /** Bonuses and advantages by the names they have on the command line, and the flags of their parameters. */
 import { advantages as coreAdvantages } from "../../lib/explore/advantages.ts";
-import { methods } from "../../lib/explore/bonus.ts";
+import { methods as coreBonuses } from "../../lib/explore/bonus.ts";
 import type { AdvantageMethod, ExplorationMethod } from "../../lib/explore/method.ts";
-import { paperAdvantages } from "../methods/list.ts";
+import { paperAdvantages, paperBonuses } from "../methods/list.ts";
 import { isOwnFile } from "../own/file.ts";
 import { type Flag, type Flags, integer, number, type UnionToIntersection } from "./flags.ts";
 
@@ -11,14 +11,14 @@ export type OwnMethods = ReadonlyMap<string, ExplorationMethod>;
 
 export const NO_METHODS: OwnMethods = new Map();
 
+const bonuses = [...coreBonuses, ...paperBonuses] as const;
 const advantages = [...coreAdvantages, ...paperAdvantages] as const;
 
 /** The names that `--explore` and `--advantage` know. */
-export const explorationNames = ["none", ...methods.map(({ name }) => name)];
+export const explorationNames = ["none", ...bonuses.map(({ name }) => name)];
 export const advantageNames = advantages.map(({ name }) => name);
 
-const bonuses: readonly ExplorationMethod[] = methods;
-const known: readonly ExplorationMethod[] = [...methods, ...advantages];
+const known: readonly ExplorationMethod[] = [...bonuses, ...advantages];
 
 /** The bonus, or the advantage, of this name or in this file; undefined if there is none. */
 export const bonusOf = (name: string, own: OwnMethods) => find(bonuses, name, own);
@@ -47,7 +47,7 @@ function parameterFlags(some: Iterable<ExplorationMethod>): Flags {
   );
 }
 
-export const explorationFlags = parameterFlags(methods) as FlagsOf<Parameters<typeof methods>>;
+export const explorationFlags = parameterFlags(bonuses) as FlagsOf<Parameters<typeof bonuses>>;
 export const advantageFlags = parameterFlags(advantages) as FlagsOf<Parameters<typeof advantages>>;
 
 /** The flags of methods of the user's own. */

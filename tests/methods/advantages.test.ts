@@ -7,12 +7,14 @@ import { passAtKAdvantage } from "../../beyond/methods/pass-at-k.ts";
 import { grpo } from "../../lib/explore/advantages/grpo.ts";
 import { groupOf } from "../fakes.ts";
 import {
+  close,
   drawn,
   expectedStep,
   gradientOf,
   probabilities,
   subsets,
   type Toy,
+  times,
 } from "./enumeration.ts";
 
 const TOY: Toy = { logits: [0.3, -0.4, 1], rewards: [1, 0, 0] };
@@ -25,13 +27,6 @@ const success =
     pi.reduce((sum, p, a) => sum + p * rewards[a], 0);
 
 const passing = (toy: Toy, k: number) => (pi: number[]) => 1 - (1 - success(toy)(pi)) ** k;
-
-const close = (actual: ArrayLike<number>, expected: readonly number[], digits = 9) => {
-  expect(actual.length).toBe(expected.length);
-  for (const [i, value] of expected.entries()) expect(actual[i]).toBeCloseTo(value, digits);
-};
-
-const times = (factor: number, of: readonly number[]) => of.map((x) => factor * x);
 
 describe("maxrl", () => {
   test("by hand", () => {

@@ -1,4 +1,5 @@
 /** Brute force over a policy so small that all groups it can draw are few: pi = softmax(theta) over single answers. */
+import { expect } from "bun:test";
 import type { AdvantageMethod, Group } from "../../lib/explore/method.ts";
 import { groupOf } from "../fakes.ts";
 
@@ -70,3 +71,10 @@ export function subsets(n: number, k: number, from = 0): number[][] {
   }
   return some;
 }
+
+export function close(actual: ArrayLike<number>, expected: readonly number[], digits = 9): void {
+  expect(actual.length).toBe(expected.length);
+  for (const [i, value] of expected.entries()) expect(actual[i]).toBeCloseTo(value, digits);
+}
+
+export const times = (factor: number, of: readonly number[]) => of.map((x) => factor * x);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { paperAdvantages } from "../../beyond/methods/list.ts";
+import { paperAdvantages, paperBonuses } from "../../beyond/methods/list.ts";
 import { EXAMPLE } from "../../beyond/own/example.ts";
 import { checkMethod, defaultsOf } from "../../beyond/own/method-checks.ts";
 import { loadMethod, loadMethods, methodsIn } from "../../beyond/own/methods.ts";
@@ -188,7 +188,9 @@ describe("the checks", () => {
     checkMethod(method).flatMap(({ problem }) => problem ?? []);
 
   test.each(
-    [...methods, ...advantages, ...paperAdvantages].map((method) => [method.name, method] as const),
+    [...methods, ...advantages, ...paperBonuses, ...paperAdvantages].map(
+      (method) => [method.name, method] as const,
+    ),
   )("hold for %s, which is built in", (_, method) => expect(problems(method)).toEqual([]));
 
   test.each(["bonus", "advantage"] as const)("hold for the %s that new begins", async (kind) => {

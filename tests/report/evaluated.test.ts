@@ -63,6 +63,18 @@ describe("methods", () => {
     expect(names(of("none", [0]), of("ucb", [0.2]), of("ucb", [0.4]))[0]).toBe("none: 1");
   });
 
+  test("an advantage other than GRPO's is the name, before the bonuses", () => {
+    const of = (advantage: string, explore: string) => ({ explore, settings: { advantage } });
+    expect(
+      names(
+        of("maxrl", "none"),
+        of("grpo", "none"),
+        of("maxrl", "batch"),
+        of("./own/mine.ts", "none"),
+      ),
+    ).toEqual(["none: 1", "maxrl: 1", "maxrl,batch: 1", "mine: 1"]);
+  });
+
   test("runs that differ in more than the seed are no seeds of each other, nor are two of one seed", () => {
     const settings = (changed: object) => ({ settings: { ...changed } });
     for (const changed of [
