@@ -56,22 +56,34 @@ export const exploreMutants: readonly Mutants[] = [
     tests: ["tests/explore/bonus.test.ts"],
     mistakes: [
       ["no answer is rewarded for being new", "Math.min(0, b)", "b"],
-      ["a solved group is explored", "every((correct) => correct)", "every(() => false)"],
-      ["one right answer makes a group solved", "correct.every(", "correct.some("],
+      [
+        "a solved group is explored",
+        "if (group.correct.every((correct) => correct)) return total;\n",
+        "",
+      ],
+      [
+        "one right answer makes a group solved",
+        "if (group.correct.every(",
+        "if (group.correct.some(",
+      ],
       ["terms replace each other", "total[i] += term", "total[i] = term"],
       ["coefficients are left out", "term.coefficient * signal[i]", "signal[i]"],
     ],
   },
   {
+    file: "lib/explore/advantages/grpo.ts",
+    tests: ["tests/explore/advantages.test.ts"],
+    mistakes: [["the baseline is added", "reward - center", "reward + center"]],
+  },
+  {
     file: "lib/explore/advantages.ts",
     tests: ["tests/explore/advantages.test.ts"],
     mistakes: [
-      ["the baseline is added", "(reward - center) / scale", "(reward + center) / scale"],
       ["the deviation of the population", "Math.max(1, values.length - 1)", "values.length"],
       ["rewards are always scaled", 'scaleRewards === "none" ? 1', 'scaleRewards === "batch" ? 1'],
       [
         "a group's deviation is the step's",
-        '"group" ? sampleStd(rewards) : batchStd',
+        '"group" ? sampleStd(group.rewards) : batchStd',
         '"group" ? batchStd : batchStd',
       ],
       [
@@ -110,8 +122,12 @@ export const exploreMutants: readonly Mutants[] = [
         "Math.exp(oldLogprobs[t] - logprobs[t])",
       ],
       ["a sequence's ratio is not a mean", "logRatioSum / Math.max(1, length)", "logRatioSum"],
-      ["k3 is k1", "Math.expm1(logRatioToRef) - logRatioToRef", "-logRatioToRef"],
-      ["the KL penalty pushes away", "gradient -= beta", "gradient += beta"],
+      ["k3 is k1", "Math.expm1(logRatio) - logRatio", "-logRatio"],
+      [
+        "the KL penalty pushes away",
+        "gradient += beta * klGradient",
+        "gradient -= beta * klGradient",
+      ],
       ["grpo counts each token the same", '"grpo" ? length : 1', '"grpo" ? 1 : 1'],
       [
         "dr_grpo divides by the lengths",

@@ -24,17 +24,21 @@ export const loopMutants: readonly Mutants[] = [
       ["updates are numbered from 0", "      state.updates,\n", "      state.updates - 1,\n"],
       ["refills take the keys of those they replace", "groups.length;", "0;"],
       ["every step has the keys of the first", "const step = state.step + 1;", "const step = 1;"],
-      ["a step asks the questions of the one before", "state.drawn += missing;", ""],
-      ["solved is what earned something", "({ correct }) => correct)", "(_, i) => i === 1)"],
+      ["a step asks the questions of the one before", "state.drawn = drawn;", ""],
+      [
+        "solved is what earned something",
+        "some(({ correct }) => correct)",
+        "some((_, i) => i === 1)",
+      ],
       [
         "a question is explored until all that is earned is 1",
-        "(completion) => completion.correct)",
-        "(_, i) => rewards[g][i] === 1)",
+        "kept.map(({ correct }) => correct)",
+        "earnings.map(({ reward }) => reward === 1)",
       ],
       [
         "a step's answers are counted before its bonuses are read",
-        "const counts = state.counter.counts(group.question.text, outcomes);",
-        "state.counter.add(group.question.text, outcomes);\n    const counts = state.counter.counts(group.question.text, outcomes);",
+        "  return {\n    question: question.text,",
+        "  state.counter.add(question.text, outcomes);\n  return {\n    question: question.text,",
       ],
       [
         "answers are counted once an update",
@@ -52,7 +56,7 @@ export const loopMutants: readonly Mutants[] = [
         "Math.round(((part + 1) * learned.length) / parts)",
         "Math.round(((part + 1) * learned.length) / parts) + 1",
       ],
-      ["every part is the first", "update % parts", "0"],
+      ["every part is the first", "i % parts", "0"],
       [
         "steps are filled up whether asked for or not",
         "missing = settings.filterZeroVariance",
@@ -68,10 +72,10 @@ export const loopMutants: readonly Mutants[] = [
     mistakes: [
       [
         "completions that were cut off are learned from",
-        "settings.maskTruncatedCompletions && !completion.finished",
+        "(settings.maskTruncatedCompletions && !finished)",
         "false",
       ],
-      ["completions that ended are left out", "&& !completion.finished", "&& completion.finished"],
+      ["completions that ended are left out", "&& !finished", "&& finished"],
       [
         "groups without signal are skipped under a KL penalty",
         "!group.hasSignal && settings.beta === 0",
@@ -107,7 +111,11 @@ export const loopMutants: readonly Mutants[] = [
         "this.oldLogprobs.set(completion.logprobs, offsets[i]);",
         "this.oldLogprobs.set(completion.logprobs, 0);",
       ],
-      ["gradients of the update before stay", "    policy.gradients.clear(policy.gpu);\n", ""],
+      [
+        "gradients of the update before stay",
+        "    this.policy.gradients.clear(this.policy.gpu);\n",
+        "",
+      ],
       ["the last micro-batch is lost", "    if (batch.length > 0) yield batch;\n", ""],
       [
         "every completion brings its prompt",
@@ -127,9 +135,13 @@ export const loopMutants: readonly Mutants[] = [
     mistakes: [
       ["all questions share a key", "slot: firstSlot + i }));", "slot: firstSlot }));"],
       ["a stop text is cut short", "-(longest + 8)", "-longest"],
-      ["the shortest stop text decides", "Math.max(length, text.length)", "text.length"],
+      [
+        "the shortest stop text decides",
+        "Math.max(...stop.map((text) => text.length))",
+        "Math.min(...stop.map((text) => text.length))",
+      ],
       ["the last stop text counts", "Math.min(end, at)", "at"],
-      ["what ended was cut off", "truncated: !finished", "truncated: finished"],
+      ["what ended was cut off", "truncated = !finished", "truncated = finished"],
       ["all purposes share a key", "[settings.seed, purpose]", "[settings.seed, 0]"],
       ["the answer begins a token late", "start <= answerStart)", "start <= answerStart) + 1"],
       [

@@ -12,8 +12,8 @@ export const modelMutants: readonly Mutants[] = [
       ["epsilon is left out", " + params.epsilon);", ");"],
       [
         "the gradient forgets that the norm moves",
-        "r * (dy[start + i] * w[i] - vec4f(x[start + i]) * shrink)",
-        "r * (dy[start + i] * w[i])",
+        "r * (dy[start + i] * factor(i) - vec4f(x[start + i]) * shrink)",
+        "r * (dy[start + i] * factor(i))",
       ],
     ],
   },
@@ -35,11 +35,11 @@ export const modelMutants: readonly Mutants[] = [
     file: "shaders/swiglu.wgsl",
     tests: KERNELS,
     mistakes: [
-      ["the gate's own slope is left out", "* s * (1.0 + g * (1.0 - s))", "* s"],
+      ["the gate's own slope is left out", "* s * (1.0 + gate_turn(g) * (1.0 - s))", "* s"],
       [
         "gate and up are exchanged",
-        "silu(g) * vec4f(gate_up[at + params.width])",
-        "silu(vec4f(gate_up[at + params.width])) * g",
+        "activation(g) * vec4f(gate_up[at + params.width])",
+        "activation(vec4f(gate_up[at + params.width])) * g",
       ],
     ],
   },
@@ -112,8 +112,8 @@ export const modelMutants: readonly Mutants[] = [
     mistakes: [
       [
         "the residual skips the MLP's input",
-        "const output = { x: a.attended, y: a.middle, residual: a.input };",
-        "const output = { x: a.attended, y: a.middle, residual: a.attended };",
+        "? [a.attended, a.input]",
+        "? [a.attended, a.attended]",
       ],
       ["the embedding is not learned", "if (gradients.embedding) {", "if (!gradients.embedding) {"],
     ],
