@@ -3,6 +3,7 @@ import { sha256 } from "#platform/hash.ts";
 import type { Judge } from "../../lib/data/judge.ts";
 import type { Question } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
+import type { Advantage } from "../../lib/explore/advantages.ts";
 import { type Exploration, usesHistory } from "../../lib/explore/bonus.ts";
 import { OutcomeCounter } from "../../lib/explore/counter.ts";
 import type { RolloutSettings } from "../../lib/rollout.ts";
@@ -69,7 +70,7 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   const note = (text: string) => progress.note(text);
   for (const text of notes) note(text);
   noteAdapter(settings.model, model, note);
-  warnOfFewVisits(questions.different, exploration, settings, note);
+  warnOfFewVisits(questions.different, { advantage, exploration }, settings, note);
 
   const begun = settings.resume ? RunFolder.open(settings.resume) : undefined;
   const config = begun?.readConfig<TrainSettings>();
@@ -206,17 +207,22 @@ export function whatWasSeen(
 }
 
 /** Counts mean nothing until questions are seen again: the paper's comparisons need ten visits or more. */
-function warnOfFewVisits(
+export function warnOfFewVisits(
   questions: number,
-  exploration: Exploration,
-  settings: TrainSettings,
+  { advantage, exploration }: { advantage: Advantage; exploration: Exploration },
+  settings: Pick<TrainSettings, "advantage" | "explore" | "maxSteps" | "promptsPerStep">,
   note: (text: string) => void,
 ): void {
   const visits = (settings.maxSteps * settings.promptsPerStep) / questions;
-  if (!usesHistory(exploration) || visits >= 4) return;
+  const needing = [
+    usesHistory(exploration) &&
+      `--explore ${settings.explore} rewards rare answers only from the second visit on and needs 4 or more`,
+    advantage.method.readsHistory &&
+      `--advantage ${settings.advantage} has earlier answers to read only from the second visit on and needs 4 or more`,
+  ].filter(Boolean);
+  if (needing.length === 0 || visits >= 4) return;
   note(
     `warning: each of the ${questions} questions will be visited ${visits.toFixed(1)} times; ` +
-      `--explore ${settings.explore} rewards rare answers only from the second visit on and needs 4 or more ` +
-      "(raise --max-steps or --prompts-per-step, or use fewer questions)",
+      `${needing.join("; ")} (raise --max-steps or --prompts-per-step, or use fewer questions)`,
   );
 }

@@ -72,7 +72,24 @@ describe("an experiment", () => {
     expect(new Set(paper.runs.map(({ method }) => method)).size).toBe(7);
     expect(paper.runs.length).toBe(21);
     expect((await readExperiment("experiments/sweep.yaml", "runs/sweep")).runs.length).toBe(10);
+    expect((await readExperiment("experiments/methods.yaml", "runs/methods")).runs.length).toBe(18);
   });
+});
+
+test("advantages by name, with a parameter that takes whole numbers", async () => {
+  const named = GOOD.replace(
+    "none: { explore: none }",
+    "pass: { explore: none, advantage: pass-at-k, at-k: [2, 3] }",
+  );
+  const { runs } = await read(named);
+  const made = runs.slice(1, 3).map(({ name, settings }) => [name, { ...settings } as object]);
+  expect(made).toMatchObject([
+    ["pass-at-k-2-3", { explore: "none", advantage: "pass-at-k", atK: 2 }],
+    ["pass-at-k-3-3", { explore: "none", advantage: "pass-at-k", atK: 3 }],
+  ]);
+  await expect(read(named.replace("[2, 3]", "1.5"))).rejects.toThrow(
+    /:8: methods\.pass.*--at-k must be a whole number/,
+  );
 });
 
 test("bonuses and advantages in files, with a parameter of their own", async () => {
