@@ -7,7 +7,8 @@ import type { AdvantageMethod } from "../../lib/explore/method.ts";
  *
  * Where GRPO climbs p, the chance of success, this climbs log p = -sum over k of (1-p)^k / k: questions that are rarely
  * solved pull as hard as easy ones. Of n completions it is exactly the gradient of the first n - 1 terms of that sum
- * (tests/methods/; a mean over the right completions alone has one term more), so that more come nearer to log p. Made for rewards of 0 or more.
+ * (tests/methods/; a mean over the right completions alone has one term more), so that more come nearer to log p. Made
+ * for rewards of 0 or more.
  *
  *     rewards 1 0 0 0: mean 1/4, A = 3 -1 -1 -1      rewards 1 1 1 0: mean 3/4, A = 1/3 1/3 1/3 -1
  */
