@@ -33,7 +33,7 @@ interface Page {
 export class LiveReport {
   private runs: ReportedRun[] = [];
   /** Of each run's configuration when it was read: a run that goes on writes it anew. */
-  private configs = new Map<string, number>();
+  private configs = new Map<string, string>();
   private sections = new Map<string, string>();
   private options: ReportOptions = { questions: null, gold: new Map() };
   private readonly pages = new Set<Page>();
@@ -151,7 +151,11 @@ export class LiveReport {
   }
 }
 
-const configOf = (run: string) => statSync(join(run, "config.json")).ino;
+function configOf(run: string): string {
+  // a number that was freed is given to the next file
+  const { ino, birthtimeMs, mtimeMs } = statSync(join(run, "config.json"));
+  return `${ino} ${birthtimeMs} ${mtimeMs}`;
+}
 
 function fail(message: string): never {
   throw new UserError(message);
