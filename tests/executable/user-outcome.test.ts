@@ -149,7 +149,7 @@ test("a bonus that fails in a later step: the steps before it are saved, and wei
       /^rlexplore: --explore \.\/own\/nan\.ts, step 3, question "10\+1-1\+1=": signal returned NaN for completion 1, which is no finite number; saved after step 2, go on with: .* train --resume nan$/,
     ),
   ]);
-  const state = JSON.parse(
+  const { state } = JSON.parse(
     program.read("nan", "checkpoint-2", "trainer", "trainer_state.json").toString(),
   );
   expect({ drawn: state.drawn, updates: state.updates }).toEqual({ drawn: 2, updates: 2 });
