@@ -108,7 +108,10 @@ describe("one line, exit code 2, and nothing written", () => {
     ],
     ["train data.jsonl --num-generation 4", /--num-generation; did you mean --num-generations\?$/],
     ["train data.jsonl --lr 1", "unknown flag --lr; did you mean --learning-rate?"],
-    ["train data.jsonl --num-generations 1", /must be a whole number at least 2, not "1"$/],
+    [
+      "train data.jsonl --num-generations 1",
+      /must be a whole number at least 2 and at most 65536, not "1"$/,
+    ],
     ["train data.jsonl --epsilon -0.2", /^--epsilon must be a number at least 0 and below 1, /],
     ["train data.jsonl --explore ucb-max", /"ucb-max": choose from none, ucb, ucb-mean, ucb-con/],
     [

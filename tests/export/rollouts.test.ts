@@ -121,7 +121,10 @@ test("arguments", () => {
   expect(exportSettings(["r", "--rollouts", "o.jsonl"]).rollouts).toBe("o.jsonl");
   for (const [args, message] of [
     [["r", "--rollouts", "o.csv"], "--rollouts writes .jsonl or .parquet, not o.csv"],
-    [["r", "--rollouts", "o.jsonl", "--gguf", "o.gguf"], "--gguf and --rollouts exclude each other"],
+    [
+      ["r", "--rollouts", "o.jsonl", "--gguf", "o.gguf"],
+      "--gguf and --rollouts exclude each other",
+    ],
     [["r", "--rollouts", "o.jsonl", "--type", "f16"], "--type is for --gguf"],
   ] as const) {
     expect(() => exportSettings([...args])).toThrow(message);

@@ -39,8 +39,9 @@ export class ShortRun {
   /** What in a finished run must be the same however often it was killed. */
   result(): Record<string, unknown> {
     const last = join(this.path, `checkpoint-${STEPS}`);
-    const files = (readdirSync(last, { recursive: true }) as string[]).filter((name) =>
-      /\.\w+$/.test(name),
+    // the model's card names the run
+    const files = (readdirSync(last, { recursive: true }) as string[]).filter(
+      (name) => /\.\w+$/.test(name) && name !== "README.md",
     );
     const bytes = files.sort().map((name) => [name, Bun.hash(readFileSync(join(last, name)))]);
     const lines = readFileSync(join(this.path, "metrics.jsonl"), "utf8").trim().split("\n");
