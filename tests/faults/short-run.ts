@@ -58,7 +58,10 @@ export class ShortRun {
   private ledger(): unknown {
     const database = new Database(join(this.path, "ledger.sqlite"), { readonly: true });
     try {
-      const tables = database.query("SELECT name FROM sqlite_master WHERE type = 'table'").values();
+      // which checkpoints there ever were: a run that is stopped saves one more
+      const tables = database
+        .query("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'checkpoints'")
+        .values();
       return tables.map(([name]) => [
         name,
         JSON.stringify(database.query(`SELECT * FROM ${name}`).values()),
