@@ -98,7 +98,7 @@ def place(path, digest, files):
 
 @ray.remote(max_restarts=0, max_task_retries=0)
 class Worker:
-    def __init__(self, command, environment, program, model):
+    def __init__(self, command, program, model):
         """`program` and `model`: what this node may lack, as (path, digest, files), or None."""
         if program:
             command = [place(*program), *command[1:]]
@@ -107,7 +107,6 @@ class Worker:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **environment},
             preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
 
@@ -173,7 +172,7 @@ class Bridge:
             self.files[path] = (path, digest_of(path), refs)
         return self.files[path]
 
-    def start(self, worker, node, gpu, command, environment, program, model, **_):
+    def start(self, worker, node, gpu, command, program, model, **_):
         ready = Worker.options(
             num_gpus=1 if gpu else 0,
             num_cpus=0,
@@ -181,7 +180,6 @@ class Bridge:
         )
         actor = ready.remote(
             command,
-            environment,
             self.read(program) if program else None,
             self.read(model) if model else None,
         )

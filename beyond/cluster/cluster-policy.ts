@@ -1,7 +1,6 @@
 /** A policy that lies on the GPUs of a Ray cluster: `train --ray`, `eval --ray`, `sample-base --ray`. */
 import { UserError } from "../../lib/errors.ts";
-import type { LossSums } from "../../lib/explore/loss.ts";
-import { newLossSums } from "../../lib/explore/loss.ts";
+import { type LossSums, newLossSums } from "../../lib/explore/loss.ts";
 import type { Item, Learner, LearnSettings } from "../../lib/learn.ts";
 import type {
   Completion,
@@ -172,16 +171,8 @@ export class ClusterPolicy implements RunPolicy {
     return norm;
   }
 
-  async weightSources(): Promise<TensorSource[]> {
-    return (await this.state()).weights;
-  }
-
-  async momentSources(): Promise<AnyTensorSource[]> {
-    return (await this.state()).moments;
-  }
-
-  /** What the first worker that is free holds. */
-  private async state() {
+  /** As one worker holds it. */
+  async sources() {
     const [{ header, bytes }] = await this.team.share([{ op: "state", header: {} }]);
     const split = Number(header.split);
     const open = async (part: Uint8Array<ArrayBuffer>) =>

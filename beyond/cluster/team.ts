@@ -225,7 +225,7 @@ export class Team {
     const id = this.started++;
     const { node, gpu, isHere } = place;
     const sent = isHere ? { program: null, model: null } : { program, model };
-    const at = { worker: id, node, gpu, command, environment: {}, ...sent };
+    const at = { worker: id, node, gpu, command, ...sent };
     const where = await this.bridge.request("start", at);
     const member = { ...place, id, adapter: { name: "", driver: "", kind: "" } };
     const opening = { ...this.opening, model: where.header.model ?? this.opening.model };

@@ -1,10 +1,10 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { z } from "zod";
-import { serveLocally } from "#platform/server.ts";
 import type { Judge } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
 import { openJudge } from "../answers/outcome.ts";
+import { serveAt, untilAborted } from "../platform/serving.ts";
 import type { JudgeSettings } from "../settings/measuring.ts";
 
 /** A completion to be judged; what else a row of data holds is for judges that read it. */
@@ -33,26 +33,19 @@ export async function judge(settings: JudgeSettings, signal: AbortSignal): Promi
 }
 
 async function serve(judging: Judge, port: number, signal: AbortSignal): Promise<void> {
-  try {
-    const server = serveLocally(port, async (request) => {
-      if (request.method !== "POST") {
-        return new Response("POST a JSON array of {question, answer, completion}\n", {
-          status: 405,
-        });
-      }
-      try {
-        return Response.json(await judgeAll(judging, await request.text(), "the request"));
-      } catch (error) {
-        return new Response(`${(error as Error).message}\n`, { status: 400 });
-      }
-    });
-    console.log(`judging at http://127.0.0.1:${server.port} (Ctrl-C ends it)`);
-    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-    await server.stop();
-  } catch (error) {
-    if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
-    throw new UserError(`port ${port} is in use; choose another --port`);
-  }
+  const answer = async (request: Request) => {
+    if (request.method !== "POST") {
+      return new Response("POST a JSON array of {question, answer, completion}\n", { status: 405 });
+    }
+    try {
+      return Response.json(await judgeAll(judging, await request.text(), "the request"));
+    } catch (error) {
+      return new Response(`${(error as Error).message}\n`, { status: 400 });
+    }
+  };
+  const server = serveAt(port, answer, "choose another --port");
+  console.log(`judging at http://127.0.0.1:${server.port} (Ctrl-C ends it)`);
+  await untilAborted(server, signal);
 }
 
 /** @throws UserError for text that is no array of completions to be judged */

@@ -90,12 +90,13 @@ function milestonesOf(run: OpenRun): Milestones {
         rows: run.questions.drawn.length,
         heldOut: after && heldOutTable(before, after),
       });
+      const { weights, moments } = await policy.sources();
       await saveCheckpoint<TrainerState>(folder.path, step, {
         model,
         lora: policy.lora,
         card,
-        weights: await policy.weightSources(),
-        optimizer: await policy.momentSources(),
+        weights,
+        optimizer: moments,
         state: { drawn, updates, before, best, heldOut: heldOutKey, ledger: ledger.checks(step) },
       });
       ledger.noteSaved(step);

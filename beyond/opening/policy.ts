@@ -187,6 +187,10 @@ export class OpenPolicy implements Policy, RunPolicy {
     return required(this.memory.moments).sources(this.gpu);
   }
 
+  async sources() {
+    return { weights: this.weightSources(), moments: this.momentSources() };
+  }
+
   async loadMoments(tensors: Map<string, StoredTensor>): Promise<void> {
     await required(this.memory.moments).load(this.gpu, tensors);
   }

@@ -28,10 +28,8 @@ export interface RunPolicy extends AskedPolicy {
   /** What a checkpoint says of the LoRA that is trained; nothing in full fine-tuning. */
   readonly lora: { config: LoraConfig; base: string } | undefined;
   learner(settings: LearnSettings & { microBatchTokens: number; gradientShards: number }): Learner;
-  /** What is trained, one tensor at a time, to be written to a file. */
-  weightSources(): TensorSource[] | Promise<TensorSource[]>;
-  /** Both moments of AdamW, likewise. */
-  momentSources(): AnyTensorSource[] | Promise<AnyTensorSource[]>;
+  /** What is trained and both moments of AdamW, one tensor at a time, to be written to files. */
+  sources(): Promise<{ weights: TensorSource[]; moments: AnyTensorSource[] }>;
   /** Puts back what a checkpoint holds that was saved after `updates` updates. */
   restore(
     weights: Map<string, StoredTensor>,

@@ -1,6 +1,5 @@
-import { serveLocally } from "#platform/server.ts";
-import { UserError } from "../../lib/errors.ts";
 import type { Server } from "../platform/runtime.ts";
+import { serveAt, untilAborted } from "../platform/serving.ts";
 import type { PlaygroundSettings } from "../settings/measuring.ts";
 import { playgroundFiles } from "./files.ts";
 
@@ -8,8 +7,7 @@ import { playgroundFiles } from "./files.ts";
 export async function playground({ port }: PlaygroundSettings, signal: AbortSignal): Promise<void> {
   const server = serve(port, playgroundFiles());
   console.log(`the playground: open http://127.0.0.1:${server.port}/ (Ctrl-C ends it)`);
-  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-  await server.stop();
+  await untilAborted(server, signal);
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -21,17 +19,12 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** Serves files by their names, `index.html` where none is given, on 127.0.0.1. */
 export function serve(port: number, files: ReadonlyMap<string, Blob>): Server {
-  try {
-    return serveLocally(port, ({ url }) => {
-      const name = new URL(url).pathname.slice(1) || "index.html";
-      const file = files.get(name);
-      if (!file) return new Response("no such file\n", { status: 404 });
-      const type = TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream";
-      const headers = { "content-type": type, "cache-control": "no-cache" };
-      return new Response(file, { headers });
-    });
-  } catch (error) {
-    if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
-    throw new UserError(`port ${port} is in use; choose another --port, or leave it out`);
-  }
+  return serveAt(port, ({ url }) => {
+    const name = new URL(url).pathname.slice(1) || "index.html";
+    const file = files.get(name);
+    if (!file) return new Response("no such file\n", { status: 404 });
+    const type = TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream";
+    const headers = { "content-type": type, "cache-control": "no-cache" };
+    return new Response(file, { headers });
+  });
 }

@@ -1,6 +1,6 @@
-import { serveLocally } from "#platform/server.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { Server } from "../platform/runtime.ts";
+import { serveAt } from "../platform/serving.ts";
 import { command } from "../terminal/program.ts";
 import { searchOf } from "./completions.ts";
 import type { LiveReport } from "./live-report.ts";
@@ -15,16 +15,11 @@ const HEADERS = {
 
 /** Serves the page, its events and completions on 127.0.0.1, to requests that were meant for it. */
 export function serve(port: number, live: LiveReport): Server {
-  try {
-    return serveLocally(port, (request, port) => {
-      if (!isMeantForUs(request, port)) return refused(hintFor(port), 403);
-      if (request.method !== "GET") return refused("only GET is answered", 405);
-      return answer(new URL(request.url), live);
-    });
-  } catch (error) {
-    if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
-    throw new UserError(`port ${port} is in use; choose another --port, or leave it out`);
-  }
+  return serveAt(port, (request, port) => {
+    if (!isMeantForUs(request, port)) return refused(hintFor(port), 403);
+    if (request.method !== "GET") return refused("only GET is answered", 405);
+    return answer(new URL(request.url), live);
+  });
 }
 
 async function answer({ pathname, searchParams }: URL, live: LiveReport): Promise<Response> {
