@@ -2,19 +2,22 @@
 //   npm run faults                                  everything, 20 trials of each kind
 //   npm run faults -- --seed 7 --number 100 fuzz    with another seed, more often, one kind alone
 // Kinds: kills (signals at random moments), calls (kills at system calls that write), errors (of such calls; both need
-// strace), fuzz (damaged files, 50 times the number for each parser), hostile (files made to hang a reader).
+// strace), fuzz (damaged files, 50 times the number for each parser), hostile (files made to hang a reader), cluster
+// (what can die, stop, be damaged or be full in a cluster of two nodes; needs a Python with ray).
 // What was struck goes on, and must end as a run that nothing happened to. Each trial follows from the seed, its kind
 // and its number; what is wrong is printed, and the exit code is 1. docs/faults.md has the figures.
 import { mkdirSync, rmSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Random } from "../lib/random.ts";
 import { Program } from "../tests/executable/program.ts";
+import { ClusterFaults } from "../tests/faults/cluster.ts";
 import { fuzz } from "../tests/faults/fuzz.ts";
 import { HOSTILE } from "../tests/faults/hostile.ts";
 import { killed, struckAtCall, type Trial, undisturbed } from "../tests/faults/kills.ts";
 import { PARSERS } from "../tests/faults/parsers.ts";
+import { noRay } from "../tests/faults/ray-cluster.ts";
 
-const KINDS = ["hostile", "fuzz", "kills", "calls", "errors"];
+const KINDS = ["hostile", "fuzz", "kills", "calls", "errors", "cluster"];
 const INPUTS = 50;
 
 const { values, positionals } = parseArgs({
@@ -74,7 +77,9 @@ async function struck(
   const trials: Trial[] = [];
   for (let n = 0; n < number; n++) {
     const one = await trial(new Random(seed, KINDS.indexOf(kind), n), n);
-    console.log(`  ${one.what}: ${one.wrong ?? (one.struck ? "went on" : "not struck")}`);
+    console.log(
+      `  ${one.what}: ${one.wrong ?? (one.struck ? "as if nothing had happened" : "not struck")}`,
+    );
     trials.push(one);
   }
   const wrong = trials.flatMap(({ what, wrong }) => (wrong ? [`${what}: ${wrong}`] : []));
@@ -83,6 +88,17 @@ async function struck(
     `${kind}: ${number} runs, ${hit} struck, ${number - wrong.length} as if nothing had happened`,
     wrong,
   );
+}
+
+async function inCluster(program: Program): Promise<void> {
+  const why = noRay();
+  if (why) return tell(`cluster: not tried, ${why}`);
+  const faults = await ClusterFaults.open(program);
+  try {
+    await struck("cluster", (random, n) => faults.struck(random, n));
+  } finally {
+    await faults.close();
+  }
 }
 
 if (asked("fuzz")) await damagedFiles();
@@ -99,6 +115,7 @@ if (KINDS.some((kind) => kind !== "fuzz" && asked(kind))) {
       if (!Bun.which("strace")) tell(`${kind}: not tried, there is no strace`);
       else await struck(kind, (random, n) => struckAtCall(reference, random, n, kind === "errors"));
     }
+    if (asked("cluster")) await inCluster(program);
   } finally {
     program.remove();
   }

@@ -26,29 +26,69 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 SLAB = 64 << 20
+LENGTHS, CRC = "<IQ", "<I"
+#: What a worker, its node, or what lay there being gone looks like; anything else is the cluster's own trouble.
+LOST = (
+    ray.exceptions.RayActorError,
+    ray.exceptions.RayTaskError,
+    ray.exceptions.ObjectLostError,
+    ray.exceptions.WorkerCrashedError,
+    KeyError,
+)
+
+
+class Damaged(Exception):
+    pass
 
 
 def read_exactly(stream, count):
     data = stream.read(count)
-    return data if len(data) == count else None
+    if len(data) != count:
+        raise EOFError("a message was cut short")
+    return data
 
 
-def read_lengths(stream):
-    lengths = read_exactly(stream, 12)
-    return struct.unpack("<IQ", lengths) if lengths else None
+def check(stream, crc):
+    if struct.unpack(CRC, read_exactly(stream, struct.calcsize(CRC))) != (crc,):
+        raise Damaged("a message was damaged on its way")
 
 
-def write_frame(stream, header, slabs=()):
-    if slabs:
-        crc = 0
-        for slab in slabs:
-            crc = zlib.crc32(slab, crc)
-        header = {**header, "crc": crc}
+def read_head(stream):
+    """(header in JSON, length of the bytes after it); None where the stream ends."""
+    first = stream.read(1)
+    if not first:
+        return None
+    lengths = first + read_exactly(stream, struct.calcsize(LENGTHS) - 1)
+    check(stream, zlib.crc32(lengths))
+    head, size = struct.unpack(LENGTHS, lengths)
+    return read_exactly(stream, head), size
+
+
+def read_slabs(stream, head, size):
+    """The bytes after a header in slabs."""
+    crc = zlib.crc32(head)
+    for start in range(0, size, SLAB):
+        slab = read_exactly(stream, min(SLAB, size - start))
+        crc = zlib.crc32(slab, crc)
+        yield slab
+    check(stream, crc)
+
+
+def write_frame(stream, header, slabs=(), size=0):
+    """`slabs` are `size` bytes together, and may come one by one."""
     head = json.dumps(header).encode()
-    stream.write(struct.pack("<IQ", len(head), sum(memoryview(slab).nbytes for slab in slabs)) + head)
+    lengths = struct.pack(LENGTHS, len(head), size)
+    stream.write(lengths + struct.pack(CRC, zlib.crc32(lengths)) + head)
+    crc = zlib.crc32(head)
     for slab in slabs:
+        crc = zlib.crc32(slab, crc)
         stream.write(slab)
+    stream.write(struct.pack(CRC, crc))
     stream.flush()
+
+
+def bytes_of(ref):
+    return memoryview(ray.get(ref)).cast("B")
 
 
 def die_with_parent():
@@ -58,9 +98,9 @@ def die_with_parent():
 
 
 def files_of(path):
-    """The file, or the folder's files, by their path within it."""
+    """A folder's files by their path within it; a file under the empty path."""
     if os.path.isfile(path):
-        return {os.path.basename(path): path}
+        return {"": path}
     found = [os.path.join(base, name) for base, _, names in os.walk(path) for name in names]
     return {os.path.relpath(file, path): file for file in sorted(found)}
 
@@ -76,72 +116,72 @@ def digest_of(path):
     return digest.hexdigest()
 
 
-def place(path, digest, files):
-    """Where this node has what the driver has at `path`: there, or else in a folder that its contents name."""
-    if digest_of(path) == digest:
-        return path
-    folder = os.path.join(tempfile.gettempdir(), f"rlexplore-{digest[:16]}")
-    for within, ref in files.items():
-        target = os.path.join(folder, within)
-        if os.path.exists(target):
-            continue
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        partial = f"{target}.{os.getpid()}"
-        with open(partial, "wb") as file:
-            for slab in ray.get(ref):
-                file.write(ray.get(slab))
-        os.chmod(partial, 0o755)
-        os.replace(partial, target)  # several workers of a node may come at once
-    is_one = list(files) == [os.path.basename(path)]
-    return os.path.join(folder, os.path.basename(path)) if is_one else folder
+def placed(path, digest):
+    """Where a node puts what it lacks."""
+    return os.path.join(tempfile.gettempdir(), f"rlexplore-{digest[:16]}", os.path.basename(path))
 
 
 @ray.remote(max_restarts=0, max_task_retries=0)
 class Worker:
-    def __init__(self, command, program, model):
-        """`program` and `model`: what this node may lack, as (path, digest, files), or None."""
-        if program:
-            command = [place(*program), *command[1:]]
-        self.model = place(*model) if model else None
+    """One on its node: it may bring there what the node lacks, and then begins the trainer below it."""
+
+    def find(self, path, digest):
+        """Where this node has what the driver has at `path`: there, or in a folder that its contents name; or None."""
+        return next((at for at in (path, placed(path, digest)) if digest_of(at) == digest), None)
+
+    def place(self, path, digest, files):
+        at = placed(path, digest)
+        # a worker that comes at the same time finds whole files only, and may write the same ones
+        partial = os.path.join(tempfile.gettempdir(), f"rlexplore-{digest[:16]}.{os.getpid()}")
+        for within, slabs in files.items():
+            target = os.path.join(at, within) if within else at
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with open(partial, "wb") as file:
+                for slab in slabs:
+                    file.write(bytes_of(slab))
+            os.chmod(partial, 0o755)
+            os.replace(partial, target)
+        if digest_of(at) != digest:
+            raise Damaged(f"{path} was damaged on its way to {at}")
+        return at
+
+    def begin(self, command, env):
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            # what is set on the node itself is meant for it
+            env={**env, **os.environ},
             preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
 
-    def where(self):
-        return {"node": ray.get_runtime_context().get_node_id(), "pid": self.process.pid, "model": self.model}
-
-    def call(self, header, slabs):
-        """One request: yields the reply's header, then its bytes in slabs. `slabs` are references."""
+    def call(self, header, slabs, size):
+        """One request: yields the reply's bytes in slabs, and last its header, when all of it was sound."""
         try:
-            payload = [memoryview(ray.get(slab)).cast("B") for slab in slabs]
-            write_frame(self.process.stdin, header, payload)
-            lengths = read_lengths(self.process.stdout)
-            if lengths is None:
-                raise BrokenPipeError
-            head, size = lengths
-            reply = json.loads(read_exactly(self.process.stdout, head))
-            yield {**reply, "size": size}
-            crc = 0
-            for start in range(0, size, SLAB):
-                slab = read_exactly(self.process.stdout, min(SLAB, size - start))
-                crc = zlib.crc32(slab, crc)
+            write_frame(self.process.stdin, header, map(bytes_of, slabs), size)
+            head, size = read_head(self.process.stdout)
+            for slab in read_slabs(self.process.stdout, head, size):
                 yield np.frombuffer(slab, np.uint8)
-            if size and crc != reply["crc"]:
-                raise BrokenPipeError
-        except (BrokenPipeError, TypeError, ValueError):
-            os._exit(1)  # the trainer below has died, or says what is none: no other request may reach it
+            yield {**json.loads(head), "size": size}
+        except Exception:
+            # the trainer below has died, or says what is none, or has half a request: no other may reach it
+            os._exit(1)
 
 
 class Bridge:
     def __init__(self, output):
         self.output, self.lock = output, threading.Lock()
-        self.workers, self.kept, self.files = {}, {}, {}
+        self.workers, self.digests, self.files = {}, {}, {}
+        #: What lies in the object store, as (references, bytes), and sums that are being made, as arrays.
+        self.kept, self.sums = {}, {}
 
-    def put(self, data):
-        return [ray.put(np.frombuffer(data[at : at + SLAB], np.uint8)) for at in range(0, len(data), SLAB)]
+    def keep(self, pieces):
+        """Puts pieces of bytes into the object store."""
+        refs, size = [], 0
+        for piece in pieces:
+            refs.append(ray.put(np.frombuffer(piece, np.uint8)))
+            size += len(piece)
+        return refs, size
 
     # Each method below answers one request of the driver.
 
@@ -157,67 +197,88 @@ class Bridge:
         here = ray.get_runtime_context().get_node_id()
         return {
             "nodes": [
-                {"id": n["NodeID"], "gpus": int(n["Resources"].get("GPU", 0)), "cpus": n["Resources"].get("CPU", 0), "isHere": n["NodeID"] == here}
+                {"id": n["NodeID"], "gpus": int(n["Resources"].get("GPU", 0)), "isHere": n["NodeID"] == here}
                 for n in sorted(alive, key=lambda n: n["NodeID"])
             ]
         }
 
+    def digest(self, path):
+        if path not in self.digests:
+            self.digests[path] = digest_of(path)
+        return self.digests[path]
+
     def read(self, path):
-        """(path, digest, files by their path within, as references); read once."""
+        """The files of `path`, in slabs in the object store; read once."""
         if path not in self.files:
-            refs = {}
+            self.files[path] = {}
             for within, file in files_of(path).items():
                 with open(file, "rb") as stream:
-                    refs[within] = ray.put(self.put(stream.read()))
-            self.files[path] = (path, digest_of(path), refs)
+                    self.files[path][within], _ = self.keep(iter(lambda: stream.read(SLAB), b""))
         return self.files[path]
 
-    def start(self, worker, node, gpu, command, program, model, **_):
-        ready = Worker.options(
+    def start(self, worker, node, gpu, command, env, program, model, **_):
+        """`program` and `model`: what the node may lack, or None."""
+        here = Worker.options(
             num_gpus=1 if gpu else 0,
             num_cpus=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
         )
-        actor = ready.remote(
-            command,
-            self.read(program) if program else None,
-            self.read(model) if model else None,
-        )
-        self.workers[worker] = actor
-        return ray.get(actor.where.remote())
+        self.workers[worker] = actor = here.remote()
 
-    def call(self, worker, request, keep=None, give=None, payload=b"", **_):
+        def there(path):
+            digest = self.digest(path)
+            found = ray.get(actor.find.remote(path, digest))
+            return found or ray.get(actor.place.remote(path, digest, self.read(path)))
+
+        if program:
+            command = [there(program), *command[1:]]
+        at = there(model) if model else None
+        ray.get(actor.begin.remote(command, env))
+        return {"model": at}
+
+    def call(self, worker, request, keep=None, give=None, payload=(), **_):
         """A request of one worker; what it answers with stays here as `keep`, what it is given is kept as `give`."""
-        slabs = self.kept[give] if give else self.put(payload)
+        slabs, size = self.kept[give] if give else self.keep(payload)
         actor = self.workers[worker]
-        stream = actor.call.options(num_returns="streaming").remote(request, slabs)
-        reply = ray.get(next(stream))
-        refs = list(stream)
-        if reply.get("size"):
-            ray.get(refs[-1])  # an actor that finds its bytes damaged dies after the last of them
+        *refs, reply = actor.call.options(num_returns="streaming").remote(request, slabs, size)
+        reply = ray.get(reply)
+        size = reply.pop("size")
         if keep:
-            self.kept[keep] = refs
+            self.kept[keep] = refs, size
             return reply
-        return reply, [memoryview(ray.get(ref)) for ref in refs]
+        return reply, map(bytes_of, refs), size
 
-    def sum(self, keys, into, **_):
-        """Adds float32 vectors in the order of `keys`."""
-        total = []
-        for slabs in zip(*(self.kept[key] for key in keys)):
-            sum_ = ray.get(slabs[0]).view(np.float32)
-            for slab in slabs[1:]:
-                sum_ = sum_ + ray.get(slab).view(np.float32)
-            total.append(ray.put(sum_.view(np.uint8)))
-        self.kept[into] = total
+    def add(self, key, into, isFirst, isLast, exponent=None, sumExponent=None, **_):
+        """Adds a vector to a sum, slab by slab; the last one has the sum kept. With exponents they are in f16 (see halves.ts)."""
+        refs, _size = self.kept.pop(key)
+        if isFirst:
+            self.sums[into] = []
+        total = self.sums[into]
+        for i, ref in enumerate(refs):
+            values = ray.get(ref)
+            if exponent is None:
+                values = values.view(np.float32)
+            else:
+                values = np.ldexp(values.view(np.float16).astype(np.float32), -exponent)
+            if isFirst:
+                total.append(values.copy())
+            else:
+                total[i] += values
+        if isLast:
+            done = self.sums.pop(into)
+            if exponent is not None:
+                done = [np.ldexp(slab, sumExponent).astype(np.float16) for slab in done]
+            self.kept[into] = self.keep(slab.view(np.uint8) for slab in done)
         return {}
 
-    def store(self, into, payload=b"", **_):
-        self.kept[into] = self.put(payload)
+    def store(self, into, payload=(), **_):
+        self.kept[into] = self.keep(payload)
         return {}
 
     def drop(self, keys, **_):
         for key in keys:
             self.kept.pop(key, None)
+            self.sums.pop(key, None)
         return {}
 
     def kill(self, worker, **_):
@@ -228,17 +289,26 @@ class Bridge:
 
     def answer(self, header, payload):
         number = header.pop("id")
-        slabs = ()
+        slabs, size = (), 0
         try:
             reply = getattr(self, header.pop("op"))(**header, payload=payload)
             if isinstance(reply, tuple):
-                reply, slabs = reply
-        except (ray.exceptions.RayError, KeyError) as error:
-            reply = {"lost": f"{type(error).__name__}: {error}".strip().split("\n")[0]}
+                reply, slabs, size = reply
+                # before the header says that there are any
+                slabs = list(slabs)
+        except LOST as error:
+            reply = {"lost": in_a_line(error)}
         except Exception as error:
-            reply = {"failed": f"{type(error).__name__}: {error}".strip().split("\n")[0]}
+            reply = {"failed": in_a_line(error)}
         with self.lock:
-            write_frame(self.output, {"id": number, **reply}, [slab for slab in slabs if slab.nbytes])
+            write_frame(self.output, {"id": number, **reply}, slabs, size)
+
+
+def in_a_line(error):
+    """What it is, and at the end of what a worker's start said, why."""
+    lines = [line.strip() for line in str(error).split("\n") if line.strip()] or [""]
+    last = f" ... {lines[-1]}" if len(lines) > 1 and "Error: " in lines[-1] else ""
+    return f"{type(error).__name__}: {lines[0]}{last}"
 
 
 def main():
@@ -247,12 +317,15 @@ def main():
     os.dup2(2, 1)
     bridge = Bridge(output)
     with ThreadPoolExecutor(max_workers=1024) as pool:
-        while (lengths := read_lengths(sys.stdin.buffer)) is not None:
-            head, size = lengths
-            header = json.loads(read_exactly(sys.stdin.buffer, head))
-            payload = read_exactly(sys.stdin.buffer, size) or b""
-            pool.submit(bridge.answer, header, payload)
-        os._exit(0)  # the driver is gone; its actors end with it
+        while (found := read_head(sys.stdin.buffer)) is not None:
+            head, size = found
+            payload = list(read_slabs(sys.stdin.buffer, head, size))
+            pool.submit(bridge.answer, json.loads(head), payload)
+    os._exit(0)  # the driver is gone; its actors end with it
 
 
-main()
+try:
+    main()
+except Exception as error:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    os._exit(1)  # threads that wait for workers would keep it

@@ -11,6 +11,13 @@ export class LostError extends Error {
   override name = "LostError";
 }
 
+/** The cluster is gone, or does not do what it is for. */
+export class ClusterError extends UserError {
+  constructor(what: string) {
+    super(`${what}; a run goes on from its last checkpoint with --resume`);
+  }
+}
+
 type Waiting = { resolve: (frame: Frame) => void; reject: (error: Error) => void };
 
 /** The way to a cluster. */
@@ -40,12 +47,17 @@ export class Bridge {
     const file = join(folder, "bridge.py");
     writeFileSync(file, program);
     const env = { ...process.env, RAY_USAGE_STATS_ENABLED: "0", PYTHONUNBUFFERED: "1" };
-    // what Ray says of itself is for its logs; a bridge that fails says why in its last lines
-    const child = spawn(python, [file], { stdio: ["pipe", "pipe", "pipe"], env });
+    const child = spawn(python, [file], {
+      // what Ray says of itself is for its logs; a bridge that fails says why in its last lines
+      stdio: ["pipe", "pipe", "pipe"],
+      env,
+      // Ctrl-C is for this process, which finishes the step with it
+      detached: true,
+    });
     return new Bridge(child, folder);
   }
 
-  /** @throws LostError where the worker that it is for is gone; Error where the bridge itself failed */
+  /** @throws LostError where the worker that it is for is gone; ClusterError where it is the cluster or the bridge */
   async request(op: string, header: Header, pieces: readonly Uint8Array[] = []): Promise<Frame> {
     if (this.ended) throw this.ended;
     const id = ++this.requests;
@@ -57,7 +69,7 @@ export class Bridge {
     this.writing = this.writing.then(() => this.write(frame)).catch(() => {});
     const { header: reply, bytes } = await answer;
     if (reply.lost) throw new LostError(String(reply.lost));
-    if (reply.failed) throw new Error(`Ray: ${reply.failed}`);
+    if (reply.failed) throw new ClusterError(`Ray: ${reply.failed}`);
     return { header: reply, bytes };
   }
 
@@ -96,7 +108,7 @@ export class Bridge {
       why = error;
     }
     const last = said.join("").trim().split("\n").at(-1);
-    this.ended ??= new Error(`the bridge to Ray ended: ${why ?? last ?? "it was killed"}`);
+    this.ended ??= new ClusterError(`the bridge to Ray ended: ${why ?? (last || "it was killed")}`);
     for (const { reject } of this.waiting.values()) reject(this.ended);
     this.waiting.clear();
   }

@@ -1,7 +1,7 @@
 /** A policy that lies on the GPUs of a Ray cluster: `train --ray`, `eval --ray`, `sample-base --ray`. */
 import { UserError } from "../../lib/errors.ts";
 import { type LossSums, newLossSums } from "../../lib/explore/loss.ts";
-import type { Item, Learner, LearnSettings } from "../../lib/learn.ts";
+import type { Item, Learner } from "../../lib/learn.ts";
 import type {
   Completion,
   GenerationRequest,
@@ -23,6 +23,7 @@ import { tokenizerOf } from "../opening/named-model.ts";
 import { loraBase } from "../opening/policy.ts";
 import type { RunAdapter, RunPolicy } from "../opening/run-policy.ts";
 import { Bridge, type Bridging, LostError } from "./bridge.ts";
+import { type GradientDtype, sumExponent } from "./halves.ts";
 import { addSums, cutShards } from "./shards.ts";
 import { Team, type TeamOptions } from "./team.ts";
 import { packItems, type SentCompletions, unpackCompletions } from "./wire.ts";
@@ -50,6 +51,9 @@ export class ClusterPolicy implements RunPolicy {
       this.generate(requests, settings),
   };
 
+  /** Of the gradient that the next update is along, in f16. */
+  private sumExponent: number | undefined;
+
   private constructor(
     private readonly bridge: Bridging,
     private readonly team: Team,
@@ -74,13 +78,7 @@ export class ClusterPolicy implements RunPolicy {
       });
       const { stop: _, ...opening } = needs;
       const team = await Team.open(bridge, opening, { ...options, workers });
-      const { note } = options;
-      note(`${team.size} workers on Ray share every step`);
-      if (team.isMixed) {
-        note(
-          "their adapters may round differently: they are kept equal, and the bits are not those of one machine",
-        );
-      }
+      options.note(`${team.size} workers on Ray share every step`);
       return new ClusterPolicy(bridge, team, model, needs);
     } catch (error) {
       bridge.close();
@@ -123,9 +121,10 @@ export class ClusterPolicy implements RunPolicy {
     );
   }
 
-  learner({ gradientShards }: LearnSettings & { gradientShards: number }): Learner {
+  learner({ gradientShards, gradientDtype }: Parameters<RunPolicy["learner"]>[0]): Learner {
     return {
-      gradient: (items, normalizer) => this.gradient(items, normalizer, gradientShards),
+      gradient: (items, normalizer) =>
+        this.gradient(items, normalizer, gradientShards, gradientDtype),
       step: (learningRate, updateNumber) => this.step(learningRate, updateNumber),
     };
   }
@@ -135,25 +134,28 @@ export class ClusterPolicy implements RunPolicy {
     items: readonly Item[],
     normalizer: number,
     shards: number,
+    dtype: GradientDtype,
   ): Promise<LossSums> {
     const cut = cutShards(items, shards).filter((some) => some.length > 0);
     const keys = (cut.length > 0 ? cut : [[]]).map((_, i) => `gradient ${i}`);
     const requests = keys.map((keep, i) => {
       const [sent, pieces] = packItems(cut[i] ?? []);
-      return { op: "gradient", header: { items: sent, normalizer }, pieces, keep };
+      return { op: "gradient", header: { items: sent, normalizer, dtype }, pieces, keep };
     });
     for (;;) {
-      const answers = await this.team.share(requests);
-      const sums = newLossSums();
-      for (const { header } of answers) addSums(sums, header.sums as LossSums);
+      const sum = new RunningSum(this.bridge, keys);
       try {
-        await this.bridge.request("sum", { keys, into: "sum" });
+        const answers = await this.team.share(requests, undefined, (i, { header }) =>
+          sum.add(i, header.exponent as number | undefined),
+        );
+        this.sumExponent = await sum.done();
+        const sums = newLossSums();
+        for (const { header } of answers) addSums(sums, header.sums as LossSums);
         return sums;
       } catch (error) {
+        await this.bridge.request("drop", { keys: [...keys, "sum"] });
         // a node that goes takes the gradients made on it along; its workers are found to be gone by the next request
         if (!(error instanceof LostError)) throw error;
-      } finally {
-        await this.bridge.request("drop", { keys });
       }
     }
   }
@@ -161,7 +163,7 @@ export class ClusterPolicy implements RunPolicy {
   private async step(learningRate: number, updateNumber: number): Promise<number | null> {
     const { team } = this;
     const check = team.isMixed;
-    const header = { learningRate, updateNumber, check };
+    const header = { learningRate, updateNumber, check, exponent: this.sumExponent };
     const answers = await team.tell({ op: "update", header }, "sum");
     const norm = answers[0].header.gradNorm as number | null;
     if (norm === null) return null;
@@ -203,6 +205,44 @@ export class ClusterPolicy implements RunPolicy {
 
   async close(): Promise<void> {
     this.bridge.close();
+  }
+}
+
+/** The gradients of shards, added in order as they come, while others are still being made. */
+class RunningSum {
+  private readonly there = new Map<number, number | undefined>();
+  private added = 0;
+  private adding: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly bridge: Bridging,
+    private readonly keys: readonly string[],
+  ) {}
+
+  /** Shard i is there, in f16 scaled by this power of two. */
+  add(i: number, exponent?: number): void {
+    const { keys, there } = this;
+    there.set(i, exponent);
+    for (; there.has(this.added); this.added++) {
+      const n = this.added;
+      const isLast = n === keys.length - 1;
+      const given = { exponent: there.get(n), sumExponent: isLast ? this.exponent : undefined };
+      const header = { key: keys[n], into: "sum", isFirst: n === 0, isLast, ...given };
+      this.adding = this.adding.then(() => this.bridge.request("add", header));
+      // what went wrong is told by done()
+      this.adding.catch(() => {});
+    }
+  }
+
+  /** Waits for the whole sum; its exponent, in f16. */
+  async done(): Promise<number | undefined> {
+    await this.adding;
+    return this.exponent;
+  }
+
+  private get exponent(): number | undefined {
+    const all = [...this.there.values()].filter((exponent) => exponent !== undefined);
+    return all.length > 0 ? sumExponent(all) : undefined;
   }
 }
 

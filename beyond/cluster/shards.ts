@@ -11,6 +11,7 @@
 import { type LossSums, newLossSums } from "../../lib/explore/loss.ts";
 import type { Item, Learner } from "../../lib/learn.ts";
 import type { Policy } from "../../lib/policy.ts";
+import { exponentOf, fromHalves, type GradientDtype, sumExponent, toHalves } from "./halves.ts";
 
 /** Cuts completions, in order, into `shards` runs of nearly equal numbers of tokens; some may be empty. */
 export function cutShards<Some extends Pick<Item, "completion">>(
@@ -38,6 +39,7 @@ export class ShardedGradient implements Learner {
     private readonly whole: Learner,
     private readonly policy: Pick<Policy, "gpu" | "gradients">,
     private readonly shards: number,
+    private readonly dtype: GradientDtype,
   ) {
     const floats = () =>
       policy.gradients.layout.slabs.map(({ length }) => new Float32Array(length));
@@ -50,17 +52,32 @@ export class ShardedGradient implements Learner {
     const sums = newLossSums();
     const shards = cutShards(items, this.shards).filter((some) => some.length > 0);
     if (shards.length === 0) return this.whole.gradient([], normalizer);
+    const exponents: number[] = [];
     for (const [i, some] of shards.entries()) {
       addSums(sums, await this.whole.gradient(some, normalizer));
-      await gpu.commands.read(gradients.slabs, i === 0 ? this.sum : this.shard);
+      const into = i === 0 ? this.sum : this.shard;
+      await gpu.commands.read(gradients.slabs, into);
+      exponents.push(this.asSent(into, exponentOf));
       if (i > 0) addFloats(this.sum, this.shard);
     }
+    this.asSent(this.sum, () => sumExponent(exponents));
     for (const [i, slab] of gradients.slabs.entries()) gpu.upload(slab, this.sum[i]);
     return sums;
   }
 
   step(learningRate: number, updateNumber: number): Promise<number | null> {
     return this.whole.step(learningRate, updateNumber);
+  }
+
+  /** Rounds a vector as a cluster would that sends it; returns its exponent. */
+  private asSent(
+    slabs: readonly Float32Array[],
+    find: (slabs: readonly Float32Array[]) => number,
+  ): number {
+    if (this.dtype === "f32") return 0;
+    const exponent = find(slabs);
+    for (const slab of slabs) slab.set(fromHalves(toHalves(slab, exponent), exponent));
+    return exponent;
   }
 }
 

@@ -1,7 +1,7 @@
 import { NotFiniteError, UserError } from "../../lib/errors.ts";
 import type { TuningTable } from "../kernels/variants.ts";
 import type { RunAdapter } from "../opening/run-policy.ts";
-import { type Bridging, LostError } from "./bridge.ts";
+import { type Bridging, ClusterError, LostError } from "./bridge.ts";
 import type { Frame, Header } from "./frames.ts";
 import { freePlaces, type Node, type Place } from "./places.ts";
 import type { Opening } from "./worker.ts";
@@ -10,6 +10,8 @@ import type { Opening } from "./worker.ts";
 interface Member extends Place {
   id: number;
   adapter: RunAdapter;
+  /** Kinds of work that it has done. */
+  done: Set<string>;
 }
 
 /** What one worker is asked; what it answers with stays in the cluster under `keep`, if that is given. */
@@ -51,6 +53,7 @@ export class Team {
   private readonly longest = new Map<string, number>();
   private started = 0;
   private lastLoss = "";
+  private saidMixed = false;
   /** Updates that the weights have had: each request says so, and a worker that differs refuses. */
   updates = 0;
 
@@ -62,7 +65,7 @@ export class Team {
 
   /**
    * Opens a worker at every place of the cluster; the first one settles which kernels are used.
-   * @throws UserError if a model or setting is refused there, or there are fewer GPUs than workers asked for
+   * @throws UserError if a model or setting is refused there, there are fewer GPUs than workers asked for, or all are lost
    */
   static async open(
     bridge: Pick<Bridging, "request">,
@@ -70,11 +73,16 @@ export class Team {
     options: TeamOptions,
   ): Promise<Team> {
     const team = new Team(bridge, opening, options);
-    const [first, ...others] = freePlaces(await team.nodes(), [], options.workers);
-    team.members.push(await team.start(first));
+    const places = freePlaces(await team.nodes(), [], options.workers);
+    while (team.size === 0) {
+      const place = places.shift();
+      if (!place) throw team.nobody();
+      await team.begin(place);
+    }
     const { adapter, tuning } = team;
     opening.begun = { adapter, tuning };
-    team.members.push(...(await Promise.all(others.map((place) => team.start(place)))));
+    await Promise.all(places.map((place) => team.begin(place)));
+    team.noteMixture();
     return team;
   }
 
@@ -93,6 +101,15 @@ export class Team {
     return this.members.some(({ adapter }) => adapter.name !== name || adapter.driver !== driver);
   }
 
+  /** Said once. */
+  private noteMixture(): void {
+    if (this.saidMixed || !this.isMixed) return;
+    this.saidMixed = true;
+    this.options.note(
+      "the workers' adapters may round differently: they are kept equal, and the bits are not those of one machine",
+    );
+  }
+
   tuning: TuningTable = {};
 
   /** Lets those who wait join, and has places that are free filled in the background. */
@@ -104,6 +121,7 @@ export class Team {
       this.options.note(
         `worker ${member.id} joins after ${this.updates} updates: ${this.size} now`,
       );
+      this.noteMixture();
     }
     const taken = [...this.members, ...this.starting];
     for (const place of freePlaces(await this.nodes(), taken, this.options.workers, false)) {
@@ -112,19 +130,37 @@ export class Team {
       void this.start(place)
         .then(
           (member) => this.ready.push(member),
-          (error) => {
-            this.failures.set(place.node, (this.failures.get(place.node) ?? 0) + 1);
-            this.options.note(`a worker could not be started again: ${error.message}`);
-          },
+          (error) => this.failed(place, error),
         )
         .finally(() => this.starting.delete(place));
     }
   }
 
-  /** The answers to these requests, in their order, each by whoever of these members is free. */
+  /** Starts a worker that the run begins with; one that is lost meanwhile has its place filled later. */
+  private async begin(place: Place): Promise<void> {
+    try {
+      this.members.push(await this.start(place));
+    } catch (error) {
+      if (!(error instanceof LostError)) throw error;
+      this.failed(place, error);
+    }
+  }
+
+  private failed({ node }: Place, error: Error): void {
+    this.lastLoss = error.message;
+    this.failures.set(node, (this.failures.get(node) ?? 0) + 1);
+    this.options.note(`a worker could not be started: ${error.message}`);
+  }
+
+  /**
+   * The answers to these requests, in their order, each by whoever of these members is free.
+   * @param among who is asked
+   * @param heard is told of each answer as it comes
+   */
   async share(
     requests: readonly Request[],
     among: readonly Member[] = this.members,
+    heard: (i: number, answer: Frame) => void = () => {},
   ): Promise<Frame[]> {
     const answers: Frame[] = [];
     let left = requests.map((_, i) => i);
@@ -139,6 +175,7 @@ export class Team {
             left.push(i);
             return this.lose(member, error);
           }
+          heard(i, answers[i]);
         }
       };
       await Promise.all(there.map(serve));
@@ -182,12 +219,13 @@ export class Team {
   private async ask(member: Member, { op, header, pieces, keep }: Request, give?: string) {
     const { updates, bridge } = this;
     const { id } = member;
-    const { patience = 60 } = this.options;
-    const known = this.longest.get(op);
-    // the first of its kind compiles kernels, and may read a model from a slow disk
-    const limit = known === undefined ? 20 * patience : Math.max(patience, 5 * known);
-    const late = setTimeout(() => void bridge.request("kill", { worker: id }), limit * 1000);
     const began = performance.now();
+    const seconds = () => (performance.now() - began) / 1000;
+    const { patience = 60 } = this.options;
+    const look = () => {
+      if (seconds() > this.limit(member, op)) this.kill(member);
+    };
+    const looking = setInterval(look, Math.min(1000, 100 * patience));
     try {
       const request = { op, updates, ...header };
       const frame = await bridge.request("call", { worker: id, request, keep, give }, pieces);
@@ -195,12 +233,25 @@ export class Team {
       if (kind === "not finite") throw new NotFiniteError(part as NotFiniteError["part"]);
       if (kind === "user") throw new UserError(String(error));
       if (error) throw new Error(`worker ${id}: ${error}`);
-      const seconds = (performance.now() - began) / 1000;
-      this.longest.set(op, Math.max(known ?? 0, seconds));
+      this.longest.set(op, Math.max(this.longest.get(op) ?? 0, seconds()));
+      member.done.add(op);
       return frame;
     } finally {
-      clearTimeout(late);
+      clearInterval(looking);
     }
+  }
+
+  /** Seconds that an answer may take: by what such answers took, of which others may have come meanwhile. */
+  private limit({ done }: Member, op: string): number {
+    const { patience = 60 } = this.options;
+    const known = this.longest.get(op);
+    // the first of its kind compiles kernels, and may read a model from a slow disk
+    if (known === undefined) return 20 * patience;
+    return Math.max(done.has(op) ? patience : 5 * patience, 5 * known);
+  }
+
+  private kill({ id }: Member): void {
+    void this.bridge.request("kill", { worker: id }).catch(() => {});
   }
 
   /** Takes a worker that is gone out of service; throws any other error. */
@@ -211,23 +262,24 @@ export class Team {
     this.members.splice(at, 1);
     this.lastLoss = error.message;
     this.options.note(`worker ${member.id} is lost; ${this.size} go on with its work`);
-    void this.bridge.request("kill", { worker: member.id }).catch(() => {});
+    this.kill(member);
   }
 
-  private nobody(): UserError {
-    return new UserError(
-      `every worker of the cluster was lost (${this.lastLoss}); a run goes on from its last checkpoint with --resume`,
-    );
+  private nobody(): ClusterError {
+    return new ClusterError(`every worker of the cluster was lost (${this.lastLoss})`);
   }
 
   private async start(place: Place): Promise<Member> {
-    const { command, program, model, note } = this.options;
+    const { command, program, model, note, patience = 60 } = this.options;
     const id = this.started++;
     const { node, gpu, isHere } = place;
     const sent = isHere ? { program: null, model: null } : { program, model };
-    const at = { worker: id, node, gpu, command, ...sent };
-    const where = await this.bridge.request("start", at);
-    const member = { ...place, id, adapter: { name: "", driver: "", kind: "" } };
+    const at = { worker: id, node, gpu, command, env: forWorkers(process.env), ...sent };
+    const busy = `worker ${id} waits for its place on node ${node.slice(0, 8)}: another job of the cluster may have its GPU`;
+    const waiting = setTimeout(() => note(busy), 1000 * patience);
+    const where = await this.bridge.request("start", at).finally(() => clearTimeout(waiting));
+    const adapter = { name: "", driver: "", kind: "" };
+    const member = { ...place, id, adapter, done: new Set<string>() };
     const opening = { ...this.opening, model: where.header.model ?? this.opening.model };
     const { header } = await this.ask(member, { op: "open", header: { opening } });
     this.tuning = header.tuning as TuningTable;
@@ -240,3 +292,11 @@ export class Team {
     return (await this.bridge.request("nodes", {})).header.nodes as Node[];
   }
 }
+
+/** What of this process's environment is for workers: all that this program is told by it, but where Python is. */
+const forWorkers = (env: NodeJS.ProcessEnv) =>
+  Object.fromEntries(
+    Object.entries(env).filter(
+      ([name]) => name.startsWith("RLEXPLORE_") && name !== "RLEXPLORE_PYTHON",
+    ),
+  );

@@ -24,6 +24,7 @@ import { openPolicy, type PolicySettings } from "../opening/open-policy.ts";
 import type { OpenPolicy } from "../opening/policy.ts";
 import type { RunTuning } from "../tuning/tuning.ts";
 import { decodeFrames, encodeFrame, type Frame, type Header } from "./frames.ts";
+import { exponentOf, fromHalves, toHalves } from "./halves.ts";
 import { bytesOf, packCompletions, type SentItems, unpackItems } from "./wire.ts";
 
 /** What a worker is opened with. */
@@ -99,15 +100,23 @@ export class Worker {
     const sums = await this.learning.gradient(items, Number(header.normalizer));
     const all = gradients.slabs.map(({ length }) => new Float32Array(length));
     await gpu.commands.read(gradients.slabs, all);
-    return [{ sums }, all.map(bytesOf)];
+    if (header.dtype !== "f16") return [{ sums }, all.map(bytesOf)];
+    const exponent = exponentOf(all);
+    return [{ sums, exponent }, all.map((slab) => bytesOf(toHalves(slab, exponent)))];
   }
 
   private async update(policy: OpenPolicy, header: Header, bytes: Bytes): Promise<Reply> {
     const { gpu, gradients } = policy;
+    const { exponent } = header;
     let at = bytes.byteOffset;
     for (const slab of gradients.slabs) {
-      gpu.upload(slab, new Float32Array(bytes.buffer, at, slab.length));
-      at += 4 * slab.length;
+      const { length } = slab;
+      const values =
+        typeof exponent === "number"
+          ? fromHalves(new Float16Array(bytes.buffer, at, length), exponent)
+          : new Float32Array(bytes.buffer, at, length);
+      gpu.upload(slab, values);
+      at += length * (typeof exponent === "number" ? 2 : 4);
     }
     const number = Number(header.updateNumber);
     const gradNorm = await this.learning.step(Number(header.learningRate), number);

@@ -212,8 +212,9 @@ export class OpenPolicy implements Policy, RunPolicy {
 
   learner(settings: Parameters<RunPolicy["learner"]>[0]): Learner {
     const whole = new PolicyGradient(this, settings.microBatchTokens, settings);
-    const { gradientShards } = settings;
-    return gradientShards === 1 ? whole : new ShardedGradient(whole, this, gradientShards);
+    const { gradientShards, gradientDtype } = settings;
+    if (gradientShards === 1 && gradientDtype === "f32") return whole;
+    return new ShardedGradient(whole, this, gradientShards, gradientDtype);
   }
 
   close(): Promise<void> {

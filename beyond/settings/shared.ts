@@ -1,5 +1,6 @@
 /** Flags that several commands share. */
 
+import { GRADIENT_DTYPES } from "../cluster/halves.ts";
 import { LORA_TARGETS, type LoraConfig } from "../lora/lora.ts";
 import { GPU_BACKENDS } from "../platform/runtime.ts";
 import { BASE_DTYPES } from "../storage/base-formats.ts";
@@ -275,6 +276,12 @@ export const learningCluster = {
       "Parts that the gradient of a step is summed in: with the same number a run has the same bits on any number of workers.",
       "1; 8 with --ray",
     ),
+  ),
+  gradientDtype: choice(
+    "f32",
+    GRADIENT_DTYPES,
+    "How the gradients of these parts, and their sum, travel. f16: half the bytes, and other bits, which are again the same on any number of workers.",
+    OURS,
   ),
 };
 

@@ -1,6 +1,8 @@
 /** A cluster within this process, with the workers' own code and no Ray: for tests of all that lies above. */
 import { type Bridging, LostError } from "../../beyond/cluster/bridge.ts";
 import { decodeFrames, encodeFrame, type Frame, type Header } from "../../beyond/cluster/frames.ts";
+import { fromHalves, toHalves } from "../../beyond/cluster/halves.ts";
+import { bytesOf } from "../../beyond/cluster/wire.ts";
 import { Worker } from "../../beyond/cluster/worker.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -11,6 +13,7 @@ export type Fate = "well" | "dies before" | "dies after" | "hangs";
 export class ClusterHere implements Bridging {
   private readonly workers = new Map<number, Pick<Worker, "answer">>();
   private readonly kept = new Map<string, Bytes>();
+  private sum = new Float32Array(0);
   private readonly hanging = new Map<number, (error: Error) => void>();
   /** What was asked of which worker. */
   readonly asked: { worker: number; op: string }[] = [];
@@ -39,7 +42,7 @@ export class ClusterHere implements Bridging {
     }
     if (op === "store") this.kept.set(String(header.into), joined(pieces));
     if (op === "drop") for (const key of header.keys as string[]) this.kept.delete(key);
-    if (op === "sum") this.sum(header.keys as string[], String(header.into));
+    if (op === "add") this.add(header as never);
     if (op === "call") return this.call(worker, header, pieces);
     return answered({});
   }
@@ -82,15 +85,30 @@ export class ClusterHere implements Bridging {
     return new LostError("its process died");
   }
 
-  private sum(keys: string[], into: string): void {
-    const [first, ...others] = keys.map((key) => {
-      const bytes = this.kept.get(key);
-      if (!bytes) throw new LostError(`${key} is not there`);
-      return new Float32Array(bytes.slice().buffer);
-    });
-    for (const other of others) for (let i = 0; i < first.length; i++) first[i] += other[i];
-    this.kept.set(into, new Uint8Array(first.buffer));
+  private add({ key, into, isFirst, isLast, exponent, sumExponent }: Adding): void {
+    const bytes = this.kept.get(key);
+    if (!bytes) throw new LostError(`${key} is not there`);
+    this.kept.delete(key);
+    const { buffer } = bytes.slice();
+    const isHalf = exponent !== undefined;
+    const values = isHalf
+      ? fromHalves(new Float16Array(buffer), exponent)
+      : new Float32Array(buffer);
+    if (!isFirst) for (let i = 0; i < values.length; i++) this.sum[i] += values[i];
+    else this.sum = values;
+    if (!isLast) return;
+    this.kept.set(into, bytesOf(isHalf ? toHalves(this.sum, Number(sumExponent)) : this.sum));
   }
+}
+
+/** A request of the bridge to add a vector to a sum. */
+interface Adding {
+  key: string;
+  into: string;
+  isFirst: boolean;
+  isLast: boolean;
+  exponent?: number;
+  sumExponent?: number;
 }
 
 const answered = (header: Header): Frame => ({ header, bytes: new Uint8Array(0) });

@@ -1,48 +1,26 @@
 /** A real Ray cluster of two nodes on this machine; skipped where no Python has Ray. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { noRay, PYTHON, RayCluster } from "../faults/ray-cluster.ts";
 
-const python = process.env.RLEXPLORE_PYTHON ?? "python3";
-const hasRay = spawnSync(python, ["-c", "import ray, numpy"]).status === 0;
-const why = hasRay ? "" : ` (skipped: ${python} has no ray and numpy)`;
+const missing = noRay();
+const why = missing ? ` (skipped: ${missing})` : "";
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-ray-test-"));
 const main = resolve(import.meta.dir, "../../main.ts");
 const data = resolve(import.meta.dir, "../../examples/arithmetic.jsonl");
 const flags = "--max-steps 4 --prompts-per-step 4 --gradient-shards 3".split(" ");
 const MINUTES = 5 * 60_000;
 
-const TWO_NODES = `
-import sys
-from ray.cluster_utils import Cluster
-options = {"object_store_memory": 200 << 20}
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **options})
-cluster.add_node(num_cpus=1, **options)
-print(cluster.address, flush=True)
-sys.stdin.read()
-cluster.shutdown()
-`;
-
-let cluster: ChildProcess;
-let address: string;
+let cluster: RayCluster;
 beforeAll(async () => {
-  if (!hasRay) return;
-  cluster = spawn(python, ["-c", TWO_NODES], { stdio: ["pipe", "pipe", "ignore"] });
-  address = await new Promise((found) =>
-    cluster.stdout?.on("data", (text) => {
-      const line = /^[\d.]+:\d+$/m.exec(String(text));
-      if (line) found(line[0]);
-    }),
-  );
+  if (!missing) cluster = await RayCluster.start();
 }, MINUTES);
 afterAll(async () => {
   rmSync(folder, { recursive: true });
-  if (!hasRay) return;
-  const ended = new Promise((done) => cluster.on("exit", done));
-  cluster.stdin?.end();
-  await ended;
+  if (!missing) await cluster.stop();
 }, MINUTES);
 
 /** What runs, and what it leaves; `meanwhile` sees what it says. */
@@ -50,7 +28,7 @@ async function train(name: string, more: string[], meanwhile: (said: string) => 
   const path = join(folder, name);
   const args = [main, "train", data, ...flags, "--output-dir", path, ...more];
   const child = spawn(process.execPath, args, {
-    env: { ...process.env, RLEXPLORE_PYTHON: python },
+    env: { ...process.env, RLEXPLORE_PYTHON: PYTHON },
   });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -65,21 +43,19 @@ async function train(name: string, more: string[], meanwhile: (said: string) => 
   return { weights: read("model.safetensors"), moments: read("trainer/optimizer.safetensors") };
 }
 
-test.skipIf(!hasRay)(
+test.skipIf(missing !== null)(
   `workers on two nodes give the bits of one GPU, whoever is killed${why}`,
   async () => {
     const alone = await train("alone", []);
-    expect(await train("shared", ["--ray", address])).toEqual(alone);
+    expect(await train("shared", ["--ray", cluster.address])).toEqual(alone);
     let killed = false;
     const kill = (said: string) => {
       if (killed || !/2 workers on Ray/.test(said)) return;
       killed = true;
-      const [, worker] = spawnSync("pgrep", ["-f", `${main} worker`])
-        .stdout.toString()
-        .split("\n");
-      process.kill(Number(worker), "SIGKILL");
+      const [worker] = cluster.workers();
+      process.kill(worker, "SIGKILL");
     };
-    expect(await train("killed", ["--ray", address], kill)).toEqual(alone);
+    expect(await train("killed", ["--ray", cluster.address], kill)).toEqual(alone);
     expect(killed).toBe(true);
   },
   MINUTES,

@@ -138,3 +138,14 @@ test("the number of shards decides on the bits, and cannot change when a run goe
     trainSettings(["--resume", join(folder, "whole"), "--gradient-shards", "4"], readStored),
   ).toThrow("--gradient-shards cannot change when a run is continued (it was 3)");
 });
+
+test("gradients in f16 give other bits, and the same on one GPU and on several", async () => {
+  const flags = "--explore batch --gradient-dtype f16";
+  const { cluster: _, ...alone } = await run("halves-alone", flags);
+  const { cluster: __, ...shared } = await run("halves-2", flags, 2);
+  expect(shared).toEqual(alone);
+  expect(alone.weights).not.toEqual(resultsOf(join(folder, "whole")).weights);
+  expect(() =>
+    trainSettings(["--resume", join(folder, "halves-2"), "--gradient-dtype", "f32"], readStored),
+  ).toThrow("--gradient-dtype cannot change when a run is continued (it was f16)");
+});

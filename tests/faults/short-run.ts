@@ -10,9 +10,12 @@ const FLAGS =
   "--eval-file test.jsonl --eval-steps 2 --eval-samples 2 --quiet";
 
 export class ShortRun {
+  /** `more` are flags of its beginning; those in `where` are given each time. */
   constructor(
     private readonly program: Program,
     readonly name: string,
+    private readonly more: readonly string[] = [],
+    private readonly where: () => readonly string[] = () => [],
   ) {
     program.write("train.jsonl", QUESTIONS);
     program.write("test.jsonl", QUESTIONS.slice(0, 3));
@@ -23,17 +26,20 @@ export class ShortRun {
   }
 
   /** Starts it, or goes on with it; within a command, such as strace. */
-  start(within: readonly string[] = []) {
+  start(within: readonly string[] = [], env: Record<string, string> = {}) {
     const args = existsSync(join(this.path, "config.json"))
-      ? ["train", "--resume", this.path, "--quiet"]
-      : ["train", "train.jsonl", ...FLAGS.split(" "), "--output-dir", this.path];
+      ? ["train", "--resume", this.path, "--quiet", ...this.where()]
+      : [
+          ...["train", "train.jsonl", ...FLAGS.split(" "), ...this.more, ...this.where()],
+          ...["--output-dir", this.path],
+        ];
     // a run that was killed before it wrote its settings is begun again
     if (args[1] !== "--resume") rmSync(this.path, { recursive: true, force: true });
-    return this.program.start(args, { within });
+    return this.program.start(args, { within, env });
   }
 
-  finish(): Promise<Outcome> {
-    return finish(this.start());
+  finish(env?: Record<string, string>): Promise<Outcome> {
+    return finish(this.start([], env));
   }
 
   /** What in a finished run must be the same however often it was killed. */

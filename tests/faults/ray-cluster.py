@@ -1,0 +1,67 @@
+"""Two nodes of Ray on this machine, for tests. Prints the address; then takes a command a line, and says "done" to each:
+
+    node         puts another node in the place of the second
+    fill, empty  fills the object stores of both with what may not leave them, or lets go of it
+
+At the end of standard input everything ends. The argument is the size of each node's object store in MiB; "no-spill"
+after it keeps Ray from moving what does not fit to the disk.
+"""
+
+import sys
+
+import numpy as np
+import ray
+from ray.cluster_utils import Cluster
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+store = {"object_store_memory": int(sys.argv[1]) << 20}
+spill = {"_system_config": {"automatic_object_spilling_enabled": False}} if "no-spill" in sys.argv else {}
+cluster = Cluster(
+    initialize_head=True,
+    head_node_args={"num_cpus": 1, "include_dashboard": False, **store, **spill},
+)
+second = cluster.add_node(num_cpus=1, **store)
+
+
+@ray.remote(num_cpus=0)
+class Filler:
+    def __init__(self):
+        self.held = []
+
+    def fill(self):
+        try:
+            for _ in range(1000):
+                self.held.append(ray.put(np.zeros(4 << 20, np.uint8)))
+                if len(self.held) * 4 > int(sys.argv[1]):
+                    return
+        except ray.exceptions.RayError:
+            pass
+
+
+fillers = []
+
+
+def fill():
+    if not ray.is_initialized():
+        ray.init(address=cluster.address, log_to_driver=False, configure_logging=False)
+    for node in ray.nodes():
+        if node["Alive"]:
+            where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            fillers.append(Filler.options(scheduling_strategy=where).remote())
+    for filler in fillers:
+        ray.get(filler.fill.remote(), timeout=60)
+
+
+print(cluster.address, flush=True)
+for line in sys.stdin:
+    if line.strip() == "node":
+        cluster.remove_node(second, allow_graceful=False)
+        second = cluster.add_node(num_cpus=1, **store)
+    if line.strip() == "fill":
+        fill()
+    if line.strip() == "empty":
+        for filler in fillers:
+            ray.kill(filler)
+        fillers.clear()
+    print("done", flush=True)
+cluster.shutdown()
