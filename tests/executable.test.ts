@@ -213,6 +213,7 @@ describe("models in and out", () => {
     expect(head).toMatch(/^ +whole +copy +change$/);
     expect(rows.map((row) => row.split(" ")[0])).toEqual([
       ...["pass", "maj", "diff"].flatMap((name) => [1, 2, 4].map((k) => `${name}@${k}`)),
+      "area",
       "distinct-solved@4",
       "distinct-unsolved@4",
       ...["entropy", "entropy-correct", "entropy-incorrect", "no-answer", "truncated", "length"],

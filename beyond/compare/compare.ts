@@ -18,7 +18,8 @@ import { CHANGEABLE, storedSettings } from "../settings/stored.ts";
 import { command } from "../terminal/program.ts";
 import { Progress } from "../terminal/progress.ts";
 import { type Experiment, type PlannedRun, readExperiment } from "./experiment.ts";
-import { referenceOf, resultsOf, resultTable } from "./results.ts";
+import { referenceOf, resultsOf } from "./results.ts";
+import { goingOn, picture, reading, resultTable } from "./telling.ts";
 
 /** `compare.json`, written before the first run: what the folder will hold. */
 export interface Comparison {
@@ -61,8 +62,21 @@ export async function compare(given: CompareSettings, signal?: AbortSignal): Pro
   }
   const results = resultsOf(folder, experiment, given.reference);
   replaceFile(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
-  progress.result("results", { folder, results }, resultTable(folder, results));
+  const image = join(folder, "pass.svg");
+  replaceFile(image, await picture(results));
+  const told = [
+    resultTable(folder, results),
+    reading(results),
+    `the picture is ${image}`,
+    ...(quiet ? [] : [goingOn(runs[runs.length - 1], folder, aQuestion(runs[runs.length - 1]))]),
+  ];
+  progress.result("results", { folder, results }, told.filter((text) => text !== null).join("\n"));
 }
+
+/** The first one that the run's last model was asked. */
+const aQuestion = (run: PlannedRun): string =>
+  readEvaluation(evaluationOf(run, run.checkpoints[run.checkpoints.length - 1])).questions[0]
+    .question;
 
 const nameOf = (file: string) => file.replace(/^.*[\\/]/, "").replace(/\.[^.]*$/, "");
 

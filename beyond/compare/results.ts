@@ -9,7 +9,6 @@ import {
   unsolvedAfter,
 } from "../measuring/coverage.ts";
 import {
-  estimateText,
   evaluationPath,
   figuresAt,
   readEvaluation,
@@ -19,7 +18,6 @@ import type { Figures, Ratio } from "../measuring/figures.ts";
 import { RunFolder } from "../runs/folder.ts";
 import { LedgerReader } from "../runs/ledger.ts";
 import { type Sampling, samplingOf as sampledWith } from "../settings/evaluating.ts";
-import { table } from "../terminal/progress.ts";
 import { BASE, type Experiment, type PlannedRun } from "./experiment.ts";
 
 type Estimates = Record<string, Estimate>;
@@ -36,6 +34,8 @@ export interface Results {
 export interface MethodResults {
   method: string;
   seeds: number[];
+  /** Of the completions that a run draws in training, a mean over seeds: what the method costs. */
+  tokens: number;
   evaluations: {
     step: number;
     /** Of the samples. */
@@ -46,6 +46,8 @@ export interface MethodResults {
      * reference was not evaluated in the same way.
      */
     overReference: Estimates | null;
+    /** The gain over the base model; null for that, and where it was not evaluated, or in another way. */
+    overBase: Estimates | null;
     /** The gain since the first checkpoint that was evaluated; null for that one. */
     sinceFirst: Estimates | null;
   }[];
@@ -110,30 +112,37 @@ export function resultsOf(
         resamples,
       ),
     );
-  const histories = new Map(runs.map((run) => [run, readHistories(folder, run)]));
-  const historiesBy = (method: string) =>
-    runsOf(method).map((run) => histories.get(run) as QuestionHistory[]);
+  const drawn = new Map(runs.map((run) => [run, readDraws(folder, run)]));
+  const drawnBy = (method: string) => runsOf(method).map((run) => drawn.get(run) as Draws);
+  const historiesBy = (method: string) => drawnBy(method).map(({ histories }) => histories);
+  const askedAs = (method: string) => sampledWith(runsOf(method)[0].evaluation as Sampling);
+  const isAlike = (a: string, b: string) => isDeepStrictEqual(askedAs(a), askedAs(b));
   return {
     reference: compared,
     questions,
     samples: runs[0].evaluation.numSamples,
     methods: methods.map((method): MethodResults => {
       const [{ checkpoints, evaluation }] = runsOf(method);
-      const isAlike = isDeepStrictEqual(
-        sampledWith(evaluation as Sampling),
-        sampledWith(runsOf(compared)[0].evaluation as Sampling),
-      );
+      const tokens = drawnBy(method).map(({ tokens }) => tokens);
       return {
         method,
         seeds: runsOf(method).map(({ seed }) => seed),
+        tokens: tokens.reduce((a, b) => a + b, 0) / tokens.length,
         evaluations: checkpoints.map((step, i) => ({
           step,
           temperature: evaluation.temperature,
           figures: mapNames(at(method, step), (ratios) => estimate(ratios, resamples)),
           overReference:
-            method === compared || method === BASE || compared === BASE || !isAlike
+            method === compared ||
+            method === BASE ||
+            compared === BASE ||
+            !isAlike(method, compared)
               ? null
               : gain(at(compared, step), at(method, step)),
+          overBase:
+            method === BASE || !methods.includes(BASE) || !isAlike(method, BASE)
+              ? null
+              : gain(at(BASE, 0), at(method, step)),
           sinceFirst: i > 0 ? gain(at(method, checkpoints[0]), at(method, step)) : null,
         })),
         sampling: samplingOf(
@@ -146,12 +155,20 @@ export function resultsOf(
   };
 }
 
-/** Sorted by question, so that runs can be compared question by question. */
-function readHistories(folder: string, { name }: PlannedRun): QuestionHistory[] {
+/** What a run drew in training. */
+interface Draws {
+  /** Sorted by question, so that runs can be compared question by question. */
+  histories: QuestionHistory[];
+  /** Of all completions. */
+  tokens: number;
+}
+
+function readDraws(folder: string, { name }: PlannedRun): Draws {
   const ledger = new LedgerReader(RunFolder.open(join(folder, name), "the path").ledgerPath);
   const histories = historiesOf(ledger.rollouts());
+  const tokens = ledger.tokens();
   ledger.close();
-  return histories.sort((a, b) => (a.question < b.question ? -1 : 1));
+  return { histories: histories.sort((a, b) => (a.question < b.question ? -1 : 1)), tokens };
 }
 
 /** @param base,reference as many seeds as `seeds`, or none where there is nothing to compare with */
@@ -218,28 +235,4 @@ function mapNames<T extends { [K in keyof T]: Ratio }>(
       ),
     ]),
   );
-}
-
-/** The methods after their last step: a row each, with intervals; below, what each gains over the reference. */
-export function resultTable(folder: string, results: Results): string {
-  const { methods, questions, samples, reference } = results;
-  const last = methods.map(({ method, evaluations }) => ({ method, ...evaluations.slice(-1)[0] }));
-  const names = Object.keys(last[0].figures);
-  const ks = names.filter((name) => /^pass@(1|8|32|128)$/.test(name));
-  const columns = [...ks, names.includes("diff@8") ? "diff@8" : "diff@1", "entropy"];
-  const temperatures = [...new Set(last.map(({ temperature }) => temperature))];
-  const isOne = temperatures.length === 1;
-  const rows = last.map(({ method, step, temperature, figures }) => [
-    `${method}, step ${step}${isOne ? "" : `, temperature ${temperature}`}`,
-    ...columns.map((name) => estimateText(figures[name])),
-  ]);
-  const gains = last.flatMap(({ method, overReference }) => {
-    if (!overReference) return [];
-    return [[method, ...columns.map((name) => estimateText(overReference[name], "+"))]];
-  });
-  const seeds = methods[0].seeds.length === 1 ? "one seed" : `${methods[0].seeds.length} seeds`;
-  const title = `${folder}: ${questions} held-out questions, ${samples} samples each${isOne ? `, temperature ${temperatures[0]}` : ""}, ${seeds}; 95 % intervals over questions and seeds`;
-  const first = table(title, [["", ...columns], ...rows]);
-  if (gains.length === 0) return first;
-  return `${first}\n${table(`gain over ${reference}, paired`, [["", ...columns], ...gains])}`;
 }

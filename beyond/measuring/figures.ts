@@ -16,6 +16,7 @@ export interface Ratio {
  * By name, in the order of a table:
  *
  * - `pass@k`, `maj@k`, `diff@k`: a right answer among k samples; the commonest of k right; distinct answers among k;
+ * - `area`: the mean of pass@k over the logarithm of k, from the least k to the largest (by trapezoids);
  * - `distinct-solved@g`, `distinct-unsolved@g`: distinct answers in a group of g samples, in groups with
  *   and without a right answer (Table 2 of arXiv 2509.06941; over all groups it is `diff@g`);
  * - `entropy`, `entropy-correct`, `entropy-incorrect`: mean over the tokens of all completions, of the right
@@ -55,6 +56,7 @@ export function figuresOf(
     ...atEach("pass", (t, k) => passAtK(t.samples, t.correct, k)),
     ...atEach("maj", (t, k) => (majorities.get(t) as number[])[ks.indexOf(k)]),
     ...atEach("diff", (t, k) => distinctAtK(outcomeCounts(t), k)),
+    ["area", ratio((t) => areaUnder(t, ks))],
     [
       `distinct-solved@${group}`,
       ratio(
@@ -94,6 +96,16 @@ export function figuresOf(
     ],
     ["length", ratio(tokensOf, ({ samples }) => samples)],
   ]);
+}
+
+/** Of pass@k over log k, over the width of that; of a single k, pass@k. */
+function areaUnder({ samples, correct }: QuestionTally, ks: readonly number[]): number {
+  const pass = ks.map((k) => passAtK(samples, correct, k));
+  const width = Math.log(ks[ks.length - 1] / ks[0]);
+  if (width === 0) return pass[0];
+  return ks
+    .slice(1)
+    .reduce((sum, k, i) => sum + (Math.log(k / ks[i]) * (pass[i] + pass[i + 1])) / 2 / width, 0);
 }
 
 const tokensOf = ({ tokens }: QuestionTally) => tokens.correct + tokens.incorrect;

@@ -304,6 +304,12 @@ export class LedgerReader {
     return lastStepIn(this.database);
   }
 
+  /** Of all completions together. */
+  tokens(): number {
+    const [[tokens]] = this.database.query("SELECT SUM(tokens) FROM rollouts").values();
+    return Number(tokens);
+  }
+
   /** Every rollout in the order they were sampled, one at a time: a ledger may be larger than memory. */
   *rollouts(): Generator<Rollout & { step: number }> {
     const query = this.database.query(

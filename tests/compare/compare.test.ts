@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compare } from "../../beyond/compare/compare.ts";
 import type { Results } from "../../beyond/compare/results.ts";
+import { LedgerReader } from "../../beyond/runs/ledger.ts";
 import { compareSettings } from "../../beyond/settings/arguments.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-compare-"));
@@ -58,6 +59,17 @@ test("an experiment leaves a run each, their evaluations, and what came out", ()
   const gained =
     (figures["pass@8"].value ?? 0) - (none.evaluations[1].figures["pass@8"].value ?? 0);
   expect(overReference?.["pass@8"].value).toBeCloseTo(gained, 12);
+  const start = base.evaluations[0].figures["pass@8"].value ?? 0;
+  expect(con.evaluations[1].overBase?.["pass@8"].value).toBeCloseTo(
+    (figures["pass@8"].value ?? 0) - start,
+    12,
+  );
+  expect(base.evaluations[0].overBase).toBeNull();
+  const ledger = new LedgerReader(path("whole", "ucb-con-1", "ledger.sqlite"));
+  const sampled = [...ledger.rollouts()].reduce((sum, { tokens }) => sum + tokens, 0);
+  ledger.close();
+  expect(con.tokens).toBe(sampled);
+  expect(read("whole", "pass.svg")).toContain("<svg ");
   const early = con.evaluations[0].figures.entropy.value ?? 0;
   expect(sinceFirst?.entropy.value).toBeCloseTo((figures.entropy.value ?? 0) - early, 12);
   // 8 steps of 4 questions among 4, four samples each

@@ -88,6 +88,15 @@ describe("figures", () => {
     }
   });
 
+  test("the area under pass@k gives every doubling of k the same width", () => {
+    const [one, two, four, eight] = ks.map((k) => value(`pass@${k}`));
+    expect(value("area")).toBeCloseTo((one / 2 + two + four + eight / 2) / 3, 12);
+    const of = (some: number[]) => quotient(figuresOf(tallies, some, never).area);
+    expect(of([1, 8])).toBeCloseTo((one + eight) / 2, 12);
+    expect(of([1, 2, 8])).toBeCloseTo((one / 2 + two / 2) / 3 + (two + eight) / 3, 12);
+    expect(of([4])).toBe(four);
+  });
+
   test("distinct answers in solved and in unsolved groups: over all groups of eight", () => {
     const inSolved = overSubsets(8, (chosen) => solved(chosen) * distinct(chosen));
     expect(value("distinct-solved@8")).toBeCloseTo(inSolved / overSubsets(8, solved), 12);
