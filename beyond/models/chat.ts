@@ -1,4 +1,3 @@
-import { Template } from "@huggingface/jinja";
 import { watched } from "#platform/watchdog.ts";
 import type { Turn } from "../../lib/data/judge.ts";
 import type { Asked } from "../../lib/data/questions.ts";
@@ -6,6 +5,7 @@ import { UserError } from "../../lib/errors.ts";
 import { parseThinkTags, type Thinking, thinkingOf } from "../answers/thinking.ts";
 import { messageOf } from "../terminal/quoted.ts";
 import type { ModelFolder } from "./folder.ts";
+import { ChatTemplate } from "./jinja.ts";
 import { parseJson, specialTokens, type Tokenizer } from "./tokenizer.ts";
 
 /** How a question is put to a model. */
@@ -33,7 +33,7 @@ export class Prompter {
   /** What the template is called in messages. */
   readonly #name: string;
   readonly #templateText: string | null;
-  readonly #template: Template | null;
+  readonly #template: ChatTemplate | null;
   readonly #variables: Record<string, unknown>;
 
   /** @throws UserError for a template that cannot be read, or arguments it has no use for */
@@ -53,7 +53,7 @@ export class Prompter {
       throw new UserError(`${source} has ${has}: leave --chat-template-kwargs out`);
     }
     try {
-      this.#template = text === null ? null : watched(this.#name, () => new Template(text));
+      this.#template = text === null ? null : watched(this.#name, () => new ChatTemplate(text));
     } catch (error) {
       throw new UserError(`${this.#name} cannot be read: ${messageOf(error)}`);
     }
@@ -142,7 +142,7 @@ export class Prompter {
     }
     try {
       const given = { messages, add_generation_prompt, ...this.#variables };
-      return watched(this.#name, () => (this.#template as Template).render(given));
+      return watched(this.#name, () => (this.#template as ChatTemplate).render(given));
     } catch (error) {
       throw new UserError(`the model's chat template refuses the prompt: ${messageOf(error)}`);
     }

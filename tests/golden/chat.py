@@ -102,7 +102,72 @@ for name, template in templates.items():
         # with what the assistant says to it
         whole = None if goes_on else rendered(tokenizer, turns + [SAID], **kwargs)
         conversations.append(dict(template=name, turns=turns, kwargs=kwargs, prompt=prompt, whole=whole))
+
+# What Jinja writes, compares and strips as Python does; None where it refuses.
+SAID_BY = "{% for m in messages %}"
+SNIPPETS = [
+    # values as text
+    "{{ true }} {{ false }} {{ none }} {{ missing }}|",
+    "{{ 1 }} {{ 1.0 }} {{ -0.0 }} {{ 0.1 + 0.2 }} {{ 0.00001 }} {{ 0.0001 }} {{ 123456789.0 * 1000000000.0 }}",
+    "{{ [1, 'a', none, true, 2.5, [], {}] }} {{ {'k': ['v', none], 'n': 1} }} {{ (1, 'b') }}",
+    """{{ ["it's", 'say "x"', "both ' and \\"", "line\\n\\ttab\\\\", "é\u00a0\u200b\U0001f600"] }}""",
+    "{{ messages[0] }}",
+    "{{ messages[0]['content'] ~ none ~ true ~ 1.5 ~ [1] ~ missing }}",
+    "{{ [1, none, 'a']|join('-') }} {{ [true, [1, 'b']]|join }} {{ [1, 2]|join(d=', ') }} {{ 'abc'|join('.') }}",
+    "{{ [1, 'a']|string }} {{ true|string }} {{ none|string }} {{ 1.0|string }} {{ missing|string }}|",
+    "{{ namespace(a=1) }}",
+    "{{ {'a': none, 'b': [1, 0.5, 'é']}|tojson }} {{ messages|tojson(indent=2) }}",
+    "{{ missing|tojson }}",
+    # loops
+    "{% for i in range(4) %}a{{ i }}{% if i == 2 %}{% break %}{% endif %}b{% endfor %}.",
+    "{% for i in range(4) %}a{{ i }}{% if i % 2 %}odd{% continue %}lost{% endif %}b{% endfor %}.",
+    "{% for i in range(3) %}{{ i }}{% for j in range(3) %}<{{ j }}{% if j == i %}{% break %}{% endif %}>{% endfor %};{% endfor %}",
+    "{% for i in range(3) %}{% if i == 1 %}{% continue %}{% endif %}{{ i }}{% else %}none{% endfor %}",
+    "{% for i in range(2) %}{% continue %}{% else %}none{% endfor %}",
+    "{% for i in range(3) %}{% set x %}held{% if i %}{% break %}{% endif %}{% endset %}{{ x }}{% endfor %}",
+    "{% for i in range(3) %}{% if i == 0 %}{% set x = 'set' %}{% endif %}{{ i }}{{ x }} {% endfor %}",
+    "{% set x = 'out' %}{% for i in range(2) %}{{ x }}{% set x = i %}{{ x }}{% endfor %}{{ x }}",
+    "{% for c in 'añ😀' %}[{{ c }}]{% endfor %}{% for t in missing %}x{% else %}nothing{% endfor %}",
+    "{% for m in messages if m.role == 'user' %}{{ loop.index }}{{ loop.last }}{{ m.content }}{% endfor %}",
+    "{% for k, v in {'a': 1, 'b': none}.items() %}{{ k }}={{ v }},{% endfor %}",
+    # texts
+    "{{ ' \\n x \\n'.strip('\\n') }}|{{ 'xxaxx'.strip('x') }}|{{ '\\n\\n a \\n'.lstrip('\\n') }}|{{ ' a \\n\\n'.rstrip('\\n') }}|",
+    "{{ '\u00a0\ufeff a\x1c\x85'.strip() }}|{{ '\ufeff b\x1c'|trim }}|{{ '--a--'|trim('-') }}|{{ none|trim }}|{{ 'a]b^'.strip('^]') }}",
+    "{{ 'hELLO wORLD'.capitalize() }} {{ 'hELLO'|capitalize }} {{ 'it\\'s a TEST'.title() }} {{ none|upper }} {{ true|lower }}",
+    "{{ '😀é'|length }} {{ missing|length }} {{ [1, 2]|length }} {{ {'a': 1}|length }}",
+    "{{ '12abc'|int }} {{ ' 12 '|int }} {{ '3.7'|int }} {{ '1e2'|int }} {{ (-1.5)|int }} {{ 'x'|int(7) }} {{ '2'|float }} {{ '1.5x'|float }} {{ none|int }} {{ 3|float }}",
+    "{{ 'a b  c'.split() }} {{ 'a,b,c'.split(',', 1) }} {{ 'aXbX'.split('X')[-1] }}|",
+    "{{ 'abc'[-1] }}{{ 'abcdef'[1:4] }}{{ 'abc'[::-1] }} {{ [1, 2, 3][:-1] }} {{ 'aab'.replace('a', 'x', 1) }}",
+    "{{ 'a' + 1 }}",
+    "{{ 'a' + none }}",
+    # comparisons
+    "{{ 1 == '1' }} {{ '' == 0 }} {{ none == missing }} {{ [] == [] }} {{ [1, [2]] == [1, [2]] }} {{ {'a': 1} == {'a': 1.0} }} {{ 1 == true }} {{ 'a' != none }}",
+    "{{ none in [none, 1] }} {{ 1 in [true] }} {{ [1] in [[1]] }} {{ '1' in [1] }} {{ 'a' not in ['b'] }} {{ 'k' in {'k': 1} }} {{ 'b' in 'abc' }} {{ 'a' in missing }}",
+    "{{ -1 % 3 }} {{ 7 % -3 }} {{ 7 // 2 }} {{ -7 // 2 }} {{ 7 / 2 }} {{ 4 / 2 }} {{ 2 ** 3 }} {{ 5.5 % 2 }}",
+    "{{ 1 / 0 }}",
+    "{{ true is number }} {{ 1 is integer }} {{ {} is iterable }} {{ (1, 2) is iterable }} {{ none is iterable }} {{ '' is lower }} {{ 'a1' is lower }} {{ '12' is upper }} {{ 'A' is upper }} {{ missing is iterable }}",
+    "{{ missing is defined }} {{ none is defined }} {{ messages[0].no is defined }} {{ [] is sequence }} {{ {} is mapping }} {{ 'a' is string }} {{ none is none }} {{ missing is none }}",
+    "{{ missing.role }}",
+    "{{ messages[0].no.way is defined }}",
+    "{{ missing and missing.x }}{{ (messages[0].tool_calls or [])|length }}{{ 'yes' if messages else 'no' }}{{ 'shown' if false }}|",
+    # macros
+    "{% macro f(a, b='d') %}{{ a }}{{ b }}{{ i }}{% endmacro %}{% for i in range(2) %}{{ f(i) }}{{ f(i, b=none) }}{% endfor %}",
+    "{% macro f() %}{{ x }}{% endmacro %}{% set x = 1 %}{{ f() }}{% set x = 2 %}{{ f() }}",
+    "{% macro f(n) %}{% if n %}{{ n }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(3) }}",
+    "{% macro box(t) %}<{{ t }}>{{ caller() }}</{{ t }}>{% endmacro %}{% for i in [1] %}{% call box('a') %}{{ i }}{{ true }}{% endcall %}{% endfor %}",
+    "{% filter upper %}a{{ none }}{% endfilter %}{% set x %} {{ true }} {% endset %}{{ x|trim }}",
+    "{{ range(100001)|length }}",
+    "{{ messages|map(attribute='role')|join(',') }} {{ messages|selectattr('role', 'equalto', 'user')|list|length }} {{ messages|rejectattr('no', 'defined')|list|length }}",
+    SAID_BY + "{{ m.role }}{{ m.content.split('</think>')[-1].lstrip('\\n') }}{{ not loop.last }}{% endfor %}",
+]
+TURNS = [{"role": "user", "content": " a</think>\n\n  b \n"}, {"role": "assistant", "content": "it's"}]
+snippets = []
+for template in SNIPPETS:
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()), **TOKENS)
+    tokenizer.chat_template = template
+    snippets.append(dict(template=template, text=rendered(tokenizer, TURNS)))
 golden = {"tokens": TOKENS, "templates": templates, "cases": cases, "conversations": conversations}
+golden |= {"turns": TURNS, "snippets": snippets}
 path = Path(__file__).parent / "chat.json"
 path.write_text(json.dumps(golden, ensure_ascii=False, indent=1) + "\n")
 print(f"{len(cases)} cases")

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { chatTemplate, Prompter, type PromptSettings } from "../../beyond/models/chat.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
+import { ChatTemplate } from "../../beyond/models/jinja.ts";
 import { Tokenizer, type TokenizerFiles } from "../../beyond/models/tokenizer.ts";
 import { UserError } from "../../lib/errors.ts";
 import golden from "../golden/chat.json";
@@ -64,6 +65,15 @@ describe("a conversation gives what apply_chat_template gives, and so does what 
       if (!whole.startsWith(prompt)) expect(reply).toThrow("otherwise than it asks for it");
       else expect(prompt + reply() + prompter.closing).toBe(whole);
     }
+  });
+});
+
+describe("values, loops and texts are Python's, as in transformers", () => {
+  const { snippets, turns } = golden;
+  test.each(snippets)("$template", ({ template, text }) => {
+    const render = () => new ChatTemplate(template).render({ messages: turns });
+    if (text === null) expect(render).toThrow();
+    else expect(render()).toBe(text);
   });
 });
 

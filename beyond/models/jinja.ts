@@ -1,0 +1,200 @@
+/**
+ * Chat templates are programs for Jinja, whose values are Python's. `@huggingface/jinja` reads and runs them, but
+ * much that it writes, compares and strips is JavaScript's: {{ true }} is "true", `rstrip('\n')` strips spaces too,
+ * and what a pass of a loop wrote before {% continue %} is lost. Here is what has to differ for a model to be asked
+ * what it is asked in transformers; what Jinja refuses is refused.
+ */
+import { Environment, Interpreter, Template } from "@huggingface/jinja";
+import { FILTERS, GLOBALS, METHODS, TESTS } from "./jinja-builtins.ts";
+import { asValue, equal, str, type Value } from "./python-values.ts";
+
+/** A node of a template as it was read; each type has other fields. */
+// biome-ignore lint/suspicious/noExplicitAny: the library does not export the types of its nodes
+type Node = { type: string } & Record<string, any>;
+
+/** What the interpreter is made of. Its types call some of it private; its version is fixed in package.json. */
+interface Inner {
+  evaluate(node: Node | undefined, scope: Environment): Value;
+  evaluateBlock(nodes: Node[], scope: Environment): Value;
+  evaluateFor(node: Node, scope: Environment): Value;
+  evaluateMacro(node: Node, scope: Environment): Value;
+  evaluateBinaryExpression(node: Node, scope: Environment): Value;
+  evaluateCallExpression(node: Node, scope: Environment): Value;
+  evaluateMemberExpression(node: Node, scope: Environment): Value;
+  evaluateTestExpression(node: Node, scope: Environment): Value;
+  evaluateArguments(nodes: Node[], scope: Environment): [Value[], Map<string, Value>];
+  applyFilter(operand: Value, filter: Node, scope: Environment): Value;
+}
+const Base = Interpreter as unknown as new () => Inner;
+
+/** What is thrown to leave a pass of a loop, with what the pass has written. */
+class Left extends Error {
+  text = "";
+  constructor(readonly node: Node) {
+    super(`{% ${node.type.toLowerCase()} %} stands outside of a loop`);
+  }
+}
+
+const constant = (value: Value): Node => ({ type: "Constant", value });
+const SILENT = ["Set", "Macro", "Comment"];
+
+class PythonInterpreter extends Base {
+  override evaluate(node: Node | undefined, scope: Environment): Value {
+    switch (node?.type) {
+      case "Constant":
+        return node.value;
+      case "Pass":
+        return this.#pass(node, scope);
+      case "Break":
+      case "Continue":
+        throw new Left(node);
+      default:
+        return super.evaluate(node, scope);
+    }
+  }
+
+  override evaluateBlock(nodes: Node[], scope: Environment): Value {
+    let text = "";
+    for (const node of nodes) {
+      try {
+        const value = this.evaluate(node, scope);
+        if (!SILENT.includes(node.type)) text += str(value);
+      } catch (error) {
+        // what a block holds back, to set or to filter it, is lost with it
+        if (error instanceof Left) error.text = text + (holdsBack(node) ? "" : error.text);
+        throw error;
+      }
+    }
+    return asValue(text);
+  }
+
+  override evaluateFor(node: Node, scope: Environment): Value {
+    const isFiltered = node.iterable.type === "SelectExpression";
+    const items = this.evaluate(isFiltered ? node.iterable.lhs : node.iterable, scope);
+    let known = items;
+    if (items.type === "UndefinedValue") known = asValue([]);
+    if (items.type === "StringValue") known = asValue([...(items.value as string)]);
+    const iterable = isFiltered ? { ...node.iterable, lhs: constant(known) } : constant(known);
+    const pass = { type: "Pass", body: node.body, hasElse: node.defaultBlock.length > 0 };
+    return super.evaluateFor({ ...node, iterable, body: [pass] }, scope);
+  }
+
+  /** One pass of a loop, in a scope of its own. */
+  #pass(pass: Node, scope: Environment): Value {
+    // thrown by the library itself, whose loops know what to do
+    if (pass.left?.type === "Break") return super.evaluate(pass.left, scope);
+    try {
+      return this.evaluateBlock(pass.body, new Environment(scope));
+    } catch (error) {
+      if (!(error instanceof Left)) throw error;
+      if (error.text === "") return super.evaluate(error.node, scope);
+      if (pass.hasElse) throw new Error(`it has ${error.node.type} in a loop with {% else %}`);
+      pass.left = error.node;
+      return asValue(error.text);
+    }
+  }
+
+  /** A macro knows what is known where it is written, not where it is called. */
+  override evaluateMacro(node: Node, scope: Environment): Value {
+    const nothing = super.evaluateMacro(node, scope);
+    const macro = scope.lookupVariable(node.name.value);
+    const call = macro.value as (args: Value[], from: Environment) => Value;
+    const inPlace: typeof call = (args, from) => {
+      const own = new Environment(scope);
+      const caller = from.variables.get("caller");
+      if (caller) own.setVariable("caller", caller);
+      return call(args, own);
+    };
+    Object.assign(macro, { value: inPlace });
+    return nothing;
+  }
+
+  override evaluateBinaryExpression(node: Node, scope: Environment): Value {
+    const operator: string = node.operator.value;
+    if (operator === "and" || operator === "or") return super.evaluateBinaryExpression(node, scope);
+    const [left, right] = [this.evaluate(node.left, scope), this.evaluate(node.right, scope)];
+    const isList = Array.isArray(right.value);
+    if (operator === "==") return asValue(equal(left, right));
+    if (operator === "!=") return asValue(!equal(left, right));
+    if (operator === "~") return asValue(str(left) + str(right));
+    if (operator === "in" && isList) return asValue(holds(right, left));
+    if (operator === "not in" && isList) return asValue(!holds(right, left));
+    const isText = (value: Value) => value.type === "StringValue";
+    if (operator === "+" && isText(left) !== isText(right)) {
+      throw new Error("it adds a text and something else");
+    }
+    const bothNumbers = typeof left.value === "number" && typeof right.value === "number";
+    if (bothNumbers && right.value === 0 && ["/", "//", "%"].includes(operator)) {
+      throw new Error("it divides by zero");
+    }
+    const known = { ...node, left: constant(left), right: constant(right) };
+    const result = super.evaluateBinaryExpression(known, scope);
+    if (operator !== "%" || !bothNumbers) return result;
+    // the remainder has the divisor's sign
+    const rest = Number(result.value);
+    const divisor = Number(right.value);
+    if (rest !== 0 && rest < 0 !== divisor < 0) Object.assign(result, { value: rest + divisor });
+    return result;
+  }
+
+  override evaluateMemberExpression(node: Node, scope: Environment): Value {
+    const object = this.evaluate(node.object, scope);
+    if (object.type === "UndefinedValue") {
+      throw new Error(`it reads ${nameOf(node.property)} of ${nameOf(node.object)}, undefined`);
+    }
+    return super.evaluateMemberExpression({ ...node, object: constant(object) }, scope);
+  }
+
+  override evaluateCallExpression(node: Node, scope: Environment): Value {
+    const { callee } = node;
+    if (callee.type !== "MemberExpression" || callee.property.type !== "Identifier") {
+      return super.evaluateCallExpression(node, scope);
+    }
+    const object = this.evaluate(callee.object, scope);
+    const method = METHODS.get(callee.property.value);
+    if (callee.computed || !method || object.type !== "StringValue") {
+      const known = { ...callee, object: constant(object) };
+      return super.evaluateCallExpression({ ...node, callee: known }, scope);
+    }
+    const [args] = this.evaluateArguments(node.args, scope);
+    return asValue(method(object.value as string, args[0] ? str(args[0]) : null));
+  }
+
+  override evaluateTestExpression(node: Node, scope: Environment): Value {
+    const test = TESTS.get(node.test.value);
+    if (!test) return super.evaluateTestExpression(node, scope);
+    return asValue(test(this.evaluate(node.operand, scope)) !== node.negate);
+  }
+
+  override applyFilter(operand: Value, filter: Node, scope: Environment): Value {
+    const isCall = filter.type === "CallExpression";
+    const own = FILTERS.get(isCall ? filter.callee.value : filter.value);
+    if (!own) return super.applyFilter(operand, filter, scope);
+    const [args, named] = isCall ? this.evaluateArguments(filter.args, scope) : [[], new Map()];
+    const result = own(operand, (i, name) => args[i] ?? named.get(name));
+    return result ?? super.applyFilter(operand, filter, scope);
+  }
+}
+
+const holds = (list: Value, value: Value) => (list.value as Value[]).some((of) => equal(of, value));
+const holdsBack = ({ type }: Node) => !["If", "For"].includes(type);
+const nameOf = ({ value }: Node) => (typeof value === "string" ? `"${value.slice(0, 40)}"` : "it");
+
+/** A chat template. */
+export class ChatTemplate {
+  readonly #body: Node[];
+
+  /** Throws for a text that is no template. */
+  constructor(text: string) {
+    this.#body = new Template(text).parsed.body;
+  }
+
+  /** What it writes. Throws what the template itself refuses, and what cannot be done as Jinja does it. */
+  render(variables: Record<string, unknown>): string {
+    const scope = new Environment();
+    for (const [name, value] of Object.entries({ ...GLOBALS, ...variables })) {
+      scope.setVariable(name, asValue(value));
+    }
+    return new PythonInterpreter().evaluateBlock(this.#body, scope).value as string;
+  }
+}
