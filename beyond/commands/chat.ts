@@ -5,6 +5,7 @@ import { openNamedModel, prompterOf } from "../opening/named-model.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { openPolicy } from "../opening/open-policy.ts";
 import type { ChatSettings } from "../settings/measuring.ts";
+import { speculates } from "../settings/shared.ts";
 import { command } from "../terminal/program.ts";
 import { Typing } from "../terminal/typing.ts";
 
@@ -36,6 +37,7 @@ export async function chat(given: ChatSettings): Promise<void> {
   const sampling = {
     rows: 1,
     samplesPerPrompt: 1,
+    speculative: speculates(settings),
     maxPromptTokens: maxLength,
     maxNewTokens: maxCompletionLength,
   };

@@ -129,7 +129,8 @@ function isDone(run: PlannedRun): boolean {
 
 /** Makes the run, or goes on with it. */
 async function runOn(run: PlannedRun, shown: CompareSettings, signal?: AbortSignal): Promise<void> {
-  const { quiet, json, gpu, noTune } = shown;
+  const { quiet, json, gpu, noTune, speculativeRollouts } = shown;
+  const now = { quiet, json, gpu, noTune, speculativeRollouts };
   // a run that goes on keeps its own
   const kernels = isBegun(run) ? {} : { kernels: shown.kernels };
   const folder = folderOf(run);
@@ -137,14 +138,11 @@ async function runOn(run: PlannedRun, shown: CompareSettings, signal?: AbortSign
   if (!isBegun(run)) rmSync(folder, { recursive: true, force: true });
   if (run.base) {
     const settings = isBegun(run) ? sampleBaseSettings(resumption(run), readStored) : run.settings;
-    return sampleBase({ ...settings, quiet, json, gpu, noTune, ...kernels }, signal);
+    return sampleBase({ ...settings, ...now, ...kernels }, signal);
   }
   const settings = isBegun(run) ? await storedOf(run) : run.settings;
   const { saveSteps, saveTotalLimit } = run.settings;
-  await train(
-    { ...settings, saveSteps, saveTotalLimit, quiet, json, gpu, noTune, ...kernels },
-    signal,
-  );
+  await train({ ...settings, saveSteps, saveTotalLimit, ...now, ...kernels }, signal);
 }
 
 const readStored = (folder: string) =>
@@ -184,11 +182,11 @@ function isEvaluated(run: PlannedRun, step: number): boolean {
 }
 
 async function evaluateAt(run: PlannedRun, step: number, shown: CompareSettings): Promise<void> {
-  const { quiet, json, gpu, kernels, noTune } = shown;
+  const { quiet, json, gpu, kernels, noTune, speculativeRollouts } = shown;
   const model = run.base ? run.settings.model : checkpointPath(folderOf(run), step);
   const progress = new Progress({ total: 0, quiet, json });
   const output = evaluationOf(run, step);
-  const now = { model, output, quiet, json, gpu, kernels, noTune };
+  const now = { model, output, quiet, json, gpu, kernels, noTune, speculativeRollouts };
   await evaluateModel({ ...run.evaluation, ...now }, progress, { at: step });
   progress.end();
 }

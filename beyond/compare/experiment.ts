@@ -59,7 +59,9 @@ export interface Experiment {
 }
 
 /** What `compare` says itself. */
-const OWN = new Set("output-dir resume seed quiet json gpu no-tune".split(" "));
+const OWN = new Set(
+  "output-dir resume seed quiet json gpu no-tune speculative-rollouts".split(" "),
+);
 
 /**
  * Reads `experiments/<name>.yaml`: methods x settings x seeds. Paths are as on the command line.

@@ -10,8 +10,9 @@ import { LoraScratch } from "../lora/delta.ts";
 import { type LoraConfig, LoraLayout, LoraWeights } from "../lora/lora.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { PipelinedMemory, type PipelinedSizes } from "../scheduling/pipelined-memory.ts";
-import { loraOf } from "../settings/shared.ts";
+import { loraOf, speculates } from "../settings/shared.ts";
 import type { TrainSettings } from "../settings/training.ts";
+import { passRowsFor } from "../speculation/pass-rows.ts";
 import { makeMoments, type StoredMoments, type Trained } from "../storage/moments.ts";
 import { type Dtype, elementBytes, hasHalves } from "../storage/precision.ts";
 import { RoundedParameters, roundable } from "../storage/rounded.ts";
@@ -24,9 +25,11 @@ type SamplerVariants = Pick<Variants, "readEvery" | "splitQueries">;
 export interface PolicyNeeds {
   /** What weights, activations and KV cache are stored in; f32 by default. */
   dtype?: Dtype;
-  sampling?: Omit<PipelinedSizes, "promptSlots" | keyof SamplerVariants> & {
+  sampling?: Omit<PipelinedSizes, "promptSlots" | "passRows" | keyof SamplerVariants> & {
     /** Completions of a question: rows that share a prompt. */
     samplesPerPrompt: number;
+    /** Whether guesses are checked beside the rows' tokens. */
+    speculative?: boolean;
   };
   learning?: {
     microBatchTokens: number;
@@ -67,6 +70,7 @@ export function trainingNeeds(
     sampling: {
       rows: settings.samplingBatchSize,
       samplesPerPrompt: settings.numGenerations,
+      speculative: speculates(settings),
       maxPromptTokens,
       maxNewTokens: Math.max(maxCompletionLength, settings.evalMaxCompletionLength ?? 0),
     },
@@ -137,7 +141,8 @@ export class PolicyMemory {
       // One more than full groups need, so that a straggler does not keep the next group waiting.
       const promptSlots = Math.ceil(rows / Math.min(samplesPerPrompt, rows)) + 1;
       const lengths = { maxPromptTokens, maxNewTokens, readEvery, splitQueries };
-      const sizes = { rows, promptSlots, ...lengths, elementBytes: bytes };
+      const passRows = sampling.speculative ? passRowsFor(rows, config.vocabSize, alloc) : rows;
+      const sizes = { rows, passRows, promptSlots, ...lengths, elementBytes: bytes };
       this.sampler = new PipelinedMemory(alloc, config, sizes);
       positions = Math.max(positions, maxPromptTokens + maxNewTokens + readEvery);
     }

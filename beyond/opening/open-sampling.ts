@@ -4,6 +4,7 @@ import { type ReadOptions, readRows, readsWholeRow, usableRows } from "../datase
 import { holdOut } from "../datasets/split.ts";
 import type { LoraModel } from "../lora/peft.ts";
 import type { PromptSettings } from "../models/chat.ts";
+import { speculates } from "../settings/shared.ts";
 import type { RunTuning } from "../tuning/tuning.ts";
 import { earnableRows, requireEarnable } from "./earnable.ts";
 import { fitContext, longestPrompt } from "./lengths.ts";
@@ -17,6 +18,7 @@ import type { AskedPolicy } from "./run-policy.ts";
 interface AskingSettings extends AnywhereSettings {
   maxCompletionLength: number | null;
   samplingBatchSize: number;
+  speculativeRollouts: "on" | "off";
 }
 
 /** ... and that ask it the questions of a file. */
@@ -86,6 +88,7 @@ export async function openAsking<S extends AskingSettings>(
   const sampling = {
     rows: settings.samplingBatchSize,
     samplesPerPrompt: samples,
+    speculative: speculates(settings),
     maxPromptTokens: longestPrompt(questions),
     maxNewTokens: settings.maxCompletionLength,
   };

@@ -36,6 +36,9 @@ import type { PipelinedMemory } from "../scheduling/pipelined-memory.ts";
 import { PipelinedSampler } from "../scheduling/pipelined-sampler.ts";
 import { profileTable, requestedProfile } from "../scheduling/profile.ts";
 import { EMBEDDED } from "../settings/shared.ts";
+import { EarlierCompletions } from "../speculation/earlier-completions.ts";
+import { MostTokensASecond } from "../speculation/pass-times.ts";
+import { SpeculativeSampler } from "../speculation/speculative-sampler.ts";
 import { requireDtype } from "../storage/precision.ts";
 import { readPacked, type WeightFormat } from "../storage/weight-formats.ts";
 import { type KernelShapes, kernelShapes } from "../tuning/kernel-shapes.ts";
@@ -86,7 +89,7 @@ export class OpenPolicy implements Policy, RunPolicy {
       const start = new LoraDelta(ops, lora.reference, lora.scratch);
       this.adaptedReference = { ...this.weights, delta: start };
     }
-    this.samplerOrNone = memory.sampler && openSampler(gpu, this.decoder, memory.sampler);
+    this.samplerOrNone = memory.sampler && openSampler(gpu, this.decoder, memory.sampler, needs);
     this.trainingPassOrNone =
       memory.training && new TrainingPass(gpu, this.decoder, memory.training);
     this.optimizerOrNone =
@@ -243,11 +246,19 @@ function drawLora(gpu: SystemGpu, weights: LoraWeights, seed: number): void {
 }
 
 /** The sampler for the GPU's command stream: plain beside a plain one. */
-function openSampler(gpu: SystemGpu, decoder: Decoder, memory: PipelinedMemory): Sampler {
-  const { scheduled } = gpu;
-  return scheduled
-    ? new PipelinedSampler(gpu, scheduled, decoder, memory, undefined, gpu.found.lookSeconds)
-    : new Sampler(gpu, decoder, memory);
+function openSampler(
+  gpu: SystemGpu,
+  decoder: Decoder,
+  memory: PipelinedMemory,
+  { sampling }: PolicyNeeds,
+): Sampler {
+  const { scheduled, found } = gpu;
+  if (!scheduled) return new Sampler(gpu, decoder, memory);
+  const given = [gpu, scheduled, decoder, memory] as const;
+  if (!sampling?.speculative) return new PipelinedSampler(...given, undefined, found.lookSeconds);
+  const choice = new MostTokensASecond(memory.passRows);
+  const guesses = new EarlierCompletions();
+  return new SpeculativeSampler(...given, guesses, choice, undefined, found.lookSeconds);
 }
 
 function required<T>(part: T | undefined): T {

@@ -12,7 +12,7 @@ import { Recordings } from "./recording.ts";
 import type { ScheduledCommands } from "./scheduled-commands.ts";
 
 /** A completion of which the GPU may have drawn more than the host has seen. */
-interface RowAhead extends Row {
+export interface RowAhead extends Row {
   /** Where its last token lies in `PipelinedMemory.lastTokens`. */
   place: number;
   /** Whether the host has seen its end. */
@@ -20,7 +20,7 @@ interface RowAhead extends Row {
 }
 
 /** What rows draw in some steps that the GPU was given. */
-interface Look {
+export interface Look {
   rows: readonly RowAhead[];
   steps: readonly DrawnArrays[];
   /** Fulfilled once `steps` has it. */
@@ -32,7 +32,7 @@ interface Look {
 }
 
 /** What a step drew, by row. */
-interface DrawnArrays {
+export interface DrawnArrays {
   tokens: Uint32Array;
   logprobs: Float32Array;
   entropies: Float32Array;
@@ -45,25 +45,25 @@ interface DrawnArrays {
  */
 export class PipelinedSampler extends Sampler {
   /** Of decoding steps, by rows and by where their last tokens are. */
-  private readonly recordings: Recordings;
+  protected readonly recordings: Recordings;
   private recorded: { weights: Weights; drawing: string } | undefined;
   /** Those that the next steps decode, in the order of the GPU's tensors if they are `inPlace`. */
-  private rows: RowAhead[] = [];
-  private inPlace = false;
+  protected rows: RowAhead[] = [];
+  protected inPlace = false;
   /** How much of `PipelinedMemory.lastTokens` is taken. */
-  private places = 0;
+  protected places = 0;
   private readonly hostPlaces: Uint32Array;
   /** What the GPU was given and the host has not looked at yet, oldest first. */
-  private readonly ahead: Look[][] = [];
-  private readonly lookAhead: LookAhead;
+  protected readonly ahead: Look[][] = [];
+  protected readonly lookAhead: LookAhead;
   /** For looks to come. */
   private readonly spare: DrawnArrays[] = [];
 
   constructor(
     gpu: Gpu,
-    private readonly commands: ScheduledCommands,
+    protected readonly commands: ScheduledCommands,
     decoder: Decoder,
-    private readonly pipeline: PipelinedMemory,
+    protected readonly pipeline: PipelinedMemory,
     /** Turns that the GPU is given ahead of the one looked at; by default as many as pay. */
     private readonly turnsAhead?: number,
     /** See `FoundAdapter`. */
@@ -88,6 +88,7 @@ export class PipelinedSampler extends Sampler {
     try {
       while (waiting.length > 0 || this.state.isBusy) {
         const turn = this.letIn(weights, waiting, settings);
+        if (await this.goesAhead(weights, waiting, turn, settings)) continue;
         const decoded = this.decodeSteps(weights, settings);
         if (decoded) turn.push(decoded);
         if (turn.length > 0) ahead.push(turn);
@@ -102,8 +103,21 @@ export class PipelinedSampler extends Sampler {
     }
   }
 
+  /**
+   * For those who know another way than decoding steps: whether they went it. What they looked at on the way is no
+   * longer in `turn`, which is what has been let in, nor in `ahead`.
+   */
+  protected async goesAhead(
+    _weights: Weights,
+    _waiting: readonly Waiting[],
+    _turn: Look[],
+    _settings: GenerationSettings,
+  ): Promise<boolean> {
+    return false;
+  }
+
   /** How many turns the GPU may be given ahead, `turn` being the last one. */
-  private mayBeAhead(turn: readonly Look[]): number {
+  protected mayBeAhead(turn: readonly Look[]): number {
     if (this.turnsAhead !== undefined) return this.turnsAhead;
     const expectedEnds = turn.reduce((sum, look) => sum + look.expectedEnds, 0);
     return this.lookAhead.pays(expectedEnds) ? 1 : 0;
@@ -201,7 +215,7 @@ export class PipelinedSampler extends Sampler {
   }
 
   /** Waits for what rows drew, and appends it as far as they go on; those that it ends give back their places. */
-  private async lookAt(turn: readonly Look[], settings: GenerationSettings): Promise<void> {
+  protected async lookAt(turn: readonly Look[], settings: GenerationSettings): Promise<void> {
     for (const { rows, steps, arrived, given } of turn) {
       await arrived;
       this.lookAhead.seen(rows.length, given);
@@ -219,7 +233,7 @@ export class PipelinedSampler extends Sampler {
   }
 }
 
-const makeArrays = (rows: number): DrawnArrays => ({
+export const makeArrays = (rows: number): DrawnArrays => ({
   tokens: new Uint32Array(rows),
   logprobs: new Float32Array(rows),
   entropies: new Float32Array(rows),

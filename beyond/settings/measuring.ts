@@ -180,6 +180,7 @@ export const compareGroups = {
     reference: optional(
       text("", "method", "The method that the others are compared with.", "none, or the last one"),
     ),
+    speculativeRollouts: sampling.speculativeRollouts,
     ...showing,
     gpu,
     gpuBackend,

@@ -65,10 +65,10 @@ export class RowState {
     private readonly gpu: Gpu,
     private readonly memory: SamplerMemory,
   ) {
-    const { rows } = memory.sizes;
-    this.spans = new Uint32Array(rows * 4);
-    this.draws = new Uint32Array(rows * 4);
-    this.index = new Uint32Array(rows);
+    const { passRows } = memory;
+    this.spans = new Uint32Array(passRows * 4);
+    this.draws = new Uint32Array(passRows * 4);
+    this.index = new Uint32Array(passRows);
     this.freeAll();
   }
 

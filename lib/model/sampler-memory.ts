@@ -9,6 +9,8 @@ export interface SamplerSizes {
   elementBytes?: ElementBytes;
   /** Completions decoded at once. */
   rows: number;
+  /** Tokens decoded in one pass; by default one of each completion. */
+  passRows?: number;
   /** Prompts whose keys and values are held at once. */
   promptSlots: number;
   maxPromptTokens: number;
@@ -42,6 +44,8 @@ export class SamplerMemory {
   readonly drawn: Drawn;
   /** Of one forward pass. */
   readonly maxTokens: number;
+  /** Of one that decodes. */
+  readonly passRows: number;
   /** Cache rows of a completion. */
   readonly tokensPerRow: number;
 
@@ -53,11 +57,13 @@ export class SamplerMemory {
     spareTokens = 0,
   ) {
     const { rows, promptSlots, maxPromptTokens, maxNewTokens, elementBytes = 4 } = sizes;
+    const { passRows = rows } = sizes;
+    this.passRows = passRows;
     this.tokensPerRow = maxNewTokens + spareTokens;
     // New prompts, and beside them the last tokens of prompts whose completions are still arriving.
-    this.maxTokens = Math.max(rows, maxPromptTokens) + rows;
+    this.maxTokens = Math.max(Math.max(rows, maxPromptTokens) + rows, passRows);
     this.activations = new Activations(alloc, config, this.maxTokens, "nothing", elementBytes);
-    this.head = new HeadMemory(alloc, config, rows, elementBytes);
+    this.head = new HeadMemory(alloc, config, passRows, elementBytes);
     const cacheRows = promptSlots * maxPromptTokens + rows * this.tokensPerRow;
     const width = config.numKeyValueHeads * config.headDim;
     const makeCache = (name: string) =>
@@ -68,16 +74,16 @@ export class SamplerMemory {
     }));
     const heads = { heads: config.numHeads, headDim: config.headDim };
     const maxKeys = maxPromptTokens + this.tokensPerRow;
-    this.keyChunks = allocateKeyChunks(alloc, heads, rows, maxKeys, sizes.splitQueries);
-    const make = (name: string, length = rows) => alloc.allocate("buffers", name, length);
-    this.logits = make("logits", rows * logitsStride(config.vocabSize));
+    this.keyChunks = allocateKeyChunks(alloc, heads, passRows, maxKeys, sizes.splitQueries);
+    const make = (name: string, length = passRows) => alloc.allocate("buffers", name, length);
+    this.logits = make("logits", passRows * logitsStride(config.vocabSize));
     this.promptIds = make("prompt ids", this.maxTokens);
     this.promptSpans = make("prompt spans", this.maxTokens * 4);
-    this.spans = make("row spans", rows * 4);
-    this.draws = make("row draws", rows * 4);
+    this.spans = make("row spans", passRows * 4);
+    this.draws = make("row draws", passRows * 4);
     this.index = make("row index");
     this.ids = make("row ids");
-    this.drawn = makeDrawn(alloc, rows);
+    this.drawn = makeDrawn(alloc, passRows);
   }
 }
 

@@ -2,6 +2,9 @@ import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { PipelinedMemory, type PipelinedSizes } from "../../beyond/scheduling/pipelined-memory.ts";
 import { PipelinedSampler } from "../../beyond/scheduling/pipelined-sampler.ts";
 import type { ScheduledCommands } from "../../beyond/scheduling/scheduled-commands.ts";
+import type { Guesses } from "../../beyond/speculation/guesses.ts";
+import type { Choice } from "../../beyond/speculation/pass-times.ts";
+import { SpeculativeSampler } from "../../beyond/speculation/speculative-sampler.ts";
 import type { GenerationSettings } from "../../lib/model/completion.ts";
 import type { Decoder } from "../../lib/model/decoder.ts";
 
@@ -28,4 +31,25 @@ export function pipelinedSampler(
 ): PipelinedSampler {
   const memory = new PipelinedMemory(gpu, decoder.config, sizes);
   return new PipelinedSampler(gpu, gpu.scheduled as ScheduledCommands, decoder, memory, turnsAhead);
+}
+
+/** Checks all that is guessed and finds room, whatever it costs. */
+export const checkAll: Choice = {
+  choose: (_, chances) => chances.length,
+  noteStep: () => {},
+  noteCheck: () => {},
+};
+
+/** The same that checks guesses. */
+export function speculativeSampler(
+  gpu: SystemGpu,
+  decoder: Decoder,
+  sizes: PipelinedSizes,
+  guesses: Guesses,
+  choice: Choice = checkAll,
+  turnsAhead?: number,
+): SpeculativeSampler {
+  const memory = new PipelinedMemory(gpu, decoder.config, sizes);
+  const commands = gpu.scheduled as ScheduledCommands;
+  return new SpeculativeSampler(gpu, commands, decoder, memory, guesses, choice, turnsAhead);
 }

@@ -1,0 +1,31 @@
+import type { Guess, Guesses } from "../../beyond/speculation/guesses.ts";
+import type { Completion } from "../../lib/model/completion.ts";
+import type { Row } from "../../lib/model/row-state.ts";
+
+/** Guesses by what is given for the tokens to come, which `truth` knows; it notes what it was told of them. */
+export class Given implements Guesses {
+  tried = 0;
+  right = 0;
+
+  constructor(
+    private readonly truth: readonly (readonly Completion[])[],
+    private readonly say: (next: readonly number[], row: Row, most: number) => readonly number[],
+  ) {}
+
+  begin() {}
+  end() {}
+
+  guess(rows: readonly Row[], most: (row: Row) => number): Guess[] {
+    return rows.map((row) => {
+      const { prompt, sample, completion } = row;
+      const { tokens } = this.truth[prompt.request.slot][sample];
+      const said = this.say(tokens.slice(completion.tokens.length), row, most(row));
+      return { tokens: said, chances: said.map((_, i) => 0.9 ** (i + 1)) };
+    });
+  }
+
+  learn(_: Guess, tried: number, right: number) {
+    this.tried += tried;
+    this.right += right;
+  }
+}

@@ -1,0 +1,132 @@
+import { expect, test } from "bun:test";
+import { makeOps } from "../../beyond/kernels/ops.ts";
+import { EarlierCompletions } from "../../beyond/speculation/earlier-completions.ts";
+import type { Completion } from "../../lib/model/completion.ts";
+import { Decoder } from "../../lib/model/decoder.ts";
+import { Sampler } from "../../lib/model/generate.ts";
+import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
+import { threefry2x32 } from "../../lib/model/threefry.ts";
+import { loadDecoderGolden } from "../golden/decoder.ts";
+import { testGpu } from "../kernels.ts";
+import { requests as many, settings, speculativeSampler } from "../model/requests.ts";
+import { Given } from "./guessing.ts";
+
+const gpu = await testGpu();
+const golden = loadDecoderGolden("untied");
+const { config } = golden;
+const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
+for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
+const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
+const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, {}, config));
+
+const requests = many.map((request) => ({ ...request, samples: 4 }));
+const lengths = { maxPromptTokens: 7, maxNewTokens: 12 };
+const plain = new Sampler(
+  gpu,
+  decoder,
+  new SamplerMemory(gpu, config, { rows: 64, promptSlots: 16, ...lengths }),
+);
+const reference = await plain.generate(weights, requests, settings);
+
+const BATCHES = [
+  [1, 1, 9],
+  [7, 2, 64],
+  [64, 16, 128],
+] as const;
+
+const wrong = (token: number) => (token + 1) % config.vocabSize;
+const drawn = (sample: number, i: number) => threefry2x32([3, 4], [sample, i])[0] / 2 ** 32;
+const SAID: [string, ConstructorParameters<typeof Given>[1]][] = [
+  ["always right", (next, _, most) => next.slice(0, most)],
+  ["always wrong", (next, _, most) => next.slice(0, most).map(wrong)],
+  [
+    "right as often as not",
+    (next, { sample }, most) =>
+      next.slice(0, most).map((t, i) => (drawn(sample, next.length - i) < 0.7 ? t : wrong(t))),
+  ],
+  ["longer than a completion can be", (next) => [...next, ...new Array<number>(40).fill(5)]],
+  ["ending early, or nothing", (next, { sample }) => next.slice(0, sample % 3)],
+  ["no tokens at all", (_, { sample }, most) => new Array<number>(most).fill(1e9 + sample)],
+];
+
+test.each(SAID)("the same bits where guesses are %s", async (_, say) => {
+  for (const [rows, promptSlots, passRows] of BATCHES) {
+    const sizes = { rows, promptSlots, passRows, ...lengths, readEvery: 1 };
+    const guesses = new Given(reference, say);
+    const sampler = speculativeSampler(gpu, decoder, sizes, guesses);
+    expect(await sampler.generate(weights, requests, settings)).toEqual(reference);
+    // A second call reuses every place the first one took.
+    expect(await sampler.generate(weights, requests, settings)).toEqual(reference);
+  }
+});
+
+const tokensOf = (completions: Completion[][]) =>
+  completions.flat().reduce((sum, { tokens }) => sum + tokens.length, 0);
+
+test("a right guess saves the passes of its tokens, and a wrong one costs none", async () => {
+  const sizes = { rows: 7, promptSlots: 2, passRows: 84, ...lengths, readEvery: 1 };
+  const [right, none] = [SAID[0][1], SAID[1][1]].map((say) => new Given(reference, say));
+  const all = speculativeSampler(gpu, decoder, sizes, right);
+  await all.generate(weights, requests, settings);
+  const tokens = tokensOf(reference);
+  // one pass for the prompt, which gives the first token, and one for all others
+  const longer = reference.flat().filter(({ tokens }) => tokens.length > 1);
+  expect(all.tally.tokens).toBe(tokens);
+  expect(all.tally.passes).toBe(reference.flat().length + longer.length);
+  expect(all.tally.right).toBe(all.tally.checked);
+  const bad = speculativeSampler(gpu, decoder, sizes, none);
+  await bad.generate(weights, requests, settings);
+  expect(bad.tally).toMatchObject({ tokens, passes: tokens, right: 0 });
+  expect([none.right, none.tried > 0, right.tried === right.right]).toEqual([0, true, true]);
+});
+
+test.each([
+  [
+    "a stop text",
+    {
+      isOver: (tokens: readonly number[]) =>
+        tokens.slice(-2).join() === "5,5" || tokens.length === 9,
+    },
+  ],
+  ["top-p, top-k and min-p", { topP: 0.8, topK: 9, minP: 0.02 }],
+  ["no randomness", { temperature: 0 }],
+  ["a single token each", { maxNewTokens: 1 }],
+  ["another temperature, no end token", { temperature: 1.5, stopIds: new Set<number>() }],
+])("the same bits with %s", async (_, given) => {
+  const asked = { ...settings, ...given };
+  const expected = await plain.generate(weights, requests, asked);
+  for (const [rows, promptSlots, passRows] of BATCHES) {
+    const sizes = { rows, promptSlots, passRows, ...lengths, readEvery: 2 };
+    const sampler = speculativeSampler(gpu, decoder, sizes, new Given(expected, SAID[2][1]));
+    expect(await sampler.generate(weights, requests, asked)).toEqual(expected);
+    const past = speculativeSampler(gpu, decoder, sizes, new EarlierCompletions());
+    for (const step of [4, 5]) {
+      const again = await past.generate(weights, requests, { ...asked, step });
+      if (step === 5) expect(again).toEqual(expected);
+    }
+  }
+});
+
+test("the same bits where some turns check and others decode, ahead of the host or not", async () => {
+  for (const [rows, promptSlots, passRows] of BATCHES) {
+    for (const [readEvery, ahead] of [
+      [1, 1],
+      [3, 2],
+      [1, undefined],
+    ]) {
+      const sizes = { rows, promptSlots, passRows, ...lengths, readEvery: readEvery ?? 1 };
+      let turn = 0;
+      const sometimes = {
+        choose: (_: number, chances: readonly number[]) => (++turn % 3 === 0 ? chances.length : 0),
+        noteStep: () => {},
+        noteCheck: () => {},
+      };
+      const guesses = new Given(reference, SAID[2][1]);
+      const sampler = speculativeSampler(gpu, decoder, sizes, guesses, sometimes, ahead);
+      for (let i = 0; i < 2; i++) {
+        expect(await sampler.generate(weights, requests, settings)).toEqual(reference);
+      }
+    }
+  }
+});
