@@ -6,8 +6,21 @@ import type { Requiring, SubgroupMatrix } from "./subgroups.ts";
 /** Bytes of workgroup memory that every adapter has. */
 export const LEAST_MEMORY = 16_384;
 
+/**
+ * On an adapter that takes a second or two to compile a kernel that is fast: what quicker compiled ones, with the
+ * same bits, do before such a kernel takes their place. By then it has cost no more than it would have saved.
+ */
+export interface Patience {
+  /** Multiply-adds of the forward products. */
+  readonly products: number;
+  /** Elements of the queries that attended. */
+  readonly queries: number;
+}
+
 /** What attention depends on of `Variants`. */
 export interface AttentionVariants {
+  /** Where it is left out, every kernel is compiled as soon as it is asked for. */
+  readonly patience?: Patience;
   /** Bytes of workgroup memory that a tile of attention-tiled.wgsl may fill; sets its blocks, and so its bits. */
   readonly attentionMemory: number;
   /** The adapter's matrices of f16 with sums in f32, if it has such. */

@@ -11,6 +11,9 @@ import tileSource from "./attention-subgroup-tile.wgsl" with { type: "text" };
 /** Queries, or keys, of a lane. */
 const MOST_ROWS = 4;
 
+/** The kernels with one of them, which are sooner compiled. */
+const QUICKER = "attention-subgroup-1";
+
 /** The shaders, whole, by their entry points. */
 const SUBGROUP_FILES = { ...FILES, "attention-subgroup-tile.wgsl": tileSource };
 const SOURCES = {
@@ -34,21 +37,29 @@ export const subgroup: Family<"subgroup"> = {
 
 class SubgroupAttention extends AdapterAttention {
   private readonly plainQueries: number;
-  /** Queries, or keys, of a workgroup. */
-  private readonly tile: number;
+  private readonly lanes: number;
+  /** Queries, or keys, of a lane. */
+  private readonly rows: number;
+  /** Elements of queries that have attended by the core's kernels, though these are not few. */
+  private attended = 0;
+  private readonly patience: number;
 
   constructor(kernels: Kernels, headDim: number, variants: AttentionVariants) {
     super(kernels, headDim, variants);
     const { subgroupLanes: lanes, subgroupElements, subgroupSlice } = variants;
     this.plainQueries = variants.plainQueries;
     const rows = Math.max(1, Math.min(MOST_ROWS, Math.floor(subgroupElements / headDim)));
-    this.tile = lanes * rows;
+    this.lanes = lanes;
+    this.rows = rows;
     let slice = Math.min(subgroupSlice, headDim / 4);
     while ((headDim / 4) % slice > 0) slice--;
-    const sizes = { LANES: lanes, ROWS: rows, SLICE: slice };
-    const constants = { HEAD_DIM: headDim, CHUNK: KEY_CHUNK, ...sizes };
-    for (const [entries, source] of Object.entries(SOURCES)) {
-      kernels.add("attention-subgroup", source, entries, constants);
+    this.patience = rows === 1 ? 0 : (variants.patience?.queries ?? 0);
+    const kinds = { "attention-subgroup": rows, ...(rows > 1 && { [QUICKER]: 1 }) };
+    for (const [name, ROWS] of Object.entries(kinds)) {
+      const constants = { HEAD_DIM: headDim, CHUNK: KEY_CHUNK, LANES: lanes, ROWS, SLICE: slice };
+      for (const [entries, source] of Object.entries(SOURCES)) {
+        kernels.add(name, source, entries, constants);
+      }
     }
   }
 
@@ -58,7 +69,11 @@ class SubgroupAttention extends AdapterAttention {
     shape: HeadShape,
     isDecoding: boolean,
   ): void {
-    if (isDecoding || tokens * shape.heads <= this.plainQueries) {
+    const queries = tokens * shape.heads;
+    if (isDecoding || queries <= this.plainQueries) {
+      super.forwardWhole(tensors, tokens, shape, isDecoding);
+    } else if (this.attended < this.patience) {
+      this.attended += queries * shape.headDim;
       super.forwardWhole(tensors, tokens, shape, isDecoding);
     } else {
       this.run("forward", tensors, tokens, shape);
@@ -73,7 +88,9 @@ class SubgroupAttention extends AdapterAttention {
   private run(entry: string, tensors: ForwardTensors, tokens: number, shape: HeadShape) {
     const { heads, kvHeads } = shape;
     const shared = entry === "backward_key" ? 1 : heads / kvHeads;
-    const groups = [ceil(tokens * shared, this.tile) * kvHeads] as const;
-    this.kernels.run(`attention-subgroup.${entry}`, tensors, headParams(tokens, shape), groups);
+    const waits = this.attended < this.patience;
+    const [name, rows] = waits ? [QUICKER, 1] : ["attention-subgroup", this.rows];
+    const groups = [ceil(tokens * shared, this.lanes * rows) * kvHeads] as const;
+    this.kernels.run(`${name}.${entry}`, tensors, headParams(tokens, shape), groups);
   }
 }

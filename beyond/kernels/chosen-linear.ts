@@ -18,10 +18,14 @@ import type { Variants } from "./variants.ts";
 /** y = x W^T by the matmul that the variants have for its shape. */
 export class ChosenLinear extends Linear {
   private readonly matmuls: Matmuls;
+  /** Multiply-adds of forward products whose kernels would have been long in compiling. */
+  private multiplied = 0;
+  private readonly patience: number;
 
   constructor(kernels: Kernels, variants: Variants) {
     super(kernels);
     this.matmuls = new Matmuls(variants);
+    this.patience = variants.patience?.products ?? 0;
     for (const family of MATMUL_FAMILIES) {
       for (const tile of family.tiles) {
         const name = matmulName(family, tile);
@@ -36,7 +40,10 @@ export class ChosenLinear extends Linear {
   }
 
   protected override matmul(product: Product, matrix: Matrix, x: Tensor, rows: number): Matmul {
-    return this.matmuls.of(product, matrix, dtypeOf(x), rows);
+    const chosen = this.matmuls.of(product, matrix, dtypeOf(x), rows);
+    if (!chosen.quicker || this.multiplied >= this.patience) return chosen;
+    if (product === "forward") this.multiplied += rows * matrix.rows * matrix.columns;
+    return chosen.quicker;
   }
 
   /** Where dy is rounded, its largest magnitude is found first, for both products. */

@@ -34,6 +34,8 @@ export interface Tile {
   readonly backward?: Readonly<Record<string, number>>;
   /** The shader, where it is not that of the family. */
   readonly source?: string;
+  /** Whether it is long in compiling on SwiftShader, which is worth it for much work alone. */
+  readonly compilesSlowly?: boolean;
   /** Lanes that the adapter's subgroups must have. */
   readonly lanes?: number;
   /** Rows and columns of outputs that a workgroup makes. */

@@ -10,7 +10,7 @@ export const plain: Family<"plain"> = {
   source,
   tiles: [
     plainTile(4, 8, 8, 8),
-    plainTile(16, 16, 2, 2),
+    { ...plainTile(16, 16, 2, 2), compilesSlowly: true },
     ...LANES.flatMap((lanes) => [4, 8, 16].map((rows) => subgroupTile(rows, lanes))),
   ],
   builtIn,

@@ -65,6 +65,8 @@ export function builtInChoice(
 /** What makes a product, and whether it rounds dy. */
 export interface Matmul extends Made {
   readonly roundsGradients: boolean;
+  /** If it compiles slowly: one that does not, with the same bits. */
+  readonly quicker?: Matmul;
 }
 
 /** Finds what makes each product, and remembers it for each matrix: a lookup allocates nothing. */
@@ -83,16 +85,18 @@ export class Matmuls {
       const { rows: N, columns: K } = matrix;
       const format = matrix.format as WeightFormat;
       const choice = matmulChoice(this.variants, { product, K, N, format, dtype });
-      classes = choice.tiles.map((tile) => asMatmul(choice.family, tile));
+      classes = choice.tiles.map((tile) => asMatmul(choice, tile));
       known.set(matrix, classes);
     }
     return classes[rowClass(rows)];
   }
 }
 
-function asMatmul(family: MatmulFamily, tile: Tile): Matmul {
+function asMatmul({ family, tiles }: MatmulChoice, tile: Tile): Matmul {
   const [tileRows, tileColumns] = tile.outputs;
+  const quicker = tile.compilesSlowly && tiles.findLast(({ compilesSlowly }) => !compilesSlowly);
   return {
+    ...(quicker && { quicker: asMatmul({ family, tiles }, quicker) }),
     name: matmulName(family, tile),
     roundsGradients: family.roundsGradients ?? false,
     groups: (rows, columns) => [ceil(columns, tileColumns), ceil(rows, tileRows)],

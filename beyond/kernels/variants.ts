@@ -1,7 +1,7 @@
 import { UserError } from "../../lib/errors.ts";
 import { MOST_SPLIT_QUERIES } from "../../lib/model/ops/attention.ts";
 import { ATTENTION_FAMILIES, type AttentionKernel, attentionFamily } from "./attention-families.ts";
-import { type AttentionVariants, LEAST_MEMORY } from "./attention-family.ts";
+import { type AttentionVariants, LEAST_MEMORY, type Patience } from "./attention-family.ts";
 import { MATMUL_FAMILIES, type MatmulKernel, matmulFamily } from "./matmul-families.ts";
 import { type AdapterKind, LANES } from "./subgroups.ts";
 
@@ -84,6 +84,17 @@ export function chooseVariants(name: string, isSoftware: boolean, subgroupLanes 
   if (!isSoftware || !LANES.includes(subgroupLanes)) return variants;
   return { ...variants, attention: "subgroup", subgroupLanes };
 }
+
+/**
+ * What SwiftShader's first kernels do before those that are long in compiling are: 1.3 s for each product of 16 x 16,
+ * which makes a GFLOP 0.03 s sooner than its tiles for few rows, and 2 s for each pass of the attention of subgroups,
+ * which saves 0.3 s a GFLOP.
+ */
+const SWIFTSHADER_PATIENCE: Patience = { products: 2e10, queries: 1.6e7 };
+
+/** For runs, which may be short, on an adapter of this name; what tests or measures a kernel has it at once. */
+export const patienceOn = (name: string): Patience | undefined =>
+  name.startsWith("SwiftShader") ? SWIFTSHADER_PATIENCE : undefined;
 
 /** The kernel of `families` that an environment variable asks for, if it does. @throws UserError if there is none such */
 function requested<Name extends string>(

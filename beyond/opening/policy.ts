@@ -15,7 +15,7 @@ import { ShardedGradient } from "../cluster/shards.ts";
 import { isHubName } from "../hub/hub.ts";
 import { attentionChoice } from "../kernels/attention-choice.ts";
 import { makeOps } from "../kernels/ops.ts";
-import type { TuningTable } from "../kernels/variants.ts";
+import { patienceOn, type TuningTable } from "../kernels/variants.ts";
 import { LoraDelta } from "../lora/delta.ts";
 import { initialLora, type LoraConfig, type LoraWeights } from "../lora/lora.ts";
 import type { LoraModel } from "../lora/peft.ts";
@@ -76,6 +76,7 @@ export class OpenPolicy implements Policy, RunPolicy {
     const { config } = model;
     const variants = {
       tuned: tuning,
+      patience: patienceOn(gpu.found.name),
       ...attentionChoice({ ...gpu.variants, tuned: tuning }, attention),
     };
     const ops = makeOps(gpu, config.headDim, variants, config);

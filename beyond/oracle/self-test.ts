@@ -1,6 +1,7 @@
 /** The self-test: every kernel on this adapter, as its oracle has it and with the bits it must share. */
 import { gradientFactors } from "../kernels/attention-family.ts";
 import { makeOps } from "../kernels/ops.ts";
+import { patienceOn } from "../kernels/variants.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { hasHalves } from "../storage/precision.ts";
 import { attentionDifferences } from "./attention-layouts.ts";
@@ -60,6 +61,11 @@ export async function selfTest(
     await run(attention(packedHeads(headDim)), "", plain);
   }
   if (hasClasses) await run(manyRows());
+  if (patienceOn(gpu.found.name)) {
+    const patience = { products: Infinity, queries: Infinity };
+    const cases = [...manyRows(), ...attention(packedHeads(headDim))];
+    await run(cases, "", makeOps(gpu, headDim, { ...variants, patience }));
+  }
   if (wide) await run(attention(packedHeads(WIDE_HEAD)), "", wide);
   if (hasHalves(gpu)) {
     const dtype = "f16";
