@@ -1,4 +1,4 @@
-import { expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { makeOps } from "../beyond/kernels/ops.ts";
 import type { Variants } from "../beyond/kernels/variants.ts";
 import type { KernelCase } from "../beyond/oracle/cases/case.ts";
@@ -20,23 +20,33 @@ export function testGpu(): Promise<SystemGpu> {
 }
 
 /**
- * Has all that opens a GPU in this file share one, so that its kernels are compiled once and not for each
- * run, which is most of what a short run takes on SwiftShader. A GPU that is let go of gives back its memory.
- * @returns ends the sharing
+ * Has all that opens a GPU in the file that calls it share the process's one, so that its kernels are compiled once
+ * and not for each run, which is most of what a short run takes on SwiftShader. Each has memory of its own, which
+ * it gives back; a GPU of other kernels, or of another name, is opened as ever.
  */
-export async function shareGpu(): Promise<() => void> {
-  setDefaultTimeout(300_000);
-  const gpu = await SystemGpu.open();
-  const destroy = gpu.destroy.bind(gpu);
-  const { buffers } = gpu as unknown as { buffers: GPUBuffer[] };
-  gpu.destroy = () => {
+export function shareGpu(): void {
+  let restore = () => {};
+  beforeAll(async () => {
+    await testGpu();
+    const open = SystemGpu.open.bind(SystemGpu);
+    const opening = spyOn(SystemGpu, "open").mockImplementation(async (request, options = {}) => {
+      const { plain, backend = "dawn", ...others } = options;
+      const isUsual = !request && !plain && backend === "dawn" && Object.keys(others).length === 0;
+      return isUsual ? borrowGpu() : open(request, options);
+    });
+    restore = () => opening.mockRestore();
+  });
+  afterAll(() => restore());
+}
+
+/** The process's GPU, with memory of its own. */
+export async function borrowGpu(): Promise<SystemGpu> {
+  const buffers: GPUBuffer[] = [];
+  const destroy = () => {
     for (const buffer of buffers.splice(0)) buffer.destroy();
   };
-  const opening = spyOn(SystemGpu, "open").mockImplementation(async () => gpu);
-  return () => {
-    opening.mockRestore();
-    destroy();
-  };
+  const given = { buffers: { value: buffers }, destroy: { value: destroy } };
+  return Object.create(await testGpu(), given);
 }
 
 /** Does `work` with every dispatch cut into parts of a workgroup each. */

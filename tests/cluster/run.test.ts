@@ -14,18 +14,14 @@ import { ClusterHere, type Fate } from "./here.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-cluster-test-"));
 const data = join(folder, "questions.jsonl");
-let unshare: () => void;
-beforeAll(async () => {
-  unshare = await shareGpu();
+shareGpu();
+beforeAll(() => {
   const rows = ["10+1-1+1=", "11+2+1+1=", "12-1-1-1=", "7+7+7-1="].map((question, i) => {
     return JSON.stringify({ question, answer: ["11", "15", "9", "20"][i] });
   });
   writeFileSync(data, rows.join("\n"));
 });
-afterAll(() => {
-  unshare();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => rmSync(folder, { recursive: true }));
 
 const readStored = (run: string) => RunFolder.open(run).readConfig<TrainSettings>().settings;
 const STEPS = 3;

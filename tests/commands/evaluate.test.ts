@@ -9,7 +9,9 @@ import { Evaluations } from "../../beyond/report/evaluations.ts";
 import { RunFolder, runOf } from "../../beyond/runs/folder.ts";
 import { evalSettings, sampleSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
+import { shareGpu } from "../kernels.ts";
 
+shareGpu();
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-evaluate-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const data = join(folder, "held.jsonl");

@@ -9,17 +9,18 @@ import { train } from "../../beyond/commands/train.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { descriptionFiles } from "../../beyond/models/folder.ts";
 import { encodeSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
-import { openGpu } from "../../beyond/opening/policy.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
 import { evalSettings, sampleSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
+import { borrowGpu, shareGpu } from "../kernels.ts";
 
+shareGpu();
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-not-finite-"));
 const data = join(folder, "questions.jsonl");
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const gpu = await openGpu(null);
+const gpu = await borrowGpu();
 const halves = hasHalves(gpu);
 gpu.destroy();
 

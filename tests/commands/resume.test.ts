@@ -11,8 +11,10 @@ import { RunFolder } from "../../beyond/runs/folder.ts";
 import { LedgerReader } from "../../beyond/runs/ledger.ts";
 import { trainSettings } from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
+import { shareGpu } from "../kernels.ts";
 import { layOutAsBefore } from "../runs/old-checkpoint.ts";
 
+shareGpu();
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-resume-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const data = join(folder, "data.jsonl");

@@ -8,7 +8,9 @@ import { train } from "../../beyond/commands/train.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
 import { sampleBaseSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import type { SampleBaseSettings } from "../../beyond/settings/training.ts";
+import { shareGpu } from "../kernels.ts";
 
+shareGpu();
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-sample-base-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const data = join(folder, "questions.jsonl");

@@ -12,6 +12,7 @@ import { RunFolder } from "../../beyond/runs/folder.ts";
 import { sftSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import { shareGpu } from "../kernels.ts";
 
+shareGpu();
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-sft-test-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const data = join(folder, "rows.jsonl");
@@ -41,7 +42,6 @@ const metrics = (path: string) =>
 
 const whole = join(folder, "whole");
 beforeAll(async () => {
-  afterAll(await shareGpu());
   writeFileSync(data, rowsOf(ROWS));
   writeFileSync(held, rowsOf({ "15+1=": "#16", "16-3=": "#13" }));
   await begin(whole, "--eval-file", held, "--eval-steps", "4", "--tensorboard");

@@ -12,6 +12,7 @@ import { UserError } from "../../lib/errors.ts";
 import { drawQuestions } from "../../lib/random.ts";
 import { shareGpu } from "../kernels.ts";
 
+shareGpu();
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-train-test-"));
 const data = join(folder, "questions.jsonl");
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -54,7 +55,6 @@ const counts = (path: string) =>
 
 let plain: string;
 beforeAll(async () => {
-  afterAll(await shareGpu());
   const questions = ["10+1-1+1=", "11+2+1+1=", "12-1-1-1=", "13+1+1-2=", "14-2-1+3=", "15+1+2+1="];
   const answers = ["11", "15", "9", "13", "14", "19"];
   writeFileSync(

@@ -6,7 +6,9 @@ import { compare } from "../../beyond/compare/compare.ts";
 import type { Results } from "../../beyond/compare/results.ts";
 import { LedgerReader } from "../../beyond/runs/ledger.ts";
 import { compareSettings } from "../../beyond/settings/arguments.ts";
+import { shareGpu } from "../kernels.ts";
 
+shareGpu();
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-compare-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const experiment = join(folder, "small.yaml");

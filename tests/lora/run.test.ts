@@ -8,15 +8,16 @@ import { merge } from "../../beyond/export/merge.ts";
 import { adapterIn } from "../../beyond/lora/peft.ts";
 import { openNamedModel } from "../../beyond/opening/named-model.ts";
 import { OpenPolicy } from "../../beyond/opening/policy.ts";
-import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { modelPath, RunFolder } from "../../beyond/runs/folder.ts";
 import { mergeSettings, sftSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
+import { borrowGpu, shareGpu } from "../kernels.ts";
 
+shareGpu();
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-lora-test-"));
 const data = join(folder, "questions.jsonl");
-const gpu = await SystemGpu.open();
+const gpu = await borrowGpu();
 afterAll(() => {
   gpu.destroy();
   rmSync(folder, { recursive: true });

@@ -4,15 +4,15 @@ import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { Tokenizer } from "../../beyond/models/tokenizer.ts";
 import { fitContext } from "../../beyond/opening/lengths.ts";
 import { OpenPolicy } from "../../beyond/opening/policy.ts";
-import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { type Prompter, prepareQuestions } from "../../lib/data/questions.ts";
 import type { GenerationSettings } from "../../lib/model/completion.ts";
 import type { SamplingPolicy } from "../../lib/policy.ts";
 import { PURPOSE, rollout } from "../../lib/rollout.ts";
 import { questionsOf } from "../fakes.ts";
 import tokenizers from "../golden/tokenizer.json";
+import { borrowGpu } from "../kernels.ts";
 
-const gpu = await SystemGpu.open();
+const gpu = await borrowGpu();
 afterAll(() => gpu.destroy());
 
 const sampling = { rows: 64, samplesPerPrompt: 32, maxPromptTokens: 12, maxNewTokens: 20 };

@@ -3,11 +3,11 @@ import { LORA_TARGETS } from "../../beyond/lora/lora.ts";
 import { formatBytes } from "../../beyond/memory/memory-plan.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { OpenPolicy } from "../../beyond/opening/policy.ts";
-import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { baseFormats } from "../../beyond/storage/base-formats.ts";
 import { MEMORY_PARTS, type MemoryPlanner } from "../../lib/gpu/memory.ts";
+import { borrowGpu } from "../kernels.ts";
 
-const gpu = await SystemGpu.open();
+const gpu = await borrowGpu();
 afterAll(() => gpu.destroy());
 
 const optimizer = {

@@ -13,8 +13,9 @@ import { OPTIMIZERS } from "../../beyond/storage/moments.ts";
 import { hasHalves } from "../../beyond/storage/precision.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
-import { testGpu } from "../kernels.ts";
+import { shareGpu, testGpu } from "../kernels.ts";
 
+shareGpu();
 // Whole runs with --dtype f16 on the embedded model. They are here, and not beside those in f32, because
 // this folder is tested on adapters with f16 too.
 const gpu = await testGpu();
