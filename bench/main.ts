@@ -23,6 +23,7 @@ import { runtimesPart } from "./runtimes.ts";
 import { samplingPart } from "./sampling.ts";
 import { EMBEDDED_SHAPE, LLAMA_SHAPE, QWEN_SHAPE, SMOLLM2_SHAPE } from "./shapes.ts";
 import { sizesPart } from "./sizes.ts";
+import { speculativePart, speculativeRunPart } from "./speculative.ts";
 import { streamPart } from "./stream.ts";
 import { stepPart } from "./training.ts";
 import { trlPart } from "./trl.ts";
@@ -41,6 +42,9 @@ const PARTS: Readonly<Record<string, Part>> = {
   step: stepPart,
   stream: streamPart,
   sampling: samplingPart,
+  "speculative-run": speculativeRunPart,
+  "speculative-smollm2": speculativePart("random-135M"),
+  "speculative-qwen": speculativePart("random-494M"),
   learning: learningPart,
   sizes: sizesPart,
   prefix: prefixPart,

@@ -1,58 +1,59 @@
-/** What sizes are told apart by: up to this each is of its own, above it this many are one. */
+import { ROW_CLASSES, rowClass } from "../kernels/matmuls.ts";
+
+/** Tokens that kernels take at a time. */
 const STEP = 8;
 /** How much of a new time is believed: less where it took longer, which on a shared machine it often does for no reason. */
 const FASTER = 0.4;
 const SLOWER = 0.1;
 /** What checking has to gain, in tokens a second. */
 const MARGIN = 1.03;
-/** Times grow forgotten, each time that they kept a check from being made. */
-const FORGETTING = 0.995;
+/** Times fade, each time that they kept a check from being made: what was slow once is tried again. */
+const FADING = 0.995;
 
 /** How long passes over so many tokens took; of sizes that never came, what their neighbours let expect. */
 class Times {
   private readonly seconds: Float64Array;
-  private readonly count: Uint32Array;
+  private readonly seen = ROW_CLASSES.map(() => false);
 
   constructor(mostTokens: number) {
-    this.seconds = new Float64Array(place(mostTokens) + 1);
-    this.count = new Uint32Array(this.seconds.length);
+    this.seconds = new Float64Array(mostTokens + 1);
   }
 
   note(tokens: number, seconds: number): void {
-    const at = place(tokens);
-    // the first of a size may have compiled kernels
-    if (this.count[at]++ === 0) return;
-    const before = this.seconds[at];
-    if (before === 0) this.seconds[at] = seconds;
-    else this.seconds[at] += (seconds < before ? FASTER : SLOWER) * (seconds - before);
+    // the first of a class compiles kernels
+    const ofRows = rowClass(tokens);
+    if (!this.seen[ofRows]) this.seen[ofRows] = true;
+    else if (this.seconds[tokens] === 0) this.seconds[tokens] = seconds;
+    else {
+      const change = seconds - this.seconds[tokens];
+      this.seconds[tokens] += (change < 0 ? FASTER : SLOWER) * change;
+    }
   }
 
   /** Undefined if none is known. */
   of(tokens: number): number | undefined {
     const { seconds } = this;
-    const at = place(tokens);
-    let [below, above] = [at, at];
-    while (below >= 0 && seconds[below] === 0) below--;
+    let [below, above] = [tokens, tokens];
+    while (below > 0 && seconds[below] === 0) below--;
     while (above < seconds.length && seconds[above] === 0) above++;
-    if (above === seconds.length) return below < 0 ? undefined : seconds[below];
-    if (below < 0 || above === below) return seconds[above];
-    const share = (tokensAt(at) - tokensAt(below)) / (tokensAt(above) - tokensAt(below));
+    if (above === seconds.length) return below === 0 ? undefined : seconds[below];
+    if (below === 0 || above === below) return seconds[above];
+    const share = (tokens - below) / (above - below);
     return seconds[below] + share * (seconds[above] - seconds[below]);
   }
 
   /** The largest size that is known, 0 if none is. */
   get largest(): number {
-    return tokensAt(this.seconds.findLastIndex((seconds) => seconds > 0));
+    return Math.max(
+      0,
+      this.seconds.findLastIndex((seconds) => seconds > 0),
+    );
   }
 
-  forget(): void {
-    for (let at = 0; at < this.seconds.length; at++) this.seconds[at] *= FORGETTING;
+  fade(): void {
+    for (let tokens = 0; tokens < this.seconds.length; tokens++) this.seconds[tokens] *= FADING;
   }
 }
-
-const place = (tokens: number) =>
-  tokens <= STEP ? tokens - 1 : STEP - 2 + Math.ceil(tokens / STEP);
-const tokensAt = (place: number) => (place < STEP ? place + 1 : (place - STEP + 2) * STEP);
 
 /** Who says how much is checked. */
 export interface Choice {
@@ -103,7 +104,7 @@ export class MostTokensASecond implements Choice {
       const seconds = this.secondsOf(tokens);
       if (expected / seconds > rate) [best, rate] = [checked, expected / seconds];
     }
-    if (best === 0) this.checks.forget();
+    if (best === 0) this.checks.fade();
     return best;
   }
 

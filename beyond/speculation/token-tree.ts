@@ -49,9 +49,12 @@ export class TokenTree {
       const children: number[] = [];
       for (let child = other.first(from); child !== 0; child = other.next(child))
         children.push(child);
-      for (const child of children.slice(0, Math.max(0, most - copies.length)).reverse()) {
-        copies.push([child, this.grow(to, other.token(child), other.logprob(child))]);
-      }
+      // what is added last comes first
+      const taken = children.slice(0, Math.max(0, most - copies.length)).reverse();
+      const made = taken.map((child): [number, number] => {
+        return [child, this.grow(to, other.token(child), other.logprob(child))];
+      });
+      copies.push(...made.reverse());
     }
     return copies[0][1];
   }

@@ -18,10 +18,17 @@ import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
 import { GOLDENS, type GoldenName, loadDecoderGolden } from "../golden/decoder.ts";
 import { emulatingKernel, shallowest } from "../kernels/subgroup-matrix.ts";
-import { pipelinedSampler, prompts, requests, settings } from "../model/requests.ts";
+import {
+  pipelinedSampler,
+  prompts,
+  requests,
+  settings,
+  speculativeSampler,
+} from "../model/requests.ts";
 import { expectClose } from "../oracle/compare.ts";
 import { oracleDecoder } from "../oracle/decoder.ts";
 import { packGroups } from "../oracle/packing.ts";
+import { Given, oftenRight } from "../speculation/guessing.ts";
 
 setDefaultTimeout(300_000);
 
@@ -246,6 +253,18 @@ describe.skipIf(!hasHalves(gpu))(`f16${why}`, () => {
       const completions = await sample(64, 16, 1);
       expect(await sample(64, 16, 8)).toEqual(completions);
       expect(await sample(7, 2, 3)).toEqual(completions);
+      const lengths = { maxPromptTokens: 7, maxNewTokens: 12, readEvery: 1 };
+      const sizes: PipelinedSizes = {
+        ...lengths,
+        rows: 7,
+        passRows: 40,
+        promptSlots: 2,
+        elementBytes,
+      };
+      const guesses = new Given(completions, oftenRight);
+      const checking = speculativeSampler(gpu, decoder, sizes, guesses);
+      expect(await checking.generate(weights, requests, settings)).toEqual(completions);
+      expect(checking.tally.right).toBeGreaterThan(100);
 
       const trainingPass = new TrainingPass(
         gpu,

@@ -1,0 +1,237 @@
+import { OpenPolicy } from "../beyond/opening/policy.ts";
+import type { SystemGpu } from "../beyond/platform/gpu.ts";
+import { PipelinedMemory } from "../beyond/scheduling/pipelined-memory.ts";
+import { PipelinedSampler } from "../beyond/scheduling/pipelined-sampler.ts";
+import type { ScheduledCommands } from "../beyond/scheduling/scheduled-commands.ts";
+import { EMBEDDED } from "../beyond/settings/shared.ts";
+import type { Guess, Guesses } from "../beyond/speculation/guesses.ts";
+import { passRowsFor } from "../beyond/speculation/pass-rows.ts";
+import { MostTokensASecond } from "../beyond/speculation/pass-times.ts";
+import { SpeculativeSampler, type Tally } from "../beyond/speculation/speculative-sampler.ts";
+import type { Completion } from "../lib/model/completion.ts";
+import type { Decoder } from "../lib/model/decoder.ts";
+import { Sampler } from "../lib/model/generate.ts";
+import type { Row as SampledRow } from "../lib/model/row-state.ts";
+import { Random } from "../lib/random.ts";
+import type { Bench, Part } from "./harness.ts";
+import { openBenchPolicy } from "./models.ts";
+import { around, timed, timedTraining } from "./stopwatch.ts";
+import { median, type Row } from "./tables.ts";
+import { ifItFits, sampleTokens, someTokens } from "./throughput.ts";
+import { stepArguments } from "./training.ts";
+
+const BATCHES = [8, 32, 128];
+/** Of a run that is measured: epochs of so many steps. */
+const EPOCH = 8;
+const EPOCHS = 4;
+/** How often an oracle's guess of a token is right. */
+const RIGHT = [0, 0.7, 0.9];
+
+/** Rollouts of a run with guesses and without, by turns; both have to give the same. */
+export const speculativeRunPart: Part = {
+  about: "rollouts that check guesses, in a run: passes saved, tokens sampled a second",
+  async run(bench) {
+    for (const batch of BATCHES) await runOf(bench, batch);
+  },
+};
+
+/** The same of a model with drawn weights, of which nothing is learned: there guesses are as good as is said. */
+export const speculativePart = (model: string): Part => ({
+  about: `tokens sampled a second with guesses of a given quality, ${model}`,
+  run: (bench) => oracleOf(bench, model),
+});
+
+/** What one epoch of training sampled. */
+interface Epoch extends Tally {
+  completions: number;
+  /** Of each step, seconds with guesses and without. */
+  seconds: [number, number][];
+}
+
+/** A run of the embedded model in which every step is sampled twice. */
+async function runOf(bench: Bench, batch: number): Promise<void> {
+  const epochs: Epoch[] = [];
+  let step = 0;
+  let plain: Sampler | undefined;
+  const restore = [
+    around(OpenPolicy, "open", async (open) => {
+      const policy = (await open()) as OpenPolicy;
+      const { decoder, memory } = partsOf(policy);
+      const { scheduled, found } = policy.gpu;
+      const own = new PipelinedMemory(policy.gpu, policy.model.config, {
+        ...memory.sampler.sizes,
+        passRows: batch,
+        readEvery: policy.gpu.variants.readEvery,
+      });
+      const given = [policy.gpu, scheduled as ScheduledCommands, decoder, own] as const;
+      plain = new PipelinedSampler(...given, undefined, found.lookSeconds);
+      return policy;
+    }),
+    around(Sampler.prototype, "generate", async (generate, self, given) => {
+      if (!(self instanceof SpeculativeSampler) || !plain) return generate();
+      const before = { ...self.tally };
+      const both = [
+        () => timed(generate as () => Promise<Completion[][]>),
+        () =>
+          timed(
+            () =>
+              plain?.generate(...(given as Parameters<Sampler["generate"]>)) as Promise<
+                Completion[][]
+              >,
+          ),
+      ];
+      // one of them has the caches warm
+      const first = step % 2;
+      const results: [number, Completion[][]][] = [];
+      for (const i of [first, 1 - first]) results[i] = await both[i]();
+      requireSame(results[0][1], results[1][1]);
+      const number = Math.floor(step++ / EPOCH);
+      epochs[number] ??= {
+        tokens: 0,
+        passes: 0,
+        checked: 0,
+        right: 0,
+        completions: 0,
+        seconds: [],
+      };
+      const epoch = epochs[number];
+      for (const key of ["tokens", "passes", "checked", "right"] as const) {
+        epoch[key] += self.tally[key] - before[key];
+      }
+      epoch.completions += results[0][1].flat().length;
+      epoch.seconds.push([results[0][0], results[1][0]]);
+      return results[0][1];
+    }),
+  ];
+  const size = { prompts: 16, samples: 8, length: 32, steps: EPOCH * EPOCHS };
+  const args = stepArguments(bench, EMBEDDED, size);
+  args[args.indexOf("--sampling-batch-size") + 1] = `${batch}`;
+  try {
+    await timedTraining([...args, "--limit", `${EPOCH * size.prompts}`]);
+  } finally {
+    for (const undo of restore) undo();
+  }
+  const shown = epochs.map((epoch, i): Row => ({ name: `epoch ${i + 1}`, ...rowOf(epoch) }));
+  bench.show({ title: `Rollouts of the embedded model in ${batch} rows, by epoch`, rows: shown });
+}
+
+function rowOf({ tokens, passes, checked, right, completions, seconds }: Epoch) {
+  const steps = seconds.length;
+  const perStep = (i: 0 | 1) => tokens / steps / median(seconds.map((pair) => pair[i]));
+  return {
+    "tokens a pass": tokens / passes,
+    "passes a completion": passes / completions,
+    "without guesses": tokens / completions,
+    "right of the checked %": (100 * right) / checked,
+    "tokens/s": perStep(0),
+    "without, tokens/s": perStep(1),
+    "times as fast": median(seconds.map(([on, off]) => off / on)),
+  };
+}
+
+/** Models with drawn weights, whose guesses are right as often as is said. */
+async function oracleOf(bench: Bench, model: string): Promise<void> {
+  const rows: Row[] = [];
+  for (const batch of BATCHES) {
+    const length = bench.isSoftware ? Math.max(9, Math.min(33, 264 / batch)) : 65;
+    const measured = await ifItFits(() =>
+      bench.withGpu((gpu) => pairedOracle(gpu, model, batch, Math.floor(length))),
+    );
+    rows.push(...(measured ?? []));
+  }
+  bench.show({ title: `Rollouts of ${model}, guesses right as often as is said`, rows });
+}
+
+async function pairedOracle(
+  gpu: SystemGpu,
+  model: string,
+  batch: number,
+  length: number,
+): Promise<Row[]> {
+  const sizes = { rows: batch, maxPromptTokens: 16, maxNewTokens: length };
+  const samples = Math.min(8, batch);
+  const policy = await openBenchPolicy(gpu, model, {
+    sampling: { ...sizes, samplesPerPrompt: samples },
+  });
+  const { decoder, memory } = partsOf(policy);
+  const { vocabSize } = policy.model.config;
+  const passRows = passRowsFor(batch, vocabSize, gpu);
+  const own = new PipelinedMemory(gpu, policy.model.config, {
+    ...memory.sampler.sizes,
+    passRows,
+    readEvery: gpu.variants.readEvery,
+  });
+  const prompts = Array.from({ length: batch / samples }, (_, i) => someTokens(policy, 16, i));
+  const without = () => sampleTokens(policy, prompts, samples, length);
+  await sampleTokens(policy, prompts, samples, 2); // compiles
+  const [, truth] = await without();
+  const rows: Row[] = [];
+  const choice = new MostTokensASecond(passRows);
+  for (const right of RIGHT) {
+    const oracle = new Oracle(truth, right, vocabSize);
+    const given = [gpu, gpu.scheduled as ScheduledCommands, decoder, own, oracle, choice] as const;
+    const sampler = new SpeculativeSampler(...given, undefined, gpu.found.lookSeconds);
+    const guessing = {
+      ...policy,
+      sampler,
+      weights: policy.weights,
+      model: policy.model,
+    } as unknown as OpenPolicy;
+    const withGuesses = () => sampleTokens(guessing, prompts, samples, length);
+    requireSame((await withGuesses())[1], truth); // and learns how long passes take
+    const before = { ...sampler.tally };
+    const ratios: number[] = [];
+    const seconds: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const works = i % 2 === 0 ? [withGuesses, without] : [without, withGuesses];
+      const times = [(await works[0]())[0], (await works[1]())[0]];
+      const [on, off] = i % 2 === 0 ? times : times.reverse();
+      ratios.push(off / on);
+      seconds.push(on);
+    }
+    const tokens = sampler.tally.tokens - before.tokens;
+    rows.push({
+      name: `${batch} rows, right ${100 * right} %`,
+      "tokens a pass": tokens / (sampler.tally.passes - before.passes),
+      "tokens/s": tokens / ratios.length / median(seconds),
+      "without, tokens/s": tokens / ratios.length / median(seconds.map((on, i) => on * ratios[i])),
+      "times as fast": median(ratios),
+    });
+  }
+  return rows;
+}
+
+/** Knows what is going to be said, and says it as often as it is told. */
+class Oracle implements Guesses {
+  private readonly random = new Random(1);
+
+  constructor(
+    private readonly truth: readonly (readonly Completion[])[],
+    private readonly right: number,
+    private readonly vocabSize: number,
+  ) {}
+
+  begin() {}
+  learn() {}
+  end() {}
+
+  guess(rows: readonly SampledRow[], most: (row: SampledRow) => number): Guess[] {
+    return rows.map((row) => {
+      const { tokens } = this.truth[row.prompt.request.slot][row.sample];
+      const at = row.completion.tokens.length;
+      const next = tokens.slice(at, at + most(row));
+      const said = next.map((token) =>
+        this.random.float() < this.right ? token : (token + 1) % this.vocabSize,
+      );
+      return { tokens: said, chances: said.map((_, i) => this.right ** (i + 1)) };
+    });
+  }
+}
+
+function requireSame(some: Completion[][], others: Completion[][]): void {
+  if (JSON.stringify(some) !== JSON.stringify(others))
+    throw new Error("guesses changed completions");
+}
+
+const partsOf = (policy: OpenPolicy) =>
+  policy as unknown as { decoder: Decoder; memory: { sampler: PipelinedMemory } };
