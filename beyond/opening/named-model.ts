@@ -24,10 +24,10 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
   if (name === EMBEDDED) return openEmbeddedModel(options);
   if (isGgufName(name)) return openGgufModel(name, options);
   if (!existsSync(name) && isHubName(name)) {
-    return {
-      ...(await openModelFolder(await hubModel(name, showDownload, options), options)),
-      source: name,
-    };
+    const path = await hubModel(name, showDownload, options).catch((error) => {
+      throw notHere(name, error);
+    });
+    return { ...(await openModelFolder(path, options)), source: name };
   }
   const path = modelPath(name);
   if (!isLora(path)) return openModelFolder(path, options);
@@ -37,7 +37,10 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
       `${path} adapts ${base}, an adapter itself; merge that: ${command`merge ${base} --output-dir merged`}`,
     );
   }
-  const model = await openNamedModel(base, options);
+  const model = await openNamedModel(base, options).catch((error) => {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${path} is an adapter, and its base cannot be opened: ${error.message}`);
+  });
   const own = await textsIn(path);
   // a tokenizer of the adapter's own comes with its own template, or none
   const files = "tokenizer.json" in own ? own : { ...model.files, ...own };
@@ -50,6 +53,13 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
 /** Whether a model's name is that of a GGUF file; Ollama's have no ending. */
 export const isGgufName = (name: string) =>
   name.endsWith(".gguf") || (statSync(name, { throwIfNoEntry: false })?.isFile() ?? false);
+
+/** A name such as runs/data-1 may also be that of a folder, mistyped. */
+function notHere(name: string, error: unknown): unknown {
+  const [folder] = name.split("/");
+  if (!(error instanceof UserError) || !existsSync(folder)) return error;
+  return new UserError(`no such folder is in ${folder}, nor was a model found: ${error.message}`);
+}
 
 /** Tells of a download: on a terminal a line that counts up; elsewhere a line when a file is there. */
 export function showDownload(file: string, done: number, total: number): void {
@@ -97,7 +107,8 @@ function describeEnds(
   stop: readonly string[] | undefined,
 ): string {
   const shown = (id: number) => prompter.tokenizer.decode([id], true);
-  const ends = `a completion ends with ${ids.map(shown).join(" or ")} (${source})`;
+  const stops = (stop ?? []).map((text) => `, or after ${JSON.stringify(text)} (--stop)`);
+  const ends = `a completion ends with ${ids.map(shown).join(" or ")} (${source})${stops.join("")}`;
   const closing = closingToken(prompter);
   if (closing === null || ids.includes(closing) || !stop || stop.includes(shown(closing))) {
     return ends;

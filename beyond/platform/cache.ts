@@ -1,4 +1,12 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -96,8 +104,9 @@ export async function unpackInto(
     await mkdir(aside);
     await fill(aside);
     await writeFile(join(aside, HASHES), JSON.stringify(await hashesIn(aside)));
-    // another process may have been faster
-    if (!(await isWhole(folder))) await rm(folder, { recursive: true, force: true });
+    // another process may have been faster: then its folder stays, and to rename this one fails
+    if (existsSync(folder) && !(await isWhole(folder)))
+      await rm(folder, { recursive: true, force: true });
     await rename(aside, folder);
   } catch (error) {
     await rm(aside, { recursive: true, force: true });

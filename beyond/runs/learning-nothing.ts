@@ -60,20 +60,35 @@ const CAUSES: readonly [holds: (signs: Signs) => boolean, say: (hints: Hints) =>
   ],
 ];
 
-const causeOf = (signs: Signs) => CAUSES.findIndex(([holds]) => holds(signs));
+/**
+ * Why the last steps taught nothing, by what they have in common: -1 if they did, or are too few to tell. Their means
+ * say 0 or 1 only where each of them does.
+ */
+function causeOf(steps: readonly Signs[]): number {
+  const last = steps.slice(-PATIENCE);
+  if (last.length < PATIENCE) return -1;
+  const mean = (name: keyof Signs) =>
+    last.reduce((sum, signs) => sum + signs[name], 0) / last.length;
+  const signs: Signs = {
+    truncated: mean("truncated"),
+    noAnswer: mean("noAnswer"),
+    leftOut: mean("leftOut"),
+    equalRewards: mean("equalRewards"),
+    passAt1: mean("passAt1"),
+    gradNorm: mean("gradNorm"),
+  };
+  return CAUSES.findIndex(([holds]) => holds(signs));
+}
 
 /** Why the last of these steps taught nothing; null if they did, or do not tell. */
 export function whyNothing(steps: readonly object[], hints: object): string | null {
-  const [last, ...before] = steps.slice(-PATIENCE).map((signs) => causeOf(signs as Signs));
-  if (before.length + 1 < PATIENCE || last < 0 || before.some((cause) => cause !== last))
-    return null;
-  return CAUSES[last][1](hints as Hints);
+  const cause = causeOf(steps as Signs[]);
+  return cause < 0 ? null : CAUSES[cause][1](hints as Hints);
 }
 
 /** Watches a run, and says once why it learns nothing, and again at its end if it is still so. */
 export class LearningNothing {
-  private cause = -1;
-  private inARow = 0;
+  private recent: Signs[] = [];
   private readonly told = new Set<number>();
 
   constructor(
@@ -82,21 +97,16 @@ export class LearningNothing {
   ) {}
 
   step(signs: Signs): void {
-    const cause = causeOf(signs);
-    this.inARow = cause === this.cause ? this.inARow + 1 : 1;
-    this.cause = cause;
-    if (cause < 0 || this.inARow < PATIENCE || this.told.has(cause)) return;
+    this.recent = [...this.recent, signs].slice(-PATIENCE);
+    const cause = causeOf(this.recent);
+    if (cause < 0 || this.told.has(cause)) return;
     this.told.add(cause);
-    this.note(`warning: ${this.why}`);
+    this.note(`warning: ${CAUSES[cause][1](this.hints)}`);
   }
 
   /** What is to be said at the end; null for a run that has learned. */
   get atEnd(): string | null {
-    const long = this.inARow >= PATIENCE;
-    return this.cause >= 0 && long ? `warning: to the end ${this.why}` : null;
-  }
-
-  private get why(): string {
-    return CAUSES[this.cause][1](this.hints);
+    const why = whyNothing(this.recent, this.hints);
+    return why && `warning: to the end ${why}`;
   }
 }

@@ -1,10 +1,10 @@
 // Writes all that rlexplore saves, of a small random model of every family, and what it computes from it
 // itself; other programs then read it and compare:
-//   node scripts/bun.js tests/golden/outputs.ts FOLDER
+//   node scripts/bun.js tests/golden/outputs.ts FOLDER [MODEL ...]
 //   /tmp/golden/bin/python tests/golden/check_outputs.py FOLDER       transformers, PEFT
 //   /tmp/vllm/bin/python tests/golden/check_vllm.py FOLDER            vLLM
 //   node FOLDER/check_outputs.mjs FOLDER                              llama.cpp
-//   node scripts/bun.js tests/golden/outputs.ts FOLDER --read         the way back: what transformers saved
+//   node scripts/bun.js tests/golden/outputs.ts FOLDER --read [MODEL ...]   the way back: what transformers saved
 // The headers of the checks say how to install what they need. For each model M, FOLDER/M holds
 //   base/, full/checkpoint-3, lora/checkpoint-3, merged/   models and the adapter, each saved by its command
 //   f16.gguf, q8_0.gguf, gguf/checkpoint-1                 full/checkpoint-3 exported, and a run from f16.gguf
@@ -103,6 +103,20 @@ const VARIANTS: Record<string, Variant> = {
     config: { head_dim: 64, tie_word_embeddings: true, rope_theta: 1000000 },
     lora: "--lora-rank 4 --lora-targets o_proj,gate_proj,up_proj,down_proj",
   },
+  gemma3: {
+    architecture: "Gemma3ForCausalLM",
+    modelType: "gemma3_text",
+    tokenizer: "qwen",
+    config: {
+      ...{ num_hidden_layers: 4, head_dim: 32, query_pre_attn_scalar: 24, rms_norm_eps: 1e-6 },
+      ...{ sliding_window: 24, sliding_window_pattern: 3, rope_theta: 1000000 },
+      layer_types: ["sliding", "sliding", "full", "sliding"].map((kind) => `${kind}_attention`),
+      ...{ rope_local_base_freq: 10000, hidden_activation: "gelu_pytorch_tanh" },
+      tie_word_embeddings: true,
+    },
+    lora: ALL,
+    exported: false,
+  },
 };
 const TEMPLATE =
   "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}" +
@@ -118,7 +132,9 @@ const POSITIONS = 4;
 const NEW_TOKENS = 16;
 const FAST = "--rows-per-step 2 --learning-rate 1e-2 --quiet";
 
-const [folder, mode] = process.argv.slice(2);
+const [folder, ...more] = process.argv.slice(2);
+const isRead = more[0] === "--read";
+const chosen = isRead ? more.slice(1) : more;
 if (!folder) throw new Error("name the folder to write to");
 const gpu = await openGpu(null);
 
@@ -144,11 +160,12 @@ async function writeBase(path: string, variant: Variant, seed: number): Promise<
   };
   mkdirSync(path, { recursive: true });
   const random = new Random(seed);
+  const norm = variant.modelType === "gemma3_text" ? [0, 0.2] : [1, 0.2]; // Gemma multiplies by 1 + w
   const shapes = tensorShapes(parseModelConfig(JSON.stringify(config), path));
   const tensors = Array.from(shapes, ([name, shape]) => {
     const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
     const [mean, deviation] =
-      shape.length > 1 ? [0, shape[1] ** -0.5] : name.endsWith("bias") ? [0, 0.5] : [1, 0.2];
+      shape.length > 1 ? [0, shape[1] ** -0.5] : name.endsWith("bias") ? [0, 0.5] : norm;
     for (let i = 0; i < values.length; i++) values[i] = mean + deviation * random.gaussian();
     return { name, shape, data: () => values };
   });
@@ -322,10 +339,11 @@ async function read(name: string): Promise<void> {
 }
 
 for (const [i, [name, variant]] of Object.entries(VARIANTS).entries()) {
-  if (mode === "--read") await read(name);
+  if (chosen.length > 0 && !chosen.includes(name)) continue;
+  if (isRead) await read(name);
   else await write(name, variant, i);
 }
-if (mode !== "--read") {
+if (!isRead) {
   copyFileSync(join(import.meta.dir, "check_outputs.mjs"), join(folder, "check_outputs.mjs"));
 }
 gpu.destroy();

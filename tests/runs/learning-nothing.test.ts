@@ -55,3 +55,15 @@ test("another cause is said as well", () => {
   const [cut, silent] = [{ truncated: 1, noAnswer: 1 }, { noAnswer: 1 }];
   expect(said(cut, cut, silent, silent, cut, cut).notes).toHaveLength(2);
 });
+
+test("steps with causes of their own are told what they have in common", () => {
+  const [right, wrong] = [1, 0].map((passAt1) => ({ equalRewards: 1, passAt1 }));
+  const { notes, atEnd } = said(right, wrong, right, wrong);
+  expect(notes).toHaveLength(1);
+  expect(notes[0]).toMatch(/in every group .* raise --num-generations or --temperature/);
+  expect(atEnd).toContain("to the end in every group");
+  expect(said({ truncated: 1, noAnswer: 1 }, { noAnswer: 1 }).notes[0]).toMatch(
+    /no completion has/,
+  );
+  expect(said(right, { noAnswer: 1 })).toEqual({ notes: [], atEnd: null });
+});
