@@ -8,14 +8,20 @@ const root = resolve(import.meta.dir, "..");
 const here = (name: string) => join(import.meta.dir, name);
 
 /** Files that are taken as they are. */
-const ASIDE = [here("index.html"), join(root, "models/base/model.safetensors")];
+const ASIDE = [
+  here("index.html"),
+  here("recorded.json"),
+  join(root, "models/base/model.safetensors"),
+];
 
 /** Writes the page into `folder`, which is emptied first. @throws AggregateError with what does not compile */
 export async function buildPlayground(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await Bun.build({
-    entrypoints: ["page/page.tsx", "trainer/trainer.ts", "charts/charts.ts"].map(here),
+    entrypoints: ["page/page.tsx", "trainer/trainer.ts", "charts/charts.ts", "offline.ts"].map(
+      here,
+    ),
     outdir: folder,
     naming: "[name].js",
     target: "browser",
@@ -25,8 +31,9 @@ export async function buildPlayground(folder: string): Promise<void> {
   const sources = SOURCE_FILES.map(async (file) => [file, await Bun.file(join(root, file)).text()]);
   const texts = Object.fromEntries(await Promise.all(sources));
   await Bun.write(join(folder, "sources.json"), JSON.stringify(texts));
-  const css = await Bun.file(here("style.css")).text();
-  await Bun.write(join(folder, "style.css"), `${themeCss()}\n${css}`);
+  const css = [join(root, "beyond/report/page.css"), here("style.css")];
+  const styles = await Promise.all(css.map((file) => Bun.file(file).text()));
+  await Bun.write(join(folder, "style.css"), [themeCss(), ...styles].join("\n"));
   for (const file of ASIDE)
     await copyFile(file, join(folder, file.slice(file.lastIndexOf("/") + 1)));
 }

@@ -33,7 +33,29 @@ export type Command =
   | { do: "pause" }
   | { do: "step" }
   | { do: "takeApart"; side: Side; group: number }
-  | { do: "export"; side: Side };
+  | { do: "export"; side: Side }
+  | { do: "ask"; question: string; seed: number }
+  | { do: "keep" }
+  | { do: "goOnWith"; training: KeptTraining };
+
+/** One side as a kept run brings it back. */
+export interface KeptSide {
+  /** Files of safetensors: the weights, and both moments of AdamW. */
+  weights: Uint8Array<ArrayBuffer>;
+  optimizer: Uint8Array<ArrayBuffer>;
+  step: number;
+  drawn: number;
+  updates: number;
+  /** N(x, a), in the order of first appearance. */
+  counts: [question: string, outcome: Outcome, count: number][];
+  solved: string[];
+}
+
+/** All that training needs to go on, to the bits of one that was never stopped. */
+export interface KeptTraining {
+  setup: Setup;
+  sides: readonly [KeptSide, KeptSide];
+}
 
 /** The figures of a step, as `metrics.jsonl` has them. */
 export type StepFigures = Record<
@@ -55,6 +77,13 @@ export interface Answers {
   texts: string[];
   outcomes: Outcome[];
   correct: boolean[];
+}
+
+/** What a model answers to a question that a visitor typed. */
+export interface Answered {
+  of: Side | "base";
+  step: number;
+  answers: Answers;
 }
 
 /** What a model does with the held-out questions. */
@@ -123,4 +152,6 @@ export type News =
   | { is: "held"; side: Side | "base"; step: number; held: Held }
   | { is: "apart"; apart: Apart }
   | { is: "exported"; side: Side; step: number; bytes: Uint8Array<ArrayBuffer> }
+  | { is: "asked"; gold: string; answered: Answered[] }
+  | { is: "kept"; training: KeptTraining }
   | { is: "failed"; message: string; isFatal: boolean };

@@ -1,30 +1,22 @@
 import type { TopLevelSpec } from "vega-lite";
 import { draw } from "./draw.ts";
-import type { Cell, Row, TreasureMap } from "./treasure.ts";
-
-/** The least N of each class; the next begins where 1/sqrt(N) has fallen by 1/sqrt(2). */
-export const CLASSES = [1, 2, 4, 8, 16, 32];
+import { CLASSES, cellId, rowLabel } from "./shades.ts";
+import type { Row, TreasureMap } from "./treasure.ts";
 
 const WIDTH = 420;
 const ROW = 17;
 const TOP = 6;
 const BOTTOM = 38;
 
-/** The name of a cell, which its link and its completions share. */
-export const cellId = (map: string, { column, row }: Cell) => `${map}-${column}-${row}`;
-
-const clip = (text: string, length: number) =>
-  text.length > length ? `${text.slice(0, length - 1)}…` : text;
-
-/** A row's label; the star marks the right answer. */
-export const rowLabel = ({ label, kind }: Row) =>
-  `${kind === "right" ? "★ " : ""}${clip(label.replace(/\s+/g, " "), 16)}`;
-
 /**
  * Draws a map: the colour of a cell is N(x, a) after its visit, a dot stands where the answer was given in
  * that visit, larger where it was given more often. Each cell links to `#<id>`.
  */
-export function drawMap(map: TreasureMap, rows: readonly Row[], id: string): Promise<string> {
+export function drawMap(
+  map: Pick<TreasureMap, "method" | "steps" | "cells">,
+  rows: readonly Row[],
+  id: string,
+): Promise<string> {
   // two answers may be clipped to the same label: rows are told apart by their number
   const keys = rows.map((_, row) => String(row));
   const left = Math.min(120, 14 + 6.6 * Math.max(...rows.map((row) => rowLabel(row).length)));

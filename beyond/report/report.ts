@@ -1,10 +1,10 @@
 import { UserError } from "../../lib/errors.ts";
 import type { ReportSettings } from "../settings/measuring.ts";
+import { goldAnswers } from "./gold.ts";
 import { writeCharts, writePage } from "./output.ts";
 import { countOf, pageOf } from "./page.ts";
 import { findRuns, ReportedRun } from "./runs.ts";
 import { sectionsOf, titleOf } from "./sections.ts";
-import { goldAnswers } from "./treasure.ts";
 
 /** `rlexplore report`: what happened in some runs, as one page that needs nothing else. */
 export async function report(settings: ReportSettings): Promise<void> {

@@ -1,7 +1,9 @@
 import { escapeHtml } from "./draw.ts";
-import { CLASSES, cellId, drawMap, rowLabel } from "./heat.ts";
+import { drawMap } from "./heat.ts";
 import type { Material } from "./material.ts";
 import { csvOf, figureOf } from "./page.ts";
+import type { ReportedRun } from "./runs.ts";
+import { cellId, rowLabel, scaleHtml, timesOf } from "./shades.ts";
 import {
   mapQuestion,
   type QuestionMaps,
@@ -73,17 +75,6 @@ function questionHtml(q: number, maps: QuestionMaps, figures: readonly string[])
 <div class="cell" data-for="q${q}" hidden></div></div>`;
 }
 
-function scaleHtml(): string {
-  const names = CLASSES.map((least, i) => {
-    const next = CLASSES[i + 1];
-    if (next === undefined) return `${least} or more`;
-    return next - least === 1 ? String(least) : `${least}–${next - 1}`;
-  });
-  const swatch = (kind: string, i: number) => `<i style="background:var(--${kind}${i + 1})"></i>`;
-  const spans = names.map((name, i) => `<span>${swatch("w", i)}${swatch("r", i)}${name}</span>`);
-  return `<div class="scale"><span>times seen</span>${spans.join("")}<span>★ the right answer</span></div>`;
-}
-
 function csvOfMap({ cells, steps }: TreasureMap, { rows }: QuestionMaps): string {
   const lines = cells.map(({ column, row, before, places }) => [
     steps[column],
@@ -95,10 +86,8 @@ function csvOfMap({ cells, steps }: TreasureMap, { rows }: QuestionMaps): string
   return csvOf(["step", "answer", "right", "seen before", "given now"], lines);
 }
 
-const timesOf = (n: number) => (n === 1 ? "once" : n === 0 ? "never" : `${n} times`);
-
 function textsOf(
-  { method, run, cells }: TreasureMap,
+  { method, run, cells }: TreasureMap<ReportedRun>,
   { rows }: QuestionMaps,
   id: string,
   budget: { left: number },

@@ -3,13 +3,32 @@
  * visits to the question; a settled method stays in one row, a searching one reaches new rows.
  */
 
-import { textOf } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
-import { openJudge } from "../answers/outcome.ts";
-import { readRows } from "../datasets/rows.ts";
-import type { Method } from "./methods.ts";
-import type { ReportedRun } from "./runs.ts";
 import { mean } from "./statistics.ts";
+
+/** Rollouts in the order they were sampled, a column an array. */
+export interface Draws {
+  readonly step: readonly number[];
+  /** Index into `questions`. */
+  readonly question: readonly number[];
+  /** Index into `outcomes`, -1 for no answer. */
+  readonly outcome: readonly number[];
+  readonly correct: readonly boolean[];
+  readonly questions: readonly string[];
+  readonly outcomes: readonly string[];
+}
+
+/** A run as a map sees it. */
+export interface MappedRun {
+  readonly settings: { seed?: number };
+  readonly rollouts: Draws;
+}
+
+/** Runs that are alike in all but their seed. */
+export interface Mapped<Run extends MappedRun> {
+  readonly name: string;
+  readonly runs: readonly Run[];
+}
 
 /** A question worth looking at, and why. */
 export interface Telling {
@@ -18,9 +37,9 @@ export interface Telling {
 }
 
 /** How one run answered one question. */
-export interface TreasureMap {
+export interface TreasureMap<Run extends MappedRun = MappedRun> {
   method: string;
-  run: ReportedRun;
+  run: Run;
   /** The training step of each column; the first, where a column holds several visits. */
   steps: number[];
   cells: Cell[];
@@ -36,16 +55,16 @@ export interface Cell {
 }
 
 /** The steps a cell's completions were sampled at, in words. */
-export function whenOf(run: ReportedRun, { places }: Cell): string {
+export function whenOf(run: MappedRun, { places }: Cell): string {
   const steps = places.map((place) => run.rollouts.step[place]);
   const [first, last] = [Math.min(...steps), Math.max(...steps)];
   return first === last ? `step ${first}` : `steps ${first} to ${last}`;
 }
 
 /** The maps of one question, all with the same rows. */
-export interface QuestionMaps extends Telling {
+export interface QuestionMaps<Run extends MappedRun = MappedRun> extends Telling {
   rows: Row[];
-  maps: TreasureMap[];
+  maps: TreasureMap<Run>[];
   /** Whether the data's right answer is known; without it only answers that earned a reward are marked. */
   solved: boolean;
 }
@@ -61,7 +80,7 @@ const COLUMNS = 26;
 
 /** The questions asked for, or those that tell most: of each kind the most extreme. */
 export function tellingQuestions(
-  methods: readonly Method[],
+  methods: readonly Mapped<MappedRun>[],
   asked: readonly string[] | null,
 ): Telling[] {
   const known = statistics(methods);
@@ -115,7 +134,7 @@ interface Statistics {
   late: number[];
 }
 
-function statistics(methods: readonly Method[]): Statistics[] {
+function statistics(methods: readonly Mapped<MappedRun>[]): Statistics[] {
   const byQuestion = new Map<string, Statistics & { answers: Set<string> }>();
   for (const [m, { runs }] of methods.entries()) {
     for (const run of runs) {
@@ -151,9 +170,9 @@ function statistics(methods: readonly Method[]): Statistics[] {
   }));
 }
 
-function placesByQuestion({ rollouts }: ReportedRun): number[][] {
+function placesByQuestion({ rollouts }: MappedRun): number[][] {
   const places: number[][] = rollouts.questions.map(() => []);
-  for (let i = 0; i < rollouts.length; i++) places[rollouts.question[i]].push(i);
+  for (let i = 0; i < rollouts.step.length; i++) places[rollouts.question[i]].push(i);
   return places;
 }
 
@@ -167,16 +186,16 @@ function find(text: string, known: readonly Statistics[]): string {
 }
 
 /** Builds the maps of a question: of each method the run with the lowest seed. */
-export function mapQuestion(
+export function mapQuestion<Run extends MappedRun>(
   telling: Telling,
-  methods: readonly Method[],
+  methods: readonly Mapped<Run>[],
   gold: string | null,
-): QuestionMaps {
+): QuestionMaps<Run> {
   const visits = methods.flatMap(({ name, runs }) => {
     const [run] = [...runs].sort((a, b) => (a.settings.seed ?? 0) - (b.settings.seed ?? 0));
     const q = run.rollouts.questions.indexOf(telling.question);
     const places: number[] = [];
-    for (let i = 0; i < run.rollouts.length; i++) {
+    for (let i = 0; i < run.rollouts.step.length; i++) {
       if (run.rollouts.question[i] === q) places.push(i);
     }
     return places.length > 0 ? [{ name, run, places }] : [];
@@ -217,12 +236,12 @@ export function mapQuestion(
   return { ...telling, rows, maps, solved };
 }
 
-function answerAt({ rollouts }: ReportedRun, place: number): string | null {
+function answerAt({ rollouts }: MappedRun, place: number): string | null {
   return rollouts.outcome[place] < 0 ? null : rollouts.outcomes[rollouts.outcome[place]];
 }
 
 function cellsOf(
-  run: ReportedRun,
+  run: MappedRun,
   places: readonly number[],
   rowOf: (answer: string | null) => number,
 ): { steps: number[]; cells: Cell[] } {
@@ -248,29 +267,4 @@ function cellsOf(
     }
   }
   return { steps, cells };
-}
-
-/** The right answers of the runs' data, by question; empty where the data cannot be read any more. */
-export async function goldAnswers(runs: readonly ReportedRun[]): Promise<Map<string, string>> {
-  const gold = new Map<string, string>();
-  const sources = new Map(
-    runs.map(({ settings }) => [`${settings.data}\n${settings.outcome}`, settings]),
-  );
-  for (const settings of sources.values()) {
-    try {
-      const outcome = await openJudge(String(settings.outcome));
-      const { rows } = await readRows(String(settings.data), {
-        questionField: (settings.questionField as string | null) ?? null,
-        answerField: (settings.answerField as string | null) ?? null,
-        skipBad: true,
-      });
-      for (const row of rows) {
-        const answer = outcome.gold(row);
-        if (answer !== null) gold.set(textOf(row), answer);
-      }
-    } catch {
-      // the data has moved: answers that earned a reward are marked all the same
-    }
-  }
-  return gold;
 }

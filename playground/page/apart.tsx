@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { Apart, ApartCompletion } from "../messages.ts";
 import { SIDES } from "../messages.ts";
-import type { App } from "./app.tsx";
+import type { App } from "./app.ts";
 import { FORMULAS, type Formula, METHOD_FORMULAS } from "./formulas.ts";
 import { namesOf } from "./methods.ts";
 import { SourceLink, SourceView } from "./sources.tsx";

@@ -10,7 +10,7 @@ drawer.onmessage = ({ data }) => {
 };
 
 /** Has another thread draw a chart. */
-export const draw = (request: object): Promise<string> =>
+const draw = (request: object): Promise<string> =>
   new Promise((resolve) => {
     const id = ++asked;
     waiting.set(id, resolve);
@@ -18,8 +18,8 @@ export const draw = (request: object): Promise<string> =>
   });
 
 /** The drawing of what is wanted last; while one is drawn, what was wanted meanwhile is passed over. */
-export function useDrawing(request: object, key: string): string {
-  const [svg, setSvg] = useState("");
+export function useDrawing<Request extends object>(request: Request, key: string) {
+  const [drawn, setDrawn] = useState<{ svg: string; of: Request } | null>(null);
   const state = useRef({ busy: false, drawn: "", wanted: { request, key } });
   state.current.wanted = { request, key };
   useEffect(() => {
@@ -31,12 +31,12 @@ export function useDrawing(request: object, key: string): string {
       const svg = await draw(request);
       current.busy = false;
       current.drawn = key;
-      setSvg(svg);
+      setDrawn({ svg, of: request });
       void drawNext();
     };
     void drawNext();
   }, [key]);
-  return svg;
+  return drawn;
 }
 
 interface ChartProps {
@@ -52,12 +52,12 @@ export function Chart({ chart, names }: ChartProps) {
 }
 
 function Drawn({ chart, names }: ChartProps) {
-  const svg = useDrawing({ chart, names }, JSON.stringify([chart.lines, names]));
+  const drawn = useDrawing({ chart, names }, JSON.stringify([chart.lines, names]));
   return (
     <figure id={chart.id}>
       <figcaption>{chart.title}</figcaption>
       {/* what vega drew of our own numbers and names */}
-      <div class="drawing" dangerouslySetInnerHTML={{ __html: svg }} />
+      <div class="drawing" dangerouslySetInnerHTML={{ __html: drawn?.svg ?? "" }} />
     </figure>
   );
 }

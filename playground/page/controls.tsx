@@ -2,7 +2,7 @@
 import type { MethodChoice, Setup, Side } from "../messages.ts";
 import { SIDES } from "../messages.ts";
 import { MODEL_TEXTS } from "../trainer/model-texts.ts";
-import type { App } from "./app.tsx";
+import type { App } from "./app.ts";
 import { METHODS, namesOf, withMethod } from "./methods.ts";
 import { stepOf } from "./store.ts";
 

@@ -1,7 +1,7 @@
 /** The lines of the charts, from what the page knows. */
 import type { Line, LineChart, Point } from "../../beyond/report/lines.ts";
 import type { StepFigures } from "../messages.ts";
-import type { SideState, State } from "./store.ts";
+import type { Shown, SideState } from "./store.ts";
 
 /** Points of a line that follows training. */
 const POINTS = 40;
@@ -26,23 +26,31 @@ const passCurve = (pass: Record<number, number>): Point[] =>
   Object.entries(pass).map(([k, y]) => ({ x: Number(k), y }));
 
 /** What the base model does, as a level line to compare with. */
-function level(state: State, y: number | undefined): Line {
-  const last = state.sides[0].held.at(-1)?.step ?? 0;
+function level({ sides }: Shown, y: number | undefined): Line {
+  const last = Math.max(0, ...sides.map(({ held }) => held.at(-1)?.step ?? 0));
   if (y === undefined || last === 0) return { name: "base", points: [] };
   return { name: "base", points: [0, last].map((x) => ({ x, y })) };
 }
 
-/** The charts of both sides, called by `names`. */
-export function chartsOf(state: State, names: readonly [string, string]): LineChart[] {
-  const { base, sides } = state;
-  const both = (pointsOf: (side: SideState) => Point[]): Line[] =>
+/** The largest k that the held-out questions were measured at; 32 until they are. */
+function largestK({ base, sides }: Shown): number {
+  const measured = [base, ...sides.map(({ held }) => held.at(-1))];
+  const ks = measured.flatMap((held) => Object.keys(held?.pass ?? {}));
+  return ks.length > 0 ? Math.max(...ks.map(Number)) : 32;
+}
+
+/** The charts of all sides, called by `names`. */
+export function chartsOf(shown: Shown, names: readonly string[]): LineChart[] {
+  const { base, sides } = shown;
+  const most = largestK(shown);
+  const all = (pointsOf: (side: SideState) => Point[]): Line[] =>
     sides.map((side, i) => ({ name: names[i], points: pointsOf(side) }));
   const perStep = (id: keyof StepFigures, title: string, format?: string): LineChart => ({
     id,
     title,
     xTitle: "training step",
     format,
-    lines: both((side) => overSteps(side, id)),
+    lines: all((side) => overSteps(side, id)),
   });
   const passAt = (k: number, title: string): LineChart => ({
     id: `pass-${k}`,
@@ -50,8 +58,8 @@ export function chartsOf(state: State, names: readonly [string, string]): LineCh
     xTitle: "training step",
     format: ".0%",
     lines: [
-      level(state, base?.pass[k]),
-      ...both((side) => (side.held.length > 1 ? passOver(side, k) : [])),
+      level(shown, base?.pass[k]),
+      ...all((side) => (side.held.length > 1 ? passOver(side, k) : [])),
     ],
   });
   return [
@@ -63,11 +71,11 @@ export function chartsOf(state: State, names: readonly [string, string]): LineCh
       format: ".0%",
       lines: [
         { name: "base", points: passCurve(base?.pass ?? {}) },
-        ...both(({ held }) => (held.length > 1 ? passCurve(held[held.length - 1].pass) : [])),
+        ...all(({ held }) => (held.length > 1 ? passCurve(held[held.length - 1].pass) : [])),
       ],
     },
     passAt(1, "pass@1: right at the first try"),
-    passAt(32, "pass@32: right once in 32 tries"),
+    passAt(most, `pass@${most}: right once in ${most} tries`),
     perStep("solved", "Training questions solved at least once", ".0%"),
     perStep("distinct", "Different answers in a group"),
     perStep("entropy", "Entropy of a token (nats)"),

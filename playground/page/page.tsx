@@ -1,6 +1,54 @@
-import { App } from "./app.tsx";
+import { render } from "preact";
+import { StepApart } from "./apart.tsx";
+import { App } from "./app.ts";
+import { Ask } from "./ask.tsx";
+import { Controls } from "./controls.tsx";
+import { KeptRuns } from "./kept.tsx";
+import { MapOf } from "./map.tsx";
+import { namesOf } from "./methods.ts";
+import { SideBySide } from "./side-by-side.tsx";
 import { loadSources } from "./sources.tsx";
 
-const app = new App(document.body);
+function Page({ app }: { app: App }) {
+  const { state } = app;
+  const names = namesOf(state.begun ?? state.setup);
+  return (
+    <main>
+      <header>
+        <p class="kicker">rlexplore playground</p>
+        <h1>See what reinforcement learning does to a language model</h1>
+        <p class="summary">
+          A small model that does sums is trained here, in your browser, twice at once: by plain
+          GRPO, and by GRPO that also pays for rare answers.
+        </p>
+        {state.adapter && <p class="note">computing on {state.adapter.name}</p>}
+      </header>
+      {state.problem && (
+        <p class="problem" role="alert">
+          {state.problem.message}
+        </p>
+      )}
+      {state.note && (
+        <p class="problem" role="status">
+          {state.note}
+        </p>
+      )}
+      {!state.isRecorded && <Controls app={app} />}
+      {state.begun && (
+        <>
+          <SideBySide shown={state} names={names} />
+          <StepApart app={app} />
+          <MapOf sides={state.sides} names={names} questions={state.questions} />
+        </>
+      )}
+      <Ask app={app} names={names} />
+      <KeptRuns app={app} />
+    </main>
+  );
+}
+
+const app: App = new App(() => render(<Page app={app} />, document.body));
 void loadSources();
+// from the second time on the page opens without a network
+void navigator.serviceWorker?.register("offline.js").catch(() => {});
 Object.assign(globalThis, { app }); // for those who look behind the page

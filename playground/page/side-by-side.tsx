@@ -1,13 +1,15 @@
-import type { App } from "./app.tsx";
 import { Chart } from "./chart.tsx";
 import { chartsOf } from "./curves.ts";
-import { namesOf } from "./methods.ts";
+import type { Shown } from "./store.ts";
+
+/** What is shown, and what its sides are called. */
+interface ShownProps {
+  shown: Shown;
+  names: string[];
+}
 
 /** Both sides and the base model, in charts that grow while they train. */
-export function SideBySide({ app: { state } }: { app: App }) {
-  const names = namesOf(state.begun ?? state.setup);
-  const charts = chartsOf(state, names);
-  const coloured = ["base", ...names];
+export function SideBySide(props: ShownProps) {
   return (
     <section aria-labelledby="side-by-side">
       <h2 id="side-by-side">Side by side</h2>
@@ -16,17 +18,23 @@ export function SideBySide({ app: { state } }: { app: App }) {
         learning raises pass@1; what it costs is seen at large k. 32 questions that are never
         trained on are asked 32 times each.
       </p>
-      <div class="charts">
-        {charts.map((chart) => (
-          <Chart key={chart.id} chart={chart} names={coloured} />
-        ))}
-      </div>
-      <Figures state={state} names={names} />
+      <Charts {...props} />
+      <Figures {...props} />
     </section>
   );
 }
 
-function Figures({ state, names }: { state: App["state"]; names: [string, string] }) {
+export function Charts({ shown, names }: ShownProps) {
+  return (
+    <div class="charts">
+      {chartsOf(shown, names).map((chart) => (
+        <Chart key={chart.id} chart={chart} names={["base", ...names]} />
+      ))}
+    </div>
+  );
+}
+
+function Figures({ shown, names }: ShownProps) {
   return (
     <div class="scroll">
       <table>
@@ -42,7 +50,7 @@ function Figures({ state, names }: { state: App["state"]; names: [string, string
           </tr>
         </thead>
         <tbody>
-          {state.sides.map(({ steps, held }, side) => {
+          {shown.sides.map(({ steps, held }, side) => {
             const last = steps.at(-1);
             const measured = held.at(-1);
             return (

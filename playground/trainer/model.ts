@@ -44,11 +44,12 @@ export async function openEmbedded(weights: Blob): Promise<EmbeddedModel> {
   };
 }
 
-/** A question that a visitor typed. @throws UserError for characters that the model cannot read */
-export const typedQuestion = ({ tokenizer }: EmbeddedModel, question: string, answer: string) =>
-  questionsOf(tokenizer, [{ question, answer, line: 1 }], "your question")[0];
-
-function questionsOf(tokenizer: Tokenizer, asked: readonly Row[], source: string): Question[] {
+/** Rows as questions that the model can read. @throws UserError for characters that it cannot */
+export function questionsOf(
+  tokenizer: Tokenizer,
+  asked: readonly Row[],
+  source: string,
+): Question[] {
   const prompter = {
     encodePrompt: ({ question }: Pick<Row, "question">, where: string) =>
       tokenizer.encodePrompt(question, where),

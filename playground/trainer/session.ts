@@ -1,12 +1,24 @@
-import { encodeSafetensors, tensorSources } from "../../beyond/models/safetensors.ts";
+import { tensorSources } from "../../beyond/models/safetensors.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { UserError } from "../../lib/errors.ts";
-import { type Command, type News, type Setup, SIDES, type Side } from "../messages.ts";
+import type { SamplingPolicy } from "../../lib/policy.ts";
+import type { TrainingState } from "../../lib/train.ts";
+import {
+  type Answered,
+  type Command,
+  type KeptTraining,
+  type News,
+  type Setup,
+  SIDES,
+  type Side,
+} from "../messages.ts";
 import { takeApart } from "./apart.ts";
+import { askOne, typedQuestion } from "./ask.ts";
 import { measureHeldOut } from "./held-out.ts";
+import { bringBack, bytesOf, kept } from "./keep.ts";
 import type { EmbeddedModel } from "./model.ts";
 import { explorationOf, settingsOf } from "./settings.ts";
-import { answersOf, Trainee } from "./trainee.ts";
+import { answersIn, Trainee } from "./trainee.ts";
 import { type LearningPolicy, Workshop } from "./workshop.ts";
 
 /**
@@ -18,6 +30,8 @@ export class Session {
   private readonly policies: LearningPolicy[] = [];
   private trainees: Trainee[] = [];
   private setup: Setup | null = null;
+  /** The model as it is in its file, once it is asked. */
+  private base: SamplingPolicy | null = null;
   private running = false;
   private turn: Promise<unknown> = Promise.resolve();
 
@@ -37,11 +51,17 @@ export class Session {
   }
 
   private async carryOut(command: Command): Promise<void> {
-    // what keeps training from beginning was told
-    if (!this.setup && command.do !== "begin") return;
     switch (command.do) {
       case "begin":
         return this.begin(command.setup);
+      case "goOnWith":
+        return this.goOnWith(command.training);
+      case "ask":
+        return this.ask(command.question, command.seed);
+    }
+    // what keeps training from beginning was told
+    if (!this.setup) return;
+    switch (command.do) {
       case "run":
         this.setRunning(true);
         void this.goOn();
@@ -52,6 +72,8 @@ export class Session {
         return this.takeApart(command.side, command.group);
       case "export":
         return this.export(command.side);
+      case "keep":
+        return this.keep(this.setup);
     }
   }
 
@@ -65,7 +87,7 @@ export class Session {
   }
 
   private inTurn(work: () => Promise<void>): Promise<void> {
-    const done = this.turn.then(work).catch((error) => this.fail(error));
+    const done = this.turn.then(work).catch(async (error) => this.fail(await this.causeOf(error)));
     this.turn = done;
     return done;
   }
@@ -73,6 +95,18 @@ export class Session {
   private setRunning(running: boolean): void {
     this.running = running;
     this.tell({ is: "running", running });
+  }
+
+  /** A device that is lost says so a little later than what it was doing fails. */
+  private async causeOf(error: unknown): Promise<unknown> {
+    const { gpu } = this.workshop;
+    await Promise.race([gpu.device.lost, new Promise((done) => setTimeout(done, 50))]);
+    try {
+      gpu.check();
+      return error;
+    } catch (cause) {
+      return cause;
+    }
   }
 
   private fail(error: unknown): void {
@@ -84,26 +118,61 @@ export class Session {
 
   /** Both sides anew, from the model as it is in its file. */
   private async begin(setup: Setup): Promise<void> {
-    this.setRunning(false);
-    // what is wrong with a method is found before anything is forgotten
-    for (const method of setup.methods) explorationOf(method);
-    const questions = this.model.questions.slice(0, setup.questions);
-    const trainees: Trainee[] = [];
-    for (const side of SIDES) {
-      const policy = await this.freshPolicy(side, setup);
-      trainees.push(new Trainee(policy, setup, setup.methods[side], questions));
-    }
-    this.trainees = trainees;
-    this.setup = setup;
-    this.tell({ is: "begun", setup });
+    await this.enter(setup, async (side) => {
+      const policy = this.learner(side, setup);
+      await this.workshop.reset(policy);
+      return this.trainee(policy, side, setup);
+    });
     if (setup.evalSteps > 0) await this.evaluate(0, "base");
   }
 
-  private async freshPolicy(side: Side, setup: Setup): Promise<LearningPolicy> {
-    const { workshop, policies } = this;
-    policies[side] ??= workshop.learner(settingsOf(setup));
-    await workshop.reset(policies[side]);
-    return policies[side];
+  /** Both sides as they were kept. */
+  private async goOnWith({ setup, sides }: KeptTraining): Promise<void> {
+    await this.enter(setup, async (side) => {
+      const policy = this.learner(side, setup);
+      const state = await bringBack(this.workshop, policy, sides[side]);
+      return this.trainee(policy, side, setup, state);
+    });
+  }
+
+  private async enter(setup: Setup, open: (side: Side) => Promise<Trainee>): Promise<void> {
+    this.setRunning(false);
+    // what is wrong with a method is found before anything is forgotten
+    for (const method of setup.methods) explorationOf(method);
+    this.setup = null;
+    this.trainees = [await open(0), await open(1)];
+    this.setup = setup;
+    this.tell({ is: "begun", setup });
+  }
+
+  private learner(side: Side, setup: Setup): LearningPolicy {
+    this.policies[side] ??= this.workshop.learner(settingsOf(setup));
+    return this.policies[side];
+  }
+
+  private trainee(policy: LearningPolicy, side: Side, setup: Setup, state?: TrainingState) {
+    const questions = this.model.questions.slice(0, setup.questions);
+    return new Trainee(policy, setup, setup.methods[side], questions, state);
+  }
+
+  private async keep(setup: Setup): Promise<void> {
+    const [left, right] = this.trainees;
+    const sides = [await kept(this.workshop, left), await kept(this.workshop, right)] as const;
+    this.tell({ is: "kept", training: { setup, sides } });
+  }
+
+  /** Has the base model, and both sides once they train, answer a question of the visitor's. */
+  private async ask(text: string, seed: number): Promise<void> {
+    const question = typedQuestion(this.model, text);
+    this.tell({ is: "activity", text: `asking ${question.text}` });
+    this.base ??= await this.workshop.asker();
+    const answers = await askOne(this.base, question, seed);
+    const answered: Answered[] = [{ of: "base", step: 0, answers }];
+    for (const side of this.setup ? SIDES : []) {
+      const { policy, state } = this.trainees[side];
+      answered.push({ of: side, step: state.step, answers: await askOne(policy, question, seed) });
+    }
+    this.tell({ is: "asked", gold: question.gold, answered });
   }
 
   /** A step of both sides, and an evaluation where one is due. */
@@ -114,7 +183,7 @@ export class Session {
       const report = await trainee.step();
       const { step } = report;
       const figures = trainee.figures(report);
-      this.tell({ is: "step", side, step, figures, groups: answersOf(report) });
+      this.tell({ is: "step", side, step, figures, groups: report.groups.map(answersIn) });
     }
     const { evalSteps } = this.setup;
     if (evalSteps === 0 || this.trainees[0].state.step % evalSteps !== 0) return;
@@ -137,10 +206,7 @@ export class Session {
   /** The weights of a side, as `model.safetensors` of a checkpoint has them. */
   private async export(side: Side): Promise<void> {
     const { policy, state } = this.trainees[side];
-    const pieces: Uint8Array<ArrayBuffer>[] = [];
-    const sources = tensorSources(this.workshop.gpu, policy.weights);
-    for await (const piece of encodeSafetensors(sources)) pieces.push(piece.slice());
-    const bytes = new Uint8Array(await new Blob(pieces).arrayBuffer());
+    const bytes = await bytesOf(tensorSources(this.workshop.gpu, policy.weights));
     this.tell({ is: "exported", side, step: state.step, bytes });
   }
 }

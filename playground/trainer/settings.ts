@@ -4,6 +4,7 @@ import { flagsOf } from "../../beyond/settings/flags.ts";
 import { type TrainSettings, trainGroups } from "../../beyond/settings/training.ts";
 import type { Exploration } from "../../lib/explore/bonus.ts";
 import type { RewardRules } from "../../lib/rewards.ts";
+import type { RolloutSettings } from "../../lib/rollout.ts";
 import type { GrpoSettings } from "../../lib/train.ts";
 import type { MethodChoice, Setup } from "../messages.ts";
 import { ownMethod } from "./own-method.ts";
@@ -24,6 +25,12 @@ export function settingsOf(setup: Setup): TrainSettings & GrpoSettings {
     shuffleSeed: all.shuffleSeed ?? all.seed,
     maxCompletionLength: LONGEST_COMPLETION,
   };
+}
+
+/** How a model is asked what nobody trains on. */
+export function sampling(seed: number): RolloutSettings {
+  const all = complete(flagsOf(trainGroups), { seed }) as TrainSettings;
+  return { ...all, maxCompletionLength: LONGEST_COMPLETION };
 }
 
 /** A right answer earns 1. */

@@ -4,6 +4,7 @@ import { grpo } from "../../lib/explore/advantages/grpo.ts";
 import type { Exploration } from "../../lib/explore/bonus.ts";
 import { OutcomeCounter } from "../../lib/explore/counter.ts";
 import { PolicyGradient } from "../../lib/learn.ts";
+import type { Group } from "../../lib/rollout.ts";
 import { type StepReport, type Training, type TrainingState, train } from "../../lib/train.ts";
 import type { Answers, MethodChoice, Setup, StepFigures } from "../messages.ts";
 import { explorationOf, REWARD, settingsOf } from "./settings.ts";
@@ -68,11 +69,10 @@ export class Trainee {
   }
 }
 
-/** The completions of a step, as the page remembers them. */
-export const answersOf = ({ groups }: StepReport): Answers[] =>
-  groups.map(({ question, completions }) => ({
-    question: question.text,
-    texts: completions.map(({ text }) => text),
-    outcomes: completions.map(({ outcome }) => outcome),
-    correct: completions.map(({ correct }) => correct),
-  }));
+/** A group as the page remembers it. */
+export const answersIn = ({ question, completions }: Group): Answers => ({
+  question: question.text,
+  texts: completions.map(({ text }) => text),
+  outcomes: completions.map(({ outcome }) => outcome),
+  correct: completions.map(({ correct }) => correct),
+});

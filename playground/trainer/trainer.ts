@@ -25,3 +25,4 @@ async function open(): Promise<Session> {
 const session = open();
 session.catch((error: Error) => tell({ is: "failed", message: error.message, isFatal: true }));
 self.onmessage = async ({ data }: MessageEvent<Command>) => (await session).do(data);
+Object.assign(self, { session }); // for those who look behind the page

@@ -38,9 +38,13 @@ export class Playground {
     return `http://127.0.0.1:${this.server.port}/`;
   }
 
-  /** A page that collects what it complains about, and asks the network for. */
-  async look(): Promise<{ page: Page; errors: string[]; requests: string[] }> {
+  /**
+   * A page that collects what it complains about, and asks the network for.
+   * @param script runs in it before its own
+   */
+  async look(script = ""): Promise<{ page: Page; errors: string[]; requests: string[] }> {
     const page = await this.browser.newPage();
+    if (script) await page.evaluateOnNewDocument(script);
     const errors: string[] = [];
     const requests: string[] = [];
     page.on("pageerror", (error) => errors.push(String(error)));
@@ -52,13 +56,18 @@ export class Playground {
     return { page, errors, requests };
   }
 
+  /** There is no network any more. */
+  async goOffline(): Promise<void> {
+    await this.server.stop();
+  }
+
   async close(): Promise<void> {
     await this.browser.close();
-    await this.server.stop();
+    await this.goOffline();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
 /** Waits until an expression in the page is true. */
-export const until = (page: Page, expression: string, seconds = 240) =>
+export const until = (page: Page, expression: string, seconds = 90) =>
   page.waitForFunction(expression, { timeout: 1000 * seconds, polling: 100 });

@@ -12,6 +12,8 @@ import { Playground, until, whyNoBrowser } from "./browser.ts";
 if (whyNoBrowser) console.log(`skipping the playground's page: ${whyNoBrowser}`);
 
 const STEPS = 8;
+/** Of each question, four of which make a step. */
+const COMPLETIONS = 4;
 
 describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
   let playground: Playground;
@@ -47,7 +49,10 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
       name: "SwiftShader",
       isSoftware: true,
     });
-    await page.evaluate(`app.change({ setup: { ...app.state.setup, evalSteps: ${STEPS} } })`);
+    const small = { evalSteps: STEPS, promptsPerStep: 4, numGenerations: COMPLETIONS };
+    await page.evaluate(
+      `app.change({ setup: { ...app.state.setup, ...${JSON.stringify(small)} } })`,
+    );
     await page.click("button.main");
     await until(page, "app.state.sides[1].steps.length >= 1 || app.state.problem");
     await page.click("button.main");
@@ -74,7 +79,7 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
     );
     const run = join(folder, "run");
     const args =
-      "examples/arithmetic.jsonl --limit 128 --learning-rate 2e-4 --explore ucb-con --gpu swiftshader --no-tune --quiet";
+      "examples/arithmetic.jsonl --limit 128 --prompts-per-step 4 --num-generations 4 --learning-rate 2e-4 --explore ucb-con --gpu swiftshader --no-tune --quiet";
     const where = ["--max-steps", String(STEPS), "--output-dir", run];
     await train(trainSettings([...args.split(" "), ...where], neverResumed));
     const weights = readFileSync(join(run, `checkpoint-${STEPS}`, "model.safetensors"));
@@ -85,7 +90,7 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
     const { page } = opened;
     await until(page, `app.state.apart?.step === ${STEPS}`);
     const apart = (await page.evaluate("app.state.apart")) as Apart;
-    const mean = apart.completions.reduce((sum, { reward }) => sum + reward, 0) / 8;
+    const mean = apart.completions.reduce((sum, { reward }) => sum + reward, 0) / COMPLETIONS;
     const isSolved = apart.completions.every(({ correct }) => correct);
     for (const [i, one] of apart.completions.entries()) {
       expect(one.advantage).toBeCloseTo(one.reward - mean, 12);
@@ -103,6 +108,111 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
     await page.click("dialog button");
   });
 
+  test("a question of one's own is asked of all three; what is none is refused in a sentence", async () => {
+    const { page } = opened;
+    await type("#ask ~ form input", "23+7-4+9");
+    await page.click("#ask ~ form button");
+    await until(page, "app.state.asked");
+    const told = await page.$$eval("table.said", (tables) =>
+      tables.map((table) =>
+        [...table.querySelectorAll("td:nth-of-type(1)")].reduce(
+          (n, td) => n + Number(td.textContent),
+          0,
+        ),
+      ),
+    );
+    expect(told).toEqual([32, 32, 32]);
+    await type("#ask ~ form input", "why?");
+    await page.click("#ask ~ form button");
+    await until(page, "app.state.problem");
+    expect(await page.$eval(".problem", ({ textContent }) => textContent)).toMatch(
+      /“why\?” is no sum/,
+    );
+    expect(await page.evaluate("app.state.problem.isFatal")).toBe(false);
+  });
+
+  const type = async (field: string, text: string) => {
+    await opened.page.click(field, { count: 3 });
+    await opened.page.type(field, text);
+  };
+
+  test("the treasure map of a question shows the completions behind a dot", async () => {
+    const { page } = opened;
+    await until(page, "document.querySelectorAll('.map svg a').length > 0");
+    await page.evaluate("document.querySelector('.map svg a').focus()");
+    await page.keyboard.press("Enter");
+    await until(page, "document.querySelector('.map .cell pre')");
+    const title = await page.$eval(".map .cell h3", ({ textContent }) => textContent);
+    expect(title).toMatch(/^(?:none|ucb-con): .*, step \d$/);
+  });
+
+  test("a run is kept, and goes on after the page was loaded anew", async () => {
+    const { page } = opened;
+    await until(page, `app.state.runs?.[0]?.step === ${STEPS}`);
+    const shown = "JSON.stringify([app.state.base, app.state.sides])";
+    const before = await page.evaluate(shown);
+    await page.reload();
+    await until(page, "app.state.adapter && app.state.runs?.length");
+    await page.click(".actions button");
+    await until(page, "app.state.begun");
+    expect(await page.evaluate(shown)).toBe(before);
+    await page.evaluate("app.step()");
+    await until(page, `app.state.apart?.step === ${STEPS + 1}`);
+    expect(await page.evaluate("app.state.problem")).toBeNull();
+  });
+
+  test("a run belongs to one tab; where a tab was left, it says how far training went", async () => {
+    const { page } = opened;
+    await page.evaluate("app.run()");
+    await until(page, "app.state.running");
+    const other = await playground.look();
+    await until(other.page, "app.state.note && app.state.runs?.length && app.state.adapter");
+    expect(await other.page.evaluate("app.state.note")).toMatch(/open in another tab as well/);
+    await other.page.evaluate("app.open(app.state.runs[0].id)");
+    await until(other.page, "app.state.problem");
+    expect(await other.page.evaluate("app.state.problem.message")).toMatch(
+      /is open in another tab/,
+    );
+    await until(page, `app.state.sides[1].steps.length > ${STEPS + 1}`);
+    await other.page.close();
+    await page.bringToFront();
+    await until(page, "app.state.note");
+    expect(await page.evaluate("app.state.note")).toMatch(
+      /While this tab was hidden, .* step 9 to/,
+    );
+    await page.evaluate("app.pause()");
+    await until(page, "!app.state.running && app.state.runs[0].step === app.state.apart?.step");
+  });
+
+  test("a lost GPU is opened again, and training is back where it was kept", async () => {
+    const { page } = opened;
+    const step = await page.evaluate("app.state.moment.training.sides[1].step");
+    const [worker] = page.workers().filter((one) => one.url().endsWith("trainer.js"));
+    await worker.evaluate("session.then((one) => one.workshop.gpu.device.destroy())");
+    await page.evaluate("app.step()");
+    await until(page, "app.state.note.includes('is back at step')");
+    expect(await page.evaluate("app.state.note")).toMatch(/the GPU was lost/);
+    await until(page, "app.state.begun && app.state.adapter && !app.state.activity");
+    await page.evaluate("app.state.apart = null; app.step()");
+    await until(page, `app.state.apart?.step === ${Number(step) + 1}`);
+  });
+
+  test("where there is no room, training goes on and says so", async () => {
+    const { page } = opened;
+    const session = await page.createCDPSession();
+    const origin = playground.url.slice(0, -1);
+    await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1000 });
+    await page.evaluate("app.step()");
+    await until(page, "app.state.problem");
+    expect(await page.evaluate("app.state.problem")).toEqual({
+      message: expect.stringMatching(/no room left for this run.*delete one below/),
+      isFatal: false,
+    });
+    await session.send("Storage.overrideQuotaForOrigin", { origin });
+    await page.evaluate("app.step()");
+    await until(page, "app.state.runs[0].step === app.state.apart?.step");
+  });
+
   test("the charts are drawn, in light and dark, and fit narrow screens", async () => {
     const { page, errors } = opened;
     await until(page, "document.querySelectorAll('figure svg').length >= 6");
@@ -118,6 +228,32 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
       expect(await page.evaluate(paper)).toBe(value === "light");
     }
     expect(errors).toEqual([]);
+  });
+
+  test("without WebGPU it says who has it, and shows a recorded run", async () => {
+    const { page, errors } = await playground.look("delete Navigator.prototype.gpu");
+    await until(
+      page,
+      "app.state.isRecorded && document.querySelectorAll('figure svg').length >= 8",
+    );
+    expect(await page.$eval(".problem", ({ textContent }) => textContent)).toMatch(
+      /^This browser has no WebGPU.*Firefox.*What follows was recorded on \S+/,
+    );
+    // a step taken apart too, on either side
+    await page.click("#apart ~ .choose button");
+    expect(await page.$$eval(".apart tbody tr", (rows) => rows.length)).toBe(8);
+    expect(await page.$$eval("button.main", (buttons) => buttons.length)).toBe(0);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  test("opens without a network once it was loaded", async () => {
+    const { page } = opened;
+    await page.evaluate("navigator.serviceWorker.ready.then(() => true)");
+    await playground.goOffline();
+    await page.reload();
+    await until(page, "app.state.adapter && app.state.runs?.length");
+    expect(await page.evaluate("app.state.problem")).toBeNull();
   });
 });
 

@@ -1,0 +1,79 @@
+/** What the page's thread does when it is asked, without a page. */
+import { beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
+import type { KeptTraining, News, Setup } from "../../playground/messages.ts";
+import { DEFAULT_SETUP } from "../../playground/page/methods.ts";
+import { openEmbedded } from "../../playground/trainer/model.ts";
+import { Session } from "../../playground/trainer/session.ts";
+import { testGpu } from "../kernels.ts";
+
+const SETUP: Setup = {
+  ...DEFAULT_SETUP,
+  promptsPerStep: 4,
+  numGenerations: 4,
+  learningRate: 1e-3,
+  evalSteps: 0,
+};
+
+const heard: News[] = [];
+let session: Session;
+beforeAll(async () => {
+  const weights = Bun.file(join(import.meta.dir, "../../models/base/model.safetensors"));
+  session = new Session(await testGpu(), await openEmbedded(weights), (news) => heard.push(news));
+});
+
+/** The news of a kind that came last. */
+function last<Is extends News["is"]>(is: Is): News & { is: Is } {
+  return heard.findLast((news) => news.is === is) as News & { is: Is };
+}
+
+async function kept(): Promise<KeptTraining> {
+  await session.do({ do: "keep" });
+  return last("kept").training;
+}
+
+test("what the base model answers to a sum; what is none is refused", async () => {
+  await session.do({ do: "ask", question: "23+7-4+9", seed: 1 });
+  const { gold, answered } = last("asked");
+  expect(gold).toBe("35");
+  expect(answered.map(({ of }) => of)).toEqual(["base"]);
+  const [{ answers }] = answered;
+  expect(answers.question).toBe("23+7-4+9=");
+  expect(answers.texts.length).toBe(32);
+  expect(answers.correct).toEqual(answers.outcomes.map((outcome) => outcome === "35"));
+  expect(answers.correct).toContain(true);
+  for (const [typed, said] of [
+    ["why?", /“why\?” is no sum/],
+    ["1+2*3=", /is no sum/],
+    ["11111+22222+33333+44444+55555", /too long: 3\d tokens of at most 24/],
+  ] as const) {
+    await session.do({ do: "ask", question: typed, seed: 1 });
+    expect(last("failed")).toMatchObject({
+      message: expect.stringMatching(said),
+      isFatal: false,
+    });
+  }
+});
+
+test("a kept run goes on to the bits of one that was never stopped", async () => {
+  await session.do({ do: "begin", setup: SETUP });
+  for (let step = 0; step < 3; step++) await session.do({ do: "step" });
+  const three = structuredClone(await kept());
+  for (let step = 0; step < 2; step++) await session.do({ do: "step" });
+  const five = await kept();
+  expect(five.sides[1].weights).not.toEqual(three.sides[1].weights);
+  // another run in between, which moves the same memory
+  await session.do({ do: "begin", setup: { ...SETUP, seed: 7 } });
+  await session.do({ do: "step" });
+  await session.do({ do: "goOnWith", training: three });
+  expect(await kept()).toEqual(three);
+  for (let step = 0; step < 2; step++) await session.do({ do: "step" });
+  expect(last("step").step).toBe(5);
+  expect(await kept()).toEqual(five);
+  // and answers differ from the base model's by then
+  await session.do({ do: "ask", question: "23+7-4+9", seed: 1 });
+  const [base, left, right] = last("asked").answered;
+  expect([base.of, left.of, right.of]).toEqual(["base", 0, 1]);
+  expect([left.step, right.step]).toEqual([5, 5]);
+  expect(right.answers.texts).not.toEqual(base.answers.texts);
+});
