@@ -19,11 +19,15 @@ export async function buildPlayground(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await Bun.build({
-    entrypoints: ["page/page.tsx", "trainer/trainer.ts", "charts/charts.ts", "offline.ts"].map(
-      here,
-    ),
+    entrypoints: [
+      "page/page.tsx",
+      "trainer/trainer.ts",
+      "charts/charts.ts",
+      "opener/opener.ts",
+      "offline.ts",
+    ].map(here),
     outdir: folder,
-    naming: "[name].js",
+    naming: { entry: "[name].js", asset: "[name].[ext]" },
     target: "browser",
     minify: true,
     define: { "process.env": "{}" },

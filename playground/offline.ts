@@ -2,7 +2,7 @@
 
 const CACHE = "playground";
 const FILES =
-  "./ page.js trainer.js charts.js style.css sources.json recorded.json model.safetensors";
+  "./ page.js trainer.js charts.js opener.js style.css sources.json recorded.json model.safetensors sql-wasm-browser.wasm";
 
 /** What a service worker's events have, as far as it is used here. */
 interface WorkerEvent extends Event {

@@ -1,10 +1,15 @@
 import type { Command, News, Side } from "../messages.ts";
+import type { GivenFile } from "../opener/runs.ts";
+import { droppedFiles, readFiles } from "./files.ts";
 import { holdRun, isAlone } from "./locks.ts";
 import { deleteRun, keepRun, listRuns, openRun } from "./runs.ts";
 import { freshState, hear, type Moment, type State, stepOf } from "./store.ts";
 
 /** A run is kept whenever this many steps are done, and whenever it stands still. */
 const KEEP_EVERY = 10;
+
+/** Before a report: whatever is in it, it asks nothing of the network. */
+const OFFLINE = `<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src 'unsafe-inline' data:">`;
 
 /** The page: what it knows, and the thread that trains. */
 export class App {
@@ -36,6 +41,12 @@ export class App {
       }
     });
     document.addEventListener("visibilitychange", () => this.hidden(document.hidden));
+    document.addEventListener("dragover", (event) => event.preventDefault());
+    document.addEventListener("drop", async (event) => {
+      event.preventDefault();
+      const { dataTransfer } = event;
+      if (dataTransfer) void this.openFiles(await droppedFiles(dataTransfer.items));
+    });
   }
 
   hear(news: News): void {
@@ -120,6 +131,20 @@ export class App {
     await deleteRun(id);
     release();
     await this.listRuns();
+  }
+
+  /** Shows runs of the executable, or a report of some. */
+  async openFiles(files: readonly GivenFile[]): Promise<void> {
+    const report = files.find(({ path }) => path.endsWith(".html"));
+    if (report) {
+      const { path: name, file } = report;
+      return this.change({ opened: { name, report: OFFLINE + (await file.text()) } });
+    }
+    this.change({ activity: "reading the files" });
+    const reading = await readFiles(files);
+    this.change({ activity: "" });
+    if ("problem" in reading) this.complain(reading.problem);
+    else this.change({ opened: reading });
   }
 
   private begin(): void {

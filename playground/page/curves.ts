@@ -1,7 +1,8 @@
 /** The lines of the charts, from what the page knows. */
 import type { Line, LineChart, Point } from "../../beyond/report/lines.ts";
 import type { StepFigures } from "../messages.ts";
-import type { Shown, SideState } from "./store.ts";
+import type { SideState } from "./log.ts";
+import type { Shown } from "./store.ts";
 
 /** Points of a line that follows training. */
 const POINTS = 40;

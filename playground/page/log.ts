@@ -1,5 +1,5 @@
 import type { Draws } from "../../beyond/report/treasure.ts";
-import type { Answers } from "../messages.ts";
+import type { Answers, Held, StepFigures } from "../messages.ts";
 
 /** Every completion of a side, in the order they were sampled, a column an array: plain data, to be kept as it is. */
 export interface Log extends Draws {
@@ -11,6 +11,13 @@ export interface Log extends Draws {
   outcomes: string[];
   /** The completions themselves. */
   text: string[];
+}
+
+/** What one side has done so far. */
+export interface SideState {
+  steps: ({ step: number } & StepFigures)[];
+  held: ({ step: number } & Held)[];
+  log: Log;
 }
 
 export const emptyLog = (): Log => ({
@@ -38,10 +45,19 @@ export function addTo(log: Log, step: number, groups: readonly Answers[]): void 
   }
 }
 
+/** Where each text stands in a list, for lists that only grow. */
+const places = new WeakMap<string[], Map<string, number>>();
+
 /** The place of a text among those known, of which it becomes one. */
 function placeIn(known: string[], text: string): number {
-  const place = known.indexOf(text);
-  return place >= 0 ? place : known.push(text) - 1;
+  let placeOf = places.get(known);
+  if (!placeOf) {
+    placeOf = new Map(known.map((one, place) => [one, place]));
+    places.set(known, placeOf);
+  }
+  const place = placeOf.get(text) ?? known.push(text) - 1;
+  placeOf.set(text, place);
+  return place;
 }
 
 /** A copy that does not grow with it. */

@@ -13,21 +13,22 @@ import {
 import { tallyOutcomes } from "../../lib/explore/counter.ts";
 import type { Asked } from "../messages.ts";
 import { useDrawing } from "./chart.tsx";
-import type { Log } from "./log.ts";
-import type { SideState } from "./store.ts";
+import type { Log, SideState } from "./log.ts";
 
 interface SideRun extends MappedRun {
   rollouts: Log;
 }
 
 interface MapProps {
+  /** Of its heading. */
+  id: string;
   sides: readonly SideState[];
   names: readonly string[];
   /** Those whose right answers are known. */
   questions: readonly Asked[];
 }
 
-export function MapOf({ sides, names, questions }: MapProps) {
+export function MapOf({ id, sides, names, questions }: MapProps) {
   const [chosen, choose] = useState("");
   const [opened, setOpened] = useState<Opened | null>(null);
   const methods: Mapped<SideRun>[] = sides.map(({ log }, i) => ({
@@ -42,8 +43,8 @@ export function MapOf({ sides, names, questions }: MapProps) {
   if (known.length === 0) return null;
   const maps = mapQuestion(shown, methods, gold);
   return (
-    <section aria-labelledby="map" class="map">
-      <h2 id="map">The treasure map</h2>
+    <section aria-labelledby={id} class="map">
+      <h2 id={id}>The treasure map</h2>
       <p>
         Which answers a model gave to one question, and when. A cell's colour is N(x, a), how often
         the answer had been seen by then; a dot means that it was given in that step. A settled

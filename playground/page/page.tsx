@@ -6,6 +6,7 @@ import { Controls } from "./controls.tsx";
 import { KeptRuns } from "./kept.tsx";
 import { MapOf } from "./map.tsx";
 import { namesOf } from "./methods.ts";
+import { OpenFiles } from "./opened.tsx";
 import { SideBySide } from "./side-by-side.tsx";
 import { loadSources } from "./sources.tsx";
 
@@ -36,13 +37,14 @@ function Page({ app }: { app: App }) {
       {!state.isRecorded && <Controls app={app} />}
       {state.begun && (
         <>
-          <SideBySide shown={state} names={names} />
+          <SideBySide id="live" shown={state} names={names} />
           <StepApart app={app} />
-          <MapOf sides={state.sides} names={names} questions={state.questions} />
+          <MapOf id="map" sides={state.sides} names={names} questions={state.questions} />
         </>
       )}
       <Ask app={app} names={names} />
       <KeptRuns app={app} />
+      <OpenFiles app={app} />
     </main>
   );
 }

@@ -48,7 +48,13 @@ async function write(work: (runs: IDBObjectStore, moments: IDBObjectStore) => vo
     transaction.onabort = () => reject(transaction.error);
   });
   const [runs, moments] = STORES.map((name) => transaction.objectStore(name));
-  work(runs, moments);
+  try {
+    work(runs, moments);
+  } catch (error) {
+    done.catch(() => {});
+    transaction.abort();
+    throw error;
+  }
   return done;
 }
 

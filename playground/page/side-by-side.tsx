@@ -4,6 +4,8 @@ import type { Shown } from "./store.ts";
 
 /** What is shown, and what its sides are called. */
 interface ShownProps {
+  /** Before the names of its charts. */
+  id: string;
   shown: Shown;
   names: string[];
 }
@@ -24,17 +26,21 @@ export function SideBySide(props: ShownProps) {
   );
 }
 
-export function Charts({ shown, names }: ShownProps) {
+export function Charts({ id, shown, names }: ShownProps) {
   return (
     <div class="charts">
       {chartsOf(shown, names).map((chart) => (
-        <Chart key={chart.id} chart={chart} names={["base", ...names]} />
+        <Chart
+          key={chart.id}
+          chart={{ ...chart, id: `${id}-${chart.id}` }}
+          names={["base", ...names]}
+        />
       ))}
     </div>
   );
 }
 
-function Figures({ shown, names }: ShownProps) {
+function Figures({ shown, names }: Omit<ShownProps, "id">) {
   return (
     <div class="scroll">
       <table>

@@ -1,25 +1,9 @@
 /** What the page knows, and what each piece of news changes in it. */
-import type {
-  Answered,
-  Apart,
-  Asked,
-  Held,
-  KeptTraining,
-  News,
-  Setup,
-  Side,
-  StepFigures,
-} from "../messages.ts";
-import { addTo, copyOf, emptyLog, type Log } from "./log.ts";
+import type { Answered, Apart, Asked, Held, KeptTraining, News, Setup, Side } from "../messages.ts";
+import type { OpenedRun } from "../opener/runs.ts";
+import { addTo, copyOf, emptyLog, type SideState } from "./log.ts";
 import { DEFAULT_SETUP } from "./methods.ts";
 import type { RunEntry } from "./runs.ts";
-
-/** What one side has done so far. */
-export interface SideState {
-  steps: ({ step: number } & StepFigures)[];
-  held: ({ step: number } & Held)[];
-  log: Log;
-}
 
 /** What there is to show of a run. */
 export interface Shown {
@@ -61,6 +45,8 @@ export interface State extends Shown {
   sides: [SideState, SideState];
   /** The last moment that can be gone back to. */
   moment: Moment | null;
+  /** What was opened from files. */
+  opened: { runs: OpenedRun[] } | { name: string; report: string } | null;
   /** Runs that the browser keeps; null before they are known. */
   runs: RunEntry[] | null;
   /** Which of them is trained. */
@@ -86,6 +72,7 @@ export const freshState = (): State => ({
   asked: null,
   sides: [freshSide(), freshSide()],
   moment: null,
+  opened: null,
   runs: null,
   run: "",
 });

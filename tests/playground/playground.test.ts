@@ -1,6 +1,6 @@
 /** The playground in a real browser. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { train } from "../../beyond/commands/train.ts";
@@ -199,16 +199,19 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
 
   test("where there is no room, training goes on and says so", async () => {
     const { page } = opened;
-    const session = await page.createCDPSession();
-    const origin = playground.url.slice(0, -1);
-    await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1000 });
+    // Chromium's own way to set a quota has no effect on a page without a profile
+    await page.evaluate(`
+      const { put } = IDBObjectStore.prototype;
+      IDBObjectStore.prototype.put = () => { throw new DOMException("full", "QuotaExceededError"); };
+      globalThis.makeRoom = () => { IDBObjectStore.prototype.put = put; };
+    `);
     await page.evaluate("app.step()");
     await until(page, "app.state.problem");
     expect(await page.evaluate("app.state.problem")).toEqual({
       message: expect.stringMatching(/no room left for this run.*delete one below/),
       isFatal: false,
     });
-    await session.send("Storage.overrideQuotaForOrigin", { origin });
+    await page.evaluate("makeRoom()");
     await page.evaluate("app.step()");
     await until(page, "app.state.runs[0].step === app.state.apart?.step");
   });
@@ -228,6 +231,30 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
       expect(await page.evaluate(paper)).toBe(value === "light");
     }
     expect(errors).toEqual([]);
+  });
+
+  test("shows a run of the executable that is given to it, and a report", async () => {
+    const { page } = opened;
+    const [, input] = await page.$$("input[type=file]");
+    const files = input as unknown as { uploadFile(...paths: string[]): Promise<void> };
+    const names = ["config.json", "metrics.jsonl", "ledger.sqlite"];
+    await files.uploadFile(...names.map((name) => join(folder, "run", name)));
+    await until(page, "document.querySelectorAll('#opened-map ~ .charts svg').length === 1");
+    const notes = await page.$$eval(".note", (all) => all.map(({ textContent }) => textContent));
+    expect(notes.filter((note) => note?.startsWith("ucb-con: "))).toEqual([
+      "ucb-con: Its checkpoints are not opened: rlexplore sample and rlexplore chat do that.",
+    ]);
+    expect(await page.$$eval("#opened-distinct svg", (svgs) => svgs.length)).toBe(1);
+    const report = join(folder, "report.html");
+    writeFileSync(report, "<body><h1>A report</h1><script>fetch('/x')</script></body>");
+    await files.uploadFile(report);
+    await page.waitForSelector("iframe");
+    const frame = await (await page.$("iframe"))?.contentFrame();
+    expect(await frame?.$eval("h1", ({ textContent }) => textContent)).toBe("A report");
+    await page.evaluate("app.change({ opened: null })");
+    // which the report was not let
+    expect(opened.errors.splice(0).join()).toMatch(/Content Security Policy/);
+    expect(opened.requests.filter((url) => url.endsWith("/x"))).toEqual([]);
   });
 
   test("without WebGPU it says who has it, and shows a recorded run", async () => {
