@@ -17,6 +17,7 @@ import { longRunPart } from "./long-run.ts";
 import { matmulPart } from "./matmul.ts";
 import { memoryPart } from "./memory.ts";
 import { peerAttentionPart, peerLayerPart, peerMatmulPart } from "./peers/peers.ts";
+import { playgroundPart } from "./playground.ts";
 import { prefixPart } from "./prefix.ts";
 import { programPart } from "./program.ts";
 import { runtimesPart } from "./runtimes.ts";
@@ -53,6 +54,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   long: longRunPart,
   program: programPart,
   runtimes: runtimesPart,
+  playground: playgroundPart,
 };
 
 function chooseParts(names: string[]): [string, Part][] {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
@@ -54,6 +54,28 @@ export class Playground {
     page.on("request", (request) => requests.push(request.url()));
     await page.goto(this.url);
     return { page, errors, requests };
+  }
+
+  /** What the browser's processes have in memory together, pages that they share counted by each. */
+  residentBytes(): number {
+    const parent = (pid: string) => {
+      try {
+        return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ")[1];
+      } catch {
+        return undefined; // it has ended
+      }
+    };
+    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+    const family = new Set([String(this.browser.process()?.pid)]);
+    for (let before = 0; before < family.size; ) {
+      before = family.size;
+      for (const pid of pids) if (family.has(String(parent(pid)))) family.add(pid);
+    }
+    return [...family].reduce((sum, pid) => {
+      const [, kilobytes = "0"] =
+        /^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+      return sum + 1024 * Number(kilobytes);
+    }, 0);
   }
 
   /** There is no network any more. */

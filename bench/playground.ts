@@ -1,0 +1,120 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { train } from "../beyond/commands/train.ts";
+import { trainSettings } from "../beyond/settings/arguments.ts";
+import { UserError } from "../lib/errors.ts";
+import { Playground, until, whyNoBrowser } from "../tests/playground/browser.ts";
+import type { Part } from "./harness.ts";
+
+/** Steps of a round of the race, which follow on one that compiles. */
+const STEPS = 6;
+const ROUNDS = 3;
+/** Small steps after which memory is looked at: when all is warm, and much later. */
+const EARLY = 100;
+const LATE = 500;
+const SMALL = { promptsPerStep: 2, numGenerations: 4, evalSteps: 0 };
+
+type Page = Awaited<ReturnType<Playground["look"]>>["page"];
+
+/** The page in Chromium beside the executable, both on SwiftShader, and what the page takes. */
+export const playgroundPart: Part = {
+  about: "the playground in Chromium beside the executable; its memory, its answers to clicks",
+  async run(bench) {
+    if (whyNoBrowser) throw new UserError(whyNoBrowser);
+    const playground = await Playground.open();
+    try {
+      const { page, requests } = await playground.look();
+      await until(page, "app.state.adapter");
+      const sizes = requests.map((url) => sizeOf(playground, url));
+      const bytes = sizes.reduce((a, b) => a + b, 0);
+      const opened = performance.now();
+      await page.evaluate(
+        "app.change({ setup: { ...app.state.setup, evalSteps: 0 } }); app.step()",
+      );
+      await until(page, "app.state.sides[0].steps.length > 0");
+      const firstStep = (performance.now() - opened) / 1000;
+      await until(page, "app.state.apart");
+      const ratios: number[] = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        const ours = await executableSteps();
+        ratios.push(ours / (await pageSteps(page)));
+      }
+      const rows = [
+        { name: "first load", value: bytes / 1e6, unit: "MB" },
+        { name: "from the click to the end of the first step", value: firstStep, unit: "s" },
+        { name: "speed of a step over the executable's", value: median(ratios), unit: "times" },
+        ...(await longRun(playground, page)),
+      ];
+      bench.show({ title: "The playground, both on SwiftShader", rows });
+    } finally {
+      await playground.close();
+    }
+  },
+};
+
+const sizeOf = ({ folder }: Playground, url: string) =>
+  /^http/.test(url)
+    ? statSync(join(folder, new URL(url).pathname.slice(1) || "index.html")).size
+    : 0;
+
+/** Seconds of a step of the executable, the median. */
+async function executableSteps(): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "rlexplore-bench-"));
+  const run = join(folder, "run");
+  const flags =
+    "examples/arithmetic.jsonl --limit 128 --learning-rate 2e-4 --explore none --gpu swiftshader --no-tune --quiet";
+  const where = ["--max-steps", String(STEPS + 1), "--output-dir", run];
+  try {
+    await train(trainSettings([...flags.split(" "), ...where], () => ({})));
+    const lines = readFileSync(join(run, "metrics.jsonl"), "utf8").trim().split("\n");
+    const steps = lines.map((line) => JSON.parse(line)).filter(({ loss }) => loss !== undefined);
+    return median(steps.slice(1).map(({ seconds }) => seconds));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Seconds of a step of the page, the median of its left side, which begins anew. */
+async function pageSteps(page: Page): Promise<number> {
+  await page.evaluate(`app.restart(); for (let i = 0; i <= ${STEPS}; i++) app.step()`);
+  await until(page, `app.state.apart?.step === ${STEPS + 1}`);
+  const steps = (await page.evaluate("app.state.sides[0].steps")) as { seconds: number }[];
+  return median(steps.slice(1).map(({ seconds }) => seconds));
+}
+
+/** Memory over many steps, and how long the page keeps a click waiting meanwhile. */
+async function longRun(playground: Playground, page: Page) {
+  await page.evaluate(`
+    app.change({ setup: { ...app.state.setup, ...${JSON.stringify(SMALL)} } });
+    app.restart();
+    app.run();
+    globalThis.longest = 0;
+    let before = performance.now();
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      const now = performance.now();
+      longest = Math.max(longest, now - before);
+      before = now;
+      setTimeout(() => port2.postMessage(0), 5);
+    };
+    port2.postMessage(0);
+  `);
+  const at = async (step: number) => {
+    await until(page, `app.state.sides[1].steps.length >= ${step}`, 900);
+    return playground.residentBytes() / 2 ** 20;
+  };
+  const early = await at(EARLY);
+  await page.evaluate("longest = 0");
+  const late = await at(LATE);
+  const longest = Number(await page.evaluate("longest"));
+  await page.evaluate("app.pause()");
+  return [
+    { name: `memory after ${EARLY} steps, all of Chromium's processes`, value: early, unit: "MiB" },
+    { name: `memory after ${LATE} steps`, value: late, unit: "MiB" },
+    { name: "longest that a click waits while it trains", value: longest, unit: "ms" },
+  ];
+}
+
+const median = (values: readonly number[]) =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
