@@ -1,11 +1,11 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
+import { goldAnswers } from "../report/gold.ts";
 import type { ReportOptions } from "../report/material.ts";
 import { pageOf, type Section } from "../report/page.ts";
 import { findRuns, ReportedRun } from "../report/runs.ts";
 import { sectionsOf, titleOf } from "../report/sections.ts";
-import { goldAnswers } from "../report/gold.ts";
 import { openForReading } from "../runs/ledger.ts";
 import type { WatchSettings } from "../settings/measuring.ts";
 import { type Found, type Search, searchCompletions } from "./completions.ts";
