@@ -33,8 +33,10 @@ export function Controls({ app }: { app: App }) {
         <button type="button" disabled={!begun || isOver} onClick={() => app.restart()}>
           Begin anew
         </button>
-        <p class="status" role="status">
-          {statusOf(app)}
+        <p class="status">
+          {/* read aloud when it changes; every step would be too much */}
+          <span role="status">{statusOf(app)}</span>
+          {begun && `, step ${stepOf(state)}`}
           {activity && <small>{activity}</small>}
         </p>
       </div>
@@ -135,8 +137,7 @@ function statusOf({ state }: App): string {
   if (state.problem?.isFatal) return "stopped";
   if (!state.adapter) return "opening";
   if (!state.begun) return "ready";
-  const step = stepOf(state);
-  return `${state.running ? "training" : "paused"}, step ${step}`;
+  return state.running ? "training" : "paused";
 }
 
 interface ChooserProps {

@@ -35,6 +35,18 @@ test("a run begun under one runtime goes on under the other, with the bits of on
 });
 
 describe("Deno", () => {
+  test("trains on its own WebGPU, to the bits of Dawn on the same adapter", async () => {
+    const small = `train data.jsonl ${SMALL} --max-steps 4 --no-tune --output-dir`;
+    const { code, stderr } = await deno.run(`${small} native --gpu-backend native`);
+    if (stderr.includes("navigator.gpu offers no adapter")) {
+      return console.log("skipping Deno's own WebGPU: it finds no adapter here");
+    }
+    expect([code, stderr]).toEqual([0, ""]);
+    const { adapter } = JSON.parse(bun.read("native", "config.json").toString());
+    await bun.succeed([...`${small} dawn --gpu`.split(" "), adapter.name]);
+    expect(endOf("native")).toEqual(endOf("dawn"));
+  });
+
   test("runs code of the user's, which may build on what is built in", async () => {
     deno.write(
       "own.ts",

@@ -1,11 +1,17 @@
 /** What the page's thread does when it is asked, without a page. */
-import { beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { train } from "../../beyond/commands/train.ts";
+import { SystemGpu } from "../../beyond/platform/gpu.ts";
+import { trainSettings } from "../../beyond/settings/arguments.ts";
 import type { KeptTraining, News, Setup } from "../../playground/messages.ts";
 import { DEFAULT_SETUP } from "../../playground/page/methods.ts";
 import { openEmbedded } from "../../playground/trainer/model.ts";
+import { MODEL_TEXTS } from "../../playground/trainer/model-texts.ts";
 import { Session } from "../../playground/trainer/session.ts";
-import { testGpu } from "../kernels.ts";
+import { shareGpu } from "../kernels.ts";
 
 const SETUP: Setup = {
   ...DEFAULT_SETUP,
@@ -16,10 +22,18 @@ const SETUP: Setup = {
 };
 
 const heard: News[] = [];
+const folder = mkdtempSync(join(tmpdir(), "rlexplore-session-"));
 let session: Session;
+let endSharing: () => void;
 beforeAll(async () => {
+  endSharing = await shareGpu();
   const weights = Bun.file(join(import.meta.dir, "../../models/base/model.safetensors"));
-  session = new Session(await testGpu(), await openEmbedded(weights), (news) => heard.push(news));
+  const gpu = await SystemGpu.open();
+  session = new Session(gpu, await openEmbedded(weights), (news) => heard.push(news));
+});
+afterAll(() => {
+  endSharing?.();
+  rmSync(folder, { recursive: true });
 });
 
 /** The news of a kind that came last. */
@@ -76,4 +90,25 @@ test("a kept run goes on to the bits of one that was never stopped", async () =>
   expect([base.of, left.of, right.of]).toEqual(["base", 0, 1]);
   expect([left.step, right.step]).toEqual([5, 5]);
   expect(right.answers.texts).not.toEqual(base.answers.texts);
+});
+
+// the last one: a run that ends frees the memory of the GPU that all share
+test("a model that was taken along is one that the executable opens, and trains", async () => {
+  await session.do({ do: "export", side: 1 });
+  const { bytes } = last("exported");
+  const model = join(folder, "model");
+  mkdirSync(model);
+  for (const [name, text] of Object.entries(MODEL_TEXTS)) writeFileSync(join(model, name), text);
+  writeFileSync(join(model, "model.safetensors"), bytes);
+  const run = join(folder, "run");
+  const args = ["examples/arithmetic.jsonl", "--model", model, "--output-dir", run];
+  // a step of nearly no length: what is saved is what was opened
+  const small = "--max-steps 1 --learning-rate 1e-30 --prompts-per-step 2 --num-generations 2";
+  await train(
+    trainSettings([...args, ...small.split(" "), "--quiet"], () => {
+      throw new Error("no run is resumed");
+    }),
+  );
+  const saved = readFileSync(join(run, "checkpoint-1", "model.safetensors"));
+  expect(saved.equals(bytes)).toBe(true);
 });
