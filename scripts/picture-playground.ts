@@ -26,7 +26,12 @@ try {
   if (!folder) {
     mkdirSync(docs, { recursive: true });
     const path = join(docs, "page.png") as `${string}.png`;
-    await page.screenshot({ path, clip: { x: 0, y: 0, width: 1280, height: 1000 } });
+    const places = await page.$$eval(".controls, .charts", (all) =>
+      all.map((one) => one.getBoundingClientRect().toJSON()),
+    );
+    const [{ top: y }, { bottom }] = places as { top: number; bottom: number }[];
+    const clip = { x: 0, y: y + 2, width: 1280, height: bottom - y + 12 };
+    await page.screenshot({ path, clip });
     console.log(`wrote ${relative(process.cwd(), path)}`);
   } else {
     for (const width of [390, 1440]) {

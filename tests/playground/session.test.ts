@@ -23,16 +23,17 @@ const SETUP: Setup = {
 
 const heard: News[] = [];
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-session-"));
+let gpu: SystemGpu;
 let session: Session;
-let endSharing: () => void;
+
+shareGpu();
 beforeAll(async () => {
-  endSharing = await shareGpu();
   const weights = Bun.file(join(import.meta.dir, "../../models/base/model.safetensors"));
-  const gpu = await SystemGpu.open();
+  gpu = await SystemGpu.open();
   session = new Session(gpu, await openEmbedded(weights), (news) => heard.push(news));
 });
 afterAll(() => {
-  endSharing?.();
+  gpu?.destroy();
   rmSync(folder, { recursive: true });
 });
 
@@ -92,7 +93,6 @@ test("a kept run goes on to the bits of one that was never stopped", async () =>
   expect(right.answers.texts).not.toEqual(base.answers.texts);
 });
 
-// the last one: a run that ends frees the memory of the GPU that all share
 test("a model that was taken along is one that the executable opens, and trains", async () => {
   await session.do({ do: "export", side: 1 });
   const { bytes } = last("exported");
