@@ -13,7 +13,7 @@ export class LostError extends Error {
 
 /** The cluster is gone, or does not do what it is for. */
 export class ClusterError extends UserError {
-  constructor(what: string) {
+  constructor(readonly what: string) {
     super(`${what}; a run goes on from its last checkpoint with --resume`);
   }
 }

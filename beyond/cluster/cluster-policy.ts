@@ -22,7 +22,7 @@ import type { Tokenizer } from "../models/tokenizer.ts";
 import { tokenizerOf } from "../opening/named-model.ts";
 import { loraBase } from "../opening/policy.ts";
 import type { RunAdapter, RunPolicy } from "../opening/run-policy.ts";
-import { Bridge, type Bridging, LostError } from "./bridge.ts";
+import { Bridge, type Bridging, ClusterError, LostError } from "./bridge.ts";
 import { type GradientDtype, sumExponent } from "./halves.ts";
 import { addSums, cutShards } from "./shards.ts";
 import { Team, type TeamOptions } from "./team.ts";
@@ -39,6 +39,21 @@ export interface ClusterSettings {
   /** The cluster's address, `auto`, or `local` for one on this machine. */
   ray: string;
   workers: number | null;
+}
+
+/** @throws UserError if there is no such cluster */
+export async function joinCluster(
+  { ray }: Pick<ClusterSettings, "ray">,
+  bridge: Bridging,
+): Promise<Bridging> {
+  try {
+    await bridge.request("init", { address: ray });
+    return bridge;
+  } catch (error) {
+    bridge.close();
+    const why = error instanceof ClusterError ? error.what : (error as Error).message;
+    throw new UserError(`--ray ${ray}: ${why}; ray start --head begins a cluster`);
+  }
 }
 
 export class ClusterPolicy implements RunPolicy {
@@ -72,10 +87,8 @@ export class ClusterPolicy implements RunPolicy {
     options: Omit<TeamOptions, "workers">,
     bridge: Bridging = Bridge.open(),
   ): Promise<ClusterPolicy> {
+    await joinCluster({ ray }, bridge);
     try {
-      await bridge.request("init", { address: ray }).catch((error) => {
-        throw new UserError(`--ray ${ray}: ${error.message}; ray start --head begins a cluster`);
-      });
       const { stop: _, ...opening } = needs;
       const team = await Team.open(bridge, opening, { ...options, workers });
       options.note(`${team.size} workers on Ray share every step`);

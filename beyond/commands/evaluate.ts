@@ -4,6 +4,7 @@ import type { Question } from "../../lib/data/questions.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { SamplingPolicy } from "../../lib/policy.ts";
 import { PURPOSE, type RolloutSettings, rollout } from "../../lib/rollout.ts";
+import type { Bridging } from "../cluster/bridge.ts";
 import {
   type Checkpoint,
   checkpointOf,
@@ -106,14 +107,21 @@ function nameOf(name: string, model: string): string {
  * Evaluates one model and writes the file of it.
  * @param at the step of a run that the model is, where its path does not tell
  * @param keep writes the file
+ * @param lane the part of a cluster that it has to itself, if any
  */
 export async function evaluateModel(
   given: Omit<EvalSettings, "compare">,
   progress: Progress,
-  { at = null as number | null, keep = writeEvaluation as Keep } = {},
+  {
+    at = null as number | null,
+    keep = writeEvaluation as Keep,
+    lane = undefined as Bridging | undefined,
+  } = {},
 ): Promise<EvaluationFile> {
   const note = (text: string) => progress.note(text);
-  const { policy, questions, settings } = await openSampling(given, given.numSamples, note);
+  const { policy, questions, settings } = await openSampling(given, given.numSamples, note, {
+    lane,
+  });
   try {
     const { model, data, k, numSamples } = settings;
     const tallies = await measure(policy, questions, numSamples, settings, (done) =>

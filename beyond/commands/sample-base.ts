@@ -2,6 +2,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { ScoredGroup } from "../../lib/learn.ts";
 import { drawQuestions } from "../../lib/random.ts";
 import { type Group, PURPOSE, rollout } from "../../lib/rollout.ts";
+import type { Bridging } from "../cluster/bridge.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { openSampling } from "../opening/open-sampling.ts";
 import { shuffleSeedOf } from "../opening/questions.ts";
@@ -18,13 +19,19 @@ import { Progress } from "../terminal/progress.ts";
  * `rlexplore sample-base`: what training is compared with. The model answers the questions that a run of `train` with
  * the same seed would draw, in the same order and as often, and stays as it is. The run that this leaves
  * has metrics and a ledger, and no checkpoint.
+ * @param lane the part of a cluster that it has to itself, if any
  */
-export async function sampleBase(given: SampleBaseSettings, signal?: AbortSignal): Promise<void> {
+export async function sampleBase(
+  given: SampleBaseSettings,
+  signal?: AbortSignal,
+  lane?: Bridging,
+): Promise<void> {
   if (!given.resume) RunFolder.requireFree(given.outputDir);
   const progress = new Progress({ total: given.maxSteps, ...given });
   const note = (text: string) => progress.note(text);
   const begun = given.resume ? RunFolder.open(given.resume) : undefined;
-  const opened = await openSampling(given, given.numGenerations, note, begun?.readConfig());
+  const known = { begun: begun?.readConfig(), lane };
+  const opened = await openSampling(given, given.numGenerations, note, known);
   const { policy, questions, settings } = opened;
   const { promptsPerStep, numGenerations, maxSteps } = settings;
   const seed = shuffleSeedOf(settings);

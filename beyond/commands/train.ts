@@ -1,6 +1,7 @@
 import { UserError } from "../../lib/errors.ts";
 import type { ScoredGroup } from "../../lib/learn.ts";
 import * as method from "../../lib/train.ts";
+import type { Bridging } from "../cluster/bridge.ts";
 import { heldOutTable, modelCard } from "../export/card.ts";
 import { drawnText, type Evaluation, passRow } from "../measuring/evaluation.ts";
 import { evaluateHeldOut } from "../measuring/held-out.ts";
@@ -17,9 +18,16 @@ import { countsAs } from "../terminal/completions.ts";
 import { command } from "../terminal/program.ts";
 import { type Progress, passTable } from "../terminal/progress.ts";
 
-/** `rlexplore train`: opens a run, listens to its steps, and keeps, shows and evaluates what comes of them. */
-export async function train(given: TrainSettings, signal?: AbortSignal): Promise<void> {
-  const run = await openRun(given);
+/**
+ * `rlexplore train`: opens a run, listens to its steps, and keeps, shows and evaluates what comes of them.
+ * @param lane the part of a cluster that it has to itself, if any
+ */
+export async function train(
+  given: TrainSettings,
+  signal?: AbortSignal,
+  lane?: Bridging,
+): Promise<void> {
+  const run = await openRun(given, lane);
   const { progress, settings, heldOut, state } = run;
   const milestones = milestonesOf(run);
   const nothing = new LearningNothing(settings, (text) => progress.note(text));

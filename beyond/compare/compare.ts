@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
+import type { Bridging } from "../cluster/bridge.ts";
 import { evaluateModel } from "../commands/evaluate.ts";
 import { sampleBase } from "../commands/sample-base.ts";
 import { train } from "../commands/train.ts";
@@ -19,6 +20,7 @@ import { command } from "../terminal/program.ts";
 import { Progress } from "../terminal/progress.ts";
 import { type Experiment, type PlannedRun, readExperiment } from "./experiment.ts";
 import { referenceOf, resultsOf } from "./results.ts";
+import { type CarryOut, sideBySide } from "./side-by-side.ts";
 import { goingOn, picture, reading, resultTable } from "./telling.ts";
 
 /** `compare.json`, written before the first run: what the folder will hold. */
@@ -31,30 +33,37 @@ export interface Comparison {
 }
 
 /**
- * `rlexplore compare`: the runs of an experiment one after another, each followed by the evaluation of its
- * checkpoints. Nothing but the folders themselves says what is done: given the same file again, what is
- * there is left alone, and a run that was cut short goes on from its last checkpoint.
+ * `rlexplore compare`: the runs of an experiment one after another, or with --ray side by side over a cluster, each
+ * followed by the evaluation of its checkpoints. Nothing but the folders themselves says what is done: given
+ * the same file again, what is there is left alone, and a run that was cut short goes on from its last checkpoint.
  */
 export async function compare(given: CompareSettings, signal?: AbortSignal): Promise<void> {
   const { file, quiet, json } = given;
+  const ray = given.ray === "none" ? null : given.ray;
   const folder = given.outputDir ?? join("runs", nameOf(file));
   const experiment = await readExperiment(file, folder);
   const { runs } = experiment;
   // what is wrong with a run is said before the first one is made
   for (const run of runs) requireSame(run);
   referenceOf(runs, given.reference);
+  if (ray) requireOneCluster(runs, file);
   writeComparison(folder, experiment);
   const progress = new Progress({ total: runs.length, quiet, json });
-  for (const [i, run] of runs.entries()) {
+  const carryOut: CarryOut = async (run, signal, lane) => {
+    const shown = { ...given, quiet: quiet || lane !== undefined };
     if (!isDone(run)) {
-      progress.note(`run ${i + 1} of ${runs.length}: ${run.name}`);
-      await runOn(run, given, signal);
-      if (signal?.aborted) break;
+      progress.note(`run ${runs.indexOf(run) + 1} of ${runs.length}: ${run.name}`);
+      await runOn(run, shown, signal, lane);
     }
     for (const step of run.checkpoints) {
-      if (signal?.aborted) break;
-      if (!isEvaluated(run, step)) await evaluateAt(run, step, given);
+      if (signal?.aborted) return;
+      if (!isEvaluated(run, step)) await evaluateAt(run, step, shown, lane);
     }
+  };
+  if (ray) {
+    await sideBySide({ ray, workers: given.workers }, runs, carryOut, progress, signal);
+  } else {
+    for (const run of runs) if (!signal?.aborted) await carryOut(run, signal);
   }
   if (signal?.aborted) {
     progress.result("stopped", { folder }, `stopped; go on with: ${command`compare ${file}`}`);
@@ -77,6 +86,15 @@ export async function compare(given: CompareSettings, signal?: AbortSignal): Pro
 const aQuestion = (run: PlannedRun): string =>
   readEvaluation(evaluationOf(run, run.checkpoints[run.checkpoints.length - 1])).questions[0]
     .question;
+
+/** A run of an experiment that asks for a cluster itself would have one in the lane of another. */
+function requireOneCluster(runs: readonly PlannedRun[], file: string): void {
+  const own = runs.find(({ settings }) => settings.ray);
+  if (!own) return;
+  throw new UserError(
+    `--ray has each run on one worker, and ${file} says ray: ${own.settings.ray} of them; leave one of the two out`,
+  );
+}
 
 const nameOf = (file: string) => file.replace(/^.*[\\/]/, "").replace(/\.[^.]*$/, "");
 
@@ -128,7 +146,12 @@ function isDone(run: PlannedRun): boolean {
 }
 
 /** Makes the run, or goes on with it. */
-async function runOn(run: PlannedRun, shown: CompareSettings, signal?: AbortSignal): Promise<void> {
+async function runOn(
+  run: PlannedRun,
+  shown: CompareSettings,
+  signal?: AbortSignal,
+  lane?: Bridging,
+): Promise<void> {
   const { quiet, json, gpu, noTune, speculativeRollouts } = shown;
   const now = { quiet, json, gpu, noTune, speculativeRollouts };
   // a run that goes on keeps its own
@@ -138,11 +161,11 @@ async function runOn(run: PlannedRun, shown: CompareSettings, signal?: AbortSign
   if (!isBegun(run)) rmSync(folder, { recursive: true, force: true });
   if (run.base) {
     const settings = isBegun(run) ? sampleBaseSettings(resumption(run), readStored) : run.settings;
-    return sampleBase({ ...settings, ...now, ...kernels }, signal);
+    return sampleBase({ ...settings, ...now, ...kernels }, signal, lane);
   }
   const settings = isBegun(run) ? await storedOf(run) : run.settings;
   const { saveSteps, saveTotalLimit } = run.settings;
-  await train({ ...settings, saveSteps, saveTotalLimit, ...now, ...kernels }, signal);
+  await train({ ...settings, saveSteps, saveTotalLimit, ...now, ...kernels }, signal, lane);
 }
 
 const readStored = (folder: string) =>
@@ -181,12 +204,17 @@ function isEvaluated(run: PlannedRun, step: number): boolean {
   );
 }
 
-async function evaluateAt(run: PlannedRun, step: number, shown: CompareSettings): Promise<void> {
+async function evaluateAt(
+  run: PlannedRun,
+  step: number,
+  shown: CompareSettings,
+  lane?: Bridging,
+): Promise<void> {
   const { quiet, json, gpu, kernels, noTune, speculativeRollouts } = shown;
   const model = run.base ? run.settings.model : checkpointPath(folderOf(run), step);
   const progress = new Progress({ total: 0, quiet, json });
   const output = evaluationOf(run, step);
   const now = { model, output, quiet, json, gpu, kernels, noTune, speculativeRollouts };
-  await evaluateModel({ ...run.evaluation, ...now }, progress, { at: step });
+  await evaluateModel({ ...run.evaluation, ...now }, progress, { at: step, lane });
   progress.end();
 }

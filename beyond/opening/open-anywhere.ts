@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { LearnSettings } from "../../lib/learn.ts";
+import type { Bridging } from "../cluster/bridge.ts";
 import type { LoraModel } from "../lora/peft.ts";
 import type { PolicyNeeds } from "../memory/memory-plan.ts";
 import { modelPath } from "../runs/folder.ts";
@@ -17,9 +18,18 @@ export interface AnywhereSettings extends PolicySettings {
   workers?: number | null;
 }
 
+/** What may be known where a model is opened. */
+export interface Opened {
+  /** The configuration of the run that goes on. */
+  begun?: RunTuning;
+  /** How it learns, if it does. */
+  learn?: LearnSettings & { microBatchTokens: number };
+  /** The part of a cluster that it is to lie in, which goes before what the settings name. */
+  lane?: Bridging;
+}
+
 /**
  * Opens a model on this machine's GPU, or on those of the cluster that the settings name.
- * @param learn how it learns, if it does
  * @throws UserError as `openPolicy`, and where there is no such cluster
  */
 export async function openAnywhere(
@@ -27,10 +37,11 @@ export async function openAnywhere(
   model: LoraModel,
   needs: Pick<PolicyNeeds, "sampling" | "learning">,
   told: Told,
-  { begun, learn }: { begun?: RunTuning; learn?: LearnSettings & { microBatchTokens: number } },
+  { begun, learn, lane }: Opened,
 ): Promise<RunPolicy> {
-  const { ray, workers = null, stop } = settings;
-  if (!ray || ray === "none") return openPolicy(settings, model, needs, told, begun);
+  const { workers = null, stop } = settings;
+  const ray = settings.ray || "none";
+  if (!lane && ray === "none") return openPolicy(settings, model, needs, told, begun);
   const { ClusterPolicy } = await import("../cluster/cluster-policy.ts");
   const isHere = existsSync(settings.model);
   const name = isHere ? resolve(modelPath(settings.model)) : settings.model;
@@ -38,7 +49,7 @@ export async function openAnywhere(
   const asked = { gpu, gpuBackend, kernels, noTune, dtype, baseDtype };
   const { command, file } = startsAgain();
   return ClusterPolicy.open(
-    { ray, workers },
+    lane ? { ray, workers: 1 } : { ray, workers },
     model,
     { model: name, settings: asked, needs, learn, begun, stop },
     {
@@ -47,5 +58,6 @@ export async function openAnywhere(
       model: isHere ? name : null,
       note: told.note,
     },
+    lane,
   );
 }

@@ -8,6 +8,7 @@ import { type Exploration, usesHistory } from "../../lib/explore/bonus.ts";
 import { OutcomeCounter } from "../../lib/explore/counter.ts";
 import type { RolloutSettings } from "../../lib/rollout.ts";
 import type { GrpoSettings, Training } from "../../lib/train.ts";
+import type { Bridging } from "../cluster/bridge.ts";
 import { trainingNeeds } from "../memory/memory-plan.ts";
 import type { ModelFolder } from "../models/folder.ts";
 import { loadMethods } from "../own/methods.ts";
@@ -49,8 +50,9 @@ export interface OpenRun extends Training {
 /**
  * Reads the data, opens model and GPU, and takes up a run where its last checkpoint left it. What is
  * wrong with data or settings is found before anything is written or allocated.
+ * @param lane the part of a cluster that it has to itself, if any
  */
-export async function openRun(asked: TrainSettings): Promise<OpenRun> {
+export async function openRun(asked: TrainSettings, lane?: Bridging): Promise<OpenRun> {
   const notes: string[] = [];
   const noteLater = (text: string) => notes.push(text);
   const data = await readRunData(asked, noteLater);
@@ -78,7 +80,7 @@ export async function openRun(asked: TrainSettings): Promise<OpenRun> {
   if (config) requireSameOrigins(config.origins, origins, settings, note);
   const needs = trainingNeeds(settings, longestPrompt([...questions.drawn, ...heldOut]));
   const told = { note, describe: note };
-  const opened = { begun: config, learn: settings };
+  const opened = { begun: config, learn: settings, lane };
   const policy = await openAnywhere(settings, model, needs, told, opened);
 
   noteOtherGpu(config, policy, note);

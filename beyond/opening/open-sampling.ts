@@ -5,11 +5,10 @@ import { holdOut } from "../datasets/split.ts";
 import type { LoraModel } from "../lora/peft.ts";
 import type { PromptSettings } from "../models/chat.ts";
 import { speculates } from "../settings/shared.ts";
-import type { RunTuning } from "../tuning/tuning.ts";
 import { earnableRows, requireEarnable } from "./earnable.ts";
 import { fitContext, longestPrompt } from "./lengths.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
-import { type AnywhereSettings, openAnywhere } from "./open-anywhere.ts";
+import { type AnywhereSettings, type Opened, openAnywhere } from "./open-anywhere.ts";
 import type { Told } from "./open-policy.ts";
 import { openData, outcomeOf, shuffleSeedOf } from "./questions.ts";
 import type { AskedPolicy } from "./run-policy.ts";
@@ -46,13 +45,12 @@ export interface OpenSampling<S> {
 /**
  * Reads the questions of a file and opens model and GPU.
  * @param samples completions of a question
- * @param begun the configuration of the run that goes on
  */
 export async function openSampling<S extends SamplingSettings>(
   asked: S,
   samples: number,
   note: (text: string) => void,
-  begun?: RunTuning,
+  known: Opened = {},
 ): Promise<OpenSampling<S>> {
   const source = await openData(asked.data, asked);
   const given = { ...asked, outcome: await outcomeOf(asked, source, note) };
@@ -72,7 +70,7 @@ export async function openSampling<S extends SamplingSettings>(
   const thinking = prompter.thinking(given.thinkTags);
   const judge = await openJudge(given.outcome, given.outcomeTimeout, thinking);
   const questions = prepareQuestions(prompter, rows, given.data, judge);
-  return openAsking(given, model, questions, samples, { note, describe: note }, begun);
+  return openAsking(given, model, questions, samples, { note, describe: note }, known);
 }
 
 /** Opens a model to be asked these questions, each `samples` times. */
@@ -82,7 +80,7 @@ export async function openAsking<S extends AskingSettings>(
   questions: Question[],
   samples: number,
   told: Told,
-  begun?: RunTuning,
+  known: Opened = {},
 ): Promise<OpenSampling<S>> {
   const settings = fitContext(given, questions, model.config.maxPositionEmbeddings);
   const sampling = {
@@ -92,6 +90,6 @@ export async function openAsking<S extends AskingSettings>(
     maxPromptTokens: longestPrompt(questions),
     maxNewTokens: settings.maxCompletionLength,
   };
-  const policy = await openAnywhere(settings, model, { sampling }, told, { begun });
+  const policy = await openAnywhere(settings, model, { sampling }, told, known);
   return { policy, questions, settings };
 }

@@ -5,6 +5,7 @@ import { TASKS } from "../tasks/tasks.ts";
 import { command } from "../terminal/program.ts";
 import type { ReadAdapter } from "./adapter.ts";
 import {
+  checkCluster,
   checkDisplay,
   checkFields,
   checkLora,
@@ -86,6 +87,7 @@ export function sampleBaseSettings(args: string[], readStored: ReadStored): Samp
   const { all, given } = newOrStored("sample-base", groups, args, readStored);
   const s = all as SampleBaseSettings;
   checkOutcome(s, given);
+  checkCluster(s);
   checkDisplay(s);
   return s;
 }
@@ -178,6 +180,7 @@ export function evalSettings(args: string[], readRun: ReadRun = () => null): Eva
   if (s.compare && s.output) {
     fail("--compare and --output exclude each other: two models are two files; leave --output out");
   }
+  checkCluster(s);
   checkDisplay(s);
   return s;
 }
@@ -188,7 +191,13 @@ export function compareSettings(args: string[]): CompareSettings {
   if (!file) fail(`compare needs an experiment: ${command`compare experiments/paper.yaml`}`);
   if (extra !== undefined) fail(`compare takes one experiment; "${extra}" is one too many`);
   const s = { ...complete(flags, given), file } as CompareSettings;
+  checkCluster(s);
   checkDisplay(s);
+  if (s.ray && s.json) {
+    fail(
+      "--json and --ray exclude each other in compare: lines of several runs would mix; results.json has what came out",
+    );
+  }
   return s;
 }
 

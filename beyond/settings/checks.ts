@@ -146,3 +146,7 @@ export function checkOutcome(
 export function checkDisplay(s: { quiet: boolean; json: boolean }) {
   if (s.quiet && s.json) fail("--quiet and --json exclude each other");
 }
+
+export function checkCluster(s: { ray?: string | null; workers?: number | null }) {
+  if (s.workers && !s.ray) fail("--workers needs --ray: they are those of a cluster");
+}

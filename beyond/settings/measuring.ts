@@ -182,6 +182,11 @@ export const compareGroups = {
     ),
     speculativeRollouts: sampling.speculativeRollouts,
     ...showing,
+    ray: {
+      ...cluster.ray,
+      help: "Make the runs side by side over a Ray cluster, each on one worker: its address, auto, or local for one on this machine.",
+    },
+    workers: { ...cluster.workers, help: "Runs at a time." },
     gpu,
     gpuBackend,
     kernels,

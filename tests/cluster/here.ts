@@ -13,6 +13,9 @@ export type Fate = "well" | "dies before" | "dies after" | "hangs";
 export class ClusterHere implements Bridging {
   private readonly workers = new Map<number, Pick<Worker, "answer">>();
   private readonly kept = new Map<string, Bytes>();
+  /** Of workers, in the order of their beginnings. */
+  private readonly numbers = new Map<unknown, number>();
+  private started = 0;
   private sum = new Float32Array(0);
   private readonly hanging = new Map<number, (error: Error) => void>();
   /** What was asked of which worker. */
@@ -29,7 +32,8 @@ export class ClusterHere implements Bridging {
   }
 
   async request(op: string, header: Header, pieces: readonly Uint8Array[] = []): Promise<Frame> {
-    const worker = Number(header.worker);
+    if (op === "start") this.numbers.set(header.worker, this.started++);
+    const worker = this.numbers.get(header.worker) ?? -1;
     if (op === "nodes") return answered({ nodes: this.nodes });
     if (op === "start") {
       this.workers.set(worker, this.make(worker));

@@ -3,10 +3,16 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Bridge } from "../../beyond/cluster/bridge.ts";
+import { evaluate } from "../../beyond/commands/evaluate.ts";
+import { sampleBase } from "../../beyond/commands/sample-base.ts";
 import { train } from "../../beyond/commands/train.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
 import { Ledger } from "../../beyond/runs/ledger.ts";
-import { trainSettings } from "../../beyond/settings/arguments.ts";
+import {
+  evalSettings,
+  sampleBaseSettings,
+  trainSettings,
+} from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
 import { Random } from "../../lib/random.ts";
 import { shareGpu } from "../kernels.ts";
@@ -144,4 +150,30 @@ test("gradients in f16 give other bits, and the same on one GPU and on several",
   expect(() =>
     trainSettings(["--resume", join(folder, "halves-2"), "--gradient-dtype", "f32"], readStored),
   ).toThrow("--gradient-dtype cannot change when a run is continued (it was f16)");
+});
+
+test("eval and sample-base count the same on one GPU and on several", async () => {
+  const model = join(folder, "whole", `checkpoint-${STEPS}`);
+  const path = (name: string) => join(folder, name);
+  const measured = async (name: string, ray: string[]) => {
+    const output = path(`${name}.json`);
+    const flags = [data, "--model", model, "--num-samples", "6", "--k", "1,6", "--quiet"];
+    await evaluate(evalSettings([...flags, "--output", output, ...ray]));
+    const drawn = ["--max-steps", "2", "--prompts-per-step", "3", "--num-generations", "4"];
+    const base = [data, ...drawn, "--quiet", "--output-dir", path(`base-${name}`), ...ray];
+    await sampleBase(sampleBaseSettings(base, readStored));
+    const ledger = new Ledger(join(path(`base-${name}`), "ledger.sqlite"));
+    const counts = [...ledger.counts()];
+    ledger.close();
+    return { file: JSON.parse(readFileSync(output, "utf8")), counts };
+  };
+  const alone = await measured("asked-alone", []);
+  const cluster = new ClusterHere(2);
+  const opening = spyOn(Bridge, "open").mockImplementation(() => cluster as unknown as Bridge);
+  try {
+    expect(await measured("asked-2", ["--ray", "local"])).toEqual(alone);
+  } finally {
+    opening.mockRestore();
+  }
+  expect(new Set(cluster.asked.map(({ worker }) => worker)).size).toBeGreaterThan(1);
 });

@@ -1,11 +1,13 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Bridge } from "../../beyond/cluster/bridge.ts";
 import { compare } from "../../beyond/compare/compare.ts";
 import type { Results } from "../../beyond/compare/results.ts";
 import { LedgerReader } from "../../beyond/runs/ledger.ts";
 import { compareSettings } from "../../beyond/settings/arguments.ts";
+import { ClusterHere } from "../cluster/here.ts";
 import { shareGpu } from "../kernels.ts";
 
 shareGpu();
@@ -23,7 +25,8 @@ const lines = (...names: string[]) =>
         .split("\n").length
     : 0;
 const arguments_ = (name: string) => [experiment, "--output-dir", path(name), "--quiet"];
-const run = (name: string) => compare(compareSettings(arguments_(name)));
+const run = (name: string, more: string[] = []) =>
+  compare(compareSettings([...arguments_(name), ...more]));
 const writtenAt = (...names: string[]) => statSync(path(...names)).mtimeMs;
 
 beforeAll(async () => {
@@ -111,6 +114,29 @@ test("killed in the middle of a run and given again: what was done stays, and al
   for (const name of RUNS.slice(1)) {
     const weights = [name, "checkpoint-8", "model.safetensors"];
     expect(read("killed", ...weights)).toBe(read("whole", ...weights));
+  }
+});
+
+test("over a cluster runs go on side by side, also after a worker is lost, and come to the same", async () => {
+  let updates = 0;
+  const cluster = new ClusterHere(2, (_, op) =>
+    op === "update" && ++updates === 11 ? "dies after" : "well",
+  );
+  const opening = spyOn(Bridge, "open").mockImplementation(() => cluster as unknown as Bridge);
+  try {
+    await run("shared", ["--ray", "local"]);
+  } finally {
+    opening.mockRestore();
+  }
+  const samples = cluster.asked.filter(({ op }) => op === "sample").map(({ worker }) => worker);
+  // the second was at work before the first had ended
+  expect(samples.indexOf(1)).toBeLessThan(samples.lastIndexOf(0));
+  expect(cluster.closed).toBe(true);
+  expect(read("shared", "results.json")).toBe(read("whole", "results.json"));
+  for (const name of RUNS.slice(1)) {
+    const weights = [name, "checkpoint-8", "model.safetensors"];
+    expect(read("shared", ...weights)).toBe(read("whole", ...weights));
+    expect(lines("shared", name, "metrics.jsonl")).toBe(lines("whole", name, "metrics.jsonl"));
   }
 });
 

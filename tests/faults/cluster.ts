@@ -78,7 +78,7 @@ export class ClusterFaults {
     const ended = code === 0 || running.signalCode !== null || (code === 2 && said.length === 1);
     if (!ended) return { what, struck, wrong: `exit code ${code}: ${stderr.slice(-600)}` };
     const how = code === 0 ? "to its end" : "and went on";
-    const wrong = await this.goesOn(run);
+    const wrong = code === 0 ? this.differs(run) : await this.goesOn(run);
     return {
       what: `${what}, ${how}${said.length > 0 ? `, after: ${said[0]}` : ""}`,
       struck,
@@ -122,6 +122,10 @@ export class ClusterFaults {
   private async goesOn(run: ShortRun): Promise<string | null> {
     const { code, stderr } = await run.finish(damaging(this.plan));
     if (code !== 0) return `going on, exit code ${code}: ${stderr.slice(-600)}`;
+    return this.differs(run);
+  }
+
+  private differs(run: ShortRun): string | null {
     const other = differences(run.result(), this.result);
     return other.length > 0 ? `differs in ${other.join(", ")}` : null;
   }

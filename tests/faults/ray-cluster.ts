@@ -30,13 +30,23 @@ export class RayCluster {
   ): Promise<RayCluster> {
     const script = join(import.meta.dir, "ray-cluster.py");
     const child = spawn(PYTHON, [script, String(store), ...more], {
-      stdio: ["pipe", "pipe", "ignore"],
-      env: { ...process.env, RAY_USAGE_STATS_ENABLED: "0", ...env },
+      stdio: ["pipe", "pipe", "pipe"],
+      // a machine that is busy with much else starts a node slowly
+      env: {
+        ...process.env,
+        RAY_USAGE_STATS_ENABLED: "0",
+        RAY_raylet_start_wait_time_s: "300",
+        ...env,
+      },
+    });
+    let said = "";
+    child.stderr?.on("data", (text) => {
+      said = (said + text).slice(-2000);
     });
     const lines = linesOf(child.stdout as AsyncIterable<Buffer>);
     for (;;) {
       const { value, done } = await lines.next();
-      if (done) throw new Error("no cluster of Ray could be started");
+      if (done) throw new Error(`no cluster of Ray could be started: ${said}`);
       if (/^[\d.]+:\d+$/.test(value)) return new RayCluster(child, lines, value);
     }
   }
