@@ -5,6 +5,7 @@ import { describeVariants } from "../kernels/variants.ts";
 import { formatBytes } from "../memory/memory-plan.ts";
 import { closeGpu, openGpu } from "../opening/policy.ts";
 import { type KernelCheck, selfTest } from "../oracle/self-test.ts";
+import { fasterHere } from "../platform/faster-software.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { versions } from "../runs/versions.ts";
 import type { GpuSettings } from "../settings/measuring.ts";
@@ -38,6 +39,7 @@ export async function gpuReport(settings: GpuSettings): Promise<void> {
 /** Name and text of each line on program, machine, adapter and choices. */
 function description(gpu: SystemGpu): [string, string][] {
   const { found, device, variants, bindingLimit } = gpu;
+  const faster = fasterHere(found);
   const { rlexplore, webgpu, platform } = versions();
   const by = found.backend === "dawn" ? `webgpu ${webgpu}` : "its own WebGPU";
   const { limits } = device;
@@ -54,6 +56,7 @@ function description(gpu: SystemGpu): [string, string][] {
     ["driver", found.driver],
     ["kind", found.kind],
     ["chosen", found.why],
+    ...(faster ? [["", faster] as [string, string]] : []),
     ["features", `${features.join(", ") || "none"}; subgroups of ${min} to ${max}`],
     [
       "limits",

@@ -1,5 +1,6 @@
 import type { LoraModel } from "../lora/peft.ts";
 import { formatPlan, type PolicyNeeds } from "../memory/memory-plan.ts";
+import { fasterOnce } from "../platform/faster-software.ts";
 import type { GpuBackend } from "../platform/runtime.ts";
 import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
 import type { Dtype } from "../storage/precision.ts";
@@ -38,6 +39,8 @@ export async function openPolicy(
 ): Promise<OpenPolicy> {
   const gpu = await openGpu(settings.gpu, settings.kernels, settings.gpuBackend);
   describe(gpu.found.why);
+  const faster = fasterOnce(gpu.found);
+  if (faster) describe(faster);
   const formats = baseFormats(settings, model.tensors);
   const all = { ...needs, dtype: settings.dtype, formats };
   const tune = tuneFor(gpu, { ...settings, begun }, note);

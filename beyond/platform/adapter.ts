@@ -19,7 +19,11 @@ export async function findDawnAdapter(
 ): Promise<FoundAdapter> {
   const wanted = request?.trim().toLowerCase() ?? "";
   const fits = (found: FoundAdapter) => describe(found).includes(wanted);
-  const asked = (found: FoundAdapter) => ({ ...found, why: `${title(found)}: asked for by name` });
+  const asked = (found: FoundAdapter) => ({
+    ...found,
+    why: `${title(found)}: asked for by name`,
+    isAsked: true,
+  });
 
   if (wanted && ["swiftshader", "embedded"].some((name) => name.includes(wanted))) {
     const embedded = await embeddedAdapter();

@@ -25,6 +25,8 @@ export interface FoundAdapter {
   lookSeconds: number;
   /** One line for the user: which adapter this is and why it was taken. */
   why: string;
+  /** Whether the user named it. */
+  isAsked?: boolean;
 }
 
 /** `gpu.ts` */
