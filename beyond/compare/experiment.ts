@@ -26,7 +26,7 @@ type FlagLists = z.infer<typeof flags>;
 const file = z.strictObject({
   data: z.string(),
   "held-out": z.string(),
-  base: z.boolean().default(true),
+  base: z.union([z.boolean(), flags]).default(true),
   seeds: z.array(z.int().min(0)).min(1),
   settings: flags.default({}),
   methods: z.record(z.string().regex(/^[\w.,+-]+$/), flags.nullable()),
@@ -76,7 +76,7 @@ export async function readExperiment(path: string, folder: string): Promise<Expe
     // a key that is misspelt is also one that is missing
     throw problemOf(yaml, issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]);
   }
-  const { data, seeds, methods, evaluate } = read.data;
+  const { data, base, seeds, methods, evaluate } = read.data;
   if (BASE in methods) {
     throw yaml.problem(["methods", BASE], `is the base model itself; "base: true" samples from it`);
   }
@@ -107,7 +107,10 @@ export async function readExperiment(path: string, folder: string): Promise<Expe
     }
   };
   for (const seed of seeds) {
-    if (read.data.base) plan(BASE, knownTo(BASE_GROUPS, read.data.settings), seed);
+    if (base !== false) {
+      const own = base === true ? {} : base;
+      plan(BASE, { ...knownTo(BASE_GROUPS, read.data.settings), ...own }, seed);
+    }
     for (const [method, own] of Object.entries(methods)) {
       plan(method, { ...read.data.settings, ...own }, seed);
     }

@@ -117,6 +117,13 @@ export function resultsOf(
   const historiesBy = (method: string) => drawnBy(method).map(({ histories }) => histories);
   const askedAs = (method: string) => sampledWith(runsOf(method)[0].evaluation as Sampling);
   const isAlike = (a: string, b: string) => isDeepStrictEqual(askedAs(a), askedAs(b));
+  const askedOf = (method: string) =>
+    historiesBy(method).map((histories) => histories.map(({ question }) => question));
+  // a base model that was sampled for a few steps only has not met all questions: it is no sampler to compare with
+  const comparedWith = (method: string, other: string) =>
+    method === other || !isDeepStrictEqual(askedOf(method), askedOf(other))
+      ? []
+      : historiesBy(other);
   return {
     reference: compared,
     questions,
@@ -147,8 +154,8 @@ export function resultsOf(
         })),
         sampling: samplingOf(
           historiesBy(method),
-          method === BASE ? [] : historiesBy(BASE),
-          method === compared ? [] : historiesBy(compared),
+          comparedWith(method, BASE),
+          comparedWith(method, compared),
         ),
       };
     }),

@@ -1,10 +1,20 @@
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Bridge } from "../../beyond/cluster/bridge.ts";
 import { compare } from "../../beyond/compare/compare.ts";
-import type { Results } from "../../beyond/compare/results.ts";
+import { readExperiment } from "../../beyond/compare/experiment.ts";
+import { type Results, resultsOf } from "../../beyond/compare/results.ts";
 import { LedgerReader } from "../../beyond/runs/ledger.ts";
 import { compareSettings } from "../../beyond/settings/arguments.ts";
 import { ClusterHere } from "../cluster/here.ts";
@@ -83,6 +93,22 @@ test("an experiment leaves a run each, their evaluations, and what came out", ()
     (none.sampling[0].figures.distinct.value ?? 0) - (base.sampling[0].figures.distinct.value ?? 0),
     12,
   );
+});
+
+test("a base model that has not met all questions is compared on those held out alone", async () => {
+  cpSync(path("whole"), path("fewer"), { recursive: true });
+  const ledger = new Database(path("fewer", "base-1", "ledger.sqlite"));
+  ledger.run("DELETE FROM rollouts WHERE question = 1");
+  ledger.close();
+  const { methods } = resultsOf(
+    path("fewer"),
+    await readExperiment(experiment, path("fewer")),
+    null,
+  );
+  const [, none, con] = methods;
+  expect(none.evaluations[0].overBase).not.toBeNull();
+  expect(none.sampling.map(({ overBase }) => overBase)).toEqual([null, null, null]);
+  expect(con.sampling[0].overReference).not.toBeNull();
 });
 
 test("killed in the middle of a run and given again: what was done stays, and all ends as it would have", async () => {

@@ -67,12 +67,21 @@ describe("an experiment", () => {
     }
   });
 
+  test("the base model may be sampled for fewer steps than the methods", async () => {
+    const { runs } = await read(GOOD.replace("seeds:", "base: { max-steps: 1 }\nseeds:"));
+    expect(runs.map(({ settings }) => settings.maxSteps).slice(0, 2)).toEqual([1, 20]);
+  });
+
   test("the files of the repository can be read", async () => {
     const paper = await readExperiment("experiments/paper.yaml", "runs/paper");
     expect(new Set(paper.runs.map(({ method }) => method)).size).toBe(7);
     expect(paper.runs.length).toBe(21);
     expect((await readExperiment("experiments/sweep.yaml", "runs/sweep")).runs.length).toBe(10);
-    expect((await readExperiment("experiments/methods.yaml", "runs/methods")).runs.length).toBe(18);
+    const others = { first: 3, methods: 30, "methods-sweep": 8, svamp: 8, gsm8k: 10 };
+    for (const [name, runs] of Object.entries(others)) {
+      const read = await readExperiment(`experiments/${name}.yaml`, `runs/${name}`);
+      expect([name, read.runs.length]).toEqual([name, runs]);
+    }
   });
 });
 
