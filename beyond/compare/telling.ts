@@ -37,8 +37,10 @@ export function resultTable(folder: string, results: Results): string {
     if (!overReference) return [];
     return [[method, ...columns.map((name) => estimateText(overReference[name], "+"))]];
   });
-  const seeds = methods[0].seeds.length === 1 ? "one seed" : `${methods[0].seeds.length} seeds`;
-  const title = `${folder}: ${questions} held-out questions, ${samples} samples each${isOne ? `, temperature ${temperatures[0]}` : ""}, ${seeds}; 95 % intervals over questions and seeds`;
+  const count = methods[0].seeds.length;
+  const [seeds, over] =
+    count === 1 ? ["one seed", "questions"] : [`${count} seeds`, "questions and seeds"];
+  const title = `${folder}: ${questions} held-out questions, ${samples} samples each${isOne ? `, temperature ${temperatures[0]}` : ""}, ${seeds}; 95 % intervals over ${over}`;
   const first = table(title, [["", ...columns], ...rows]);
   if (gains.length === 0) return first;
   return `${first}\n${table(`gain over ${reference}, paired`, [["", ...columns], ...gains])}`;
