@@ -174,6 +174,8 @@ class Bridge:
         self.workers, self.digests, self.files = {}, {}, {}
         #: What lies in the object store, as (references, bytes), and sums that are being made, as arrays.
         self.kept, self.sums = {}, {}
+        #: Slabs of a sum do not depend on each other.
+        self.adders = ThreadPoolExecutor(os.cpu_count())
 
     def keep(self, pieces):
         """Puts pieces of bytes into the object store."""
@@ -252,22 +254,26 @@ class Bridge:
         """Adds a vector to a sum, slab by slab; the last one has the sum kept. With exponents they are in f16 (see halves.ts)."""
         refs, _size = self.kept.pop(key)
         if isFirst:
-            self.sums[into] = []
+            self.sums[into] = [None] * len(refs)
         total = self.sums[into]
-        for i, ref in enumerate(refs):
-            values = ray.get(ref)
+
+        def add_slab(i):
+            values = ray.get(refs[i])
             if exponent is None:
                 values = values.view(np.float32)
             else:
-                values = np.ldexp(values.view(np.float16).astype(np.float32), -exponent)
+                values = values.view(np.float16).astype(np.float32)
+                values *= np.float32(2.0**-exponent)
             if isFirst:
-                total.append(values.copy())
+                total[i] = np.array(values)
             else:
                 total[i] += values
+
+        list(self.adders.map(add_slab, range(len(refs))))
         if isLast:
             done = self.sums.pop(into)
             if exponent is not None:
-                done = [np.ldexp(slab, sumExponent).astype(np.float16) for slab in done]
+                done = self.adders.map(lambda slab: (slab * np.float32(2.0**sumExponent)).astype(np.float16), done)
             self.kept[into] = self.keep(slab.view(np.uint8) for slab in done)
         return {}
 

@@ -19,7 +19,8 @@ export function exponentOf(slabs: readonly Float32Array[]): number {
       if (!Number.isFinite(most)) return 0;
     }
   }
-  return most === 0 ? 0 : 14 - Math.floor(Math.log2(most));
+  // 2^e and 2^-e are themselves numbers of float32
+  return most === 0 ? 0 : Math.min(126, 14 - Math.floor(Math.log2(most)));
 }
 
 /** Of the sum of vectors that have these. */

@@ -1,5 +1,6 @@
 /** A cluster within this process, with the workers' own code and no Ray: for tests of all that lies above. */
-import { type Bridging, LostError } from "../../beyond/cluster/bridge.ts";
+import { spyOn } from "bun:test";
+import { Bridge, type Bridging, LostError } from "../../beyond/cluster/bridge.ts";
 import { decodeFrames, encodeFrame, type Frame, type Header } from "../../beyond/cluster/frames.ts";
 import { fromHalves, toHalves } from "../../beyond/cluster/halves.ts";
 import { bytesOf } from "../../beyond/cluster/wire.ts";
@@ -18,8 +19,8 @@ export class ClusterHere implements Bridging {
   private started = 0;
   private sum = new Float32Array(0);
   private readonly hanging = new Map<number, (error: Error) => void>();
-  /** What was asked of which worker. */
-  readonly asked: { worker: number; op: string }[] = [];
+  /** What was asked of which worker, and the bytes to it and from it. */
+  readonly asked: { worker: number; op: string; to: number; from: number }[] = [];
   nodes: { id: string; gpus: number; isHere: boolean }[];
   closed = false;
 
@@ -58,14 +59,17 @@ export class ClusterHere implements Bridging {
   private async call(id: number, header: Header, pieces: readonly Uint8Array[]): Promise<Frame> {
     const asked = header.request as Header;
     const op = String(asked.op);
-    this.asked.push({ worker: id, op });
+    const noted = { worker: id, op, to: 0, from: 0 };
+    this.asked.push(noted);
     const worker = this.workers.get(id);
     const fate = this.fate(id, op);
     if (!worker || fate === "dies before") throw this.lose(id);
     if (fate === "hangs") await new Promise((_, reject) => this.hanging.set(id, reject));
     const given = header.give ? [this.kept.get(String(header.give)) as Bytes] : pieces;
     // through JSON, as in the pipes
-    const [request] = await Array.fromAsync(decodeFrames(streamOf(encodeFrame(asked, given))));
+    const sent = encodeFrame(asked, given);
+    noted.to = lengthOf(sent);
+    const [request] = await Array.fromAsync(decodeFrames(streamOf(sent)));
     let reply: Awaited<ReturnType<Worker["answer"]>>;
     try {
       reply = await worker.answer(request);
@@ -78,7 +82,9 @@ export class ClusterHere implements Bridging {
       ];
     }
     if (fate === "dies after") throw this.lose(id);
-    const [frame] = await Array.fromAsync(decodeFrames(streamOf(encodeFrame(...reply))));
+    const replied = encodeFrame(...reply);
+    noted.from = lengthOf(replied);
+    const [frame] = await Array.fromAsync(decodeFrames(streamOf(replied)));
     if (!header.keep) return frame;
     this.kept.set(String(header.keep), frame.bytes);
     return { header: frame.header, bytes: new Uint8Array(0) };
@@ -115,7 +121,19 @@ interface Adding {
   sumExponent?: number;
 }
 
+/** Does `work`, for which every cluster is this one. */
+export async function within<T>(cluster: ClusterHere, work: () => Promise<T>): Promise<T> {
+  const opening = spyOn(Bridge, "open").mockImplementation(() => cluster as unknown as Bridge);
+  try {
+    return await work();
+  } finally {
+    opening.mockRestore();
+  }
+}
+
 const answered = (header: Header): Frame => ({ header, bytes: new Uint8Array(0) });
+const lengthOf = (pieces: readonly Uint8Array[]) =>
+  pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
 const joined = (pieces: readonly Uint8Array[]): Bytes => new Uint8Array(Buffer.concat(pieces));
 
 async function* streamOf(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {

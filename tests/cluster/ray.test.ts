@@ -1,9 +1,9 @@
 /** A real Ray cluster of two nodes on this machine; skipped where no Python has Ray. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { noRay, PYTHON, RayCluster } from "../faults/ray-cluster.ts";
 
 const missing = noRay();
@@ -57,6 +57,32 @@ test.skipIf(missing !== null)(
     };
     expect(await train("killed", ["--ray", cluster.address], kill)).toEqual(alone);
     expect(killed).toBe(true);
+  },
+  MINUTES,
+);
+
+const cannotHide = missing ?? (process.getuid?.() === 0 ? null : "only root can hide a folder");
+test.skipIf(cannotHide !== null)(
+  `a node that lacks the model is sent it${cannotHide ? ` (skipped: ${cannotHide})` : ""}`,
+  async () => {
+    const hidden = join(folder, "hidden");
+    const base = resolve(import.meta.dir, "../../models/base");
+    cpSync(base, join(hidden, "model"), { recursive: true });
+    const apart = await RayCluster.start({ hidden });
+    try {
+      const model = ["--model", join(hidden, "model")];
+      const alone = await train("sent-alone", model);
+      expect(await train("sent", [...model, "--ray", apart.address])).toEqual(alone);
+    } finally {
+      await apart.stop();
+    }
+    const sent = readdirSync(tmpdir()).filter((name) => /^rlexplore-[0-9a-f]{16}$/.test(name));
+    const places = sent.map((name) => join(tmpdir(), name, "model"));
+    const weights = (path: string) => Bun.hash(readFileSync(join(path, "model.safetensors")));
+    const isSent = (path: string) => existsSync(path) && weights(path) === weights(base);
+    const place = places.find(isSent);
+    expect(place).toBeDefined();
+    if (place) rmSync(dirname(place), { recursive: true });
   },
   MINUTES,
 );

@@ -1,8 +1,7 @@
-import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Bridge } from "../../beyond/cluster/bridge.ts";
 import { evaluate } from "../../beyond/commands/evaluate.ts";
 import { sampleBase } from "../../beyond/commands/sample-base.ts";
 import { train } from "../../beyond/commands/train.ts";
@@ -16,7 +15,7 @@ import {
 import type { TrainSettings } from "../../beyond/settings/training.ts";
 import { Random } from "../../lib/random.ts";
 import { shareGpu } from "../kernels.ts";
-import { ClusterHere, type Fate } from "./here.ts";
+import { ClusterHere, type Fate, within } from "./here.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-cluster-test-"));
 const data = join(folder, "questions.jsonl");
@@ -45,17 +44,13 @@ async function run(
   const path = join(folder, name);
   const isResumed = flags.includes("--resume");
   const cluster = new ClusterHere(workers, fate);
-  const opening = spyOn(Bridge, "open").mockImplementation(() => cluster as unknown as Bridge);
   const ray = workers > 0 ? ["--ray", "local"] : isResumed ? ["--ray", "none"] : [];
   const place = isResumed ? ["--resume", path] : ["--output-dir", path];
   const args = flags.replace("--resume", "").split(" ").filter(Boolean);
-  try {
-    const shards = flags.includes("--gradient-shards") ? [] : ["--gradient-shards", "3"];
-    const own = isResumed ? [] : [data, ...usual.split(" "), ...shards];
-    await train(trainSettings([...own, ...args, ...place, ...ray], readStored));
-  } finally {
-    opening.mockRestore();
-  }
+  const shards = flags.includes("--gradient-shards") ? [] : ["--gradient-shards", "3"];
+  const own = isResumed ? [] : [data, ...usual.split(" "), ...shards];
+  const settings = trainSettings([...own, ...args, ...place, ...ray], readStored);
+  await within(cluster, () => train(settings));
   return { ...resultsOf(path), cluster };
 }
 
@@ -141,11 +136,38 @@ test("the number of shards decides on the bits, and cannot change when a run goe
   ).toThrow("--gradient-shards cannot change when a run is continued (it was 3)");
 });
 
+/** Bytes of the workers' frames, by what was asked. */
+function bytesByPart({ asked }: ClusterHere) {
+  const parts: Record<string, { to: number; from: number }> = {};
+  for (const { op, to, from } of asked) {
+    parts[op] ??= { to: 0, from: 0 };
+    parts[op].to += to;
+    parts[op].from += from;
+  }
+  return parts;
+}
+
+/** Of the embedded model: 4 a parameter. */
+const gradientBytes = 4 * 153_024;
+
+test("learns with few bytes more than the tokens, a gradient a shard, and their sum for each worker", async () => {
+  const { cluster, metrics } = await run("bytes", "--explore batch", 2);
+  const tokens = metrics.reduce((sum, { completionLength }) => sum + 12 * completionLength, 0);
+  const parts = bytesByPart(cluster);
+  expect(parts.gradient.from).toBeLessThan(1.002 * STEPS * 3 * gradientBytes);
+  expect(parts.update.to).toBeLessThan(1.002 * STEPS * 2 * gradientBytes);
+  expect(parts.sample.from).toBeLessThan(12 * tokens + 2000);
+});
+
 test("gradients in f16 give other bits, and the same on one GPU and on several", async () => {
   const flags = "--explore batch --gradient-dtype f16";
   const { cluster: _, ...alone } = await run("halves-alone", flags);
-  const { cluster: __, ...shared } = await run("halves-2", flags, 2);
+  const { cluster, ...shared } = await run("halves-2", flags, 2);
   expect(shared).toEqual(alone);
+  const { gradient, update } = bytesByPart(cluster);
+  // half of those of `learns with few bytes more than ...`
+  expect(gradient.from).toBeLessThan(0.51 * STEPS * 3 * gradientBytes);
+  expect(update.to).toBeLessThan(0.51 * STEPS * 2 * gradientBytes);
   expect(alone.weights).not.toEqual(resultsOf(join(folder, "whole")).weights);
   expect(() =>
     trainSettings(["--resume", join(folder, "halves-2"), "--gradient-dtype", "f32"], readStored),
@@ -169,11 +191,7 @@ test("eval and sample-base count the same on one GPU and on several", async () =
   };
   const alone = await measured("asked-alone", []);
   const cluster = new ClusterHere(2);
-  const opening = spyOn(Bridge, "open").mockImplementation(() => cluster as unknown as Bridge);
-  try {
-    expect(await measured("asked-2", ["--ray", "local"])).toEqual(alone);
-  } finally {
-    opening.mockRestore();
-  }
+  const shared = await within(cluster, () => measured("asked-2", ["--ray", "local"]));
+  expect(shared).toEqual(alone);
   expect(new Set(cluster.asked.map(({ worker }) => worker)).size).toBeGreaterThan(1);
 });

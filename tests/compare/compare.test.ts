@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import {
   cpSync,
   existsSync,
@@ -11,13 +11,12 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Bridge } from "../../beyond/cluster/bridge.ts";
 import { compare } from "../../beyond/compare/compare.ts";
 import { readExperiment } from "../../beyond/compare/experiment.ts";
 import { type Results, resultsOf } from "../../beyond/compare/results.ts";
 import { LedgerReader } from "../../beyond/runs/ledger.ts";
 import { compareSettings } from "../../beyond/settings/arguments.ts";
-import { ClusterHere } from "../cluster/here.ts";
+import { ClusterHere, within } from "../cluster/here.ts";
 import { shareGpu } from "../kernels.ts";
 
 shareGpu();
@@ -148,12 +147,7 @@ test("over a cluster runs go on side by side, also after a worker is lost, and c
   const cluster = new ClusterHere(2, (_, op) =>
     op === "update" && ++updates === 11 ? "dies after" : "well",
   );
-  const opening = spyOn(Bridge, "open").mockImplementation(() => cluster as unknown as Bridge);
-  try {
-    await run("shared", ["--ray", "local"]);
-  } finally {
-    opening.mockRestore();
-  }
+  await within(cluster, () => run("shared", ["--ray", "local"]));
   const samples = cluster.asked.filter(({ op }) => op === "sample").map(({ worker }) => worker);
   // the second was at work before the first had ended
   expect(samples.indexOf(1)).toBeLessThan(samples.lastIndexOf(0));

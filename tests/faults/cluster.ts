@@ -41,16 +41,14 @@ export class ClusterFaults {
     const { code, stderr } = await alone.finish();
     if (code !== 0) throw new Error(stderr);
     const plan = program.path("damage");
-    const cluster = await RayCluster.start(100, [], damaging(plan));
-    const faults = new ClusterFaults(program, cluster, plan, alone.result(), 0);
-    let seconds = 0;
-    for (const name of ["warm", "shared"]) {
-      const began = performance.now();
-      const wrong = await faults.goesOn(faults.run(name));
-      if (wrong) throw new Error(`without a fault: ${wrong}`);
-      seconds = (performance.now() - began) / 1000;
-    }
-    return new ClusterFaults(program, cluster, plan, alone.result(), seconds);
+    const cluster = await RayCluster.start({ store: 100, env: damaging(plan) });
+    const open = (seconds: number) =>
+      new ClusterFaults(program, cluster, plan, alone.result(), seconds);
+    const began = performance.now();
+    const faults = open(0);
+    const wrong = await faults.goesOn(faults.run("shared"));
+    if (wrong) throw new Error(`without a fault: ${wrong}`);
+    return open((performance.now() - began) / 1000);
   }
 
   private run(name: string): ShortRun {
@@ -64,12 +62,13 @@ export class ClusterFaults {
     const after = (0.02 + 0.96 * random.float()) * this.seconds;
     const run = this.run(`cluster-${n}`);
     const running = run.start([], damaging(this.plan));
-    let happened = "nothing";
-    const timer = setTimeout(async () => {
-      happened = await this.strike(strike, random, running.pid).catch(String);
+    let happening = Promise.resolve("nothing");
+    const timer = setTimeout(() => {
+      happening = this.strike(strike, random, running.pid);
     }, 1000 * after);
     const { code, stderr } = await finish(running);
     clearTimeout(timer);
+    const happened = await happening;
     const what = `${strike} after ${after.toFixed(1)} s (${happened})`;
     const struck = happened !== "nothing";
     await this.mend(strike);
@@ -98,16 +97,17 @@ export class ClusterFaults {
       return where;
     }
     const found = {
-      "a worker is killed": () => random.pick(cluster.workers()),
-      "a worker is stopped": () => random.pick(cluster.workers()),
+      "a worker is killed": () => cluster.workers(),
+      "a worker is stopped": () => cluster.workers(),
       "a node is killed": () => cluster.secondNode(),
       "the bridge is killed": () =>
-        descendants(driver, (words) => /bridge\.py$/.test(words.at(-1) ?? ""))[0],
-      "the driver is killed": () => driver,
+        descendants(driver, (words) => /bridge\.py$/.test(words.at(-1) ?? "")),
+      "the driver is killed": () => [driver],
     }[strike]();
-    if (found === undefined) return "nothing";
-    process.kill(found, strike === "a worker is stopped" ? "SIGSTOP" : "SIGKILL");
-    return `process ${found}`;
+    if (found.length === 0) return "nothing";
+    const struck = random.pick(found);
+    process.kill(struck, strike === "a worker is stopped" ? "SIGSTOP" : "SIGKILL");
+    return `process ${struck}`;
   }
 
   private async mend(strike: Strike): Promise<void> {

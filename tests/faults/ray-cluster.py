@@ -3,10 +3,12 @@
     node         puts another node in the place of the second
     fill, empty  fills the object stores of both with what may not leave them, or lets go of it
 
-At the end of standard input everything ends. The argument is the size of each node's object store in MiB; "no-spill"
-after it keeps Ray from moving what does not fit to the disk.
+At the end of standard input everything ends. The arguments are the size of each node's object store in MiB, and a folder
+that the second node does not see, as if it were another machine (Linux, root).
 """
 
+import ctypes
+import subprocess
 import sys
 
 import numpy as np
@@ -15,11 +17,17 @@ from ray.cluster_utils import Cluster
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 store = {"object_store_memory": int(sys.argv[1]) << 20}
-spill = {"_system_config": {"automatic_object_spilling_enabled": False}} if "no-spill" in sys.argv else {}
 cluster = Cluster(
     initialize_head=True,
-    head_node_args={"num_cpus": 1, "include_dashboard": False, **store, **spill},
+    head_node_args={"num_cpus": 1, "include_dashboard": False, **store},
 )
+if len(sys.argv) > 2:
+    # this process, and what it starts from now on, has mounts of its own
+    new_mounts = 0x00020000
+    if ctypes.CDLL(None).unshare(new_mounts) != 0:
+        sys.exit("a folder can be hidden from a node by root alone")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "nothing", sys.argv[2]], check=True)
 second = cluster.add_node(num_cpus=1, **store)
 
 

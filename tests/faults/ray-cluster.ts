@@ -20,21 +20,23 @@ export class RayCluster {
 
   /**
    * @param store MiB of each node's object store
-   * @param more arguments of ray-cluster.py
+   * @param hidden a folder that the second node does not see (root alone can hide one)
    * @param env of all processes in it
    */
-  static async start(
+  static async start({
     store = 200,
-    more: readonly string[] = [],
-    env: Record<string, string> = {},
-  ): Promise<RayCluster> {
+    hidden = null as string | null,
+    env = {} as Record<string, string>,
+  } = {}): Promise<RayCluster> {
     const script = join(import.meta.dir, "ray-cluster.py");
-    const child = spawn(PYTHON, [script, String(store), ...more], {
+    const args = [script, String(store), ...(hidden ? [hidden] : [])];
+    const child = spawn(PYTHON, args, {
       stdio: ["pipe", "pipe", "pipe"],
-      // a machine that is busy with much else starts a node slowly
+      // a machine that is busy with much else starts a node slowly, and workers that are nice to others hardly run
       env: {
         ...process.env,
         RAY_USAGE_STATS_ENABLED: "0",
+        RAY_worker_niceness: "0",
         RAY_raylet_start_wait_time_s: "300",
         ...env,
       },
@@ -66,9 +68,11 @@ export class RayCluster {
     return this.below(([...words]) => words.at(-1) === "worker");
   }
 
-  /** That of the second node. */
-  secondNode(): number | undefined {
-    return this.below(([program]) => program.endsWith("/raylet")).sort((a, b) => a - b)[1];
+  /** That of the second node, if it is there. */
+  secondNode(): number[] {
+    return this.below(([program = ""]) => program.endsWith("/raylet"))
+      .sort((a, b) => a - b)
+      .slice(1, 2);
   }
 
   private below(is: (words: string[]) => boolean): number[] {
