@@ -3,6 +3,7 @@ import {
   asFloat,
   asValue,
   capitalize,
+  listOf,
   number,
   str,
   strip,
@@ -34,6 +35,16 @@ type Given = (i: number, name: string) => Value | undefined;
 /** A filter; undefined where the library's does the same. */
 type Filter = (operand: Value, given: Given) => Value | undefined;
 
+/** Those of a list of objects that have, or lack, a field; the library has no test for one that is not there. */
+const lacking =
+  (lacks: boolean): Filter =>
+  ({ value }, given) => {
+    if (given(1, "")?.value !== "undefined" || !Array.isArray(value)) return undefined;
+    const field = String(given(0, "")?.value);
+    const has = (item: Value) => item.value instanceof Map && item.value.has(field);
+    return listOf((value as Value[]).filter((item) => has(item) !== lacks));
+  };
+
 const numeric =
   (whole: boolean): Filter =>
   (operand, given) => {
@@ -51,6 +62,8 @@ const numeric =
 const numberOf = (value: number, whole: boolean) => (whole ? asValue(value) : asFloat(value));
 
 export const FILTERS = new Map<string, Filter>([
+  ["selectattr", lacking(true)],
+  ["rejectattr", lacking(false)],
   ["string", (operand) => asValue(str(operand))],
   ["capitalize", (operand) => asValue(capitalize(str(operand)))],
   ["title", (operand) => asValue(title(str(operand)))],

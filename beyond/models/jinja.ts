@@ -88,7 +88,7 @@ class PythonInterpreter extends Base {
     } catch (error) {
       if (!(error instanceof Left)) throw error;
       if (error.text === "") return super.evaluate(error.node, scope);
-      if (pass.hasElse) throw new Error(`it has ${error.node.type} in a loop with {% else %}`);
+      if (pass.hasElse) throw new Error(`it leaves a pass of a loop with {% else %}, after text`);
       pass.left = error.node;
       return asValue(error.text);
     }

@@ -13,6 +13,8 @@ export function asFloat(value: number): Value {
   return new Interpreter().evaluate(literal, new Environment());
 }
 
+export const listOf = (items: Value[]): Value => Object.assign(asValue([]), { value: items });
+
 /** `str(value)`, and nothing for what is undefined, as `{{ value }}` writes it. */
 export function str(value: Value): string {
   if (value.type === "StringValue") return value.value as string;

@@ -157,7 +157,7 @@ SNIPPETS = [
     "{% macro box(t) %}<{{ t }}>{{ caller() }}</{{ t }}>{% endmacro %}{% for i in [1] %}{% call box('a') %}{{ i }}{{ true }}{% endcall %}{% endfor %}",
     "{% filter upper %}a{{ none }}{% endfilter %}{% set x %} {{ true }} {% endset %}{{ x|trim }}",
     "{{ range(100001)|length }}",
-    "{{ messages|map(attribute='role')|join(',') }} {{ messages|selectattr('role', 'equalto', 'user')|list|length }} {{ messages|rejectattr('no', 'defined')|list|length }}",
+    "{{ messages|map(attribute='role')|join(',') }} {{ messages|selectattr('role', 'equalto', 'user')|list|length }} {{ messages|rejectattr('no', 'defined')|list|length }} {{ messages|selectattr('no', 'undefined')|list|length }} {{ messages|rejectattr('role', 'undefined')|list|length }}",
     SAID_BY + "{{ m.role }}{{ m.content.split('</think>')[-1].lstrip('\\n') }}{{ not loop.last }}{% endfor %}",
 ]
 TURNS = [{"role": "user", "content": " a</think>\n\n  b \n"}, {"role": "assistant", "content": "it's"}]
