@@ -94,8 +94,7 @@ export const HOSTILE: readonly Hostile[] = [
   {
     what: "a chat template that counts to 10^9",
     make: template("{% for i in range(10**9) %}{% endfor %}"),
-    message: GIVEN_UP,
-    takes: "memory",
+    message: /its range\(1000000000\) is none of at most 100000 numbers$/,
   },
   {
     what: "a chat template that doubles a text sixty times",
