@@ -224,7 +224,16 @@ export const watchGroups = {
   },
 } satisfies FlagGroups;
 
-export const playgroundGroups = { Options: { port } } satisfies FlagGroups;
+export const playgroundGroups = {
+  Options: {
+    port: integer(
+      8422,
+      { min: 0, max: 65535 },
+      "Port of the page, which finds the runs that it kept at the same one; 0 is any that is free.",
+      OURS,
+    ),
+  },
+} satisfies FlagGroups;
 
 export const judgeGroups = {
   Options: {

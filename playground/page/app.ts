@@ -239,8 +239,11 @@ export class App {
 
   private hidden(isHidden: boolean): void {
     const step = stepOf(this.state);
-    if (isHidden) this.leftAt = step;
-    else if (step > this.leftAt && this.leftAt > 0) {
+    if (isHidden) {
+      this.leftAt = step;
+      // a browser may end a tab that nobody looks at
+      if (step > 0) this.ask({ do: "keep" });
+    } else if (step > this.leftAt && this.leftAt > 0) {
       this.change({
         note: `While this tab was hidden, training went on from step ${this.leftAt} to ${step}.`,
       });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { SerializedAXNode } from "puppeteer-core";
 import { train } from "../../beyond/commands/train.ts";
 import { trainSettings } from "../../beyond/settings/arguments.ts";
 import type { Apart } from "../../playground/messages.ts";
@@ -235,19 +236,16 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
 
   test("shows a run of the executable that is given to it, and a report", async () => {
     const { page } = opened;
-    const [, input] = await page.$$("input[type=file]");
-    const files = input as unknown as { uploadFile(...paths: string[]): Promise<void> };
-    const names = ["config.json", "metrics.jsonl", "ledger.sqlite"];
-    await files.uploadFile(...names.map((name) => join(folder, "run", name)));
+    await drop(join(folder, "run"));
     await until(page, "document.querySelectorAll('#opened-map ~ .charts svg').length === 1");
     const notes = await page.$$eval(".note", (all) => all.map(({ textContent }) => textContent));
-    expect(notes.filter((note) => note?.startsWith("ucb-con: "))).toEqual([
-      "ucb-con: Its checkpoints are not opened: rlexplore sample and rlexplore chat do that.",
+    expect(notes.filter((note) => note?.startsWith("run: "))).toEqual([
+      "run: Its checkpoints are not opened: rlexplore sample and rlexplore chat do that.",
     ]);
     expect(await page.$$eval("#opened-distinct svg", (svgs) => svgs.length)).toBe(1);
     const report = join(folder, "report.html");
     writeFileSync(report, "<body><h1>A report</h1><script>fetch('/x')</script></body>");
-    await files.uploadFile(report);
+    await drop(report);
     await page.waitForSelector("iframe");
     const frame = await (await page.$("iframe"))?.contentFrame();
     expect(await frame?.$eval("h1", ({ textContent }) => textContent)).toBe("A report");
@@ -255,6 +253,33 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
     // which the report was not let
     expect(opened.errors.splice(0).join()).toMatch(/Content Security Policy/);
     expect(opened.requests.filter((url) => url.endsWith("/x"))).toEqual([]);
+  });
+
+  /** As a visitor drops a file, or a folder. */
+  const drop = async (path: string) => {
+    const session = await opened.page.createCDPSession();
+    const data = { items: [], files: [path], dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+      await session.send("Input.dispatchDragEvent", { type, x: 200, y: 200, data });
+    }
+  };
+
+  test("all that can be used has a name, which a screen reader tells", async () => {
+    const { page } = opened;
+    await page.$$eval("details", (all) => {
+      for (const one of all) one.setAttribute("open", "");
+    });
+    const found: { role: string; name?: string }[] = [];
+    const look = (node: SerializedAXNode) => {
+      found.push(node);
+      node.children?.forEach(look);
+    };
+    look((await page.accessibility.snapshot()) as SerializedAXNode);
+    const used = found.filter(({ role }) =>
+      /^(?:button|link|textbox|slider|combobox|spinbutton)$/.test(role),
+    );
+    expect(used.length).toBeGreaterThan(20);
+    expect(used.filter(({ name }) => !name)).toEqual([]);
   });
 
   test("without WebGPU it says who has it, and shows a recorded run", async () => {
