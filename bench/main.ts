@@ -17,7 +17,7 @@ import { longRunPart } from "./long-run.ts";
 import { matmulPart } from "./matmul.ts";
 import { memoryPart } from "./memory.ts";
 import { peerAttentionPart, peerLayerPart, peerMatmulPart } from "./peers/peers.ts";
-import { playgroundPart } from "./playground.ts";
+import { playgroundLongPart, playgroundPart } from "./playground.ts";
 import { prefixPart } from "./prefix.ts";
 import { programPart } from "./program.ts";
 import { runtimesPart } from "./runtimes.ts";
@@ -55,6 +55,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   program: programPart,
   runtimes: runtimesPart,
   playground: playgroundPart,
+  "playground-long": playgroundLongPart,
 };
 
 function chooseParts(names: string[]): [string, Part][] {
