@@ -54,7 +54,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   long: longRunPart,
   program: programPart,
   runtimes: runtimesPart,
-  playground: playgroundPart,
+  "playground-race": playgroundPart,
   "playground-long": playgroundLongPart,
 };
 

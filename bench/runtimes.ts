@@ -5,7 +5,7 @@ import type { Part } from "./harness.ts";
 
 const root = join(import.meta.dir, "..");
 const STEPS = 8;
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 /** The same training under Bun and under Deno, by turns, so that a busy machine is so for all of them. */
 export const runtimesPart: Part = {

@@ -56,8 +56,8 @@ export class Playground {
     return { page, errors, requests };
   }
 
-  /** What the browser's processes have in memory together, pages that they share counted by each. */
-  residentBytes(): number {
+  /** The browser's processes. */
+  processes(): string[] {
     const parent = (pid: string) => {
       try {
         return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ")[1];
@@ -71,9 +71,14 @@ export class Playground {
       before = family.size;
       for (const pid of pids) if (family.has(String(parent(pid)))) family.add(pid);
     }
-    return [...family].reduce((sum, pid) => {
-      const [, kilobytes = "0"] =
-        /^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+    return [...family];
+  }
+
+  /** What they have in memory together, pages that they share counted by each. */
+  residentBytes(): number {
+    return this.processes().reduce((sum, pid) => {
+      const status = readFileSync(`/proc/${pid}/status`, "utf8");
+      const [, kilobytes = "0"] = /^VmRSS:\s*(\d+)/m.exec(status) ?? [];
       return sum + 1024 * Number(kilobytes);
     }, 0);
   }
