@@ -2,6 +2,7 @@
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { themeCss } from "../beyond/report/theme.ts";
+import { TEXTS, WEIGHTS } from "./model-files.ts";
 import { SOURCE_FILES } from "./page/formulas.ts";
 
 const root = resolve(import.meta.dir, "..");
@@ -11,7 +12,7 @@ const here = (name: string) => join(import.meta.dir, name);
 const ASIDE = [
   here("index.html"),
   here("recorded.json"),
-  join(root, "models/base/model.safetensors"),
+  ...[WEIGHTS, ...TEXTS].map((name) => join(root, "models/base", name)),
 ];
 
 /** Writes the page into `folder`, which is emptied first. @throws AggregateError with what does not compile */

@@ -1,8 +1,11 @@
 /** The service worker: keeps what was loaded last, and gives it where there is no network. */
+import { TEXTS, WEIGHTS } from "./model-files.ts";
 
 const CACHE = "playground";
-const FILES =
-  "./ page.js trainer.js charts.js opener.js style.css sources.json recorded.json model.safetensors sql-wasm-browser.wasm";
+const PAGE = "./ page.js trainer.js charts.js opener.js style.css sources.json recorded.json".split(
+  " ",
+);
+const FILES = [...PAGE, "sql-wasm-browser.wasm", WEIGHTS, ...TEXTS];
 
 /** What a service worker's events have, as far as it is used here. */
 interface WorkerEvent extends Event {
@@ -16,7 +19,7 @@ const worker = self as unknown as {
 };
 
 worker.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES.split(" "))));
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)));
 });
 
 // the page that is open is looked after from now on

@@ -4,6 +4,7 @@ import { join, relative, resolve } from "node:path";
 import { SystemGpu } from "../beyond/platform/gpu.ts";
 import { tellingQuestions } from "../beyond/report/treasure.ts";
 import { type Answers, type News, SIDES } from "../playground/messages.ts";
+import { loadModel } from "../playground/model-files.ts";
 import { addTo, emptyLog } from "../playground/page/log.ts";
 import { DEFAULT_SETUP, namesOf } from "../playground/page/methods.ts";
 import { openEmbedded } from "../playground/trainer/model.ts";
@@ -16,7 +17,8 @@ const ASKED = "23+7-4+9=";
 
 const root = resolve(import.meta.dir, "..");
 const gpu = await SystemGpu.open();
-const model = await openEmbedded(Bun.file(join(root, "models/base/model.safetensors")));
+const base = await loadModel(async (name) => Bun.file(join(root, "models/base", name)));
+const model = await openEmbedded(base);
 const recorded: News[] = [];
 const session = new Session(gpu, model, (news) => recorded.push(news));
 await session.do({ do: "begin", setup: DEFAULT_SETUP });

@@ -1,7 +1,7 @@
 /** What a visitor chooses, and the buttons that start, stop and step. */
 import type { MethodChoice, Setup, Side } from "../messages.ts";
 import { SIDES } from "../messages.ts";
-import { MODEL_TEXTS } from "../trainer/model-texts.ts";
+import { TEXTS } from "../model-files.ts";
 import type { App } from "./app.ts";
 import { METHODS, namesOf, withMethod } from "./methods.ts";
 import { stepOf } from "./store.ts";
@@ -123,8 +123,8 @@ function Downloads({ app }: { app: App }) {
             {names[side]}
           </button>
         ))}
-        {Object.entries(MODEL_TEXTS).map(([name, text]) => (
-          <a key={name} download={name} href={`data:application/json,${encodeURIComponent(text)}`}>
+        {TEXTS.map((name) => (
+          <a key={name} download={name} href={name}>
             {name}
           </a>
         ))}

@@ -14,7 +14,7 @@ import type { Row } from "../../lib/data/judge.ts";
 import { prepareQuestions, type Question } from "../../lib/data/questions.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import { tensorShapes } from "../../lib/model/parameters.ts";
-import { MODEL_TEXTS } from "./model-texts.ts";
+import { type ModelFiles, WEIGHTS } from "../model-files.ts";
 
 const SOURCE = "the embedded model";
 
@@ -28,12 +28,11 @@ export interface EmbeddedModel {
   heldOut: Question[];
 }
 
-/** @param weights `model.safetensors` */
-export async function openEmbedded(weights: Blob): Promise<EmbeddedModel> {
-  const config = parseModelConfig(MODEL_TEXTS["config.json"], SOURCE, () => {});
-  const tensors = await openSafetensors(weights, `${SOURCE}/model.safetensors`);
+export async function openEmbedded({ weights, texts }: ModelFiles): Promise<EmbeddedModel> {
+  const config = parseModelConfig(texts["config.json"], SOURCE, () => {});
+  const tensors = await openSafetensors(weights, `${SOURCE}/${WEIGHTS}`);
   requireTensors(tensors, tensorShapes(config), SOURCE);
-  const files = MODEL_TEXTS as ConstructorParameters<typeof Tokenizer>[0];
+  const files = texts as unknown as ConstructorParameters<typeof Tokenizer>[0];
   const tokenizer = new Tokenizer(files, SOURCE, config.vocabSize);
   return {
     config,

@@ -1,19 +1,22 @@
 /** The thread that trains: opens the GPU and the model, then does what the page asks for. */
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { Command, News } from "../messages.ts";
+import { loadModel } from "../model-files.ts";
 import { openEmbedded } from "./model.ts";
 import { Session } from "./session.ts";
 
 const tell = (news: News) => postMessage(news);
 
+/** A file beside the page. */
+async function load(name: string): Promise<Blob> {
+  const response = await fetch(new URL(name, import.meta.url));
+  if (!response.ok) throw new Error(`${name} could not be loaded (${response.status})`);
+  return response.blob();
+}
+
 async function open(): Promise<Session> {
   const began = performance.now();
-  const weights = await fetch(new URL("model.safetensors", import.meta.url));
-  if (!weights.ok) throw new Error(`model.safetensors could not be loaded (${weights.status})`);
-  const [gpu, model] = await Promise.all([
-    SystemGpu.open(),
-    weights.blob().then((blob) => openEmbedded(blob)),
-  ]);
+  const [gpu, model] = await Promise.all([SystemGpu.open(), loadModel(load).then(openEmbedded)]);
   const session = new Session(gpu, model, tell);
   const { name: adapter, isSoftware } = gpu;
   const questions = model.questions.map(({ text, gold }) => ({ text, gold }));

@@ -7,9 +7,9 @@ import { train } from "../../beyond/commands/train.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { trainSettings } from "../../beyond/settings/arguments.ts";
 import type { KeptTraining, News, Setup } from "../../playground/messages.ts";
+import { loadModel, type ModelFiles } from "../../playground/model-files.ts";
 import { DEFAULT_SETUP } from "../../playground/page/methods.ts";
 import { openEmbedded } from "../../playground/trainer/model.ts";
-import { MODEL_TEXTS } from "../../playground/trainer/model-texts.ts";
 import { Session } from "../../playground/trainer/session.ts";
 import { shareGpu } from "../kernels.ts";
 
@@ -24,13 +24,15 @@ const SETUP: Setup = {
 const heard: News[] = [];
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-session-"));
 let gpu: SystemGpu;
+let files: ModelFiles;
 let session: Session;
 
 shareGpu();
 beforeAll(async () => {
-  const weights = Bun.file(join(import.meta.dir, "../../models/base/model.safetensors"));
+  const folder = join(import.meta.dir, "../../models/base");
+  files = await loadModel(async (name) => Bun.file(join(folder, name)));
   gpu = await SystemGpu.open();
-  session = new Session(gpu, await openEmbedded(weights), (news) => heard.push(news));
+  session = new Session(gpu, await openEmbedded(files), (news) => heard.push(news));
 });
 afterAll(() => {
   gpu?.destroy();
@@ -98,7 +100,7 @@ test("a model that was taken along is one that the executable opens, and trains"
   const { bytes } = last("exported");
   const model = join(folder, "model");
   mkdirSync(model);
-  for (const [name, text] of Object.entries(MODEL_TEXTS)) writeFileSync(join(model, name), text);
+  for (const [name, text] of Object.entries(files.texts)) writeFileSync(join(model, name), text);
   writeFileSync(join(model, "model.safetensors"), bytes);
   const run = join(folder, "run");
   const args = ["examples/arithmetic.jsonl", "--model", model, "--output-dir", run];
