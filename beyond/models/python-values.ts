@@ -4,8 +4,13 @@ import { Environment, Interpreter } from "@huggingface/jinja";
 /** A value of a template, as `@huggingface/jinja` keeps it. */
 export type Value = ReturnType<Environment["lookupVariable"]>;
 
+const converter = new Environment();
+
 /** A value of a template for one of JavaScript. */
-export const asValue = (value: unknown): Value => new Environment().set("value", value);
+export function asValue(value: unknown): Value {
+  converter.variables.clear();
+  return converter.set("value", value);
+}
 
 /** A float, which 2 would not be. */
 export function asFloat(value: number): Value {

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { finish, type Outcome, type Program, QUESTIONS } from "../executable/program.ts";
 
 const STEPS = 4;
+/** Between those of --save-steps: a run that is stopped saves one more. */
+const SAVED_BY_STOPPING = /^checkpoint-[13]$/;
 const FLAGS =
   `--max-steps ${STEPS} --prompts-per-step 2 --num-generations 4 --max-completion-length 12 --save-steps 2 ` +
   "--eval-file test.jsonl --eval-steps 2 --eval-samples 2 --quiet";
@@ -54,7 +56,7 @@ export class ShortRun {
     return {
       ...Object.fromEntries(bytes),
       checkpoints: readdirSync(this.path)
-        .filter((name) => name.startsWith("checkpoint"))
+        .filter((name) => name.startsWith("checkpoint") && !SAVED_BY_STOPPING.test(name))
         .sort(),
       metrics: lines.map((line) => timeless(JSON.parse(line))),
       ledger: this.ledger(),
