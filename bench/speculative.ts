@@ -22,20 +22,18 @@ import { stepArguments } from "./training.ts";
 
 const BATCHES = [8, 32, 128];
 /** Of a run that is measured: epochs of so many steps. */
-const EPOCH = 8;
-const EPOCHS = 4;
+const EPOCH = 6;
+const EPOCHS = 3;
 /** How often an oracle's guess of a token is right. */
 const RIGHT = [0, 0.9];
 /** Pairs of a model with drawn weights. */
 const PAIRS = 2;
 
 /** Rollouts of a run with guesses and without, by turns; both have to give the same. */
-export const speculativeRunPart: Part = {
-  about: "rollouts that check guesses, in a run: passes saved, tokens sampled a second",
-  async run(bench) {
-    for (const batch of BATCHES) await runOf(bench, batch);
-  },
-};
+export const speculativeRunPart = (batch: number): Part => ({
+  about: `rollouts that check guesses, in a run with ${batch} rows: passes saved, tokens a second`,
+  run: (bench) => runOf(bench, batch),
+});
 
 /** The same of a model with drawn weights, of which nothing is learned: there guesses are as good as is said. */
 export const speculativePart = (model: string): Part => ({
@@ -157,7 +155,7 @@ function rowOf({ tokens, passes, checked, right, completions, pairs }: Epoch) {
 /** Models with drawn weights, whose guesses are right as often as is said. */
 async function oracleOf(bench: Bench, model: string): Promise<void> {
   for (const batch of BATCHES) {
-    const length = bench.isSoftware ? Math.max(5, Math.min(25, Math.round(264 / batch))) : 65;
+    const length = bench.isSoftware ? Math.max(5, Math.min(17, Math.round(132 / batch))) : 65;
     const rows = await ifItFits(() =>
       bench.withGpu((gpu) => pairedOracle(gpu, model, batch, length)),
     );
@@ -180,7 +178,7 @@ async function pairedOracle(
   });
   const { decoder, memory } = partsOf(policy);
   const { vocabSize } = policy.model.config;
-  const passRows = passRowsFor(batch, vocabSize, gpu);
+  const passRows = passRowsFor(batch, gpu.variants.checkedTokens, vocabSize, gpu);
   const own = new PipelinedMemory(gpu, policy.model.config, {
     ...memory.sampler.sizes,
     passRows,
@@ -191,7 +189,7 @@ async function pairedOracle(
   await sampleTokens(policy, prompts, samples, 2); // compiles
   const truth = await sampled(policy);
   const rows: Row[] = [];
-  const choice = new MostTokensASecond(passRows);
+  const choice = new MostTokensASecond(passRows, gpu.variants.checkedTokens);
   for (const right of RIGHT) {
     const oracle = new Oracle(truth, right, vocabSize);
     const given = [gpu, gpu.scheduled as ScheduledCommands, decoder, own, oracle, choice] as const;
@@ -228,7 +226,9 @@ class Oracle implements Guesses {
     private readonly vocabSize: number,
   ) {}
 
-  begin() {}
+  begin() {
+    return true;
+  }
   learn() {}
   end() {}
 

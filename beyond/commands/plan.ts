@@ -37,7 +37,11 @@ export const ASSUMED_LIMITS: AdapterLimits = {
   bindingLimit: 2 ** 30,
   bufferLimit: 2 ** 30,
   alignment: 256,
-  variants: { readEvery: 2, splitQueries: MOST_SPLIT_QUERIES },
+  variants: {
+    readEvery: 2,
+    splitQueries: MOST_SPLIT_QUERIES,
+    checkedTokens: Number.POSITIVE_INFINITY,
+  },
 };
 
 /** One way to train: everything, or adapters. */

@@ -25,6 +25,8 @@ export interface Variants extends AttentionVariants {
   readonly wideLanes: number;
   /** Decoding steps between two looks at the drawn tokens. */
   readonly readEvery: number;
+  /** Tokens up to which a decoding pass of more tokens gives more of them a second; no guess is checked in a larger one. */
+  readonly checkedTokens: number;
   readonly why: string;
 }
 
@@ -47,6 +49,7 @@ const GPU_VARIANTS: Defaults = {
   lanes: 64,
   wideLanes: 256,
   readEvery: 2,
+  checkedTokens: Number.POSITIVE_INFINITY,
   why: "on a GPU lanes are many, and a step is short beside a look at the tokens",
 };
 
@@ -59,6 +62,7 @@ const SOFTWARE_VARIANTS: Defaults = {
   lanes: 1,
   wideLanes: 32,
   readEvery: 1,
+  checkedTokens: 64, // two cores have no lane to spare then
   why: "on a CPU barriers are dear, and a step is long beside a look at the tokens",
 };
 

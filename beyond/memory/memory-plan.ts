@@ -19,7 +19,7 @@ import { RoundedParameters, roundable } from "../storage/rounded.ts";
 import { allIn } from "../storage/weight-formats.ts";
 
 /** What of an adapter's variants decides how much memory sampling takes. */
-type SamplerVariants = Pick<Variants, "readEvery" | "splitQueries">;
+type SamplerVariants = Pick<Variants, "readEvery" | "splitQueries" | "checkedTokens">;
 
 /** What a run will ask of the model; each part left out costs no memory. */
 export interface PolicyNeeds {
@@ -104,7 +104,7 @@ export class PolicyMemory {
     alloc: Allocator,
     config: ModelConfig,
     needs: PolicyNeeds,
-    { readEvery, splitQueries }: SamplerVariants,
+    { readEvery, splitQueries, checkedTokens }: SamplerVariants,
     lora: LoraConfig | null,
   ) {
     const { dtype = "f32", sampling, learning } = needs;
@@ -141,7 +141,9 @@ export class PolicyMemory {
       // One more than full groups need, so that a straggler does not keep the next group waiting.
       const promptSlots = Math.ceil(rows / Math.min(samplesPerPrompt, rows)) + 1;
       const lengths = { maxPromptTokens, maxNewTokens, readEvery, splitQueries };
-      const passRows = sampling.speculative ? passRowsFor(rows, config.vocabSize, alloc) : rows;
+      const passRows = sampling.speculative
+        ? passRowsFor(rows, checkedTokens, config.vocabSize, alloc)
+        : rows;
       const sizes = { rows, passRows, promptSlots, ...lengths, elementBytes: bytes };
       this.sampler = new PipelinedMemory(alloc, config, sizes);
       positions = Math.max(positions, maxPromptTokens + maxNewTokens + readEvery);

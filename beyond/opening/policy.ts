@@ -257,7 +257,7 @@ function openSampler(
   if (!scheduled) return new Sampler(gpu, decoder, memory);
   const given = [gpu, scheduled, decoder, memory] as const;
   if (!sampling?.speculative) return new PipelinedSampler(...given, undefined, found.lookSeconds);
-  const choice = new MostTokensASecond(memory.passRows);
+  const choice = new MostTokensASecond(memory.passRows, gpu.variants.checkedTokens);
   const guesses = new EarlierCompletions();
   return new SpeculativeSampler(...given, guesses, choice, undefined, found.lookSeconds);
 }

@@ -89,10 +89,11 @@ export class EarlierCompletions implements Guesses {
     return this.tree.size;
   }
 
-  begin(waiting: readonly Waiting[], settings: GenerationSettings): void {
+  begin(waiting: readonly Waiting[], settings: GenerationSettings): boolean {
     this.waiting = [...waiting];
     this.settings = settings;
     if (this.tree.size > this.mostNodes) this.forget();
+    return waiting.some(({ request }) => this.questions.has(keyOf(request.prompt)));
   }
 
   guess(rows: readonly Row[], most: (row: Row) => number): Guess[] {

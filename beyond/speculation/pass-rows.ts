@@ -9,10 +9,12 @@ const MOST_BYTES = 32 * 2 ** 20;
 
 /**
  * Tokens of a pass that decodes `rows` rows and checks guesses: as many guessed ones as rows, or more where rows are
- * few, as far as their logits are small and all logits fit in one tensor.
+ * few, as far as the adapter has use for so many, their logits are small and all logits fit in one tensor.
+ * @param checkedTokens see `Variants`
  */
 export function passRowsFor(
   rows: number,
+  checkedTokens: number,
   vocabSize: number,
   { bindingLimit, bufferLimit }: Pick<Allocator, "bindingLimit" | "bufferLimit">,
 ): number {
@@ -20,5 +22,5 @@ export function passRowsFor(
   const wanted = Math.max(2 * rows, Math.min(MANY, FEW * rows));
   const small = rows + Math.floor(MOST_BYTES / bytes);
   const fitting = Math.floor(Math.min(bindingLimit, bufferLimit) / bytes);
-  return Math.max(rows, Math.min(wanted, small, fitting));
+  return Math.max(rows, Math.min(wanted, checkedTokens, small, fitting));
 }

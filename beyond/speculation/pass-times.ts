@@ -2,15 +2,17 @@ import { ROW_CLASSES, rowClass } from "../kernels/matmuls.ts";
 
 /** Tokens that kernels take at a time. */
 const STEP = 8;
-/** How much of a new time is believed: less where it took longer, which on a shared machine it often does for no reason. */
-const FASTER = 0.4;
-const SLOWER = 0.1;
-/** What checking has to gain, in tokens a second. */
-const MARGIN = 1.03;
+/** How much of a new time is believed, and how much it may differ: on a shared machine many are long for no reason. */
+const BELIEVED = 0.25;
+const MOST_CHANGE = 0.5;
+/** Sizes that differ by less than this share are looked at together. */
+const ALIKE = 0.15;
+/** What checking has to gain, in tokens a second, beside what it costs the host. */
+const MARGIN = 1.12;
 /** Times fade, each time that they kept a check from being made: what was slow once is tried again. */
-const FADING = 0.995;
+const FADING = 0.998;
 
-/** How long passes over so many tokens took; of sizes that never came, what their neighbours let expect. */
+/** How long passes over so many tokens took; of sizes that never came, what others let expect. */
 class Times {
   private readonly seconds: Float64Array;
   private readonly seen = ROW_CLASSES.map(() => false);
@@ -25,19 +27,30 @@ class Times {
     if (!this.seen[ofRows]) this.seen[ofRows] = true;
     else if (this.seconds[tokens] === 0) this.seconds[tokens] = seconds;
     else {
+      const most = MOST_CHANGE * this.seconds[tokens];
       const change = seconds - this.seconds[tokens];
-      this.seconds[tokens] += (change < 0 ? FASTER : SLOWER) * change;
+      this.seconds[tokens] += BELIEVED * Math.max(-most, Math.min(most, change));
     }
   }
 
   /** Undefined if none is known. */
   of(tokens: number): number | undefined {
     const { seconds } = this;
+    let [sum, known] = [0, 0];
+    const far = Math.floor(ALIKE * tokens);
+    const most = Math.min(tokens + far, seconds.length - 1);
+    for (let other = tokens - far; other <= most; other++) {
+      if (seconds[other] === 0) continue;
+      sum += seconds[other] * scale(tokens, other);
+      known++;
+    }
+    if (known > 0) return sum / known;
     let [below, above] = [tokens, tokens];
     while (below > 0 && seconds[below] === 0) below--;
     while (above < seconds.length && seconds[above] === 0) above++;
-    if (above === seconds.length) return below === 0 ? undefined : seconds[below];
-    if (below === 0 || above === below) return seconds[above];
+    if (below === 0 && above === seconds.length) return undefined;
+    if (above === seconds.length) return seconds[below] * scale(tokens, below);
+    if (below === 0) return seconds[above];
     const share = (tokens - below) / (above - below);
     return seconds[below] + share * (seconds[above] - seconds[below]);
   }
@@ -55,6 +68,9 @@ class Times {
   }
 }
 
+/** How much longer so many tokens may take than others: something between nothing and as much longer as they are more. */
+const scale = (tokens: number, than: number) => Math.sqrt(tokens / than);
+
 /** Who says how much is checked. */
 export interface Choice {
   /**
@@ -62,6 +78,8 @@ export interface Choice {
    * @returns how many of them are checked in a pass beside the last tokens of `rows` rows; 0 decodes these as ever
    */
   choose(rows: number, chances: readonly number[]): number;
+  /** Whether `room` tokens, or fewer, might be worth checking if they were all right. */
+  mayPay(rows: number, room: number): boolean;
   /** A decoding step of so many rows took so long, or a pass that checked. */
   noteStep(rows: number, seconds: number): void;
   noteCheck(tokens: number, seconds: number): void;
@@ -75,9 +93,16 @@ export class MostTokensASecond implements Choice {
   private readonly steps: Times;
   private readonly checks: Times;
 
-  constructor(mostTokens: number) {
-    this.steps = new Times(mostTokens);
-    this.checks = new Times(mostTokens);
+  /**
+   * @param passRows tokens of the largest pass
+   * @param mostTokens of the largest that checks
+   */
+  constructor(
+    passRows: number,
+    private readonly mostTokens = passRows,
+  ) {
+    this.steps = new Times(passRows);
+    this.checks = new Times(passRows);
   }
 
   noteStep(rows: number, seconds: number): void {
@@ -88,18 +113,27 @@ export class MostTokensASecond implements Choice {
     this.checks.note(tokens, seconds);
   }
 
+  mayPay(rows: number, room: number): boolean {
+    return this.steps.of(rows) === undefined || this.best(rows, room, () => 1) > 0;
+  }
+
   choose(rows: number, chances: readonly number[]): number {
+    return this.best(rows, chances.length, (i) => chances[i]);
+  }
+
+  private best(rows: number, most: number, chance: (i: number) => number): number {
     const step = this.steps.of(rows);
-    if (step === undefined || chances.length === 0) return 0;
+    if (step === undefined || most === 0) return 0;
     let [best, rate] = [0, (MARGIN * rows) / step];
     // larger passes than any before are tried in small steps: they may take long
-    const reach = 2 * Math.max(rows, this.checks.largest, this.steps.largest);
+    const known = Math.max(rows, this.checks.largest, this.steps.largest);
+    const reach = Math.min(this.mostTokens, 2 * known);
     let expected = rows;
-    for (let checked = 1; checked <= chances.length; checked++) {
-      expected += chances[checked - 1];
+    for (let checked = 1; checked <= most; checked++) {
+      expected += chance(checked - 1);
       const tokens = rows + checked;
       // kernels take several rows at a time: a pass of one more costs hardly less than a full one
-      if (tokens % STEP !== 0 && checked < chances.length) continue;
+      if (tokens % STEP !== 0 && checked < most) continue;
       if (tokens > reach) break;
       const seconds = this.secondsOf(tokens);
       if (expected / seconds > rate) [best, rate] = [checked, expected / seconds];

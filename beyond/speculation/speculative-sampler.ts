@@ -80,7 +80,7 @@ export class SpeculativeSampler extends PipelinedSampler {
     const completions = waiting.map(({ completion }) => completion);
     this.step = undefined;
     await this.warmUp();
-    this.guesses.begin(waiting, settings);
+    if (this.guesses.begin(waiting, settings)) this.wait = this.rest = 0;
     try {
       await super.complete(weights, waiting, settings);
     } finally {
@@ -120,6 +120,11 @@ export class SpeculativeSampler extends PipelinedSampler {
     this.noteStep(turn.length > 0);
     this.wait--;
     if (this.wait > 0 && 2 * this.rows.length > this.restingRows) return false;
+    const count = this.rows.length;
+    if (!this.choice.mayPay(count, this.pipeline.passRows - count)) {
+      this.putOff(count);
+      return false;
+    }
     if (turn.length > 0) this.ahead.push(turn.splice(0));
     for (const looks of this.ahead.splice(0)) await this.lookAt(looks, settings);
     const rows = this.rows.filter(({ isOver }) => !isOver);
@@ -129,14 +134,21 @@ export class SpeculativeSampler extends PipelinedSampler {
     }
     if (await this.check(weights, rows, settings)) {
       this.step = undefined;
-      this.wait = this.rest = 0;
+      // whoever is right now and then is not asked all the time
+      this.rest >>= 1;
+      this.wait = this.rest;
+      this.restingRows = rows.length;
       return true;
     }
     this.step = { began: performance.now(), ahead: 0 };
+    this.putOff(rows.length);
+    return false;
+  }
+
+  private putOff(rows: number): void {
     this.rest = Math.min(LONGEST_REST, Math.max(1, 2 * this.rest));
     this.wait = this.rest;
-    this.restingRows = rows.length;
-    return false;
+    this.restingRows = rows;
   }
 
   /** Tells how long the last turn took, if it was decoding steps and went on as it began. */

@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { MostTokensASecond } from "../../beyond/speculation/pass-times.ts";
 
 /** One that has seen passes of all sizes, of a fixed cost and one a token. */
-function seen(fixed: number, each: number): MostTokensASecond {
-  const choice = new MostTokensASecond(128);
+function seen(fixed: number, each: number, most?: number): MostTokensASecond {
+  const choice = new MostTokensASecond(128, most);
   for (let time = 0; time < 2; time++) {
     for (let tokens = 1; tokens <= 128; tokens++) {
       choice.noteStep(tokens, fixed + each * tokens);
@@ -22,6 +22,9 @@ test("where tokens cost nothing beside the pass, all that may be right is checke
 test("where a pass costs nothing beside its tokens, nothing is", () => {
   expect(seen(0, 1).choose(8, falling(0.9))).toBe(0);
   expect(seen(0, 1).choose(64, falling(0.99))).toBe(0);
+  expect(seen(0, 1).mayPay(64, 64)).toBe(false);
+  expect(seen(1, 0).mayPay(64, 64)).toBe(true);
+  expect(seen(1, 0, 64).mayPay(64, 64)).toBe(false);
 });
 
 test("between these, as many as give most tokens a second", () => {

@@ -115,6 +115,7 @@ test("the same bits where some turns check and others decode, ahead of the host 
       let turn = 0;
       const sometimes = {
         choose: (_: number, chances: readonly number[]) => (++turn % 3 === 0 ? chances.length : 0),
+        mayPay: () => true,
         noteStep: () => {},
         noteCheck: () => {},
       };
