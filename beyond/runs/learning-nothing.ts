@@ -1,3 +1,4 @@
+import { isOwnFile } from "../own/file.ts";
 import { command } from "../terminal/program.ts";
 
 /** What is asked of most often: a run whose reward stays where it is, because there is nothing to learn from. */
@@ -22,6 +23,12 @@ interface Hints {
 /** Steps in a row after which it is said. */
 const PATIENCE = 2;
 
+/** What the form of answers is, that a model may be asked for. */
+const formOf = (outcome: string) =>
+  isOwnFile(outcome)
+    ? "look at some with --log-completions, and ask in --prompt-template for what your code reads"
+    : "ask for \\boxed{} in --prompt-template, try --outcome math:last-number";
+
 /** Causes, the most telling first: of those that hold in a step the first one counts. */
 const CAUSES: readonly [holds: (signs: Signs) => boolean, say: (hints: Hints) => string][] = [
   [
@@ -37,7 +44,7 @@ const CAUSES: readonly [holds: (signs: Signs) => boolean, say: (hints: Hints) =>
   [
     ({ noAnswer }) => noAnswer === 1,
     ({ outcome }) =>
-      `no completion has an answer that --outcome ${outcome} finds: ask for \\boxed{} in --prompt-template, try --outcome math:last-number, or teach the form first with ${command`sft`}`,
+      `no completion has an answer that --outcome ${outcome} finds: ${formOf(outcome)}, or teach the form first with ${command`sft`}`,
   ],
   [
     ({ equalRewards, passAt1 }) => equalRewards === 1 && passAt1 === 1,

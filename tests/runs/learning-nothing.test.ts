@@ -51,6 +51,17 @@ test.each([
   expect(said(signs, signs, {}).atEnd).toBe(null);
 });
 
+test("an outcome of own code is not told to ask for a box", () => {
+  const notes: string[] = [];
+  const hints = { maxCompletionLength: 20, outcome: "./mine.ts" };
+  const watch = new LearningNothing(hints, (text) => notes.push(text));
+  for (let step = 0; step < 2; step++) watch.step({ ...learning, noAnswer: 1 });
+  expect(notes[0]).toMatch(
+    /--outcome \.\/mine\.ts finds: .*--log-completions.*what your code reads/,
+  );
+  expect(notes[0]).not.toContain("boxed");
+});
+
 test("another cause is said as well", () => {
   const [cut, silent] = [{ truncated: 1, noAnswer: 1 }, { noAnswer: 1 }];
   expect(said(cut, cut, silent, silent, cut, cut).notes).toHaveLength(2);
