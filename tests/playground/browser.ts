@@ -96,5 +96,5 @@ export class Playground {
 }
 
 /** Waits until an expression in the page is true. */
-export const until = (page: Page, expression: string, seconds = 90) =>
+export const until = (page: Page, expression: string, seconds = 240) =>
   page.waitForFunction(expression, { timeout: 1000 * seconds, polling: 100 });
