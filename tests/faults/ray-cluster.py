@@ -57,7 +57,7 @@ def fill():
             where = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             fillers.append(Filler.options(scheduling_strategy=where).remote())
     for filler in fillers:
-        ray.get(filler.fill.remote(), timeout=60)
+        ray.get(filler.fill.remote())
 
 
 print(cluster.address, flush=True)
