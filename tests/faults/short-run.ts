@@ -5,8 +5,6 @@ import { join } from "node:path";
 import { finish, type Outcome, type Program, QUESTIONS } from "../executable/program.ts";
 
 const STEPS = 4;
-/** Between those of --save-steps: a run that is stopped saves one more. */
-const SAVED_BY_STOPPING = /^checkpoint-[13]$/;
 const FLAGS =
   `--max-steps ${STEPS} --prompts-per-step 2 --num-generations 4 --max-completion-length 12 --save-steps 2 ` +
   "--eval-file test.jsonl --eval-steps 2 --eval-samples 2 --quiet";
@@ -55,9 +53,8 @@ export class ShortRun {
     const lines = readFileSync(join(this.path, "metrics.jsonl"), "utf8").trim().split("\n");
     return {
       ...Object.fromEntries(bytes),
-      checkpoints: readdirSync(this.path)
-        .filter((name) => name.startsWith("checkpoint") && !SAVED_BY_STOPPING.test(name))
-        .sort(),
+      // a run that is stopped saves one more, and then keeps one less of the others
+      halves: readdirSync(this.path).filter((name) => /^checkpoint-\d+\D/.test(name)),
       metrics: lines.map((line) => timeless(JSON.parse(line))),
       ledger: this.ledger(),
     };
