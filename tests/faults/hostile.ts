@@ -101,7 +101,9 @@ export const HOSTILE: readonly Hostile[] = [
     make: template(
       "{% set n = namespace(t='aaaaaaaa') %}{% for i in range(60) %}{% set n.t = n.t + n.t %}{% endfor %}{{ n.t | upper }}",
     ),
-    message: /the model's chat template refuses the prompt: Out of memory$/,
+    // as JavaScriptCore and V8 say it
+    message:
+      /the model's chat template refuses the prompt: (?:Out of memory|Invalid string length)$/,
   },
   {
     what: "a chat template that doubles a list",
