@@ -16,7 +16,8 @@ import ray
 from ray.cluster_utils import Cluster
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-store = {"object_store_memory": int(sys.argv[1]) << 20}
+size = int(sys.argv[1])
+store = {"object_store_memory": size << 20}
 cluster = Cluster(
     initialize_head=True,
     head_node_args={"num_cpus": 1, "include_dashboard": False, **store},
@@ -40,7 +41,7 @@ class Filler:
         try:
             for _ in range(1000):
                 self.held.append(ray.put(np.zeros(4 << 20, np.uint8)))
-                if len(self.held) * 4 > int(sys.argv[1]):
+                if len(self.held) * 4 > size:
                     return
         except ray.exceptions.RayError:
             pass
