@@ -17,7 +17,9 @@ const keptAt = (name: string) => `bench/results/${name}.json`;
 export const pictureAt = (name: string) => `docs/results/${name}.svg`;
 export const kept = (name: string): Results => JSON.parse(readFileSync(keptAt(name), "utf8"));
 
-const lastOf = ({ evaluations }: MethodResults) => evaluations[evaluations.length - 1];
+type Evaluation = MethodResults["evaluations"][number];
+
+const lastOf = ({ evaluations }: MethodResults): Evaluation => evaluations[evaluations.length - 1];
 
 const passes = ({ methods: [first] }: Results) =>
   Object.keys(lastOf(first).figures).filter((name) => name.startsWith("pass@"));
@@ -38,17 +40,17 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), `|---|${"---:|".repeat(head.length - 1)}`, ...rows.map(line)].join("\n");
 }
 
-/** On held-out questions, after the last step; tokens are those of all completions of the training. */
-function figures(results: Results): string {
+/** On held-out questions, at a checkpoint; tokens are those of all completions of the training. */
+const figures = (at: (method: MethodResults) => Evaluation) => (results: Results) => {
   const names = [...passes(results), "area", "diff@8", "entropy"];
   const rows = results.methods.map((one) => {
-    const { figures } = lastOf(one);
+    const { figures, step } = at(one);
     const values = names.map((name) => number(figures[name].value, name === "diff@8" ? 2 : 3));
-    const tokens = lastOf(one).step > 0 ? `${Math.round(one.tokens / 1000)} k` : "";
-    return [`\`${one.method}\``, ...values, tokens];
+    const isWhole = step > 0 && step === lastOf(one).step;
+    return [`\`${one.method}\``, ...values, isWhole ? `${Math.round(one.tokens / 1000)} k` : ""];
   });
   return table(["", ...names, "tokens"], rows);
-}
+};
 
 const gains = (over: "overBase" | "overReference") => (results: Results) => {
   const names = [...passes(results), "area"];
@@ -77,7 +79,8 @@ function goal(results: Results): string {
 }
 
 const TABLES: Record<string, (results: Results) => string> = {
-  figures,
+  figures: figures(lastOf),
+  early: figures(({ evaluations }) => evaluations[0]),
   "over-base": gains("overBase"),
   "over-grpo": gains("overReference"),
   goal,
