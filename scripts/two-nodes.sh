@@ -5,6 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${RLEXPLORE_PYTHON:-python3}
+# the token that `ray start` makes in ~/.ray where there is none: without this word only the nodes would know of it
+export RAY_AUTH_MODE=token
 address=127.0.0.1:${RAY_PORT:-6399}
 "$python" -c "import ray, numpy" || {
   echo "Python with Ray is needed: $python -m pip install \"ray>=2.40\" numpy (RLEXPLORE_PYTHON names another Python)" >&2
@@ -20,7 +22,7 @@ end() {
 trap end EXIT
 node() {
   RAY_worker_niceness=0 RAY_USAGE_STATS_ENABLED=0 "$python" -m ray.scripts.scripts start --block \
-    --num-cpus 1 --object-store-memory 200000000 "$@" >"$logs/${#nodes[@]}" 2>&1 &
+    --node-ip-address 127.0.0.1 --num-cpus 1 --object-store-memory 200000000 "$@" >"$logs/${#nodes[@]}" 2>&1 &
   nodes+=($!)
 }
 alive() {
