@@ -24,7 +24,8 @@ table=$logs/table.txt
 rlexplore() { printf '%s main.ts %s' "$bun" "$*"; }
 bench() { printf '%s bench/main.ts --json %s %s' "$bun" "${RLEXPLORE_GPU:+--gpu $RLEXPLORE_GPU}" "$*"; }
 
-# part NAME SECONDS PATTERN COMMAND: the last line of the log that matches the pattern goes into the table.
+# part NAME SECONDS PATTERN COMMAND: the last line of the log that matches the pattern goes into the table, or else
+# the last of all, which says what went wrong.
 part() {
   local name=$1 limit=$(($2 * ${PERCENT:-100} / 100)) pattern=$3 command=$4 status=0 at=$SECONDS
   [ "$limit" -gt 0 ] || limit=1 # timeout takes 0 for no limit
@@ -41,7 +42,9 @@ part() {
   setsid timeout --kill-after=5 $((limit < left ? limit : left)) bash -c "$command" > "$logs/$name.log" 2>&1 || status=$?
   local said="ok"
   case $status in 0) ;; 124 | 137) said="out of time" ;; *) said="failed ($status)" ;; esac
-  note "$name" "$said" $((SECONDS - at)) "$(grep -E "$pattern" "$logs/$name.log" | tail -n 1)"
+  local figures
+  figures=$(grep -v '^wrote' "$logs/$name.log" | grep -E "$pattern" || grep . "$logs/$name.log")
+  note "$name" "$said" $((SECONDS - at)) "${figures##*$'\n'}"
 }
 
 note() { printf '%-22s %-13s %4d s  %.110s\n' "$1" "$2" "$3" "$4" | tee -a "$table"; }
@@ -66,7 +69,12 @@ fi
 part roofline-qwen 45 '[0-9]' "$(bench kernels-qwen)"
 part speculative 60 '[0-9]' "$(bench speculative)"
 if [ -n "${SMOLLM2:-}" ]; then
-  part svamp 600 '^step ' "$(rlexplore train examples/svamp.jsonl --model "$SMOLLM2" --max-completion-length 24 --output-dir "$logs/svamp-\$\$")"
+  warm=$logs/svamp-warm
+  part svamp-warm-up 60 '^step ' "$(rlexplore sft examples/svamp/warm-up.jsonl --model "$SMOLLM2" \
+    --system-prompt "'Answer with an equation.'" --lora-rank 16 --max-steps 60 --output-dir "$warm")"
+  part svamp 600 '^step ' "$(rlexplore train examples/svamp/train.jsonl --model "$warm" \
+    --system-prompt "'Answer with an equation.'" --outcome number:last-number --max-completion-length 16 \
+    --prompts-per-step 8 --output-dir "$logs/svamp-rl")"
 fi
 
 printf '\n%s on %s\n' "$(date -u +%F)" "$(sed -nE 's/^adapter +//p' "$logs"/self-test*.log 2>/dev/null | head -n 1)"
