@@ -11,14 +11,15 @@ import tileSource from "./attention-subgroup-tile.wgsl" with { type: "text" };
 /** Queries, or keys, of a lane. */
 const MOST_ROWS = 4;
 
-/** The kernels with one of them, which are sooner compiled. */
+/** The gradients with one of them, which are sooner compiled; forward, the core's kernel has the same bits. */
 const QUICKER = "attention-subgroup-1";
+const BACKWARD = "backward_query backward_key";
 
 /** The shaders, whole, by their entry points. */
 const SUBGROUP_FILES = { ...FILES, "attention-subgroup-tile.wgsl": tileSource };
 const SOURCES = {
   forward: include(forwardSource, SUBGROUP_FILES),
-  "backward_query backward_key": include(backwardSource, SUBGROUP_FILES),
+  [BACKWARD]: include(backwardSource, SUBGROUP_FILES),
 } as const;
 
 /**
@@ -54,13 +55,12 @@ class SubgroupAttention extends AdapterAttention {
     let slice = Math.min(subgroupSlice, headDim / 4);
     while ((headDim / 4) % slice > 0) slice--;
     this.patience = rows === 1 ? 0 : (variants.patience?.queries ?? 0);
-    const kinds = { "attention-subgroup": rows, ...(rows > 1 && { [QUICKER]: 1 }) };
-    for (const [name, ROWS] of Object.entries(kinds)) {
-      const constants = { HEAD_DIM: headDim, CHUNK: KEY_CHUNK, LANES: lanes, ROWS, SLICE: slice };
-      for (const [entries, source] of Object.entries(SOURCES)) {
-        kernels.add(name, source, entries, constants);
-      }
+    const sizes = { LANES: lanes, ROWS: rows, SLICE: slice };
+    const constants = { HEAD_DIM: headDim, CHUNK: KEY_CHUNK, ...sizes };
+    for (const [entries, source] of Object.entries(SOURCES)) {
+      kernels.add("attention-subgroup", source, entries, constants);
     }
+    if (rows > 1) kernels.add(QUICKER, SOURCES[BACKWARD], BACKWARD, { ...constants, ROWS: 1 });
   }
 
   protected override forwardWhole(

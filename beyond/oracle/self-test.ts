@@ -116,7 +116,7 @@ const sameBits = (kernel: string, error: number): KernelCheck => ({
 });
 
 /** The same GPU, noting the labels of what is dispatched, without constants. */
-function noting(gpu: SystemGpu, labels: Set<string>): SystemGpu {
+export function noting(gpu: SystemGpu, labels: Set<string>): SystemGpu {
   const { commands } = gpu;
   const dispatch: typeof commands.dispatch = (kernel, ...rest) => {
     labels.add(kernel.label.split(" ")[0]);

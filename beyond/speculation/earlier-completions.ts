@@ -116,23 +116,6 @@ export class EarlierCompletions implements Guesses {
     this.waiting = [];
   }
 
-  /** Adds what was said to a question elsewhere, such as in a run that goes on. */
-  remember(
-    prompt: ArrayLike<number>,
-    tokens: readonly number[],
-    logprobs: readonly number[],
-  ): void {
-    const request = { prompt, samples: 1, slot: 0 };
-    const completion = {
-      tokens: [...tokens],
-      logprobs: [...logprobs],
-      entropies: [],
-      finished: true,
-    };
-    const question = this.questionOf(prompt);
-    this.catchUp({ request, question, completion, node: question.root, known: 0 });
-  }
-
   private textOf(completion: Completion, request: GenerationRequest): Text {
     let text = this.texts.get(completion);
     if (!text) {

@@ -19,20 +19,9 @@ from datasets import Dataset, disable_progress_bars  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed  # noqa: E402
 from trl import GRPOConfig, GRPOTrainer  # noqa: E402
 
+from plugins import load_plugin  # noqa: E402
 
-
-def load(name, folder):
-    """A package as pip would install it, from its folder: on the path, the folder trl would hide TRL itself."""
-    place = os.path.join(integrations, folder)
-    file = os.path.join(place, "__init__.py")
-    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=[place])
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-load("outcome_exploration", "outcome_exploration")
-plugin = load("outcome_exploration.trl", "trl")
+plugin = load_plugin("trl")
 
 from outcome_exploration import Exploration, Judge, OutcomeCounter  # noqa: E402
 

@@ -5,27 +5,14 @@ The argument is a judge's address. verl's `PPOTrainer.__init__`, `_compute_advan
 only sees that they are asked to save and to load, and so every step around them.
 """
 
-import importlib.util
 import os
 import sys
 import tempfile
 from unittest.mock import MagicMock
 
-integrations = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../integrations")
+from plugins import load_plugin
 
-
-def load(name, folder):
-    """A package as pip would install it, from its folder."""
-    place = os.path.join(integrations, folder)
-    file = os.path.join(place, "__init__.py")
-    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=[place])
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-load("outcome_exploration", "outcome_exploration")
-plugin = load("outcome_exploration.verl", "verl")
+plugin = load_plugin("verl")
 
 import ray  # noqa: E402
 import torch  # noqa: E402

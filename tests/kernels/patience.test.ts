@@ -5,6 +5,7 @@ import { attention } from "../../beyond/oracle/cases/attention.ts";
 import type { KernelCase } from "../../beyond/oracle/cases/case.ts";
 import { manyRows, packedHeads } from "../../beyond/oracle/cases/small.ts";
 import { runCase } from "../../beyond/oracle/run-case.ts";
+import { noting } from "../../beyond/oracle/self-test.ts";
 import { testGpu } from "../kernels.ts";
 
 const gpu = await testGpu();
@@ -15,21 +16,9 @@ const tiles = { ...gpu.variants.tiles, plain: "4x8 4x8 4x8 16x16 16x16" };
 
 /** What the cases dispatch, one after the other on the same ops, and by how much each output errs. */
 async function run(cases: KernelCase[], given: Partial<Variants>) {
-  const { commands } = gpu;
   const kernels = new Set<string>();
-  const kernel: typeof commands.kernel = (...asked) => commands.kernel(...asked);
-  const dispatch: typeof commands.dispatch = (made, ...rest) => {
-    kernels.add(made.label.split(" ")[0]);
-    commands.dispatch(made, ...rest);
-  };
-  const variants = {
-    ...gpu.variants,
-    matmul: "plain",
-    tiles,
-    plainQueries: 0,
-    ...given,
-  };
-  const ops = makeOps({ commands: { kernel, dispatch }, variants } as typeof gpu, HEAD_DIM);
+  const variants = { matmul: "plain", tiles, plainQueries: 0, ...given } as const;
+  const ops = makeOps(noting(gpu, kernels), HEAD_DIM, variants);
   const errors: unknown[] = [];
   for (const kernelCase of cases) {
     for (const { output, error } of await runCase(gpu, ops, kernelCase))

@@ -1,26 +1,17 @@
 import { afterAll, expect, spyOn, test } from "bun:test";
-import { makeOps } from "../../beyond/kernels/ops.ts";
 import { SystemGpu } from "../../beyond/platform/gpu.ts";
 import type { Completion } from "../../lib/model/completion.ts";
-import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
-import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
 import { threefry2x32 } from "../../lib/model/threefry.ts";
 import { TrainingMemory, TrainingPass } from "../../lib/model/training-pass.ts";
-import { loadDecoderGolden } from "../golden/decoder.ts";
-import { pipelinedSampler, prompts, requests, settings } from "./requests.ts";
+import { goldenDecoder, pipelinedSampler, prompts, requests, settings } from "./requests.ts";
 
 const gpu = await SystemGpu.open();
 afterAll(() => gpu.destroy());
 
-const golden = loadDecoderGolden("untied");
-const { config } = golden;
-const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
-for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
-const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
-const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, {}, config));
+const { config, weights, decoder } = goldenDecoder(gpu);
 
 const lengths = { maxPromptTokens: 7, maxNewTokens: 12 };
 

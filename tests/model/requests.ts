@@ -1,3 +1,4 @@
+import { makeOps } from "../../beyond/kernels/ops.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { PipelinedMemory, type PipelinedSizes } from "../../beyond/scheduling/pipelined-memory.ts";
 import { PipelinedSampler } from "../../beyond/scheduling/pipelined-sampler.ts";
@@ -6,7 +7,9 @@ import type { Guesses } from "../../beyond/speculation/guesses.ts";
 import type { Choice } from "../../beyond/speculation/pass-times.ts";
 import { SpeculativeSampler } from "../../beyond/speculation/speculative-sampler.ts";
 import type { GenerationSettings } from "../../lib/model/completion.ts";
-import type { Decoder } from "../../lib/model/decoder.ts";
+import { Decoder } from "../../lib/model/decoder.ts";
+import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
+import { loadDecoderGolden } from "../golden/decoder.ts";
 
 // What the small random models are asked: more completions than the samplers of the tests have rows for.
 export const settings: GenerationSettings = {
@@ -21,6 +24,17 @@ export const settings: GenerationSettings = {
 };
 export const prompts = [[1], [4, 5, 6], [7, 8, 9, 10, 11], [12, 30], [2, 2, 2, 2, 2, 2, 2]];
 export const requests = prompts.map((prompt, slot) => ({ prompt, samples: 13, slot }));
+
+/** The small random model on a GPU, as the golden file has it. */
+export function goldenDecoder(gpu: SystemGpu) {
+  const golden = loadDecoderGolden("untied");
+  const { config } = golden;
+  const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
+  for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
+  const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, {}, config));
+  return { config, weights, decoder };
+}
 
 /** The sampler of a run, with a memory of its own. */
 export function pipelinedSampler(

@@ -128,16 +128,23 @@ test("a place in the prompt, or in what was said, tells what comes after the sam
   guesses.end();
 });
 
+/** Each of these prompts was answered so, in a step that is over. */
+function hear(guesses: EarlierCompletions, prompts: number[][], tokens: number[]): void {
+  const logprobs = tokens.map(() => -0.1);
+  const waiting = prompts.map((prompt, slot): Waiting => {
+    const completion = { tokens, logprobs, entropies: [], finished: true };
+    return { request: { prompt, samples: 1, slot }, sample: 0, completion, group: {} };
+  });
+  guesses.begin(waiting, asked);
+  guesses.end();
+}
+
 test("what fails is trusted less, and its guesses become shorter", () => {
   const guesses = new EarlierCompletions();
   const row = rowOf([1, 1, 1], [2]);
   const tokens = [2, 3, 4, 5, 6, 7, 8];
+  hear(guesses, [[1, 1, 1]], tokens);
   guesses.begin([], asked);
-  guesses.remember(
-    [1, 1, 1],
-    tokens,
-    tokens.map(() => -0.1),
-  );
   const before = guesses.guess([row], () => 9)[0];
   expect(before.tokens).toEqual([3, 4, 5, 6, 7, 8]);
   for (let i = 0; i < 20; i++) guesses.learn(guesses.guess([row], () => 9)[0], 1, 0);
@@ -150,13 +157,8 @@ test("what fails is trusted less, and its guesses become shorter", () => {
 
 test("it remembers so many tokens and no more: of the questions asked last", () => {
   const guesses = new EarlierCompletions(600);
-  const say = (question: number, tokens: number[]) =>
-    guesses.remember(
-      [1, 1, question],
-      tokens,
-      tokens.map(() => -0.1),
-    );
-  for (let i = 0; i < 100; i++) say(i, [2, 3, 4, 5, 6, 7, 8]);
+  const all = Array.from({ length: 100 }, (_, question) => [1, 1, question]);
+  hear(guesses, all, [2, 3, 4, 5, 6, 7, 8]);
   expect(guesses.size).toBeGreaterThan(600);
   guesses.begin([], asked);
   expect(guesses.size).toBeLessThanOrEqual(301);

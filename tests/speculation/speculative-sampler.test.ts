@@ -1,23 +1,19 @@
 import { expect, test } from "bun:test";
-import { makeOps } from "../../beyond/kernels/ops.ts";
 import { EarlierCompletions } from "../../beyond/speculation/earlier-completions.ts";
 import type { Completion } from "../../lib/model/completion.ts";
-import { Decoder } from "../../lib/model/decoder.ts";
 import { Sampler } from "../../lib/model/generate.ts";
-import { ParameterLayout, Parameters } from "../../lib/model/parameters.ts";
 import { SamplerMemory } from "../../lib/model/sampler-memory.ts";
-import { loadDecoderGolden } from "../golden/decoder.ts";
 import { testGpu } from "../kernels.ts";
-import { requests as many, settings, speculativeSampler } from "../model/requests.ts";
+import {
+  goldenDecoder,
+  requests as many,
+  settings,
+  speculativeSampler,
+} from "../model/requests.ts";
 import { Given, oftenRight, other } from "./guessing.ts";
 
 const gpu = await testGpu();
-const golden = loadDecoderGolden("untied");
-const { config } = golden;
-const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
-for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
-const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
-const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, {}, config));
+const { config, weights, decoder } = goldenDecoder(gpu);
 
 const requests = many.map((request) => ({ ...request, samples: 4 }));
 const lengths = { maxPromptTokens: 7, maxNewTokens: 12 };
