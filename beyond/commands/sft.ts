@@ -144,5 +144,5 @@ async function save(run: OpenSft, now: HeldOutLoss | null): Promise<void> {
     optimizer: policy.momentSources(),
     state,
   });
-  pruneCheckpoints(folder.path, settings.saveTotalLimit);
+  pruneCheckpoints(folder.path, { limit: settings.saveTotalLimit, every: settings.saveSteps });
 }

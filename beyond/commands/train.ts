@@ -110,7 +110,11 @@ function milestonesOf(run: OpenRun): Milestones {
       ledger.noteSaved(step);
     },
     prune: (keep: readonly number[]) =>
-      pruneCheckpoints(folder.path, settings.saveTotalLimit, keep),
+      pruneCheckpoints(folder.path, {
+        limit: settings.saveTotalLimit,
+        every: settings.saveSteps,
+        keep,
+      }),
   };
   return new Milestones(folder.path, settings, evaluations, deeds, state.step);
 }

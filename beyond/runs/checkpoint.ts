@@ -198,13 +198,25 @@ function remove(path: string): void {
 }
 
 /**
- * Deletes all but the newest `limit` checkpoints and those of the steps in `keep`, such as the best, and
- * what a killed run left half written or half deleted.
+ * Deletes all but `limit` checkpoints and those of the steps in `keep`, such as the best, and what a killed
+ * run left half written or half deleted. What is not a multiple of `every`, saved because the run was
+ * stopped there, goes before the oldest: a run that was interrupted keeps what it would have kept.
  */
-export function pruneCheckpoints(run: string, limit: number, keep: readonly number[] = []) {
-  const old = checkpointSteps(run).slice(0, -limit);
-  for (const step of old.filter((step) => !keep.includes(step))) remove(checkpointPath(run, step));
+export function pruneCheckpoints(
+  run: string,
+  { limit, every, keep = [] }: { limit: number; every: number; keep?: readonly number[] },
+) {
+  const steps = checkpointSteps(run);
+  const older = steps.slice(0, -1);
+  const [planned, between] = [older.filter(isPlanned), older.filter((step) => !isPlanned(step))];
+  const doomed = [...between, ...planned].slice(0, Math.max(0, steps.length - limit));
+  for (const step of doomed.filter((step) => !keep.includes(step)))
+    remove(checkpointPath(run, step));
   sweepCheckpoints(run);
+
+  function isPlanned(step: number) {
+    return step % every === 0;
+  }
 }
 
 /** Deletes what a killed run left half written or half deleted. */

@@ -53,8 +53,9 @@ export class ShortRun {
     const lines = readFileSync(join(this.path, "metrics.jsonl"), "utf8").trim().split("\n");
     return {
       ...Object.fromEntries(bytes),
-      // a run that is stopped saves one more, and then keeps one less of the others
-      halves: readdirSync(this.path).filter((name) => /^checkpoint-\d+\D/.test(name)),
+      checkpoints: readdirSync(this.path)
+        .filter((name) => name.startsWith("checkpoint-"))
+        .sort(),
       metrics: lines.map((line) => timeless(JSON.parse(line))),
       ledger: this.ledger(),
     };

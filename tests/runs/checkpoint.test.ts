@@ -242,10 +242,25 @@ test("pruning keeps the newest and the best, and sweeps up halves", async () => 
   for (const step of [1, 2, 3, 4, 5]) await save(run, step);
   mkdirSync(join(run, "checkpoint-6.partial"));
   mkdirSync(join(run, "checkpoint-1.old.partial"));
-  pruneCheckpoints(run, 2, [2]);
+  pruneCheckpoints(run, { limit: 2, every: 1, keep: [2] });
   expect(readdirSync(run).sort()).toEqual(["checkpoint-2", "checkpoint-4", "checkpoint-5"]);
-  pruneCheckpoints(run, 1);
+  pruneCheckpoints(run, { limit: 1, every: 1 });
   expect(readdirSync(run)).toEqual(["checkpoint-5"]);
+});
+
+test("what an interruption saved goes before what the run would have kept", async () => {
+  const run = newRun();
+  const saveAndPrune = async (...steps: number[]) => {
+    for (const step of steps) {
+      await save(run, step);
+      pruneCheckpoints(run, { limit: 3, every: 2 });
+    }
+    return checkpointSteps(run);
+  };
+  expect(await saveAndPrune(2, 4, 5)).toEqual([2, 4, 5]);
+  expect(await saveAndPrune(6)).toEqual([2, 4, 6]);
+  // the newest is never the one to go
+  expect(await saveAndPrune(7)).toEqual([4, 6, 7]);
 });
 
 describe("a model folder", () => {
