@@ -7,7 +7,8 @@ export const CLASSES = [1, 2, 4, 8, 16, 32];
 /** The name of a cell, which its link and its completions share. */
 export const cellId = (map: string, { column, row }: Cell) => `${map}-${column}-${row}`;
 
-const clip = (text: string, length: number) =>
+/** At most `length` characters of a text. */
+export const clip = (text: string, length: number) =>
   text.length > length ? `${text.slice(0, length - 1)}…` : text;
 
 /** A row's label; the star marks the right answer. */

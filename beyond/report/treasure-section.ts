@@ -3,7 +3,7 @@ import { drawMap } from "./heat.ts";
 import type { Material } from "./material.ts";
 import { csvOf, figureOf } from "./page.ts";
 import type { ReportedRun } from "./runs.ts";
-import { cellId, rowLabel, scaleHtml, timesOf } from "./shades.ts";
+import { cellId, clip, rowLabel, scaleHtml, timesOf } from "./shades.ts";
 import {
   mapQuestion,
   type QuestionMaps,
@@ -51,7 +51,7 @@ export async function mapSection(material: Material): Promise<string> {
   }
   const tabs = telling.map(
     ({ question, why }) =>
-      `<button type="button">${escapeHtml(short(question))}<small>${escapeHtml(why)}</small></button>`,
+      `<button type="button">${escapeHtml(clip(question, 48))}<small>${escapeHtml(why)}</small></button>`,
   );
   const json = JSON.stringify(cells).replaceAll("<", "\\u003c");
   const chosen = options.questions
@@ -64,8 +64,6 @@ ${scaleHtml()}
 ${parts.join("\n")}
 <script type="application/json" id="completions">${json}</script></section>`;
 }
-
-const short = (text: string) => (text.length > 48 ? `${text.slice(0, 47)}…` : text);
 
 function questionHtml(q: number, maps: QuestionMaps, figures: readonly string[]): string {
   const unsolved = maps.solved ? "" : " No run found the right answer.";
@@ -98,7 +96,7 @@ function textsOf(
     if (places.length === 0) continue;
     const times = new Map<string, number>();
     for (const text of run.rollouts.completions(places)) {
-      const cut = text.length > TEXT ? `${text.slice(0, TEXT)}…` : text;
+      const cut = clip(text, TEXT);
       times.set(cut, (times.get(cut) ?? 0) + 1);
     }
     const texts = [...times].filter(([text]) => {
