@@ -2,6 +2,7 @@
  * Methods of papers, beside those of lib/explore/: a file for each, with formula, source and a worked example.
  * docs/methods.md says what each is for.
  */
+import { clipCovariance } from "./clip-covariance.ts";
 import { differentialSmoothing } from "./differential-smoothing.ts";
 import { entropy } from "./entropy.ts";
 import { gated } from "./gated.ts";
@@ -25,4 +26,4 @@ export const paperAdvantages = [
   negativeSamples,
 ] as const;
 
-export const paperBonuses = [entropy] as const;
+export const paperBonuses = [entropy, clipCovariance] as const;

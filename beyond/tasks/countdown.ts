@@ -40,14 +40,14 @@ export const countdownQuestion = (numbers: readonly unknown[], target: unknown) 
   "<answer> (1 + 2) / 3 </answer>.";
 
 /** A value and the expression it comes from. */
-interface Term {
+export interface Term {
   value: number;
   text: string;
   /** A sum or difference, which stands in brackets within others. */
   loose: boolean;
 }
 
-/** One task: numbers put together at random until they are one; drawn again unless that can be a target. */
+/** One task: numbers put together at random; drawn again unless what they make can be a target. */
 export function drawCountdown(random: Random, settings: CountdownSettings): CountdownRow {
   const { numbers, minNumber, maxNumber, minTarget, maxTarget } = settings;
   // the count is drawn once, so that tasks with more numbers, which fit less often, are not rarer
@@ -57,7 +57,7 @@ export function drawCountdown(random: Random, settings: CountdownSettings): Coun
       { length: count },
       () => minNumber + random.int(maxNumber - minNumber + 1),
     );
-    const { value, text } = combineAll(nums, random);
+    const { value, text } = randomExpression(nums, random);
     if (!(value >= minTarget && value <= maxTarget)) continue;
     return { question: countdownQuestion(nums, value), answer: text, nums, target: value };
   }
@@ -66,7 +66,8 @@ export function drawCountdown(random: Random, settings: CountdownSettings): Coun
   );
 }
 
-function combineAll(numbers: readonly number[], random: Random): Term {
+/** Numbers put together at random until they are one. */
+export function randomExpression(numbers: readonly number[], random: Random): Term {
   const terms = random.shuffle(
     numbers.map((n): Term => ({ value: n, text: `${n}`, loose: false })),
   );

@@ -1,5 +1,6 @@
 /** The methods that ask for more than one answer, each against its definition, counted out. */
 import { describe, expect, test } from "bun:test";
+import { clipCovariance } from "../../beyond/methods/clip-covariance.ts";
 import { differentialSmoothing } from "../../beyond/methods/differential-smoothing.ts";
 import { entropy } from "../../beyond/methods/entropy.ts";
 import { gated } from "../../beyond/methods/gated.ts";
@@ -7,7 +8,7 @@ import { inverseProbability } from "../../beyond/methods/inverse-probability.ts"
 import { negativeSamples } from "../../beyond/methods/negative-samples.ts";
 import { unlikeliness } from "../../beyond/methods/unlikeliness.ts";
 import { grpo } from "../../lib/explore/advantages/grpo.ts";
-import { explorationSignal } from "../../lib/explore/bonus.ts";
+import { explorationSignal, tokenSignal } from "../../lib/explore/bonus.ts";
 import { groupOf } from "../fakes.ts";
 import { close, drawn, expectedStep, gradientOf, type Toy, times } from "./enumeration.ts";
 
@@ -37,6 +38,62 @@ describe("entropy", () => {
     for (const value of explorationSignal(term(0), group)) expect(Object.is(value, 0)).toBe(true);
     const one = explorationSignal(term(0.5), group);
     close(explorationSignal([...term(0.5), ...term(0.25)], group), times(1.5, [...one]));
+  });
+});
+
+describe("clip-covariance", () => {
+  const group = groupOf({
+    rewards: [1, 0],
+    correct: [true, false],
+    logprobs: [
+      [-1, -3],
+      [-2, -2],
+    ],
+  });
+
+  test("by hand", () => {
+    const tokens = clipCovariance.tokens(group, { clippedShare: 1 / 4 });
+    expect(tokens.map((of) => [...of])).toEqual([
+      [-1 / 2, 0],
+      [0, 0],
+    ]);
+    expect([...clipCovariance.signal(group)]).toEqual([0, 0]);
+  });
+
+  test("takes no token whose covariance is not above 0, and none at a share of 0", () => {
+    const all = clipCovariance.tokens(group, { clippedShare: 1 });
+    expect(all.map((of) => [...of])).toEqual([
+      [-1 / 2, 0],
+      [0, 0],
+    ]);
+    const none = clipCovariance.tokens(group, { clippedShare: 0 });
+    expect(none.flatMap((of) => [...of])).toEqual([0, 0, 0, 0]);
+  });
+
+  test("what is left of the covariance is the least that leaving out so many tokens can leave", () => {
+    const rewards = [1, 0, 0.5, 1];
+    const logprobs = [[-0.5, -4, -1], [-2], [-0.25, -6], [-3, -0.75, -0.125]];
+    const bigger = groupOf({ rewards, correct: [true, false, false, true], logprobs });
+    const advantages = grpo.signal(bigger);
+    const flat = logprobs.flatMap((of, i) => of.map((logprob) => [logprob, advantages[i]]));
+    const center = (column: number) => flat.reduce((sum, row) => sum + row[column], 0) / 9;
+    const terms = flat.map(([l, a]) => (l - center(0)) * (a - center(1)));
+    let least = Number.POSITIVE_INFINITY;
+    for (let set = 0; set < 2 ** 9; set++) {
+      const left = terms.filter((_, t) => !(set & (1 << t)));
+      if (left.length === 6)
+        least = Math.min(
+          least,
+          left.reduce((a, b) => a + b),
+        );
+    }
+    const taken = tokenSignal(
+      [{ method: clipCovariance, coefficient: 1, parameters: { clippedShare: 1 / 3 } }],
+      bigger,
+    )!.flatMap((of, i) => [...of].map((b) => b + advantages[i]));
+    const left = terms.filter((_, t) => taken[t] !== 0);
+    expect(left.length).toBe(6);
+    expect(left.reduce((a, b) => a + b)).toBeCloseTo(least, 12);
   });
 });
 
