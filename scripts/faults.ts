@@ -1,6 +1,7 @@
 // What strikes a run or its files from outside, tried on the executable:
 //   npm run faults                                  everything, 20 trials of each kind
 //   npm run faults -- --seed 7 --number 100 fuzz    with another seed, more often, one kind alone
+//   npm run faults -- --from 8 --number 1 cluster   a trial again, by its number
 // Kinds: kills (signals at random moments), calls (kills at system calls that write), errors (of such calls; both need
 // strace), fuzz (damaged files, 50 times the number for each parser), hostile (files made to hang a reader), cluster
 // (what can die, stop, be damaged or be full in a cluster of two nodes; needs a Python with ray).
@@ -21,13 +22,19 @@ const KINDS = ["hostile", "fuzz", "kills", "calls", "errors", "cluster"];
 const INPUTS = 50;
 
 const { values, positionals } = parseArgs({
-  options: { seed: { type: "string", default: "1" }, number: { type: "string", default: "20" } },
+  options: {
+    seed: { type: "string", default: "1" },
+    from: { type: "string", default: "0" },
+    number: { type: "string", default: "20" },
+  },
   allowPositionals: true,
 });
-const [seed, number] = [Number(values.seed), Number(values.number)];
+const [seed, from, number] = [values.seed, values.from, values.number].map(Number);
 const unknown = positionals.find((kind) => !KINDS.includes(kind));
-if (unknown || !Number.isInteger(seed) || !(number >= 1)) {
-  console.error(`faults: kinds are ${KINDS.join(", ")}; --seed and --number take whole numbers`);
+if (unknown || ![seed, from, number].every(Number.isInteger) || number < 1) {
+  console.error(
+    `faults: kinds are ${KINDS.join(", ")}; --seed, --from and --number take whole numbers`,
+  );
   process.exit(2);
 }
 const asked = (kind: string) => positionals.length === 0 || positionals.includes(kind);
@@ -75,7 +82,7 @@ async function struck(
   trial: (random: Random, n: number) => Promise<Trial>,
 ): Promise<void> {
   const trials: Trial[] = [];
-  for (let n = 0; n < number; n++) {
+  for (let n = from; n < from + number; n++) {
     const one = await trial(new Random(seed, KINDS.indexOf(kind), n), n);
     console.log(
       `  ${one.what}: ${one.wrong ?? (one.struck ? "as if nothing had happened" : "not struck")}`,
