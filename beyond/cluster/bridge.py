@@ -101,8 +101,10 @@ def files_of(path):
     """A folder's files by their path within it; a file under the empty path."""
     if os.path.isfile(path):
         return {"": path}
-    found = [os.path.join(base, name) for base, _, names in os.walk(path) for name in names]
-    return {os.path.relpath(file, path): file for file in sorted(found)}
+    found = os.listdir(path) if os.path.isdir(path) else []
+    # what lies deeper is no part of a model: a run's moments, another format's copy
+    files = {name: os.path.join(path, name) for name in sorted(found)}
+    return {name: file for name, file in files.items() if os.path.isfile(file)}
 
 
 def digest_of(path):
@@ -218,8 +220,8 @@ class Bridge:
                     self.files[path][within], _ = self.keep(iter(lambda: stream.read(SLAB), b""))
         return self.files[path]
 
-    def start(self, worker, node, gpu, command, env, program, model, **_):
-        """`program` and `model`: what the node may lack, or None."""
+    def start(self, worker, node, gpu, command, env, files, **_):
+        """`files`: what the node may lack, by what it is for; answered with where it is there."""
         here = Worker.options(
             num_gpus=1 if gpu else 0,
             num_cpus=0,
@@ -232,11 +234,9 @@ class Bridge:
             found = ray.get(actor.find.remote(path, digest))
             return found or ray.get(actor.place.remote(path, digest, self.read(path)))
 
-        if program:
-            command = [there(program), *command[1:]]
-        at = there(model) if model else None
-        ray.get(actor.begin.remote(command, env))
-        return {"model": at}
+        at = {what: there(path) for what, path in files.items()}
+        ray.get(actor.begin.remote([at.get("program", command[0]), *command[1:]], env))
+        return {"at": at}
 
     def call(self, worker, request, keep=None, give=None, payload=(), **_):
         """A request of one worker; what it answers with stays here as `keep`, what it is given is kept as `give`."""

@@ -25,11 +25,10 @@ export interface Request {
 export interface TeamOptions {
   /** How many workers there are to be; by the GPUs of the cluster if nothing is said. */
   workers: number | null;
-  /** How the worker is started on a node, and the program's file where it is one that can be sent there. */
+  /** How the worker is started on a node. */
   command: readonly string[];
-  program: string | null;
-  /** The model's path on this machine, where other nodes may lack it. */
-  model: string | null;
+  /** What other nodes may lack of this machine's: the program where it is one file, the model, an adapter's base. */
+  files: Partial<Record<"program" | "model" | "base", string>>;
   note: (text: string) => void;
   /** Seconds that an answer may take before anything is known of how long such answers take. */
   patience?: number;
@@ -270,17 +269,18 @@ export class Team {
   }
 
   private async start(place: Place): Promise<Member> {
-    const { command, program, model, note, patience = 60 } = this.options;
+    const { command, files, note, patience = 60 } = this.options;
     const id = this.started++;
     const { node, gpu, isHere } = place;
-    const sent = isHere ? { program: null, model: null } : { program, model };
-    const at = { worker: id, node, gpu, command, env: forWorkers(process.env), ...sent };
+    const sent = isHere ? {} : files;
+    const what = { worker: id, node, gpu, command, env: forWorkers(process.env), files: sent };
     const busy = `worker ${id} waits for its place on node ${node.slice(0, 8)}: another job of the cluster may have its GPU`;
     const waiting = setTimeout(() => note(busy), 1000 * patience);
-    const where = await this.bridge.request("start", at).finally(() => clearTimeout(waiting));
+    const where = await this.bridge.request("start", what).finally(() => clearTimeout(waiting));
     const adapter = { name: "", driver: "", kind: "" };
     const member = { ...place, id, adapter, done: new Set<string>() };
-    const opening = { ...this.opening, model: where.header.model ?? this.opening.model };
+    const { program: _, ...at } = where.header.at as TeamOptions["files"];
+    const opening = { ...this.opening, ...at };
     const { header } = await this.ask(member, { op: "open", header: { opening } });
     this.tuning = header.tuning as TuningTable;
     member.adapter = header.adapter as RunAdapter;

@@ -30,6 +30,8 @@ import { bytesOf, packCompletions, type SentItems, unpackItems } from "./wire.ts
 /** What a worker is opened with. */
 export interface Opening {
   model: string;
+  /** The base of a model that is an adapter, where its path is known. */
+  base?: string;
   settings: PolicySettings;
   needs: Pick<PolicyNeeds, "sampling" | "learning">;
   /** Nothing where the policy is asked only. */
@@ -70,9 +72,10 @@ export class Worker {
     throw new Error(`no such request: ${op}`);
   }
 
-  private async open({ model, settings, needs, learn, begun }: Opening): Promise<Reply> {
+  private async open({ model, base, settings, needs, learn, begun }: Opening): Promise<Reply> {
     const note = (text: string) => console.error(text);
-    const policy = await openPolicy(settings, await openNamedModel(model), needs, { note }, begun);
+    const opened = await openNamedModel(model, {}, base);
+    const policy = await openPolicy(settings, opened, needs, { note }, begun);
     this.policy = policy;
     if (learn) this.learner = new PolicyGradient(policy, learn.microBatchTokens, learn);
     const { adapter, tuning, trained } = policy;

@@ -19,8 +19,13 @@ import { command } from "../terminal/program.ts";
  * Opens what `--model` names: the embedded model, a GGUF file, a Hugging Face folder, a run's newest checkpoint,
  * or, where there is no such folder, a model of the Hugging Face hub. A folder with a LoRA opens
  * as its base model and the LoRA.
+ * @param baseAt where an adapter's base lies, instead of where the adapter says
  */
-export async function openNamedModel(name: string, options: Wanted = {}): Promise<LoraModel> {
+export async function openNamedModel(
+  name: string,
+  options: Wanted = {},
+  baseAt?: string,
+): Promise<LoraModel> {
   if (name === EMBEDDED) return openEmbeddedModel(options);
   if (isGgufName(name)) return openGgufModel(name, options);
   if (!existsSync(name) && isHubName(name)) {
@@ -31,7 +36,8 @@ export async function openNamedModel(name: string, options: Wanted = {}): Promis
   }
   const path = modelPath(name);
   if (!isLora(path)) return openModelFolder(path, options);
-  const { lora, base } = readLoraConfig(path);
+  const { lora, base: named } = readLoraConfig(path);
+  const base = baseAt ?? named;
   if (existsSync(base) && isLora(modelPath(base))) {
     throw new UserError(
       `${path} adapts ${base}, an adapter itself; merge that: ${command`merge ${base} --output-dir merged`}`,

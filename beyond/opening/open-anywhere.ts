@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { LearnSettings } from "../../lib/learn.ts";
 import type { Bridging } from "../cluster/bridge.ts";
-import type { LoraModel } from "../lora/peft.ts";
+import { isLora, type LoraModel, readLoraConfig } from "../lora/peft.ts";
 import type { PolicyNeeds } from "../memory/memory-plan.ts";
 import { modelPath } from "../runs/folder.ts";
 import { startsAgain } from "../terminal/program.ts";
@@ -48,16 +48,24 @@ export async function openAnywhere(
   const { gpu, gpuBackend, kernels, noTune, dtype, baseDtype } = settings;
   const asked = { gpu, gpuBackend, kernels, noTune, dtype, baseDtype };
   const { command, file } = startsAgain();
+  const base = isHere ? adapted(name) : undefined;
+  const files = {
+    ...(file && { program: file }),
+    ...(isHere && { model: name }),
+    ...(base && { base }),
+  };
   return ClusterPolicy.open(
     lane ? { ray, workers: 1 } : { ray, workers },
     model,
-    { model: name, settings: asked, needs, learn, begun, stop },
-    {
-      command: [...command, "worker"],
-      program: file,
-      model: isHere ? name : null,
-      note: told.note,
-    },
+    { model: name, base, settings: asked, needs, learn, begun, stop },
+    { command: [...command, "worker"], files, note: told.note },
     lane,
   );
+}
+
+/** The base of an adapter, if both lie on this machine. */
+function adapted(path: string): string | undefined {
+  if (!isLora(path)) return undefined;
+  const { base } = readLoraConfig(path);
+  return existsSync(base) ? resolve(modelPath(base)) : undefined;
 }

@@ -38,7 +38,7 @@ export class ClusterHere implements Bridging {
     if (op === "nodes") return answered({ nodes: this.nodes });
     if (op === "start") {
       this.workers.set(worker, this.make(worker));
-      return answered({ model: null });
+      return answered({ at: {} });
     }
     if (op === "kill") {
       this.workers.delete(worker);

@@ -34,8 +34,7 @@ async function teamOf(
   const options = {
     workers,
     command: [],
-    program: null,
-    model: null,
+    files: {},
     patience,
     note: (text: string) => void notes.push(text),
   };

@@ -36,6 +36,10 @@ test("an adapter whose base cannot be opened is named", async () => {
   await expect(openNamedModel("lora")).rejects.toThrow(
     /^lora is an adapter, and its base cannot be opened: nobody\/base /,
   );
+  // a machine of a cluster may have the base elsewhere
+  await expect(openNamedModel("lora", {}, "/other/base")).rejects.toThrow(
+    /^lora is an adapter, and its base cannot be opened: \/other\/base: no such model folder/,
+  );
 });
 
 test("what ends a completion is said, --stop too", async () => {
