@@ -26,6 +26,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 SLAB = 64 << 20
+ELSEWHERE = "TMPDIR, set where Ray is started on that machine, names another folder"
 LENGTHS, CRC = "<IQ", "<I"
 #: What a worker, its node, or what lay there being gone looks like; anything else is the cluster's own trouble.
 LOST = (
@@ -135,27 +136,35 @@ class Worker:
         at = placed(path, digest)
         # a worker that comes at the same time finds whole files only, and may write the same ones
         partial = os.path.join(tempfile.gettempdir(), f"rlexplore-{digest[:16]}.{os.getpid()}")
-        for within, slabs in files.items():
-            target = os.path.join(at, within) if within else at
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            with open(partial, "wb") as file:
-                for slab in slabs:
-                    file.write(bytes_of(slab))
-            os.chmod(partial, 0o755)
-            os.replace(partial, target)
+        try:
+            for within, slabs in files.items():
+                target = os.path.join(at, within) if within else at
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                with open(partial, "wb") as file:
+                    for slab in slabs:
+                        file.write(bytes_of(slab))
+                os.chmod(partial, 0o755)
+                os.replace(partial, target)
+        except OSError as error:
+            if os.path.exists(partial):
+                os.remove(partial)
+            raise OSError(f"{path} cannot be put at {at} ({error.strerror}); {ELSEWHERE}") from error
         if digest_of(at) != digest:
             raise Damaged(f"{path} was damaged on its way to {at}")
         return at
 
     def begin(self, command, env):
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # what is set on the node itself is meant for it
-            env={**env, **os.environ},
-            preexec_fn=die_with_parent if sys.platform == "linux" else None,
-        )
+        try:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # what is set on the node itself is meant for it
+                env={**env, **os.environ},
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
+            )
+        except PermissionError as error:
+            raise OSError(f"{command[0]} may not be run (is its disk mounted noexec?); {ELSEWHERE}") from error
 
     def call(self, header, slabs, size):
         """One request: yields the reply's bytes in slabs, and last its header, when all of it was sound."""
@@ -311,7 +320,8 @@ class Bridge:
 
 
 def in_a_line(error):
-    """What it is, and at the end of what a worker's start said, why."""
+    """What it is; of what was raised on a node, that alone."""
+    error = getattr(error, "cause", None) or error
     lines = [line.strip() for line in str(error).split("\n") if line.strip()] or [""]
     last = f" ... {lines[-1]}" if len(lines) > 1 and "Error: " in lines[-1] else ""
     return f"{type(error).__name__}: {lines[0]}{last}"

@@ -91,7 +91,10 @@ export class ClusterPolicy implements RunPolicy {
     try {
       const { stop: _, ...opening } = needs;
       const team = await Team.open(bridge, opening, { ...options, workers });
-      options.note(`${team.size} workers on Ray share every step`);
+      const { size } = team;
+      options.note(
+        `${size === 1 ? "one worker on Ray has" : `${size} workers on Ray share`} every step`,
+      );
       return new ClusterPolicy(bridge, team, model, needs);
     } catch (error) {
       bridge.close();

@@ -148,7 +148,9 @@ export class Team {
   private failed({ node }: Place, error: Error): void {
     this.lastLoss = error.message;
     this.failures.set(node, (this.failures.get(node) ?? 0) + 1);
-    this.options.note(`a worker could not be started: ${error.message}`);
+    this.options.note(
+      `a worker could not be started on node ${node.slice(0, 8)}: ${error.message}`,
+    );
   }
 
   /**
