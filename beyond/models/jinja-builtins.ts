@@ -1,8 +1,10 @@
 /** Methods, tests, filters and functions of Jinja that the library has otherwise, or not at all. */
+import { viewOf } from "./python-iterables.ts";
 import {
   asFloat,
   asValue,
   capitalize,
+  equal,
   listOf,
   number,
   str,
@@ -20,12 +22,19 @@ export const METHODS = new Map<string, (text: string, argument: string | null) =
   ["title", title],
 ]);
 
+/** Methods of an object, which in Python come before its fields of that name. */
+export const FIELD_METHODS = [
+  ...["clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault"],
+  ...["update", "values"],
+];
+
 export const TESTS = new Map<string, (value: Value) => boolean>([
   ["number", ({ type }) => ["IntegerValue", "FloatValue", "BooleanValue"].includes(type)],
   [
     "iterable",
     ({ type }) => !/^(?:Null|Boolean|Integer|Float|Function|Namespace)Value$/.test(type),
   ],
+  ["sequence", ({ type }) => /^(?:Array|Tuple|Range|String|Object)Value$/.test(type)],
   ["lower", (value) => /\p{Ll}/u.test(str(value)) && !/\p{Lu}/u.test(str(value))],
   ["upper", (value) => /\p{Lu}/u.test(str(value)) && !/\p{Ll}/u.test(str(value))],
 ]);
@@ -61,12 +70,23 @@ const numeric =
 
 const numberOf = (value: number, whole: boolean) => (whole ? asValue(value) : asFloat(value));
 
+/** What has no length, no last or no JSON in Python. */
+const ONE_BY_ONE = ["GeneratorValue", "ViewValue", "RangeValue"];
+
+/** Filters that find what they find one by one. */
+export const LAZY = [
+  ...["map", "select", "reject", "selectattr", "rejectattr", "reverse", "unique", "items"],
+];
+/** Filters that take a value as it is, and do not go through it. */
+export const WHOLE = ["default", "d", "safe", "string", "length", "tojson", "last"];
+
 export const FILTERS = new Map<string, Filter>([
   ["selectattr", lacking(true)],
   ["rejectattr", lacking(false)],
   ["string", (operand) => asValue(str(operand))],
   ["capitalize", (operand) => asValue(capitalize(str(operand)))],
-  ["title", (operand) => asValue(title(str(operand)))],
+  // unlike the method, which knows other beginnings of a word
+  ["title", (operand) => asValue(str(operand).replace(/[^-\s({[<]+/gu, capitalize))],
   ["upper", (operand) => asValue(str(operand).toUpperCase())],
   ["lower", (operand) => asValue(str(operand).toLowerCase())],
   [
@@ -82,7 +102,32 @@ export const FILTERS = new Map<string, Filter>([
     "length",
     ({ type, value }) => {
       if (type === "UndefinedValue") return asValue(0);
+      if (type === "GeneratorValue") throw new Error("it counts what a filter finds one by one");
       return type === "StringValue" ? asValue([...(value as string)].length) : undefined;
+    },
+  ],
+  [
+    "last",
+    ({ type, value }) => {
+      if (type === "GeneratorValue") throw new Error("it asks for the last of what a filter finds");
+      return Array.isArray(value) ? ((value as Value[]).at(-1) ?? asValue(undefined)) : undefined;
+    },
+  ],
+  ["first", ({ value }) => (Array.isArray(value) ? (value[0] ?? asValue(undefined)) : undefined)],
+  [
+    "items",
+    ({ type, value }) =>
+      type === "ObjectValue" ? viewOf(value as Map<string, Value>, "items") : undefined,
+  ],
+  [
+    "unique",
+    ({ value }) => {
+      if (!Array.isArray(value)) return undefined;
+      const folded = (of: Value) =>
+        of.type === "StringValue" ? asValue(str(of).toLowerCase()) : of;
+      const items = (value as Value[]).map(folded);
+      const isFirst = (_: Value, i: number) => items.findIndex((of) => equal(of, items[i])) === i;
+      return listOf((value as Value[]).filter(isFirst));
     },
   ],
   [
@@ -99,23 +144,12 @@ export const FILTERS = new Map<string, Filter>([
   [
     "tojson",
     ({ type }) => {
+      if (ONE_BY_ONE.includes(type)) throw new Error("it writes what is no list as JSON");
       if (type === "UndefinedValue") throw new Error("it writes what is undefined as JSON");
       return undefined;
     },
   ],
 ]);
-
-/** As in the sandbox that transformers renders templates in. */
-const LONGEST_RANGE = 100_000;
-
-function range(...given: number[]): number[] {
-  const [start, stop, step = 1] = given.length === 1 ? [0, given[0]] : given;
-  const length = Math.max(0, Math.ceil((stop - start) / step));
-  if (!Number.isInteger(length) || length > LONGEST_RANGE) {
-    throw new Error(`its range(${given.join(", ")}) is none of at most ${LONGEST_RANGE} numbers`);
-  }
-  return Array.from({ length }, (_, i) => start + i * step);
-}
 
 /** The time as Python's strftime writes it, in English. */
 function strftime(format: string): string {
@@ -150,6 +184,5 @@ export const GLOBALS = {
   raise_exception: (message: string) => {
     throw new Error(message);
   },
-  range,
   strftime_now: strftime,
 };

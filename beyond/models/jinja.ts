@@ -5,8 +5,9 @@
  * what it is asked in transformers; what Jinja refuses is refused.
  */
 import { Environment, Interpreter, Template } from "@huggingface/jinja";
-import { FILTERS, GLOBALS, METHODS, TESTS } from "./jinja-builtins.ts";
-import { asValue, equal, str, type Value } from "./python-values.ts";
+import { FIELD_METHODS, FILTERS, GLOBALS, LAZY, METHODS, TESTS, WHOLE } from "./jinja-builtins.ts";
+import { generatorOf, goneThrough, range, tupleOf, viewOf } from "./python-iterables.ts";
+import { asValue, equal, listOf, str, type Value } from "./python-values.ts";
 
 /** A node of a template as it was read; each type has other fields. */
 // biome-ignore lint/suspicious/noExplicitAny: the library does not export the types of its nodes
@@ -36,6 +37,14 @@ class Left extends Error {
 }
 
 const constant = (value: Value): Node => ({ type: "Constant", value });
+const VIEWS = ["items", "keys", "values"];
+const LISTS = ["ArrayValue", "TupleValue"];
+/** Objects of Jinja's own, which it writes otherwise. */
+const UNWRITTEN = ["loop", "self", "varargs"];
+const LOOP =
+  "index index0 revindex revindex0 first last length previtem nextitem depth0 cycle changed".split(
+    " ",
+  );
 const SILENT = ["Set", "Macro", "Comment"];
 
 class PythonInterpreter extends Base {
@@ -57,6 +66,9 @@ class PythonInterpreter extends Base {
     let text = "";
     for (const node of nodes) {
       try {
+        if (node.type === "Identifier" && UNWRITTEN.includes(node.value)) {
+          throw new Error(`it writes "${node.value}" as text`);
+        }
         const value = this.evaluate(node, scope);
         if (!SILENT.includes(node.type)) text += str(value);
       } catch (error) {
@@ -70,10 +82,16 @@ class PythonInterpreter extends Base {
 
   override evaluateFor(node: Node, scope: Environment): Value {
     const isFiltered = node.iterable.type === "SelectExpression";
-    const items = this.evaluate(isFiltered ? node.iterable.lhs : node.iterable, scope);
+    const given = this.evaluate(isFiltered ? node.iterable.lhs : node.iterable, scope);
+    const items = goneThrough(given);
     let known = items;
     if (items.type === "UndefinedValue") known = asValue([]);
     if (items.type === "StringValue") known = asValue([...(items.value as string)]);
+    // the library takes apart lists alone
+    if (node.loopvar.type === "TupleLiteral" && Array.isArray(known.value)) {
+      const asList = (of: Value) => (of.type === "TupleValue" ? listOf(of.value as Value[]) : of);
+      known = listOf((known.value as Value[]).map(asList));
+    }
     const iterable = isFiltered ? { ...node.iterable, lhs: constant(known) } : constant(known);
     const pass = { type: "Pass", body: node.body, hasElse: node.defaultBlock.length > 0 };
     return super.evaluateFor({ ...node, iterable, body: [pass] }, scope);
@@ -112,7 +130,9 @@ class PythonInterpreter extends Base {
   override evaluateBinaryExpression(node: Node, scope: Environment): Value {
     const operator: string = node.operator.value;
     if (operator === "and" || operator === "or") return super.evaluateBinaryExpression(node, scope);
-    const [left, right] = [this.evaluate(node.left, scope), this.evaluate(node.right, scope)];
+    const [left, given] = [this.evaluate(node.left, scope), this.evaluate(node.right, scope)];
+    const isIn = operator === "in" || operator === "not in";
+    const right = isIn ? goneThrough(given) : given;
     const isList = Array.isArray(right.value);
     if (operator === "==") return asValue(equal(left, right));
     if (operator === "!=") return asValue(!equal(left, right));
@@ -123,6 +143,7 @@ class PythonInterpreter extends Base {
     if (operator === "+" && isText(left) !== isText(right)) {
       throw new Error("it adds a text and something else");
     }
+    if (operator === "+" && (isList || Array.isArray(left.value))) return added(left, right);
     const bothNumbers = typeof left.value === "number" && typeof right.value === "number";
     if (bothNumbers && right.value === 0 && ["/", "//", "%"].includes(operator)) {
       throw new Error("it divides by zero");
@@ -142,7 +163,30 @@ class PythonInterpreter extends Base {
     if (object.type === "UndefinedValue") {
       throw new Error(`it reads ${nameOf(node.property)} of ${nameOf(node.object)}, undefined`);
     }
-    return super.evaluateMemberExpression({ ...node, object: constant(object) }, scope);
+    const known = { ...node, object: constant(object) };
+    if (!node.computed) {
+      const name: string = node.property.value;
+      const fields = object.type === "ObjectValue" ? (object.value as Map<string, Value>) : null;
+      const isLoop = node.object.value === "loop" && fields?.has("revindex0");
+      if ((fields?.has(name) && FIELD_METHODS.includes(name)) || (isLoop && !LOOP.includes(name))) {
+        throw new Error(`it reads ${nameOf(node.property)}, which has another meaning in Python`);
+      }
+      return super.evaluateMemberExpression(known, scope);
+    }
+    if (["GeneratorValue", "ViewValue"].includes(object.type)) {
+      throw new Error("it takes by number what is no list");
+    }
+    if (node.property.type === "SliceExpression") {
+      if (object.type === "RangeValue") throw new Error("it takes a part of a range");
+      const part = super.evaluateMemberExpression(known, scope);
+      return object.type === "TupleValue" ? tupleOf(part.value as Value[]) : part;
+    }
+    if (object.type !== "StringValue") return super.evaluateMemberExpression(known, scope);
+    // by characters, and not by halves of them
+    const place = this.evaluate(node.property, scope);
+    const characters = { ...known, object: constant(asValue([...(object.value as string)])) };
+    const isNumber = place.type === "IntegerValue";
+    return super.evaluateMemberExpression(isNumber ? characters : known, scope);
   }
 
   override evaluateCallExpression(node: Node, scope: Environment): Value {
@@ -151,7 +195,12 @@ class PythonInterpreter extends Base {
       return super.evaluateCallExpression(node, scope);
     }
     const object = this.evaluate(callee.object, scope);
-    const method = METHODS.get(callee.property.value);
+    const name: string = callee.property.value;
+    if (!callee.computed && object.type === "ObjectValue" && VIEWS.includes(name)) {
+      if (node.args.length > 0) throw new Error(`it gives ${name}() something`);
+      return viewOf(object.value as Map<string, Value>, name);
+    }
+    const method = METHODS.get(name);
     if (callee.computed || !method || object.type !== "StringValue") {
       const known = { ...callee, object: constant(object) };
       return super.evaluateCallExpression({ ...node, callee: known }, scope);
@@ -168,12 +217,28 @@ class PythonInterpreter extends Base {
 
   override applyFilter(operand: Value, filter: Node, scope: Environment): Value {
     const isCall = filter.type === "CallExpression";
-    const own = FILTERS.get(isCall ? filter.callee.value : filter.value);
-    if (!own) return super.applyFilter(operand, filter, scope);
+    const name: string = isCall ? filter.callee.value : filter.value;
     const [args, named] = isCall ? this.evaluateArguments(filter.args, scope) : [[], new Map()];
-    const result = own(operand, (i, name) => args[i] ?? named.get(name));
-    return result ?? super.applyFilter(operand, filter, scope);
+    const known = WHOLE.includes(name) ? operand : goneThrough(operand);
+    const own = FILTERS.get(name)?.(known, (i, name) => args[i] ?? named.get(name));
+    const result = own ?? super.applyFilter(known, filter, scope);
+    if (name === "dictsort") {
+      return listOf((result.value as Value[]).map(({ value }) => tupleOf(value as Value[])));
+    }
+    // what was found one by one is turned round as a list
+    if (name === "reverse" && operand.type === "GeneratorValue") return result;
+    const isLazy = LAZY.includes(name) && Array.isArray(result.value);
+    return isLazy ? generatorOf(result.value as Value[]) : result;
   }
+}
+
+/** One list after the other. */
+function added(left: Value, right: Value): Value {
+  if (left.type !== right.type || !LISTS.includes(left.type)) {
+    throw new Error("it adds a list and something else");
+  }
+  const items = [left, right].flatMap(({ value }) => value as Value[]);
+  return left.type === "TupleValue" ? tupleOf(items) : listOf(items);
 }
 
 const holds = (list: Value, value: Value) => (list.value as Value[]).some((of) => equal(of, value));
@@ -192,6 +257,7 @@ export class ChatTemplate {
   /** What it writes. Throws what the template itself refuses, and what cannot be done as Jinja does it. */
   render(variables: Record<string, unknown>): string {
     const scope = new Environment();
+    scope.setVariable("range", range);
     for (const [name, value] of Object.entries({ ...GLOBALS, ...variables })) {
       scope.setVariable(name, asValue(value));
     }

@@ -18,6 +18,12 @@ export function asFloat(value: number): Value {
   return new Interpreter().evaluate(literal, new Environment());
 }
 
+/** What a range has beside its numbers. */
+export interface Range {
+  /** As Python writes it. */
+  text: string;
+}
+
 export const listOf = (items: Value[]): Value => Object.assign(asValue([]), { value: items });
 
 /** `str(value)`, and nothing for what is undefined, as `{{ value }}` writes it. */
@@ -27,7 +33,8 @@ export function str(value: Value): string {
 }
 
 /** `repr(value)`: as a value stands in a list. */
-function repr({ type, value }: Value): string {
+function repr(of: Value): string {
+  const { type, value } = of;
   const listed = () => (value as Value[]).map(repr).join(", ");
   const fields = () =>
     [...(value as Map<string, Value>)].map(([key, of]) => `${quoted(key)}: ${repr(of)}`).join(", ");
@@ -37,7 +44,10 @@ function repr({ type, value }: Value): string {
     case "BooleanValue":
       return value ? "True" : "False";
     case "IntegerValue":
-      return String(value);
+      if (Number.isSafeInteger(value)) return String(value);
+      throw new Error("it writes a whole number above 2 ** 53");
+    case "RangeValue":
+      return (of as unknown as Range).text;
     case "FloatValue":
       return float(value as number);
     case "StringValue":

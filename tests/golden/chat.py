@@ -158,6 +158,20 @@ SNIPPETS = [
     "{% filter upper %}a{{ none }}{% endfilter %}{% set x %} {{ true }} {% endset %}{{ x|trim }}",
     "{{ range(100001)|length }}",
     "{{ messages|map(attribute='role')|join(',') }} {{ messages|selectattr('role', 'equalto', 'user')|list|length }} {{ messages|rejectattr('no', 'defined')|list|length }} {{ messages|selectattr('no', 'undefined')|list|length }} {{ messages|rejectattr('role', 'undefined')|list|length }}",
+    # what is gone through and is no list: written as Python writes it, or refused; and read once where it is found once
+    "{{ range(3) }} {{ range(1, 3) }} {{ range(0, 10, 3) }} {{ [range(2)] }} {{ range(3)|string }} {{ range(3)|list }} {{ range(true) }}",
+    "{{ range(3) == [0, 1, 2] }} {{ range(3) == range(0, 3) }} {{ 2 in range(3) }} {{ range(3)[-1] }} {{ range(3)|last }} {{ range(3)|join }} {{ 'a' if range(0) else 'b' }} {{ range(3) is sequence }}",
+    *("{{ range(3)|tojson }}", "{{ [1] + range(3) }}", "{{ range('3') }}", "{{ range(2.5) }}", "{{ range(1, 2, 0) }}"),
+    "{{ 'x' if messages|selectattr('role', 'equalto', 'nobody') else 'none' }} {{ 'x' if messages|selectattr('role', 'equalto', 'nobody')|list else 'none' }} {{ 'x' if messages|selectattr('role', 'equalto', 'nobody')|first else 'none' }}",
+    *("{{ messages|map(attribute='role')|length }}", "{{ messages|map(attribute='role')|last }}"),
+    "{{ messages|map(attribute='role') + ['a'] }}",
+    "{{ 'user' in messages|map(attribute='role') }} {{ messages|map(attribute='role')|reverse|list }} {{ messages|map(attribute='role')|reverse }} {{ messages|map(attribute='role') is sequence }}",
+    "{% set g = messages|map(attribute='role')|list %}{{ g|join }}{{ g|join }} {{ ['a', 'A', 'b']|unique|list }} {{ [1, 2]|reverse|list }} {{ []|first }}|{{ []|last }}|",
+    "{{ {'a': 1}.items()|list }} {{ {'a': 1}.keys()|list }} {{ {'a': 1}.values()|list }} {{ {'a': 1}|items|list }} {{ {'b': 1, 'a': 2}|dictsort }} {{ {'a': 1}.items()|length }}",
+    "{% for k, v in {'a': 1}|items %}{{ k }}{{ v }}{% endfor %}{% for k, v in {'b': 1, 'a': 2}|dictsort %}{{ k }}{{ v }}{% endfor %}{% for a, b in [(1, 2), [3, 4]] %}{{ a }}{{ b }}{% endfor %}",
+    "{{ (1, 2, 3)[1:] }} {{ (1, 2) + (3, 4) }} {{ '😀a'[0] }} {{ '😀a'[-1] }} {{ 'abc'[5] }}|{{ \"they're 1a b-c\"|title }}",
+    "{{ (1, 2) + [3] }}",
+    "{{ (1 < 2) == true }} {{ 1 == 1 != 2 }}",
     SAID_BY + "{{ m.role }}{{ m.content.split('</think>')[-1].lstrip('\\n') }}{{ not loop.last }}{% endfor %}",
 ]
 TURNS = [{"role": "user", "content": " a</think>\n\n  b \n"}, {"role": "assistant", "content": "it's"}]

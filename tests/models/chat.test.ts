@@ -77,6 +77,17 @@ describe("values, loops and texts are Python's, as in transformers", () => {
   });
 });
 
+test.each([
+  ...["{{ messages|map(attribute='role') }}", "{{ [1]|reverse }}", "{{ {'a': 1}.items() }}"],
+  ...["{{ 2 ** 60 }}", "{{ {'items': 1}.items }}", "{{ range(9)[1:] }}"],
+  "{% set g = messages|map(attribute='role') %}{{ g|join }}{{ g|join }}",
+  "{% for i in [1] %}{{ loop }}{% endfor %}",
+  "{% for i in [1] %}{{ loop.depth }}{% endfor %}",
+])("what Python has otherwise is refused: %s", (template) => {
+  const render = () => new ChatTemplate(template).render({ messages: golden.turns });
+  expect(render).toThrow(/^it (?:writes|reads|takes|goes)/);
+});
+
 describe("a prompt", () => {
   const chatml =
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}";
