@@ -94,7 +94,9 @@ export async function struckAtCall(
   const when = 1 + random.int(times);
   const error = ERRORS[random.int(ERRORS.length)];
   const fault = withError ? `error=${error}` : "signal=SIGKILL";
-  const strace = ["strace", "-f", "-qq", "-o", run.path.concat(".strace"), ...paths];
+  // stopped at this call alone, and not at every one of them
+  const only = ["-f", "--seccomp-bpf", "-e", `trace=${call}`];
+  const strace = ["strace", ...only, "-qq", "-o", run.path.concat(".strace"), ...paths];
   const inject = `${call}:${fault}:when=${when}`;
   const { code, stderr } = await finish(run.start([...strace, "-e", `inject=${inject}`]));
   const struck = code !== 0;
