@@ -19,6 +19,8 @@ interface Lengths extends Summary {
   longestLine: number;
   /** Tokens that the context leaves for a prompt, and the questions that have more. */
   room: number | null;
+  /** Tokens that it keeps for the completion. */
+  completion: number;
   tooLong: Finding<{ line: number; tokens: number }>;
   /** Questions that the tokenizer cannot spell. */
   strange: Finding<{ line: number; problem: string }>;
@@ -54,7 +56,7 @@ export async function checkData(asked: DataSettings): Promise<void> {
     await readAll(source, given, check, progress, first);
     if (check.usable === 0) throw nothingUsable(source.name, check, given.outcome);
     progress.activity(`${source.name}: measuring prompts`);
-    const lengths = measure(check, prompter, model ? context - completion : null);
+    const lengths = measure(check, prompter, model ? context - completion : null, completion);
     checked.push({ name: source.name, check, lengths });
   }
   progress.end();
@@ -125,7 +127,12 @@ function nothingUsable(name: string, { rows, bad, unreadable }: DataCheck, outco
   return new UserError(`${name}: none of ${rows} rows can be used; ${why}`);
 }
 
-function measure(check: DataCheck, prompter: Prompter | null, room: number | null): Lengths {
+function measure(
+  check: DataCheck,
+  prompter: Prompter | null,
+  room: number | null,
+  completion: number,
+): Lengths {
   const strange: Lengths["strange"] = { count: 0, first: [] };
   const tooLong: Lengths["tooLong"] = { count: 0, first: [] };
   const lengthOf = ({ line, ...asked }: AskedRow): number => {
@@ -164,6 +171,7 @@ function measure(check: DataCheck, prompter: Prompter | null, room: number | nul
     longest: longest.length,
     longestLine: longest.line,
     room,
+    completion,
     tooLong,
     strange,
   };
@@ -216,7 +224,18 @@ function report({ name, check, lengths }: Checked, given: DataSettings, columns:
 }
 
 function reportLengths(
-  { unit, median, most, longest, longestLine, measured, room, tooLong, strange }: Lengths,
+  {
+    unit,
+    median,
+    most,
+    longest,
+    longestLine,
+    measured,
+    room,
+    completion,
+    tooLong,
+    strange,
+  }: Lengths,
   usable: number,
   model: string | null,
   columns: number,
@@ -236,10 +255,12 @@ function reportLengths(
     `  ${what}${part}: median ${number(median)}, 95% up to ${number(most)}, longest ${number(longest)} (line ${longestLine})`,
     ...histogram(measured, columns),
     ...(room !== null && tooLong.count === 0
-      ? [`  all fit: with --max-completion-length the context leaves ${number(room)} tokens`]
+      ? [
+          `  all fit: with --max-completion-length ${completion} the context leaves ${number(room)} tokens`,
+        ]
       : []),
     ...listed(
-      `${plural(tooLong.count, "prompt exceeds", "prompts exceed")} the ${number(room ?? 0)} tokens that the context leaves with --max-completion-length:`,
+      `${plural(tooLong.count, "prompt exceeds", "prompts exceed")} the ${number(room ?? 0)} tokens that the context leaves with --max-completion-length ${completion}:`,
       tooLong,
       ({ line, tokens }) => `line ${line}: ${number(tokens)} tokens`,
     ),
