@@ -1,5 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
 import { createInstance } from "./dawn.ts";
+import { requireLargeFiles } from "./file-size-limit.ts";
 import { withEnvironment, withoutStderr } from "./libc.ts";
 import type { AdapterKind, FoundAdapter } from "./runtime.ts";
 import { embeddedSwiftShader, ensureVulkanLoader } from "./swiftshader.ts";
@@ -33,9 +34,13 @@ export async function findDawnAdapter(
   const system = await systemAdapters();
   if (wanted) {
     const found = system.find(fits);
-    if (found) return asked(found);
+    if (found) {
+      requireLargeFiles(found.name);
+      return asked(found);
+    }
   } else if (system.length > 0) {
     const [best] = system;
+    requireLargeFiles(best.name);
     const reason =
       best.kind === "hardware"
         ? "the first GPU found"

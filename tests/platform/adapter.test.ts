@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { findDawnAdapter } from "../../beyond/platform/adapter.ts";
 import { explainLoadError } from "../../beyond/platform/dawn.ts";
+import { fileSizeLimit } from "../../beyond/platform/file-size-limit.ts";
 import { UserError } from "../../lib/errors.ts";
 
 const module = resolve(import.meta.dir, "../../beyond/platform/adapter.ts");
@@ -145,4 +146,12 @@ describe("explainLoadError", () => {
       "the GPU library could not be loaded: dawn.node: file too short",
     );
   });
+});
+
+test("the limit of files, in which lavapipe has its memory, is read as the system writes it", () => {
+  const lines = (soft: string) =>
+    `Limit  Soft Limit  Hard Limit  Units\nMax file size             ${soft}              unlimited            bytes     \n`;
+  expect(fileSizeLimit(lines("1024000"))).toBe(1_024_000);
+  expect(fileSizeLimit(lines("unlimited"))).toBe(Number.POSITIVE_INFINITY);
+  expect(fileSizeLimit("")).toBe(Number.POSITIVE_INFINITY);
 });
