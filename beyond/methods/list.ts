@@ -2,6 +2,7 @@
  * Methods of papers, beside those of lib/explore/: a file for each, with formula, source and a worked example.
  * docs/methods.md says what each is for.
  */
+import { batchWrong } from "./batch-wrong.ts";
 import { clipCovariance } from "./clip-covariance.ts";
 import { differentialSmoothing } from "./differential-smoothing.ts";
 import { entropy } from "./entropy.ts";
@@ -26,4 +27,4 @@ export const paperAdvantages = [
   negativeSamples,
 ] as const;
 
-export const paperBonuses = [entropy, clipCovariance] as const;
+export const paperBonuses = [batchWrong, entropy, clipCovariance] as const;

@@ -1,5 +1,6 @@
 /** The methods that ask for more than one answer, each against its definition, counted out. */
 import { describe, expect, test } from "bun:test";
+import { batchWrong } from "../../beyond/methods/batch-wrong.ts";
 import { clipCovariance } from "../../beyond/methods/clip-covariance.ts";
 import { differentialSmoothing } from "../../beyond/methods/differential-smoothing.ts";
 import { entropy } from "../../beyond/methods/entropy.ts";
@@ -38,6 +39,22 @@ describe("entropy", () => {
     for (const value of explorationSignal(term(0), group)) expect(Object.is(value, 0)).toBe(true);
     const one = explorationSignal(term(0.5), group);
     close(explorationSignal([...term(0.5), ...term(0.25)], group), times(1.5, [...one]));
+  });
+});
+
+describe("batch-wrong", () => {
+  test("by hand", () => {
+    const group = groupOf({
+      outcomes: ["3", "3", "4", "4"],
+      correct: [true, true, false, false],
+    });
+    expect([...batchWrong.signal(group)]).toEqual([0, 0, -1 / 4, -1 / 4]);
+  });
+
+  test("climbs half of (1 - 1/n) of how seldom two wrong answers are one", () => {
+    const oneRight: Toy = { ...TOY, rewards: [1, 0, 0] };
+    const gradient = gradientOf((pi) => -(pi[1] ** 2) - pi[2] ** 2, oneRight);
+    close(expectedStep(batchWrong, {}, oneRight, N), times((1 - 1 / N) / 2, gradient));
   });
 });
 
