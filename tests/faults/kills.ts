@@ -54,15 +54,15 @@ export async function killed(reference: Reference, random: Random, trial: number
   return { what: told.join(", "), struck, wrong: await goesOn(run, reference) };
 }
 
-/** System calls by which a run writes, and about how often it makes each; and to what of it. */
+/** System calls by which a run writes, and about how often a thread of it makes each; and to what of it. */
 const CALLS = Object.entries({
   ...{
-    write: 150,
-    pwrite64: 79,
-    fsync: 27,
+    write: 98,
+    pwrite64: 88,
+    fsync: 22,
     rename: 3,
-    mkdir: 7,
-    openat: 35,
+    mkdir: 4,
+    openat: 24,
     unlink: 2,
     ftruncate: 3,
   },
@@ -94,9 +94,7 @@ export async function struckAtCall(
   const when = 1 + random.int(times);
   const error = ERRORS[random.int(ERRORS.length)];
   const fault = withError ? `error=${error}` : "signal=SIGKILL";
-  // stopped at this call alone, and not at every one of them
-  const only = ["-f", "--seccomp-bpf", "-e", `trace=${call}`];
-  const strace = ["strace", ...only, "-qq", "-o", run.path.concat(".strace"), ...paths];
+  const strace = ["strace", "-f", "-qq", "-o", run.path.concat(".strace"), ...paths];
   const inject = `${call}:${fault}:when=${when}`;
   const { code, stderr } = await finish(run.start([...strace, "-e", `inject=${inject}`]));
   const struck = code !== 0;
