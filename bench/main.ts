@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { EMBEDDED } from "../beyond/settings/shared.ts";
 import { UserError } from "../lib/errors.ts";
 import { ceilingPart } from "./ceilings.ts";
+import { clusterPart } from "./cluster.ts";
 import { Bench, type Part } from "./harness.ts";
 import { cubePart } from "./kernels/cubes.ts";
 import { kernelPart } from "./kernels/part.ts";
@@ -54,6 +55,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   memory: memoryPart,
   trl: trlPart,
   long: longRunPart,
+  cluster: clusterPart,
   program: programPart,
   runtimes: runtimesPart,
   "playground-race": playgroundPart,
