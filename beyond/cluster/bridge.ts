@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,8 +47,12 @@ export class Bridge {
     const folder = mkdtempSync(join(tmpdir(), "rlexplore-bridge-"));
     const file = join(folder, "bridge.py");
     writeFileSync(file, program);
-    // of a cluster that is begun here: else Ray's workers let everything else go first
-    const own = { RAY_USAGE_STATS_ENABLED: "0", RAY_worker_niceness: "0" };
+    // of a cluster that is begun here: else Ray's workers let everything else go first, and a busy machine is given up
+    const own = {
+      RAY_USAGE_STATS_ENABLED: "0",
+      RAY_worker_niceness: "0",
+      RAY_raylet_start_wait_time_s: "300",
+    };
     const env = { ...own, ...process.env, PYTHONUNBUFFERED: "1" };
     const child = spawn(python, [file], {
       // what Ray says of itself is for its logs; a bridge that fails says why in its last lines
@@ -97,7 +102,7 @@ export class Bridge {
       said.push(String(text));
       if (said.length > 20) said.shift();
     });
-    let why: unknown;
+    let why: string | undefined;
     try {
       if (stdout) {
         for await (const frame of decodeFrames(stdout)) {
@@ -107,12 +112,21 @@ export class Bridge {
         }
       }
     } catch (error) {
-      why = error;
+      why = (error as Error).message;
     }
-    const last = said.join("").trim().split("\n").at(-1);
-    this.ended ??= new ClusterError(`the bridge to Ray ended: ${why ?? (last || "it was killed")}`);
+    this.ended ??= new ClusterError(
+      `the bridge to Ray ended: ${why ?? (await this.lastWords(said))}`,
+    );
     for (const { reject } of this.waiting.values()) reject(this.ended);
     this.waiting.clear();
+  }
+
+  /** Why the process ended: what it was killed by, or what it said last. */
+  private async lastWords(said: readonly string[]): Promise<string> {
+    const { process } = this;
+    if (process.exitCode === null && process.signalCode === null) await once(process, "exit");
+    if (process.signalCode) return `it was killed (${process.signalCode})`;
+    return said.join("").trim().split("\n").at(-1) ?? "";
   }
 }
 

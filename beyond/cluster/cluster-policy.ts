@@ -52,7 +52,8 @@ export async function joinCluster(
   } catch (error) {
     bridge.close();
     const why = error instanceof ClusterError ? error.what : (error as Error).message;
-    throw new UserError(`--ray ${ray}: ${why}; ray start --head begins a cluster`);
+    const instead = ray === "local" ? "" : "; ray start --head begins a cluster";
+    throw new UserError(`--ray ${ray}: ${why}${instead}`);
   }
 }
 
