@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
-import { descendants, noRay, PYTHON } from "../tests/faults/ray-cluster.ts";
+import { descendants, noRay, PYTHON, RayCluster } from "../tests/faults/ray-cluster.ts";
 import type { Part } from "./harness.ts";
 import { median } from "./tables.ts";
 
@@ -21,7 +21,7 @@ const ROLES = ["workers", "their actors", "bridge", "driver", "Ray itself"] as c
 type Seconds = Record<(typeof ROLES)[number] | "clock", number>;
 
 /**
- * What a step takes on a cluster of this machine besides the work: processor time by process, since that is much the same on a
+ * What a step takes on a cluster of two nodes on this machine besides the work: processor time by process, since that is much the same on a
  * machine that does other things. One worker and two take turns; one is given the cores that two share.
  */
 export const clusterPart: Part = {
@@ -31,8 +31,14 @@ export const clusterPart: Part = {
     const missing = noRay();
     if (missing) return console.log(`not measured: ${missing}`);
     const rounds: Record<number, Seconds[]> = { 1: [], 2: [] };
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const workers of [1, 2]) rounds[workers].push(await step(workers, bench.request));
+    const cluster = await RayCluster.start();
+    try {
+      for (let round = 0; round < ROUNDS; round++) {
+        for (const workers of [1, 2])
+          rounds[workers].push(await step(cluster.address, workers, bench.request));
+      }
+    } finally {
+      await cluster.stop();
     }
     const rows = [1, 2].flatMap((workers) => {
       const named = `${workers} worker${workers > 1 ? "s" : ""}`;
@@ -71,7 +77,7 @@ const total = (one: Seconds) => ROLES.reduce((sum, role) => sum + one[role], 0);
 const besides = (one: Seconds) => 100 * (1 - one.workers / total(one));
 
 /** Seconds of the processor that a step takes on so many workers. */
-async function step(workers: number, gpu: string | undefined): Promise<Seconds> {
+async function step(address: string, workers: number, gpu: string | undefined): Promise<Seconds> {
   const folder = await mkdtemp(join(tmpdir(), "rlexplore-bench-"));
   try {
     const flags = `--max-steps ${STEPS} --prompts-per-step 16 --num-generations 8 --gradient-shards 8 --json`;
@@ -79,7 +85,7 @@ async function step(workers: number, gpu: string | undefined): Promise<Seconds> 
       "--output-dir",
       join(folder, "run"),
       "--ray",
-      "local",
+      address,
       "--workers",
       `${workers}`,
     ];
@@ -87,7 +93,7 @@ async function step(workers: number, gpu: string | undefined): Promise<Seconds> 
     const command = [process.execPath, join(root, "main.ts"), "train", data, ...flags.split(" ")];
     const driver = Bun.spawn([...command, ...where, ...(gpu ? ["--gpu", gpu] : [])], {
       stdout: "pipe",
-      stderr: "ignore",
+      stderr: "inherit",
       env: { ...process.env, RLEXPLORE_PYTHON: PYTHON },
     });
     const seen: Seconds[] = [];
@@ -104,17 +110,17 @@ async function step(workers: number, gpu: string | undefined): Promise<Seconds> 
   }
 }
 
-/** Seconds of the processor that a driver and all below it have had so far, and the clock. */
+/** Seconds of the processor that a driver and the cluster have had so far, and the clock. */
 function spent(driver: number): Seconds {
   const all = Object.fromEntries(ROLES.map((role) => [role, 0])) as Seconds;
-  const take = (role: keyof Seconds, process: number) => {
-    const [, rest = ""] = /\) (.*)/.exec(readFileSync(`/proc/${process}/stat`, "utf8")) ?? [];
+  const take = (role: keyof Seconds, id: number) => {
+    const [, rest = ""] = /\) (.*)/.exec(readFileSync(`/proc/${id}/stat`, "utf8")) ?? [];
     const [user, system] = rest.split(" ").slice(11, 13).map(Number);
     all[role] += (user + system) / TICKS;
   };
   const roles = new Map<number, keyof Seconds>([[driver, "driver"]]);
   const isNamed = (role: keyof Seconds, is: (words: string[]) => boolean) => {
-    for (const id of descendants(driver, is)) if (!roles.has(id)) roles.set(id, role);
+    for (const id of descendants(process.pid, is)) if (!roles.has(id)) roles.set(id, role);
   };
   isNamed("workers", (words) => words.at(-1) === "worker");
   isNamed("bridge", (words) => /bridge\.py$/.test(words.at(-1) ?? ""));
