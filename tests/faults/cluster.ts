@@ -1,6 +1,7 @@
 /** What strikes a run on a cluster: everything in it that can die, stop, be damaged or be full, at random moments. */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Subprocess } from "bun";
 import type { Random } from "../../lib/random.ts";
 import { finish, type Program } from "../executable/program.ts";
 import type { Trial } from "./kills.ts";
@@ -64,7 +65,7 @@ export class ClusterFaults {
     const running = run.start([], damaging(this.plan));
     let happening = Promise.resolve("nothing");
     const timer = setTimeout(() => {
-      happening = this.strike(strike, random, running.pid);
+      happening = this.strike(strike, random, running);
     }, 1000 * after);
     const { code, stderr } = await finish(running);
     clearTimeout(timer);
@@ -88,7 +89,7 @@ export class ClusterFaults {
     };
   }
 
-  private async strike(strike: Strike, random: Random, driver: number): Promise<string> {
+  private async strike(strike: Strike, random: Random, driver: Subprocess): Promise<string> {
     const { cluster } = this;
     if (strike === "the object store is filled") {
       await cluster.do("fill");
@@ -99,14 +100,20 @@ export class ClusterFaults {
       writeFileSync(this.plan, `${where} ${random.float()}`);
       return where;
     }
-    const found = {
+    const find = {
       "a worker is killed": () => cluster.workers(),
       "a worker is stopped": () => cluster.workers(),
       "a node is killed": () => cluster.secondNode(),
       "the bridge is killed": () =>
-        descendants(driver, (words) => /bridge\.py$/.test(words.at(-1) ?? "")),
-      "the driver is killed": () => [driver],
-    }[strike]();
+        descendants(driver.pid, (words) => /bridge\.py$/.test(words.at(-1) ?? "")),
+      "the driver is killed": () => [driver.pid],
+    }[strike];
+    let found = find();
+    // what is to be struck may only be about to begin
+    while (found.length === 0 && driver.exitCode === null && driver.signalCode === null) {
+      await Bun.sleep(200);
+      found = find();
+    }
     if (found.length === 0) return "nothing";
     const struck = random.pick(found);
     process.kill(struck, strike === "a worker is stopped" ? "SIGSTOP" : "SIGKILL");
