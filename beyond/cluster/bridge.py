@@ -198,7 +198,8 @@ class Bridge:
 
     # Each method below answers one request of the driver.
 
-    def init(self, address, **_):
+    def init(self, address, gpusPerNode=None, **_):
+        self.gpus_per_node = gpusPerNode
         where = {} if address == "local" else {"address": address}
         if address == "local":
             where = {"address": "local", "include_dashboard": False}
@@ -210,10 +211,13 @@ class Bridge:
         here = ray.get_runtime_context().get_node_id()
         return {
             "nodes": [
-                {"id": n["NodeID"], "gpus": int(n["Resources"].get("GPU", 0)), "isHere": n["NodeID"] == here}
+                {"id": n["NodeID"], "gpus": self.gpus(n), "isHere": n["NodeID"] == here}
                 for n in sorted(alive, key=lambda n: n["NodeID"])
             ]
         }
+
+    def gpus(self, node):
+        return self.gpus_per_node or int(node["Resources"].get("GPU", 0))
 
     def digest(self, path):
         if path not in self.digests:
@@ -232,7 +236,8 @@ class Bridge:
     def start(self, worker, node, gpu, command, env, files, **_):
         """`files`: what the node may lack, by what it is for; answered with where it is there."""
         here = Worker.options(
-            num_gpus=1 if gpu else 0,
+            # Ray has none to give where its count is not believed
+            num_gpus=1 if gpu and not self.gpus_per_node else 0,
             num_cpus=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
         )

@@ -47,12 +47,8 @@ export class Bridge {
     const folder = mkdtempSync(join(tmpdir(), "rlexplore-bridge-"));
     const file = join(folder, "bridge.py");
     writeFileSync(file, program);
-    // of a cluster that is begun here: else Ray's workers let everything else go first, and a busy machine is given up
-    const own = {
-      RAY_USAGE_STATS_ENABLED: "0",
-      RAY_worker_niceness: "0",
-      RAY_raylet_start_wait_time_s: "300",
-    };
+    // of a cluster that is begun here: else Ray's workers let everything else go first
+    const own = { RAY_USAGE_STATS_ENABLED: "0", RAY_worker_niceness: "0" };
     const env = { ...own, ...process.env, PYTHONUNBUFFERED: "1" };
     const child = spawn(python, [file], {
       // what Ray says of itself is for its logs; a bridge that fails says why in its last lines

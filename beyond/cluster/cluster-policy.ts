@@ -24,6 +24,7 @@ import { loraBase } from "../opening/policy.ts";
 import type { RunAdapter, RunPolicy } from "../opening/run-policy.ts";
 import { Bridge, type Bridging, ClusterError, LostError } from "./bridge.ts";
 import { type GradientDtype, sumExponent } from "./halves.ts";
+import { leftOut, type Node } from "./places.ts";
 import { addSums, cutShards } from "./shards.ts";
 import { Team, type TeamOptions } from "./team.ts";
 import { packItems, type SentCompletions, unpackCompletions } from "./wire.ts";
@@ -39,15 +40,23 @@ export interface ClusterSettings {
   /** The cluster's address, `auto`, or `local` for one on this machine. */
   ray: string;
   workers: number | null;
+  /** GPUs of each machine; as Ray counts them if nothing is said. */
+  gpusPerNode: number | null;
 }
 
-/** @throws UserError if there is no such cluster */
+/**
+ * Connects the bridge, and notes which machines are left out.
+ * @throws UserError if there is no such cluster
+ */
 export async function joinCluster(
-  { ray }: Pick<ClusterSettings, "ray">,
+  { ray, gpusPerNode }: Omit<ClusterSettings, "workers">,
   bridge: Bridging,
+  note: (text: string) => void,
 ): Promise<Bridging> {
   try {
-    await bridge.request("init", { address: ray });
+    const { header } = await bridge.request("init", { address: ray, gpusPerNode });
+    const text = leftOut((header.nodes as Node[] | undefined) ?? []);
+    if (text) note(text);
     return bridge;
   } catch (error) {
     bridge.close();
@@ -82,13 +91,13 @@ export class ClusterPolicy implements RunPolicy {
 
   /** @throws UserError if there is no Ray, no such cluster, or the model cannot be opened on it */
   static async open(
-    { ray, workers }: ClusterSettings,
+    { workers, ...where }: ClusterSettings,
     model: LoraModel,
     needs: ClusterNeeds,
     options: Omit<TeamOptions, "workers">,
     bridge: Bridging = Bridge.open(),
   ): Promise<ClusterPolicy> {
-    await joinCluster({ ray }, bridge);
+    await joinCluster(where, bridge, options.note);
     try {
       const { stop: _, ...opening } = needs;
       const team = await Team.open(bridge, opening, { ...options, workers });

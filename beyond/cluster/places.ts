@@ -17,6 +17,13 @@ export interface Place {
   isHere: boolean;
 }
 
+/** Says which machines get no worker because others have GPUs by Ray's count; null where all get one. */
+export function leftOut(nodes: readonly Node[]): string | null {
+  const without = nodes.filter(({ gpus }) => gpus === 0).length;
+  if (without === 0 || without === nodes.length) return null;
+  return `${without} of ${nodes.length} machines have no GPU that Ray counts, and get no worker; --gpus-per-node 1 gives each one, or there: ray start --num-gpus 1`;
+}
+
 /**
  * Places without a worker: one for each GPU; in a cluster without any, one for each node. `workers` asks for
  * so many of them; without GPUs nodes then take turns.

@@ -1,6 +1,7 @@
 import { NotFiniteError, UserError } from "../../lib/errors.ts";
 import type { TuningTable } from "../kernels/variants.ts";
 import type { RunAdapter } from "../opening/run-policy.ts";
+import { adapterNotes, areMixed } from "./adapters.ts";
 import { type Bridging, ClusterError, LostError } from "./bridge.ts";
 import type { Frame, Header } from "./frames.ts";
 import { freePlaces, type Node, type Place } from "./places.ts";
@@ -52,7 +53,7 @@ export class Team {
   private readonly longest = new Map<string, number>();
   private started = 0;
   private lastLoss = "";
-  private saidMixed = false;
+  private readonly said = new Set<string>();
   /** Updates that the weights have had: each request says so, and a worker that differs refuses. */
   updates = 0;
 
@@ -81,7 +82,7 @@ export class Team {
     const { adapter, tuning } = team;
     opening.begun = { adapter, tuning };
     await Promise.all(places.map((place) => team.begin(place)));
-    team.noteMixture();
+    team.noteAdapters();
     return team;
   }
 
@@ -96,17 +97,14 @@ export class Team {
 
   /** Whether workers compute on adapters that may round differently. */
   get isMixed(): boolean {
-    const { name, driver } = this.adapter;
-    return this.members.some(({ adapter }) => adapter.name !== name || adapter.driver !== driver);
+    return areMixed(this.members);
   }
 
-  /** Said once. */
-  private noteMixture(): void {
-    if (this.saidMixed || !this.isMixed) return;
-    this.saidMixed = true;
-    this.options.note(
-      "the workers' adapters may round differently: they are kept equal, and the bits are not those of one machine",
-    );
+  /** Says what is to be known of the workers' adapters together, each thing once. */
+  private noteAdapters(): void {
+    const notes = adapterNotes(this.members);
+    for (const text of notes) if (!this.said.has(text)) this.options.note(text);
+    for (const text of notes) this.said.add(text);
   }
 
   tuning: TuningTable = {};
@@ -120,7 +118,7 @@ export class Team {
       this.options.note(
         `worker ${member.id} joins after ${this.updates} updates: ${this.size} now`,
       );
-      this.noteMixture();
+      this.noteAdapters();
     }
     const taken = [...this.members, ...this.starting];
     for (const place of freePlaces(await this.nodes(), taken, this.options.workers, false)) {

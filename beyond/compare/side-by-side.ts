@@ -25,7 +25,7 @@ export async function sideBySide(
   progress: Progress,
   signal?: AbortSignal,
 ): Promise<void> {
-  const bridge = await joinCluster(settings, Bridge.open());
+  const bridge = await joinCluster(settings, Bridge.open(), (text) => progress.note(text));
   const lanes = new Lanes(bridge, settings.workers);
   const stopping = new AbortController();
   const stop = AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])]);

@@ -16,6 +16,7 @@ export interface AnywhereSettings extends PolicySettings {
   /** The address of a Ray cluster; nothing or `none` for this machine's GPU. */
   ray?: string | null;
   workers?: number | null;
+  gpusPerNode?: number | null;
 }
 
 /** What may be known where a model is opened. */
@@ -39,7 +40,7 @@ export async function openAnywhere(
   told: Told,
   { begun, learn, lane }: Opened,
 ): Promise<RunPolicy> {
-  const { workers = null, stop } = settings;
+  const { workers = null, gpusPerNode = null, stop } = settings;
   const ray = settings.ray || "none";
   if (!lane && ray === "none") return openPolicy(settings, model, needs, told, begun);
   const { ClusterPolicy } = await import("../cluster/cluster-policy.ts");
@@ -55,7 +56,7 @@ export async function openAnywhere(
     ...(base && { base }),
   };
   return ClusterPolicy.open(
-    lane ? { ray, workers: 1 } : { ray, workers },
+    lane ? { ray, gpusPerNode, workers: 1 } : { ray, gpusPerNode, workers },
     model,
     { model: name, base, settings: asked, needs, learn, begun, stop },
     { command: [...command, "worker"], files, note: told.note },

@@ -147,6 +147,7 @@ export function checkDisplay(s: { quiet: boolean; json: boolean }) {
   if (s.quiet && s.json) fail("--quiet and --json exclude each other");
 }
 
-export function checkCluster(s: { ray?: string | null; workers?: number | null }) {
+export function checkCluster(s: Partial<Record<"ray" | "workers" | "gpusPerNode", unknown>>) {
   if (s.workers && !s.ray) fail("--workers needs --ray: they are those of a cluster");
+  if (s.gpusPerNode && !s.ray) fail("--gpus-per-node needs --ray: it is said of a cluster");
 }

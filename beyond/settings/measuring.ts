@@ -187,6 +187,7 @@ export const compareGroups = {
       help: "Make the runs side by side over a Ray cluster, each on one worker: its address, auto, or local for one on this machine.",
     },
     workers: { ...cluster.workers, help: "Runs at a time." },
+    gpusPerNode: cluster.gpusPerNode,
     gpu,
     gpuBackend,
     kernels,

@@ -271,6 +271,14 @@ export const cluster = {
   workers: optional(
     integer(1, { min: 1 }, "Workers in the cluster.", "one a GPU, or one a machine without any"),
   ),
+  gpusPerNode: optional(
+    integer(
+      1,
+      { min: 1 },
+      "GPUs of each machine, where Ray does not count them: it knows few but NVIDIA's.",
+      "as Ray counts them",
+    ),
+  ),
 };
 
 /** ... and how they learn together. */

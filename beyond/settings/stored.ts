@@ -15,7 +15,7 @@ import { parseFlags } from "./parse.ts";
 export const CHANGEABLE = new Set(
   (
     "resume maxSteps outcomeTimeout microBatchTokens gradientCheckpointing samplingBatchSize speculativeRollouts evalFile evalSplit evalSteps evalSamples evalTemperature evalTopP evalTopK evalMinP evalMaxCompletionLength saveSteps saveTotalLimit " +
-    "ray workers saveBest runName logCompletions tensorboard quiet json gpu gpuBackend noTune"
+    "ray workers gpusPerNode saveBest runName logCompletions tensorboard quiet json gpu gpuBackend noTune"
   ).split(" "),
 );
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { freePlaces, type Node } from "../../beyond/cluster/places.ts";
+import { freePlaces, leftOut, type Node } from "../../beyond/cluster/places.ts";
 
 const node = (id: string, gpus = 0): Node => ({ id, gpus, isHere: id === "a" });
 const names = (...given: Parameters<typeof freePlaces>) =>
@@ -10,6 +10,12 @@ test("one worker a GPU, on the nodes that have any, in turns", () => {
   expect(names(nodes, [], null)).toEqual(["b", "c", "b"]);
   expect(freePlaces(nodes, [], null).every(({ gpu }) => gpu)).toBe(true);
   expect(names(nodes, [], 2)).toEqual(["b", "c"]);
+});
+
+test("machines that Ray counts no GPU of are named where others have some", () => {
+  expect(leftOut([node("a"), node("b")])).toBeNull();
+  expect(leftOut([node("a", 1), node("b", 1)])).toBeNull();
+  expect(leftOut([node("a"), node("b", 1), node("c")])).toStartWith("2 of 3 machines have no GPU");
 });
 
 test("without GPUs one a node, or as many as asked for in turns", () => {

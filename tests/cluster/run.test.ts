@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Frame, Header } from "../../beyond/cluster/frames.ts";
+import { Worker } from "../../beyond/cluster/worker.ts";
 import { evaluate } from "../../beyond/commands/evaluate.ts";
 import { sampleBase } from "../../beyond/commands/sample-base.ts";
 import { train } from "../../beyond/commands/train.ts";
@@ -40,10 +42,11 @@ async function run(
   flags: string,
   workers = 0,
   fate?: (worker: number, op: string) => Fate,
+  make?: (worker: number) => Worker,
 ) {
   const path = join(folder, name);
   const isResumed = flags.includes("--resume");
-  const cluster = new ClusterHere(workers, fate);
+  const cluster = new ClusterHere(workers, fate, make);
   const ray = workers > 0 ? ["--ray", "local"] : isResumed ? ["--ray", "none"] : [];
   const place = isResumed ? ["--resume", path] : ["--output-dir", path];
   const args = flags.replace("--resume", "").split(" ").filter(Boolean);
@@ -134,6 +137,25 @@ test("the number of shards decides on the bits, and cannot change when a run goe
   expect(() =>
     trainSettings(["--resume", join(folder, "whole"), "--gradient-shards", "4"], readStored),
   ).toThrow("--gradient-shards cannot change when a run is continued (it was 3)");
+});
+
+/** A worker on an adapter that rounds otherwise. */
+class Otherwise extends Worker {
+  override async answer(frame: Frame) {
+    const { op, learningRate } = frame.header;
+    const header = { ...frame.header, learningRate: 1.001 * Number(learningRate) };
+    const [reply, bytes] = await super.answer(op === "update" ? { ...frame, header } : frame);
+    const adapter = { ...(reply.adapter as object), name: "another" };
+    return [op === "open" ? { ...reply, adapter } : reply, bytes] as [Header, Uint8Array[]?];
+  }
+}
+
+test("a worker whose updates round otherwise is kept equal to the others", async () => {
+  const make = (worker: number) => (worker === 1 ? new Otherwise() : new Worker());
+  const { cluster, ...mixed } = await run("mixed", "--explore batch", 2, undefined, make);
+  expect(mixed).toEqual(resultsOf(join(folder, "whole")));
+  const restored = cluster.asked.filter(({ op }) => op === "restore");
+  expect(restored.map(({ worker }) => worker)).toEqual(Array(STEPS).fill(1));
 });
 
 /** Bytes of the workers' frames, by what was asked. */

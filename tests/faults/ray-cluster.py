@@ -18,10 +18,20 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 size = int(sys.argv[1])
 store = {"object_store_memory": size << 20}
-cluster = Cluster(
-    initialize_head=True,
-    head_node_args={"num_cpus": 1, "include_dashboard": False, **store},
-)
+
+
+def started(start):
+    """Tries again what fails: Ray gives up a node whose first Python is not there in 15 s, as on a busy machine."""
+    for tries in range(9):
+        try:
+            return start()
+        except Exception as error:
+            print(f"no node after {tries + 1} tries: {error}", file=sys.stderr)
+    return start()
+
+
+head = {"num_cpus": 1, "include_dashboard": False, **store}
+cluster = started(lambda: Cluster(initialize_head=True, head_node_args=head))
 if len(sys.argv) > 2:
     # this process, and what it starts from now on, has mounts of its own
     new_mounts = 0x00020000
@@ -29,7 +39,7 @@ if len(sys.argv) > 2:
         sys.exit("a folder can be hidden from a node by root alone")
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     subprocess.run(["mount", "-t", "tmpfs", "nothing", sys.argv[2]], check=True)
-second = cluster.add_node(num_cpus=1, **store)
+second = started(lambda: cluster.add_node(num_cpus=1, **store))
 
 
 @ray.remote(num_cpus=0)
@@ -65,7 +75,7 @@ print(cluster.address, flush=True)
 for line in sys.stdin:
     if line.strip() == "node":
         cluster.remove_node(second, allow_graceful=False)
-        second = cluster.add_node(num_cpus=1, **store)
+        second = started(lambda: cluster.add_node(num_cpus=1, **store))
     if line.strip() == "fill":
         fill()
     if line.strip() == "empty":

@@ -32,12 +32,11 @@ export class RayCluster {
     const args = [script, String(store), ...(hidden ? [hidden] : [])];
     const child = spawn(PYTHON, args, {
       stdio: ["pipe", "pipe", "pipe"],
-      // a machine that is busy with much else starts a node slowly, and workers that are nice to others hardly run
+      // on a machine that is busy with much else workers that are nice to others hardly run
       env: {
         ...process.env,
         RAY_USAGE_STATS_ENABLED: "0",
         RAY_worker_niceness: "0",
-        RAY_raylet_start_wait_time_s: "300",
         ...env,
       },
     });
