@@ -14,6 +14,7 @@ import { Bench, type Part } from "./harness.ts";
 import { cubePart } from "./kernels/cubes.ts";
 import { kernelPart } from "./kernels/part.ts";
 import { learningPart } from "./learning.ts";
+import { longAnswersPart } from "./long-answers.ts";
 import { longRunPart } from "./long-run.ts";
 import { matmulPart } from "./matmul.ts";
 import { memoryPart } from "./memory.ts";
@@ -56,6 +57,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   trl: trlPart,
   long: longRunPart,
   cluster: clusterPart,
+  "long-answers": longAnswersPart,
   program: programPart,
   runtimes: runtimesPart,
   "playground-race": playgroundPart,

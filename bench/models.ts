@@ -23,8 +23,16 @@ const DRAWN = [
 ];
 export const RANDOM_MODELS = DRAWN.map(({ name }) => name);
 
+/** Models with long texts: two layers do for what a layer takes. */
+const SHALLOW = [SMOLLM2_SHAPE, QWEN_SHAPE].map((one) => ({
+  ...one,
+  name: `${one.name}, 2 layers`,
+  layers: 2,
+}));
+export const SHALLOW_MODELS = SHALLOW.map(({ name }) => name);
+
 /** Of the models with drawn weights. */
-const POSITIONS = 2048;
+const POSITIONS = 8192;
 
 /** The models whose rates are measured: the embedded one knows no long texts, so one that does comes beside it. */
 export const ratedModels = ({ models, isSoftware }: Pick<Bench, "models" | "isSoftware">) => [
@@ -34,7 +42,7 @@ export const ratedModels = ({ models, isSoftware }: Pick<Bench, "models" | "isSo
 
 /** Opens what `--model` may name; or one of `RANDOM_MODELS`, which has no tensors yet. */
 export async function openBenchModel(name: string): Promise<ModelFolder> {
-  const drawn = DRAWN.find((one) => one.name === name);
+  const drawn = [...DRAWN, ...SHALLOW].find((one) => one.name === name);
   if (!drawn) return openNamedModel(name);
   const { layers, vocabulary } = drawn;
   const config = { ...oneLayer(drawn, POSITIONS), numLayers: layers, vocabSize: vocabulary };

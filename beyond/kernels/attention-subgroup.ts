@@ -1,3 +1,4 @@
+import type { Tensor } from "../../lib/gpu/memory.ts";
 import { include } from "../../lib/gpu/wgsl.ts";
 import type { BackwardTensors, ForwardTensors } from "../../lib/model/ops/attention.ts";
 import { FILES } from "../../lib/model/ops/files.ts";
@@ -6,6 +7,7 @@ import { ceil, type Kernels } from "../../lib/model/ops/kernels.ts";
 import { AdapterAttention, type AttentionVariants, type Family } from "./attention-family.ts";
 import forwardSource from "./attention-subgroup.wgsl" with { type: "text" };
 import backwardSource from "./attention-subgroup-backward.wgsl" with { type: "text" };
+import decodingSource from "./attention-subgroup-decoding.wgsl" with { type: "text" };
 import tileSource from "./attention-subgroup-tile.wgsl" with { type: "text" };
 
 /** Queries, or keys, of a lane. */
@@ -21,19 +23,27 @@ const SOURCES = {
   forward: include(forwardSource, SUBGROUP_FILES),
   [BACKWARD]: include(backwardSource, SUBGROUP_FILES),
 } as const;
+const DECODING = "attention-subgroup-decoding";
+const FORWARD_CHUNK = include(decodingSource, FILES);
+
+/** Workgroups that keep all cores busy: with more, each has several chunks of keys. */
+const ENOUGH_WORKGROUPS = 128;
+
+/** Vectors of the queries that a workgroup has in decoding, at most: more take long to compile. */
+const MOST_VECTORS = 128;
 
 /**
- * beyond/kernels/attention-subgroup.wgsl and attention-subgroup-backward.wgsl: attention on CPUs that play GPU, but for
- * decoding, where each query has keys of its own, and backward_delta.
+ * beyond/kernels/attention-subgroup.wgsl, its -decoding.wgsl and its -backward.wgsl: attention on CPUs that play GPU, but
+ * for backward_delta and for decoding whose caches have no more than a chunk of keys.
  */
 export const subgroup: Family<"subgroup"> = {
   name: "subgroup",
-  sources: SOURCES,
+  sources: { ...SOURCES, forward_chunk: FORWARD_CHUNK },
   requires: "subgroups",
   memories: () => [], // tuning does not try it
   create: (kernels, headDim, variants) => new SubgroupAttention(kernels, headDim, variants),
   describe: ({ subgroupLanes }) =>
-    `, keys handed round ${subgroupLanes} lanes; in decoding as plain, with the same bits`,
+    `, keys handed round ${subgroupLanes} lanes; in decoding of short texts as plain, with the same bits`,
 };
 
 class SubgroupAttention extends AdapterAttention {
@@ -80,6 +90,28 @@ class SubgroupAttention extends AdapterAttention {
     }
   }
 
+  protected override forwardChunks(
+    tensors: ForwardTensors & { partials: Tensor },
+    tokens: number,
+    shape: HeadShape,
+    chunks: number,
+  ): void {
+    const { heads, kvHeads, headDim } = shape;
+    const most = Math.max(1, Math.floor((4 * MOST_VECTORS) / headDim));
+    const shared = largestDivisor(heads / kvHeads, most);
+    const name = `${DECODING}-${shared}`;
+    if (!this.kernels.names.includes(`${name}.forward_chunk`)) {
+      const FEW = largestDivisor(headDim / 4, 4);
+      const VECTORS = ceil(headDim / 4, this.lanes);
+      const sizes = { LANES: this.lanes, HEADS: shared, FEW, VECTORS };
+      const constants = { HEAD_DIM: headDim, CHUNK: KEY_CHUNK, ...sizes };
+      this.kernels.add(name, FORWARD_CHUNK, "forward_chunk", constants);
+    }
+    const workgroups = (tokens * heads) / shared;
+    const groups = [workgroups, Math.min(chunks, ceil(ENOUGH_WORKGROUPS, workgroups))] as const;
+    this.kernels.run(`${name}.forward_chunk`, tensors, headParams(tokens, shape, chunks), groups);
+  }
+
   protected override backwardFromDelta(tensors: BackwardTensors, tokens: number, shape: HeadShape) {
     this.run("backward_query", tensors, tokens, shape);
     this.run("backward_key", tensors, tokens, shape);
@@ -93,4 +125,11 @@ class SubgroupAttention extends AdapterAttention {
     const groups = [ceil(tokens * shared, this.lanes * rows) * kvHeads] as const;
     this.kernels.run(`${name}.${entry}`, tensors, headParams(tokens, shape), groups);
   }
+}
+
+/** Of `n`, up to `most`. */
+function largestDivisor(n: number, most: number): number {
+  let divisor = Math.min(n, most);
+  while (n % divisor > 0) divisor--;
+  return divisor;
 }

@@ -86,7 +86,9 @@ export function chooseVariants(name: string, isSoftware: boolean, subgroupLanes 
   const built = MATMUL_FAMILIES.map((family) => [family.name, family.builtIn(kind, subgroupLanes)]);
   const variants: Variants = { ...VARIANTS[kind], tiles: Object.fromEntries(built) };
   if (!isSoftware || !LANES.includes(subgroupLanes)) return variants;
-  return { ...variants, attention: "subgroup", subgroupLanes };
+  // its kernel for chunks of keys loads each key once for all heads that share it
+  const splitQueries = MOST_SPLIT_QUERIES;
+  return { ...variants, attention: "subgroup", subgroupLanes, splitQueries };
 }
 
 /**

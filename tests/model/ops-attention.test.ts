@@ -67,11 +67,15 @@ for (const kernel of kernels) {
     ]);
     // heads as Qwen2.5-0.5B shares them, and larger ones than registers hold at once
     const shared = { heads: 14, kvHeads: 2, headDim: 4 };
-    testCases("14 heads on 2", gpu, makeOps(gpu, 4, variants), attention({ ...short, ...shared }));
+    testCases("14 heads on 2", gpu, makeOps(gpu, 4, variants), [
+      ...attention({ ...short, ...shared }),
+      splitAttention({ ...caches, ...shared }),
+    ]);
     for (const headDim of kernel === "plain" ? [24, 64] : [24, 64, 128]) {
       const sliced = makeOps(gpu, headDim, { ...variants, subgroupElements: 1, subgroupSlice: 4 });
       testCases(`heads of ${headDim}, in slices`, gpu, sliced, [
         ...attention({ ...short, heads: 2, kvHeads: 1, headDim }),
+        ...(headDim === 24 ? [splitAttention({ ...caches, heads: 2, kvHeads: 1, headDim })] : []),
       ]);
     }
 

@@ -1,4 +1,5 @@
 import { makeOps } from "../../beyond/kernels/ops.ts";
+import type { Variants } from "../../beyond/kernels/variants.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { PipelinedMemory, type PipelinedSizes } from "../../beyond/scheduling/pipelined-memory.ts";
 import { PipelinedSampler } from "../../beyond/scheduling/pipelined-sampler.ts";
@@ -26,13 +27,13 @@ export const prompts = [[1], [4, 5, 6], [7, 8, 9, 10, 11], [12, 30], [2, 2, 2, 2
 export const requests = prompts.map((prompt, slot) => ({ prompt, samples: 13, slot }));
 
 /** The small random model on a GPU, as the golden file has it. */
-export function goldenDecoder(gpu: SystemGpu) {
+export function goldenDecoder(gpu: SystemGpu, variants: Partial<Variants> = {}) {
   const golden = loadDecoderGolden("untied");
   const { config } = golden;
   const weights = new Parameters(gpu, new ParameterLayout(config, gpu), "weights", "weights");
   for (const [name, data] of golden.weights) weights.set(gpu, name, Float32Array.from(data));
   const table = gpu.allocate("buffers", "RoPE", 64 * config.headDim);
-  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, {}, config));
+  const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, variants, config));
   return { config, weights, decoder };
 }
 
