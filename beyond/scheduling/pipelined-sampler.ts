@@ -88,7 +88,9 @@ export class PipelinedSampler extends Sampler {
     try {
       while (waiting.length > 0 || this.state.isBusy) {
         const turn = this.letIn(weights, waiting, settings);
-        if (await this.goesAhead(weights, waiting, turn, settings)) continue;
+        // a part of the first prompt alone brings no row
+        if (this.rows.length > 0 && (await this.goesAhead(weights, waiting, turn, settings)))
+          continue;
         const decoded = this.decodeSteps(weights, settings);
         if (decoded) turn.push(decoded);
         if (turn.length > 0) ahead.push(turn);
@@ -123,14 +125,17 @@ export class PipelinedSampler extends Sampler {
     return this.lookAhead.pays(expectedEnds) ? 1 : 0;
   }
 
-  /** Lets in all that can enter, before any is decoded: a step takes hardly longer for many rows than for few. */
+  /**
+   * Lets in all that can enter, before any is decoded: a step takes hardly longer for many rows than for few. Only a
+   * prompt too long for one pass is not waited for.
+   */
   private letIn(weights: Weights, waiting: Waiting[], settings: GenerationSettings): Look[] {
     const looks: Look[] = [];
     const { drawn, lastTokens } = this.pipeline;
     for (;;) {
       const entry = this.state.admit(waiting, settings);
-      if (entry.rows.length === 0) return looks;
       this.prefill(weights, entry, settings);
+      if (entry.rows.length === 0) return looks;
       this.commands.copy(drawn.token, lastTokens, entry.rows.length, 0, this.places);
       const rows = entry.rows.map((row) => ({ ...row, place: this.places++, isOver: false }));
       this.rows = [...this.rows, ...rows]; // the array before belongs to a look

@@ -78,7 +78,10 @@ export class Sampler {
     return results;
   }
 
-  /** Lets in all that can enter, decodes a token for each, looks at what was drawn, and so on until all are over. */
+  /**
+   * Lets in all that can enter, decodes a token for each, looks at what was drawn, and so on until all are over.
+   * Between the parts of a long prompt those that are in go on.
+   */
   protected async complete(
     weights: Weights,
     waiting: Waiting[],
@@ -88,8 +91,8 @@ export class Sampler {
     while (waiting.length > 0 || this.state.isBusy) {
       for (;;) {
         const entry = this.state.admit(waiting, settings);
-        if (entry.rows.length === 0) break;
         this.prefill(weights, entry, settings);
+        if (entry.rows.length === 0) break;
         rows.push(...(await this.look(entry.rows, settings)));
       }
       if (rows.length === 0) continue;
@@ -104,32 +107,34 @@ export class Sampler {
     }
   }
 
-  /** Computes the prompts that are new to the cache and draws the rows' first tokens, into `memory.drawn`. */
-  protected prefill(weights: Weights, { rows, fresh }: Entry, settings: GenerationSettings): void {
+  /** Computes the parts of prompts and draws the rows' first tokens, into `memory.drawn`. */
+  protected prefill(weights: Weights, { rows, parts }: Entry, settings: GenerationSettings): void {
     const { gpu, memory } = this;
     // A row admitted to a prompt that is in the cache already needs that prompt's last hidden state
     // too, so the last token is run again: its key and value come out the same.
     const lastTokenOf = new Map<CachedPrompt, number>();
     let tokens = 0;
-    const push = (prompt: CachedPrompt, from: number) => {
+    const push = (prompt: CachedPrompt, from: number, to: number) => {
       const start = prompt.slot * memory.sizes.maxPromptTokens;
       const ids = prompt.request.prompt;
-      for (let i = from; i < ids.length; i++, tokens++) {
+      for (let i = from; i < to; i++, tokens++) {
         this.promptIds[tokens] = ids[i];
         this.promptSpans.set([start, start, start, start + i + 1], tokens * 4);
       }
       lastTokenOf.set(prompt, tokens - 1);
     };
-    for (const prompt of fresh) push(prompt, prompt.request.known ?? 0);
+    for (const { prompt, from, to } of parts) push(prompt, from, to);
     for (const { prompt } of rows) {
-      if (!lastTokenOf.has(prompt)) push(prompt, prompt.request.prompt.length - 1);
+      const { length } = prompt.request.prompt;
+      if (!lastTokenOf.has(prompt)) push(prompt, length - 1, length);
     }
+    if (tokens === 0) return;
     gpu.upload(memory.promptIds, this.promptIds, 0, tokens);
     gpu.upload(memory.promptSpans, this.promptSpans, 0, tokens * 4);
     this.state.upload(rows, ({ prompt }) => lastTokenOf.get(prompt) as number);
     const input = { ids: memory.promptIds, spans: memory.promptSpans };
     this.decoder.forward(weights, input, tokens, memory.activations, memory.caches);
-    this.draw(weights, rows.length, memory.drawn, settings);
+    if (rows.length > 0) this.draw(weights, rows.length, memory.drawn, settings);
   }
 
   /** Decodes a token for each of the first `count` rows, `ids` being their last ones. */

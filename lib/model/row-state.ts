@@ -10,6 +10,8 @@ export interface CachedPrompt {
   request: GenerationRequest;
   slot: number;
   readers: number;
+  /** Tokens that were computed, or are in the pass to come. */
+  computed: number;
 }
 
 /** A completion being decoded. */
@@ -32,10 +34,10 @@ export interface Waiting {
   group: { prompt?: CachedPrompt };
 }
 
-/** Completions that enter together, and those of their prompts that the cache has not. */
+/** Completions that enter together, and the tokens of prompts, from `from` on, that are computed before. */
 export interface Entry {
   rows: Row[];
-  fresh: CachedPrompt[];
+  parts: { prompt: CachedPrompt; from: number; to: number }[];
 }
 
 /** All samples of all requests, in order; their completions, still empty, become the results. */
@@ -87,22 +89,33 @@ export class RowState {
     return this.freeCacheRows.length < this.memory.sizes.rows;
   }
 
-  /** Takes from `waiting` those that can enter together: as rows, slots and one forward pass have room. */
+  /**
+   * Takes from `waiting` those that can enter together: as rows, slots and one forward pass have room. Of a prompt
+   * longer than a pass there is a part at a time, and rows come with the last.
+   */
   admit(waiting: Waiting[], { seed, step }: GenerationSettings): Entry {
-    const entry: Entry = { rows: [], fresh: [] };
+    const entry: Entry = { rows: [], parts: [] };
     let room = this.memory.maxTokens - this.memory.sizes.rows;
     while (waiting.length > 0 && this.freeCacheRows.length > 0) {
       const { request, sample, completion, group } = waiting[0];
+      const { length } = request.prompt;
+      const from = group.prompt?.computed ?? request.known ?? 0;
+      if (length - from > room && entry.parts.length > 0) break;
       if (!group.prompt) {
-        room -= request.prompt.length;
-        if (this.freeSlots.length === 0 || room < 0) break;
+        if (this.freeSlots.length === 0) break;
         const slot = this.freeSlots.pop() as number;
-        group.prompt = { request, slot, readers: request.samples };
-        entry.fresh.push(group.prompt);
+        group.prompt = { request, slot, readers: request.samples, computed: from };
+      }
+      const { prompt } = group;
+      if (from < length) {
+        prompt.computed = Math.min(length, from + room);
+        entry.parts.push({ prompt, from, to: prompt.computed });
+        room -= prompt.computed - from;
+        if (prompt.computed < length) break;
       }
       const key = threefry2x32(seed, [step >>> 0, request.slot >>> 0]);
       const cacheRow = this.freeCacheRows.pop() as number;
-      entry.rows.push({ prompt: group.prompt, completion, sample, key, cacheRow, drawn: 0 });
+      entry.rows.push({ prompt, completion, sample, key, cacheRow, drawn: 0 });
       waiting.shift();
     }
     return entry;

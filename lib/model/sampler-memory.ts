@@ -4,6 +4,9 @@ import type { ModelConfig } from "./config.ts";
 import { HeadMemory, logitsStride } from "./head.ts";
 import { allocateKeyChunks, type KeyChunks } from "./ops/attention.ts";
 
+/** Enough to keep a GPU busy, and not so many that rows wait long for them. */
+const PREFILL_TOKENS = 512;
+
 export interface SamplerSizes {
   /** Of activations and caches; 4 by default. */
   elementBytes?: ElementBytes;
@@ -15,6 +18,8 @@ export interface SamplerSizes {
   promptSlots: number;
   maxPromptTokens: number;
   maxNewTokens: number;
+  /** Tokens of a prompt that are computed in one pass; a longer one takes several. */
+  prefillTokens?: number;
   /** Queries whose keys attention may split, as the adapter's variants have it; by default as many as any has. */
   splitQueries?: number;
 }
@@ -57,11 +62,12 @@ export class SamplerMemory {
     spareTokens = 0,
   ) {
     const { rows, promptSlots, maxPromptTokens, maxNewTokens, elementBytes = 4 } = sizes;
-    const { passRows = rows } = sizes;
+    const { passRows = rows, prefillTokens = PREFILL_TOKENS } = sizes;
     this.passRows = passRows;
     this.tokensPerRow = maxNewTokens + spareTokens;
-    // New prompts, and beside them the last tokens of prompts whose completions are still arriving.
-    this.maxTokens = Math.max(Math.max(rows, maxPromptTokens) + rows, passRows);
+    // New prompts, or parts of long ones, and beside them the last tokens of prompts whose completions are still arriving.
+    const ofPrompts = Math.max(rows, Math.min(maxPromptTokens, prefillTokens));
+    this.maxTokens = Math.max(ofPrompts + rows, passRows);
     this.activations = new Activations(alloc, config, this.maxTokens, "nothing", elementBytes);
     this.head = new HeadMemory(alloc, config, passRows, elementBytes);
     const cacheRows = promptSlots * maxPromptTokens + rows * this.tokensPerRow;

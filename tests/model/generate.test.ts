@@ -134,6 +134,24 @@ test("the same bits where long caches are split", async () => {
   }
 });
 
+test("the same bits where prompts are computed in parts, and rows go on in between", async () => {
+  const sizes = { rows: 2, promptSlots: 2, ...lengths, prefillTokens: 2, readEvery: 1 };
+  const memory = new SamplerMemory(gpu, config, sizes);
+  expect(memory.maxTokens).toBe(4);
+  const plain = new Sampler(gpu, decoder, memory);
+  const few = requests.map((request) => ({ ...request, samples: 3 }));
+  const expected = reference.map((group) => group.slice(0, 3));
+  for (const parted of [plain, pipelinedSampler(gpu, decoder, sizes, 1)]) {
+    expect(await parted.generate(weights, few, settings)).toEqual(expected);
+  }
+  const forward = spyOn(decoder, "forward");
+  const two = [0, 4].map((i) => ({ prompt: prompts[i], samples: 1, slot: i }));
+  await plain.generate(weights, two, { ...settings, stopIds: new Set() });
+  const tokens = forward.mock.calls.map(([, , count]) => count);
+  forward.mockRestore();
+  expect(tokens.slice(0, 9)).toEqual([1, 2, 1, 2, 1, 2, 1, 1, 2]);
+});
+
 test("no step is decoded while more completions may enter", async () => {
   const one = sampler(8, 8, 1); // has room for one prompt at a time beside its rows
   const long = prompts[4].map((_, slot) => ({ prompt: prompts[4], samples: 1, slot }));

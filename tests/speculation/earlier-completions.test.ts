@@ -47,7 +47,7 @@ function sampled(
       const request = { prompt, samples, slot };
       const completion = { tokens: [], logprobs: [], entropies: [], finished: false };
       const key = threefry2x32(seed, [settings.step, slot]);
-      const cached = { request, slot, readers: samples };
+      const cached = { request, slot, readers: samples, computed: 0 };
       return { prompt: cached, completion, sample, key, cacheRow: 0, drawn: 0 };
     }),
   );
@@ -94,7 +94,7 @@ function sampled(
 function rowOf(prompt: readonly number[], tokens: readonly number[]): Row {
   const logprobs = tokens.map(() => -0.1);
   const completion = { tokens: [...tokens], logprobs, entropies: [], finished: false };
-  const cached = { request: { prompt, samples: 1, slot: 0 }, slot: 0, readers: 1 };
+  const cached = { request: { prompt, samples: 1, slot: 0 }, slot: 0, readers: 1, computed: 0 };
   const { length } = tokens;
   return { prompt: cached, completion, sample: 0, key: [1, 2], cacheRow: 0, drawn: length };
 }
