@@ -107,7 +107,7 @@ async function sampleBothWays(gpu: SystemGpu, model: string, prompt: number): Pr
   const sampling = {
     rows: SAMPLES,
     samplesPerPrompt: 1, // room for a prompt each
-    maxPromptTokens: SAMPLES * prompt, // all of them in one pass
+    maxPromptTokens: prompt,
     maxNewTokens: COMPLETION,
   };
   const policy = await openBenchPolicy(gpu, model, { sampling });
