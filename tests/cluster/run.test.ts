@@ -85,13 +85,14 @@ describe.each([
 ])("a %s run", (name, flags) => {
   test("has the same weights, moments, counts and metrics on one GPU and on any number of workers", async () => {
     const { cluster: _, ...alone } = await run(`${name}-alone`, flags);
-    for (const workers of [1, 2, 3]) {
+    for (const workers of [1, 3, 4]) {
       const { cluster, ...shared } = await run(`${name}-${workers}`, flags, workers);
       expect(shared).toEqual(alone);
       const used = new Set(
         cluster.asked.filter(({ op }) => op === "gradient").map((one) => one.worker),
       );
-      expect(used.size).toBe(workers);
+      // three shards keep three busy
+      expect(used.size).toBe(Math.min(workers, 3));
       expect(cluster.closed).toBe(true);
     }
   });
