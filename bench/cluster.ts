@@ -17,12 +17,14 @@ const ROUNDS = 3;
 const TICKS = 100;
 
 /** Whose time is whose: a worker's is the work, all other there is for the sake of sharing it. */
-const ROLES = ["workers", "their actors", "bridge", "driver", "Ray itself"] as const;
-type Seconds = Record<(typeof ROLES)[number] | "clock", number>;
+const ROLES = ["workers", "their actors", "bridge", "driver"] as const;
+/** Ray's own processes take theirs by the clock, whatever is done meanwhile. */
+const ASIDE = ["Ray itself", "clock"] as const;
+type Seconds = Record<(typeof ROLES)[number] | (typeof ASIDE)[number], number>;
 
 /**
- * What a step takes on a cluster of two nodes on this machine besides the work: processor time by process, since that is much the same on a
- * machine that does other things. One worker and two take turns; one is given the cores that two share.
+ * What a step takes on a cluster of two nodes on this machine besides the work: processor time by process, since that is
+ * much the same on a machine that does other things. One worker and two take turns; one is given the cores that two share.
  */
 export const clusterPart: Part = {
   about:
@@ -44,7 +46,7 @@ export const clusterPart: Part = {
       const named = `${workers} worker${workers > 1 ? "s" : ""}`;
       const of = (part: keyof Seconds) => 1000 * median(rounds[workers].map((one) => one[part]));
       return [
-        ...([...ROLES, "clock"] as const).map((part) => ({
+        ...[...ROLES, ...ASIDE].map((part) => ({
           name: `${named}: ${part}`,
           value: of(part),
           unit: "ms",
@@ -52,6 +54,11 @@ export const clusterPart: Part = {
         {
           name: `${named}: not the work's`,
           value: median(rounds[workers].map(besides)),
+          unit: "%",
+        },
+        {
+          name: `${named}: Ray itself, of a core`,
+          value: median(rounds[workers].map((one) => (100 * one["Ray itself"]) / one.clock)),
           unit: "%",
         },
       ];
@@ -112,7 +119,7 @@ async function step(address: string, workers: number, gpu: string | undefined): 
 
 /** Seconds of the processor that a driver and the cluster have had so far, and the clock. */
 function spent(driver: number): Seconds {
-  const all = Object.fromEntries(ROLES.map((role) => [role, 0])) as Seconds;
+  const all = Object.fromEntries([...ROLES, ...ASIDE].map((role) => [role, 0])) as Seconds;
   const take = (role: keyof Seconds, id: number) => {
     const [, rest = ""] = /\) (.*)/.exec(readFileSync(`/proc/${id}/stat`, "utf8")) ?? [];
     const [user, system] = rest.split(" ").slice(11, 13).map(Number);

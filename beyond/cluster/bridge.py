@@ -92,6 +92,12 @@ def bytes_of(ref):
     return memoryview(ray.get(ref)).cast("B")
 
 
+def bring(refs):
+    """Has Ray carry these to this node, while what comes first is worked on."""
+    if refs:
+        ray.wait(refs, num_returns=len(refs), timeout=0, fetch_local=True)
+
+
 def die_with_parent():
     """In a child: the end of its actor is its own, even while it is stopped (Linux)."""
     if sys.platform == "linux":
@@ -169,6 +175,7 @@ class Worker:
     def call(self, header, slabs, size):
         """One request: yields the reply's bytes in slabs, and last its header, when all of it was sound."""
         try:
+            bring(slabs)
             write_frame(self.process.stdin, header, map(bytes_of, slabs), size)
             head, size = read_head(self.process.stdout)
             for slab in read_slabs(self.process.stdout, head, size):
@@ -256,8 +263,12 @@ class Bridge:
         """A request of one worker; what it answers with stays here as `keep`, what it is given is kept as `give`."""
         slabs, size = self.kept[give] if give else self.keep(payload)
         actor = self.workers[worker]
-        *refs, reply = actor.call.options(num_returns="streaming").remote(request, slabs, size)
-        reply = ray.get(reply)
+        refs = []
+        for ref in actor.call.options(num_returns="streaming").remote(request, slabs, size):
+            # the next slab is made meanwhile
+            bring([ref])
+            refs.append(ref)
+        reply = ray.get(refs.pop())
         size = reply.pop("size")
         if keep:
             self.kept[keep] = refs, size
