@@ -151,12 +151,17 @@ class Otherwise extends Worker {
   }
 }
 
-test("a worker whose updates round otherwise is kept equal to the others", async () => {
-  const make = (worker: number) => (worker === 1 ? new Otherwise() : new Worker());
+test("a worker whose updates round otherwise is kept equal to the others, and refuses what is not of its state", async () => {
+  const workers = [new Worker(), new Otherwise()];
+  const make = (worker: number) => workers[worker];
   const { cluster, ...mixed } = await run("mixed", "--explore batch", 2, undefined, make);
   expect(mixed).toEqual(resultsOf(join(folder, "whole")));
   const restored = cluster.asked.filter(({ op }) => op === "restore");
   expect(restored.map(({ worker }) => worker)).toEqual(Array(STEPS).fill(1));
+  for (const worker of workers) {
+    const late = { header: { op: "gradient", updates: STEPS - 1 }, bytes: new Uint8Array(0) };
+    await expect(worker.answer(late)).rejects.toThrow("after 2 updates, which has had 3");
+  }
 });
 
 /** Bytes of the workers' frames, by what was asked. */
