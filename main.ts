@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
 /** The command line: what is asked for, its help, and what is said when it fails. */
 import { cac } from "cac";
-import { missingPermission, runtime } from "#platform/process.ts";
+import { missingPermission, onOutputError, runtime } from "#platform/process.ts";
 import { commands } from "./beyond/commands/commands.ts";
 import { provideBuiltIns } from "./beyond/own/provide.ts";
 import { diskError } from "./beyond/platform/files.ts";
@@ -61,7 +61,7 @@ async function main(args: string[]): Promise<void> {
 }
 
 // a reader that leaves, as in `rlexplore train ... | head`, or a full disk must not cost the run
-process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+onOutputError((code) => {
   if (code === "EPIPE" || process.exitCode === 2) return;
   process.exitCode = 2;
   console.error(`rlexplore: the output cannot be written (${code}); is the disk full?`);

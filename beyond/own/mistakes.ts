@@ -1,6 +1,7 @@
 /** Mistakes in code of the user's, told in one line with their place. */
 import { existsSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { UserError } from "../../lib/errors.ts";
 
 /** Longest part of a line of code that is shown. */
@@ -39,9 +40,10 @@ const stackOf = (error: unknown) => (error instanceof Error ? (error.stack ?? ""
 /** The topmost place of a stack that lies in the file's folder or below it; null if none does. */
 export function placeIn(stack: string, path: string): string | null {
   const folder = dirname(resolve(path));
-  for (const [, file, line, column] of stack.matchAll(
-    /(?:\(|at |file:\/\/)(\/?[^\s()][^()\n]*?):(\d+):(\d+)/g,
+  for (const [, named, line, column] of stack.matchAll(
+    /(?:\(|at |(?=file:))((?:file:\/\/)?\/?[^\s()][^()\n]*?):(\d+):(\d+)/g,
   )) {
+    const file = named.startsWith("file:") ? fileURLToPath(named) : named;
     const isBelow = isAbsolute(file) && !relative(folder, file).startsWith("..");
     if (isBelow && existsSync(file)) return `${shownPath(file)}:${line}:${column}`;
   }

@@ -122,6 +122,8 @@ export interface ProcessPlatform {
   };
   /** What permission an error says was not given, in words for the user; null for other errors. */
   missingPermission(error: unknown): string | null;
+  /** Tells the code of each failure of the standard output, such as `EPIPE`, which then ends nothing. */
+  onOutputError(failed: (code: string) => void): void;
 }
 
 /** A function of a native library: what it takes and gives. */

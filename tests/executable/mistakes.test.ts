@@ -49,8 +49,7 @@ async function expectMistake(
 ) {
   const { code, stdout, stderr } = await program.run(args, { within });
   const said = /^rlexplore: (.*)\n$/.exec(stderr)?.[1] ?? `not one line: ${stderr}`;
-  // a command in it is called as this one was
-  const line = said.replaceAll(program.path("rlexplore"), "rlexplore");
+  const line = program.plain(said);
   if (typeof message === "string") expect(line).toBe(message);
   else expect(line).toMatch(message);
   expect(code).toBe(2);

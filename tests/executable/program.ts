@@ -19,7 +19,7 @@ export interface Outcome {
 }
 
 /** Whether the program is the executable, or its source run by Deno. */
-const RUNTIME = process.env.RLEXPLORE_TEST_WITH === "deno" ? "deno" : "bun";
+export const RUNTIME = process.env.RLEXPLORE_TEST_WITH === "deno" ? "deno" : "bun";
 
 /** The executable alone in an empty folder, on a machine where nothing of it is unpacked yet. */
 export class Program {
@@ -48,6 +48,13 @@ export class Program {
 
   get runtime(): "bun" | "deno" {
     return this.program.includes("run") ? "deno" : "bun";
+  }
+
+  /** A text that names commands, in which they are called as the executable is. */
+  plain(text: string): string {
+    return text
+      .replaceAll(this.path("rlexplore"), "rlexplore")
+      .replace(/deno run -A \S*main\.ts/g, "rlexplore");
   }
 
   remove() {

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { pathToFileURL } from "node:url";
 import { paperAdvantages, paperBonuses } from "../../beyond/methods/list.ts";
 import { EXAMPLE } from "../../beyond/own/example.ts";
 import { checkMethod, defaultsOf } from "../../beyond/own/method-checks.ts";
 import { loadMethod, loadMethods, methodsIn } from "../../beyond/own/methods.ts";
-import { OwnCodeError } from "../../beyond/own/mistakes.ts";
+import { OwnCodeError, placeIn } from "../../beyond/own/mistakes.ts";
 import { provideBuiltIns } from "../../beyond/own/provide.ts";
 import { STARTS } from "../../beyond/own/starts.ts";
 import { trainSettings } from "../../beyond/settings/arguments.ts";
@@ -239,4 +240,13 @@ describe("methods of papers", () => {
   ])("%p", async (args, message) => {
     await expect(settingsOf(["d", ...args])).rejects.toThrow(message);
   });
+});
+
+test("where own code failed is found in the stacks of Bun and of Deno", () => {
+  const file = files.write("");
+  const url = pathToFileURL(file).href;
+  for (const at of [`f (${file}:3:7)`, `${file}:3:7`, `f (${url}:3:7)`, `${url}:3:7`]) {
+    const stack = `Error: boom\n    at ${at}\n    at main (file:///elsewhere/main.ts:1:1)`;
+    expect(placeIn(stack, file)).toBe(`${file}:3:7`);
+  }
 });

@@ -1,5 +1,7 @@
 /** The bytes of a data file or of standard input, unpacked if they are gzipped, a piece at a time. */
 import { type FileHandle, open } from "node:fs/promises";
+import { pipeline, Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
 import { UserError } from "../../../lib/errors.ts";
 
 /** Plain memory, shared with no other thread. */
@@ -84,7 +86,9 @@ function randomAccess(handle: FileHandle, path: string, size: number): Source["f
 async function described(path: string, pieces: AsyncIterable<Bytes>) {
   const packed = await withHead(pieces);
   if (!isGzip(packed.head)) return { ...packed, unpacked: false };
-  const inside = toStream(packed.pieces).pipeThrough(new DecompressionStream("gzip"));
+  const inside = createGunzip();
+  // what fails is told to the one who reads
+  pipeline(Readable.from(packed.pieces), inside, () => {});
   return { ...(await withHead(whole(inside, path))), unpacked: true };
 }
 
@@ -101,18 +105,6 @@ async function* whole(stream: AsyncIterable<Bytes>, path: string) {
       `${path}: the gzipped data is ${cut ? "cut off" : "damaged"}; fetch it again`,
     );
   }
-}
-
-function toStream(pieces: AsyncIterable<Bytes>): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const iterator = pieces[Symbol.asyncIterator]();
-  return new ReadableStream({
-    async pull(controller) {
-      const { value, done } = await iterator.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel: async () => void (await iterator.return?.()),
-  });
 }
 
 /** Reads ahead until the head is there, and puts it back. */

@@ -66,6 +66,8 @@ class FileBlob extends Blob {
         if (count === 0) throw new Error(`${this.path} has become shorter`);
         done += count;
       }
+    } catch (error) {
+      throw Object.assign(error as Error, { path: this.path }); // Deno does not say it
     } finally {
       closeSync(file);
     }
