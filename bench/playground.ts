@@ -10,12 +10,8 @@ const root = join(import.meta.dir, "..");
 /** Steps of a round of the race, which follow on one that compiles. */
 const STEPS = 6;
 const ROUNDS = 3;
-/** Small steps after which memory is looked at: when all is warm, and much later. */
-const EARLY = 100;
-const LATE = 500;
-const SMALL = { promptsPerStep: 1, numGenerations: 4, evalSteps: 0 };
 
-type Page = Awaited<ReturnType<Playground["look"]>>["page"];
+export type Page = Awaited<ReturnType<Playground["look"]>>["page"];
 
 /** The page in Chromium beside the executable, both on SwiftShader. */
 export const playgroundPart: Part = {
@@ -48,18 +44,8 @@ export const playgroundPart: Part = {
   },
 };
 
-/** What the page takes over a long run. */
-export const playgroundLongPart: Part = {
-  about: "the playground in Chromium: its memory over 500 steps, and how long a click waits",
-  async run(bench) {
-    await withPage(async (playground, page) => {
-      const title = "The playground over a long run, on SwiftShader";
-      bench.show({ title, rows: await longRun(playground, page) });
-    });
-  },
-};
-
-async function withPage(
+/** Opens the page, does `work` with it, and closes the browser. */
+export async function withPage(
   work: (playground: Playground, page: Page, requests: string[]) => Promise<void>,
 ): Promise<void> {
   if (whyNoBrowser) throw new UserError(whyNoBrowser);
@@ -111,39 +97,6 @@ async function pageSteps(page: Page): Promise<number> {
   await until(page, `app.state.apart?.step === ${STEPS + 1}`);
   const steps = (await page.evaluate("app.state.sides[0].steps")) as { seconds: number }[];
   return median(steps.slice(1).map(({ seconds }) => seconds));
-}
-
-/** Memory over many steps, and how long the page keeps a click waiting meanwhile. */
-async function longRun(playground: Playground, page: Page) {
-  await page.evaluate(`
-    app.change({ setup: { ...app.state.setup, ...${JSON.stringify(SMALL)} } });
-    app.restart();
-    app.run();
-    globalThis.longest = 0;
-    let before = performance.now();
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      const now = performance.now();
-      longest = Math.max(longest, now - before);
-      before = now;
-      setTimeout(() => port2.postMessage(0), 5);
-    };
-    port2.postMessage(0);
-  `);
-  const at = async (step: number) => {
-    await until(page, `app.state.sides[1].steps.length >= ${step}`, 900);
-    return playground.residentBytes() / 2 ** 20;
-  };
-  const early = await at(EARLY);
-  await page.evaluate("longest = 0");
-  const late = await at(LATE);
-  const longest = Number(await page.evaluate("longest"));
-  await page.evaluate("app.pause()");
-  return [
-    { name: `memory after ${EARLY} steps, all of Chromium's processes`, value: early, unit: "MiB" },
-    { name: `memory after ${LATE} steps`, value: late, unit: "MiB" },
-    { name: "longest that a click waits while it trains", value: longest, unit: "ms" },
-  ];
 }
 
 const median = (values: readonly number[]) =>

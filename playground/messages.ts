@@ -148,6 +148,7 @@ export type News =
   | { is: "begun"; setup: Setup }
   | { is: "running"; running: boolean }
   | { is: "activity"; text: string }
+  | { is: "ownCode"; running: boolean }
   | { is: "step"; side: Side; step: number; figures: StepFigures; groups: Answers[] }
   | { is: "held"; side: Side | "base"; step: number; held: Held }
   | { is: "apart"; apart: Apart }

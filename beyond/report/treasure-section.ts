@@ -1,4 +1,5 @@
 import { escapeHtml } from "./draw.ts";
+import { drawIndexes } from "./draw-index.ts";
 import { drawMap } from "./heat.ts";
 import type { Material } from "./material.ts";
 import { csvOf, figureOf } from "./page.ts";
@@ -26,7 +27,8 @@ interface CellTexts {
 /** The treasure maps of the telling questions, or of those asked for. */
 export async function mapSection(material: Material): Promise<string> {
   const { methods, options } = material;
-  const telling = tellingQuestions(methods, options.questions);
+  const indexOf = drawIndexes();
+  const telling = tellingQuestions(methods, options.questions, indexOf);
   const title = "<h2>The treasure map</h2>";
   if (telling.length === 0) {
     return `<section>${title}<p>The ledger holds no completions yet.</p></section>`;
@@ -35,7 +37,7 @@ export async function mapSection(material: Material): Promise<string> {
   const budget = { left: BUDGET };
   const parts: string[] = [];
   for (const [q, one] of telling.entries()) {
-    const maps = mapQuestion(one, methods, options.gold.get(one.question) ?? null);
+    const maps = mapQuestion(one, methods, options.gold.get(one.question) ?? null, indexOf);
     const figures: string[] = [];
     for (const [m, map] of maps.maps.entries()) {
       const id = `q${q}-${m}`;

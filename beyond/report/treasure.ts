@@ -4,7 +4,7 @@
  */
 
 import { UserError } from "../../lib/errors.ts";
-import { mean } from "./statistics.ts";
+import { drawIndexes } from "./draw-index.ts";
 
 /** Rollouts in the order they were sampled, a column an array. */
 export interface Draws {
@@ -78,12 +78,16 @@ export interface Row {
 const ANSWERS = 13;
 const COLUMNS = 26;
 
+/** Where the indexes of logs are; who asks again and again about the same logs hands in what keeps them. */
+type Indexes = ReturnType<typeof drawIndexes>;
+
 /** The questions asked for, or those that tell most: of each kind the most extreme. */
 export function tellingQuestions(
   methods: readonly Mapped<MappedRun>[],
   asked: readonly string[] | null,
+  indexOf: Indexes = drawIndexes(),
 ): Telling[] {
-  const known = statistics(methods);
+  const known = statistics(methods, indexOf);
   if (asked) return asked.map((text) => ({ question: find(text, known), why: "asked for" }));
   const most = Math.max(0, ...known.map(({ samples }) => samples));
   const visited = known.filter(({ samples }) => samples >= most / 2);
@@ -134,12 +138,11 @@ interface Statistics {
   late: number[];
 }
 
-function statistics(methods: readonly Mapped<MappedRun>[]): Statistics[] {
+function statistics(methods: readonly Mapped<MappedRun>[], indexOf: Indexes): Statistics[] {
   const byQuestion = new Map<string, Statistics & { answers: Set<string> }>();
   for (const [m, { runs }] of methods.entries()) {
-    for (const run of runs) {
-      const { rollouts } = run;
-      for (const [q, places] of placesByQuestion(run).entries()) {
+    for (const { rollouts } of runs) {
+      for (const [q, { right, answers }] of indexOf(rollouts).questions().entries()) {
         const question = rollouts.questions[q];
         const entry = byQuestion.get(question) ?? {
           question,
@@ -150,17 +153,14 @@ function statistics(methods: readonly Mapped<MappedRun>[]): Statistics[] {
           answers: new Set<string>(),
         };
         byQuestion.set(question, entry);
-        entry.samples += places.length;
-        for (const place of places) {
-          if (rollouts.correct[place]) entry.correct++;
-          if (rollouts.outcome[place] >= 0) {
-            entry.answers.add(rollouts.outcomes[rollouts.outcome[place]]);
-          }
-        }
+        const samples = right.length - 1;
+        entry.samples += samples;
+        entry.correct += right[samples];
+        for (const answer of answers) entry.answers.add(rollouts.outcomes[answer]);
         entry.distinct = entry.answers.size;
-        const last = places.slice(Math.floor((2 * places.length) / 3));
-        const right = mean(last.map((place) => (rollouts.correct[place] ? 1 : 0)));
-        entry.late[m] = (entry.late[m] ?? 0) + right / runs.length;
+        const first = Math.floor((2 * samples) / 3);
+        const share = (right[samples] - right[first]) / (samples - first);
+        entry.late[m] = (entry.late[m] ?? 0) + share / runs.length;
       }
     }
   }
@@ -168,12 +168,6 @@ function statistics(methods: readonly Mapped<MappedRun>[]): Statistics[] {
     ...entry,
     late: Array.from(entry.late, (share) => share ?? 0),
   }));
-}
-
-function placesByQuestion({ rollouts }: MappedRun): number[][] {
-  const places: number[][] = rollouts.questions.map(() => []);
-  for (let i = 0; i < rollouts.step.length; i++) places[rollouts.question[i]].push(i);
-  return places;
 }
 
 function find(text: string, known: readonly Statistics[]): string {
@@ -190,14 +184,12 @@ export function mapQuestion<Run extends MappedRun>(
   telling: Telling,
   methods: readonly Mapped<Run>[],
   gold: string | null,
+  indexOf: Indexes = drawIndexes(),
 ): QuestionMaps<Run> {
   const visits = methods.flatMap(({ name, runs }) => {
     const [run] = [...runs].sort((a, b) => (a.settings.seed ?? 0) - (b.settings.seed ?? 0));
     const q = run.rollouts.questions.indexOf(telling.question);
-    const places: number[] = [];
-    for (let i = 0; i < run.rollouts.step.length; i++) {
-      if (run.rollouts.question[i] === q) places.push(i);
-    }
+    const { places = [] } = indexOf(run.rollouts).questions()[q] ?? {};
     return places.length > 0 ? [{ name, run, places }] : [];
   });
   const counts = new Map<string | null, number>();

@@ -8,6 +8,9 @@ import { freshState, hear, type Moment, type State, stepOf } from "./store.ts";
 /** A run is kept whenever this many steps are done, and whenever it stands still. */
 const KEEP_EVERY = 10;
 
+/** How long the visitor's code may take for a group, in milliseconds. */
+const PATIENCE = 5000;
+
 /** Before a report: whatever is in it, it asks nothing of the network. */
 const OFFLINE = `<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src 'unsafe-inline' data:">`;
 
@@ -24,6 +27,12 @@ export class App {
   private comeBack: (() => void) | null = null;
   /** Lets another tab have the run. */
   private release = () => {};
+  /** What was said last of a run that could not be kept. */
+  private unkept = "";
+  /** The run that is about to begin. */
+  private next: string | null = null;
+  /** Ends the thread, unless the visitor's code ends before. */
+  private patience: ReturnType<typeof setTimeout> | undefined;
   /** The step at which the tab was left. */
   private leftAt = 0;
 
@@ -51,6 +60,10 @@ export class App {
 
   hear(news: News): void {
     const { state } = this;
+    if (news.is === "ownCode") {
+      this.watch(news.running);
+      return;
+    }
     if (news.is === "failed" && news.isFatal) {
       if (state.adapter) this.openAgain(news.message);
       else void this.showRecorded(`No GPU could be opened: ${news.message}.`);
@@ -61,6 +74,8 @@ export class App {
       this.comeBack?.();
       this.comeBack = null;
     }
+    if (news.is === "begun" && this.next) this.enter(this.next);
+    if (news.is === "begun" || news.is === "failed") this.next = null;
     if (news.is === "begun" && this.coming) {
       Object.assign(state, structuredClone(this.coming.shown), { moment: this.coming });
       this.coming = null;
@@ -111,7 +126,7 @@ export class App {
   }
 
   restart(): void {
-    this.enter(crypto.randomUUID());
+    this.next = crypto.randomUUID();
     this.ask({ do: "begin", setup: this.state.setup });
   }
 
@@ -174,14 +189,14 @@ export class App {
     if (moment.training.sides[1].step === 0) return;
     try {
       await keepRun(this.state.run, moment);
+      if (this.state.problem?.message === this.unkept) this.change({ problem: null });
       await this.listRuns();
     } catch (error) {
       const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
-      this.complain(
-        isFull
-          ? "The browser has no room left for this run, which goes on without being kept: delete one below, or take the model with you."
-          : `The browser did not keep this run, which goes on: ${(error as Error).message}`,
-      );
+      this.unkept = isFull
+        ? "The browser has no room left for this run, which goes on without being kept: delete one below, or take the model with you."
+        : `The browser did not keep this run, which goes on: ${(error as Error).message}`;
+      this.complain(this.unkept);
     }
   }
 
@@ -202,7 +217,18 @@ export class App {
     return trainer;
   }
 
+  /** Code that never ends takes its thread with it. */
+  private watch(isRunning: boolean): void {
+    clearTimeout(this.patience);
+    if (!isRunning) return;
+    this.patience = setTimeout(
+      () => this.openAgain(`your bonus did not end within ${PATIENCE / 1000} s`),
+      PATIENCE,
+    );
+  }
+
   private endTrainer(): void {
+    clearTimeout(this.patience);
     if (this.trainer) this.trainer.onmessage = null;
     this.trainer?.terminate();
     this.trainer = null;
@@ -224,14 +250,15 @@ export class App {
   /** The GPU is lost, or the thread is: another one goes back to the last moment there is. */
   private openAgain(why: string): void {
     const { moment, begun } = this.state;
+    this.next = null;
     this.endTrainer();
     Object.assign(this.state, { adapter: null, running: false, activity: "opening the GPU again" });
     this.comeBack = () => {
       if (moment) this.goBackTo(moment);
       else if (begun) this.ask({ do: "begin", setup: begun });
       const step = moment?.training.sides[1].step ?? 0;
-      const note = `Training stopped (${why}) and is back at step ${step}: the steps after it will be the same again.`;
-      this.change({ note });
+      const back = `and is back at step ${step}: the steps after it will be the same again`;
+      this.change({ note: `Training stopped (${why})${begun ? ` ${back}` : ""}.` });
     };
     this.trainer = this.startTrainer();
     this.show();

@@ -63,3 +63,23 @@ function placeIn(known: string[], text: string): number {
 /** A copy that does not grow with it. */
 export const copyOf = (log: Log): Log =>
   Object.fromEntries(Object.entries(log).map(([name, column]) => [name, column.slice()])) as Log;
+
+/** How far a log has grown, by column. */
+export type Extent = Record<string, number>;
+
+export const extentOf = (log: Log): Extent =>
+  Object.fromEntries(Object.entries(log).map(([name, column]) => [name, column.length]));
+
+/** What a log has beyond an earlier extent of it; all of it without one. */
+export const since = (log: Log, extent: Extent = {}): Log =>
+  Object.fromEntries(
+    Object.entries(log).map(([name, column]) => [name, column.slice(extent[name] ?? 0)]),
+  ) as Log;
+
+/** Puts together what `since` took apart. */
+export function joined(parts: readonly Log[]): Log {
+  const columns = Object.keys(emptyLog()) as (keyof Log)[];
+  return Object.fromEntries(
+    columns.map((name) => [name, (parts.map((part) => part[name]) as unknown[][]).flat()]),
+  ) as unknown as Log;
+}

@@ -1,7 +1,9 @@
 /** The treasure map of a question: which answers a model gave to it, and when. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { drawIndexes } from "../../beyond/report/draw-index.ts";
 import { rowLabel, scaleHtml, timesOf } from "../../beyond/report/shades.ts";
 import {
+  type Cell,
   type Mapped,
   type MappedRun,
   mapQuestion,
@@ -18,6 +20,9 @@ import type { Log, SideState } from "./log.ts";
 interface SideRun extends MappedRun {
   rollouts: Log;
 }
+
+/** Of all logs that are shown, which only grow. */
+const indexOf = drawIndexes();
 
 interface MapProps {
   /** Of its heading. */
@@ -37,11 +42,11 @@ export function MapOf({ id, sides, names, questions }: MapProps) {
   }));
   const known = [...new Set(sides.flatMap(({ log }) => log.questions))].sort();
   const question = known.includes(chosen) ? chosen : "";
-  const telling = question === "" ? tellingQuestions(methods, null) : [];
+  const telling = question === "" ? tellingQuestions(methods, null, indexOf) : [];
   const [shown = { question, why: "" }] = telling;
   const gold = questions.find(({ text }) => text === shown.question)?.gold ?? null;
   if (known.length === 0) return null;
-  const maps = mapQuestion(shown, methods, gold);
+  const maps = mapQuestion(shown, methods, gold, indexOf);
   return (
     <section aria-labelledby={id} class="map">
       <h2 id={id}>The treasure map</h2>
@@ -93,7 +98,7 @@ export function MapOf({ id, sides, names, questions }: MapProps) {
   );
 }
 
-const NOTHING = { map: { steps: [], cells: [] }, rows: [] };
+const NOTHING = { map: { steps: [] as number[], cells: [] as Cell[] }, rows: [] };
 
 interface DrawnProps {
   map: TreasureMap<SideRun>;
@@ -109,9 +114,10 @@ function Drawn({ map, maps: { question, rows }, open }: DrawnProps) {
   useEffect(() => {
     // what was drawn may be older than what is known by now
     const { map, rows } = drawn?.of ?? NOTHING;
+    const cellAt = new Map(map.cells.map((cell) => [`${cell.column}-${cell.row}`, cell]));
     for (const link of place.current?.querySelectorAll("a") ?? []) {
       const [, column, row] = (link.getAttribute("href") ?? "").split("-").map(Number);
-      const cell = map.cells.find((one) => one.column === column && one.row === row);
+      const cell = cellAt.get(`${column}-${row}`);
       if (!cell) continue;
       link.setAttribute("aria-label", `${rowLabel(rows[row])}, step ${map.steps[column]}`);
       link.onclick = (event) => {
@@ -123,7 +129,7 @@ function Drawn({ map, maps: { question, rows }, open }: DrawnProps) {
         });
       };
     }
-  });
+  }, [drawn]);
   return (
     <figure>
       <figcaption>{method}</figcaption>

@@ -24,16 +24,7 @@ function Page({ app }: { app: App }) {
         </p>
         {state.adapter && <p class="note">computing on {state.adapter.name}</p>}
       </header>
-      {state.problem && (
-        <p class="problem" role="alert">
-          {state.problem.message}
-        </p>
-      )}
-      {state.note && (
-        <p class="problem" role="status">
-          {state.note}
-        </p>
-      )}
+      <Told app={app} />
       {!state.isRecorded && <Controls app={app} />}
       {state.begun && (
         <>
@@ -48,6 +39,33 @@ function Page({ app }: { app: App }) {
     </main>
   );
 }
+
+/** What went wrong and what is good to know, wherever on the page one is. */
+function Told({ app }: { app: App }) {
+  const { problem, note } = app.state;
+  return (
+    <div class={problem?.isFatal ? "" : "told"}>
+      {problem && (
+        <p class="problem" role="alert">
+          <span>{problem.message}</span>
+          {!problem.isFatal && <Close close={() => app.change({ problem: null })} />}
+        </p>
+      )}
+      {note && (
+        <p class="problem" role="status">
+          <span>{note}</span>
+          <Close close={() => app.change({ note: "" })} />
+        </p>
+      )}
+    </div>
+  );
+}
+
+const Close = ({ close }: { close: () => void }) => (
+  <button type="button" class="link" onClick={close}>
+    Close
+  </button>
+);
 
 const app: App = new App(() => render(<Page app={app} />, document.body));
 void loadSources();

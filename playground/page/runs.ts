@@ -1,5 +1,6 @@
 /** The runs that the browser keeps, in IndexedDB. */
 import type { Setup } from "../messages.ts";
+import { type Extent, emptyLog, extentOf, joined, type Log, since } from "./log.ts";
 import type { Moment } from "./store.ts";
 
 /** A run in the list. */
@@ -11,11 +12,20 @@ export interface RunEntry {
   setup: Setup;
   /** About. */
   bytes: number;
+  /** How far the log of each side is kept, and how many characters that is. */
+  extents: Extent[];
+  characters: number;
 }
 
-const NAME = "rlexplore";
-/** The list, and what is behind each line of it. */
-const STORES = ["runs", "moments"] as const;
+const NAME = "rlexplore playground";
+/**
+ * The list; what is behind each line of it; and the logs, which are in pieces, one for each time that a run was kept:
+ * a log that grows is not written again and again.
+ */
+const STORES = ["runs", "moments", "logs"] as const;
+
+/** All pieces of a run's logs. Their keys are the run's, and how many rows are before them. */
+const piecesOf = (id: string) => IDBKeyRange.bound([id], [id, []]);
 
 let opened: Promise<IDBDatabase> | null = null;
 
@@ -40,16 +50,15 @@ function database(): Promise<IDBDatabase> {
   return opened;
 }
 
-/** Does all of `work` in both stores, or nothing of it. */
-async function write(work: (runs: IDBObjectStore, moments: IDBObjectStore) => void): Promise<void> {
+/** Does all of `work` in the stores, or nothing of it. */
+async function write(work: (...stores: IDBObjectStore[]) => void | Promise<void>): Promise<void> {
   const transaction = (await database()).transaction(STORES, "readwrite");
   const done = new Promise<void>((resolve, reject) => {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error);
   });
-  const [runs, moments] = STORES.map((name) => transaction.objectStore(name));
   try {
-    work(runs, moments);
+    await work(...STORES.map((name) => transaction.objectStore(name)));
   } catch (error) {
     done.catch(() => {});
     transaction.abort();
@@ -66,31 +75,43 @@ export async function listRuns(): Promise<RunEntry[]> {
 }
 
 /** Keeps a moment of a run, in the place of an earlier one. @throws DOMException where there is no room */
-export async function keepRun(id: string, moment: Moment): Promise<void> {
-  const { training, shown } = moment;
-  const sizes = training.sides.flatMap(({ weights, optimizer }) => [weights, optimizer]);
-  const texts = shown.sides.flatMap(({ log }) => log.text);
-  const entry: RunEntry = {
-    id,
-    at: Date.now(),
-    step: training.sides[1].step,
-    setup: training.setup,
-    bytes: sizes.reduce((sum, { length }) => sum + length, 0) + texts.join("").length,
-  };
-  await write((runs, moments) => {
-    runs.put(entry, id);
-    moments.put(moment, id);
+export async function keepRun(id: string, { training, shown }: Moment): Promise<void> {
+  const { setup, sides } = training;
+  const { step } = sides[1];
+  const logs = shown.sides.map(({ log }) => log);
+  const withoutLogs = shown.sides.map((side) => ({ ...side, log: emptyLog() }));
+  const files = sides.reduce((sum, one) => sum + one.weights.length + one.optimizer.length, 0);
+  await write(async (runs, moments, pieces) => {
+    const before: RunEntry | undefined = await settled(runs.get(id));
+    const kept = before?.extents ?? [];
+    const news = logs.map((log, side) => since(log, kept[side]));
+    const rows = kept.reduce((sum, extent) => sum + extent.text, 0);
+    const texts = news.flatMap(({ text }) => text).join("");
+    const characters = (before?.characters ?? 0) + texts.length;
+    const bytes = files + characters;
+    const extents = logs.map(extentOf);
+    runs.put({ id, at: Date.now(), step, setup, bytes, extents, characters }, id);
+    moments.put({ training, shown: { ...shown, sides: withoutLogs } }, id);
+    pieces.put(news, [id, rows]);
   });
 }
 
 /** What a run was when it was kept. */
 export async function openRun(id: string): Promise<Moment> {
-  const transaction = (await database()).transaction("moments");
-  return settled(transaction.objectStore("moments").get(id));
+  const transaction = (await database()).transaction(STORES);
+  const [moment, pieces] = await Promise.all([
+    settled<Moment>(transaction.objectStore("moments").get(id)),
+    settled<Log[][]>(transaction.objectStore("logs").getAll(piecesOf(id))),
+  ]);
+  for (const [side, one] of moment.shown.sides.entries()) {
+    one.log = joined(pieces.map((logs) => logs[side]));
+  }
+  return moment;
 }
 
 export const deleteRun = (id: string): Promise<void> =>
-  write((runs, moments) => {
+  write((runs, moments, pieces) => {
     runs.delete(id);
     moments.delete(id);
+    pieces.delete(piecesOf(id));
   });

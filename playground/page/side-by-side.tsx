@@ -17,7 +17,8 @@ export function SideBySide(props: ShownProps) {
       <h2 id="side-by-side">Side by side</h2>
       <p>
         pass@k is the share of questions that at least one of k samples answers right. Reinforcement
-        learning raises pass@1; what it costs is seen at large k. 32 questions that are never
+        learning raises pass@1; what it costs is seen at large k. Of the methods above, batch with c
+        = 0.8 keeps most there, and gains least at the first try. 32 questions that are never
         trained on are asked 32 times each.
       </p>
       <Charts {...props} />

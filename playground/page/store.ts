@@ -102,6 +102,8 @@ export function hear(state: State, news: News): void {
       state.running = news.running;
       if (!news.running) state.activity = "";
       return;
+    case "ownCode":
+      return;
     case "activity":
       state.activity = news.text;
       return;

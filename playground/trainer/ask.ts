@@ -19,7 +19,8 @@ export function typedQuestion(model: EmbeddedModel, typed: string): Question {
     throw new UserError(`“${typed}” is no sum; the model reads such as 23+7-4+9=`);
   }
   const summands = text.match(/[-+]?\d+/g) ?? [];
-  const answer = summands.reduce((sum, summand) => sum + Number(summand), 0);
+  // as large as a question may be
+  const answer = summands.reduce((sum, summand) => sum + BigInt(summand), 0n);
   const row = { question: text, answer: String(answer), line: 1 };
   const [question] = questionsOf(model.tokenizer, [row], "your question");
   if (question.prompt.length > LONGEST_PROMPT) {

@@ -8,11 +8,14 @@ export const EXAMPLE = `// outcomes[i]: the answer of completion i, null if it h
 // correct[i]:  whether it is the right one
 return counts.map((N) => Math.min(1, 1 / Math.sqrt(N)) - 0.5);`;
 
+/** Told before and after the visitor's code runs: what never ends can be ended from outside alone. */
+export type Watch = (running: boolean) => void;
+
 /**
  * A bonus of the visitor's: the body of a function of outcomes, counts and correct that returns B_i of each.
  * @throws UserError for code that is none
  */
-export function ownMethod(code: string): ExplorationMethod {
+export function ownMethod(code: string, watch: Watch = () => {}): ExplorationMethod {
   let body: (outcomes: unknown, counts: unknown, correct: unknown) => unknown;
   try {
     body = new Function("outcomes", "counts", "correct", `"use strict";\n${code}`) as typeof body;
@@ -21,10 +24,14 @@ export function ownMethod(code: string): ExplorationMethod {
   }
   const signal = ({ outcomes, counts, correct }: Group) => {
     let values: unknown;
+    watch(true);
     try {
       values = body([...outcomes], Array.from(counts), [...correct]);
     } catch (error) {
-      throw new UserError(`your bonus failed: ${(error as Error).message}`);
+      const what = error instanceof Error ? error.message : String(error);
+      throw new UserError(`your bonus failed: ${what}`);
+    } finally {
+      watch(false);
     }
     return checked(values, outcomes.length);
   };

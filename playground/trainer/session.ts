@@ -1,6 +1,7 @@
 import { tensorSources } from "../../beyond/models/safetensors.ts";
 import type { SystemGpu } from "../../beyond/platform/gpu.ts";
 import { UserError } from "../../lib/errors.ts";
+import type { Exploration } from "../../lib/explore/bonus.ts";
 import type { SamplingPolicy } from "../../lib/policy.ts";
 import type { TrainingState } from "../../lib/train.ts";
 import {
@@ -17,6 +18,7 @@ import { askOne, typedQuestion } from "./ask.ts";
 import { measureHeldOut } from "./held-out.ts";
 import { bringBack, bytesOf, kept } from "./keep.ts";
 import type { EmbeddedModel } from "./model.ts";
+import type { Watch } from "./own-method.ts";
 import { explorationOf, settingsOf } from "./settings.ts";
 import { answersIn, Trainee } from "./trainee.ts";
 import { type LearningPolicy, Workshop } from "./workshop.ts";
@@ -118,29 +120,33 @@ export class Session {
 
   /** Both sides anew, from the model as it is in its file. */
   private async begin(setup: Setup): Promise<void> {
-    await this.enter(setup, async (side) => {
+    await this.enter(setup, async (side, exploration) => {
       const policy = this.learner(side, setup);
       await this.workshop.reset(policy);
-      return this.trainee(policy, side, setup);
+      return this.trainee(policy, setup, exploration);
     });
     if (setup.evalSteps > 0) await this.evaluate(0, "base");
   }
 
   /** Both sides as they were kept. */
   private async goOnWith({ setup, sides }: KeptTraining): Promise<void> {
-    await this.enter(setup, async (side) => {
+    await this.enter(setup, async (side, exploration) => {
       const policy = this.learner(side, setup);
       const state = await bringBack(this.workshop, policy, sides[side]);
-      return this.trainee(policy, side, setup, state);
+      return this.trainee(policy, setup, exploration, state);
     });
   }
 
-  private async enter(setup: Setup, open: (side: Side) => Promise<Trainee>): Promise<void> {
+  private async enter(
+    setup: Setup,
+    open: (side: Side, exploration: Exploration) => Promise<Trainee>,
+  ): Promise<void> {
     this.setRunning(false);
+    const watch: Watch = (running) => this.tell({ is: "ownCode", running });
     // what is wrong with a method is found before anything is forgotten
-    for (const method of setup.methods) explorationOf(method);
+    const [left, right] = setup.methods.map((method) => explorationOf(method, watch));
     this.setup = null;
-    this.trainees = [await open(0), await open(1)];
+    this.trainees = [await open(0, left), await open(1, right)];
     this.setup = setup;
     this.tell({ is: "begun", setup });
   }
@@ -150,9 +156,14 @@ export class Session {
     return this.policies[side];
   }
 
-  private trainee(policy: LearningPolicy, side: Side, setup: Setup, state?: TrainingState) {
+  private trainee(
+    policy: LearningPolicy,
+    setup: Setup,
+    exploration: Exploration,
+    state?: TrainingState,
+  ) {
     const questions = this.model.questions.slice(0, setup.questions);
-    return new Trainee(policy, setup, setup.methods[side], questions, state);
+    return new Trainee(policy, setup, exploration, questions, state);
   }
 
   private async keep(setup: Setup): Promise<void> {
@@ -178,8 +189,11 @@ export class Session {
   /** A step of both sides, and an evaluation where one is due. */
   private async round(): Promise<void> {
     if (!this.setup) throw new UserError("training has not begun");
+    const done = Math.min(...this.trainees.map(({ state }) => state.step));
     for (const side of SIDES) {
       const trainee = this.trainees[side];
+      // where the other side failed, it is ahead
+      if (trainee.state.step > done) continue;
       const report = await trainee.step();
       const { step } = report;
       const figures = trainee.figures(report);

@@ -7,7 +7,7 @@ import type { RewardRules } from "../../lib/rewards.ts";
 import type { RolloutSettings } from "../../lib/rollout.ts";
 import type { GrpoSettings } from "../../lib/train.ts";
 import type { MethodChoice, Setup } from "../messages.ts";
-import { ownMethod } from "./own-method.ts";
+import { ownMethod, type Watch } from "./own-method.ts";
 
 /** Most tokens in a prompt; the model's context holds 64. */
 export const LONGEST_PROMPT = 24;
@@ -42,7 +42,10 @@ export const REWARD: RewardRules = {
 };
 
 /** @throws RangeError, or UserError for code of the visitor's, with a line that says what is wrong */
-export function explorationOf({ explore, coefficients, b0, code }: MethodChoice): Exploration {
+export function explorationOf(
+  { explore, coefficients, b0, code }: MethodChoice,
+  watch?: Watch,
+): Exploration {
   if (explore !== "own") return parseExploration(explore, coefficients, { b0 });
-  return [{ method: ownMethod(code), coefficient: coefficients[0], parameters: {} }];
+  return [{ method: ownMethod(code, watch), coefficient: coefficients[0], parameters: {} }];
 }

@@ -6,8 +6,8 @@ import { OutcomeCounter } from "../../lib/explore/counter.ts";
 import { PolicyGradient } from "../../lib/learn.ts";
 import type { Group } from "../../lib/rollout.ts";
 import { type StepReport, type Training, type TrainingState, train } from "../../lib/train.ts";
-import type { Answers, MethodChoice, Setup, StepFigures } from "../messages.ts";
-import { explorationOf, REWARD, settingsOf } from "./settings.ts";
+import type { Answers, Setup, StepFigures } from "../messages.ts";
+import { REWARD, settingsOf } from "./settings.ts";
 import type { LearningPolicy } from "./workshop.ts";
 
 export const freshState = (): TrainingState => ({
@@ -20,21 +20,18 @@ export const freshState = (): TrainingState => ({
 
 /** One side: a model and the method that trains it, a step at a time. */
 export class Trainee {
-  readonly exploration: Exploration;
   readonly settings: ReturnType<typeof settingsOf>;
   /** What happened last. */
   last: StepReport | null = null;
   private readonly training: Training;
 
-  /** @throws RangeError or UserError for a method that cannot be */
   constructor(
     readonly policy: LearningPolicy,
     setup: Setup,
-    method: MethodChoice,
+    readonly exploration: Exploration,
     private readonly questions: readonly Question[],
     readonly state = freshState(),
   ) {
-    this.exploration = explorationOf(method);
     const settings = settingsOf(setup);
     this.settings = settings;
     this.training = {
@@ -42,7 +39,7 @@ export class Trainee {
       learner: new PolicyGradient(policy, settings.microBatchTokens, settings),
       settings,
       advantage: { method: grpo, parameters: {} },
-      exploration: this.exploration,
+      exploration,
       rewards: REWARD,
       questions: { count: questions.length, at: (place) => questions[place] },
       state,

@@ -198,6 +198,25 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
     await until(page, `app.state.apart?.step === ${Number(step) + 1}`);
   });
 
+  test("a bonus that never ends is ended, and training is back with the run it had", async () => {
+    const { page } = opened;
+    await page.evaluate(`
+      const { run, setup } = app.state;
+      const own = { ...setup.methods[1], explore: "own", code: "for (;;);", coefficients: [1] };
+      globalThis.before = { run, setup, setTimeout };
+      setTimeout = (work, ms) => before.setTimeout.call(globalThis, work, Math.min(ms, 300));
+      app.change({ note: "", setup: { ...setup, methods: [setup.methods[0], own] } });
+      app.restart();
+    `);
+    await until(page, "app.state.note.includes('is back at step')");
+    expect(await page.evaluate("app.state.note")).toMatch(/your bonus did not end within 5 s/);
+    await page.evaluate("setTimeout = before.setTimeout; app.change({ setup: before.setup });");
+    await until(page, "app.state.begun && app.state.adapter && !app.state.activity");
+    expect(await page.evaluate("app.state.run === before.run")).toBe(true);
+    await page.click(".told button");
+    await until(page, "!document.querySelector('.problem')");
+  });
+
   test("where there is no room, training goes on and says so", async () => {
     const { page } = opened;
     // Chromium's own way to set a quota has no effect on a page without a profile
@@ -214,7 +233,7 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
     });
     await page.evaluate("makeRoom()");
     await page.evaluate("app.step()");
-    await until(page, "app.state.runs[0].step === app.state.apart?.step");
+    await until(page, "app.state.runs[0].step === app.state.apart?.step && !app.state.problem");
   });
 
   test("the charts are drawn, in light and dark, and fit narrow screens", async () => {

@@ -1,0 +1,45 @@
+import type { Draws } from "./treasure.ts";
+
+/** What a run drew for one question. */
+export interface QuestionDraws {
+  /** Where in the log. */
+  places: number[];
+  /** How many of the first n were right, for every n. */
+  right: number[];
+  /** Different answers, as indices into `outcomes`. */
+  answers: Set<number>;
+}
+
+/** A log by its questions. The log may grow meanwhile, and only what is new is read; nothing may be taken from it. */
+export class DrawIndex {
+  private readonly known: QuestionDraws[] = [];
+  private read = 0;
+
+  constructor(private readonly draws: Draws) {}
+
+  /** In the order of the log's `questions`. */
+  questions(): readonly QuestionDraws[] {
+    const { step, question, outcome, correct, questions } = this.draws;
+    const { known } = this;
+    while (known.length < questions.length) {
+      known.push({ places: [], right: [0], answers: new Set() });
+    }
+    for (; this.read < step.length; this.read++) {
+      const { places, right, answers } = known[question[this.read]];
+      places.push(this.read);
+      right.push(right[right.length - 1] + Number(correct[this.read]));
+      if (outcome[this.read] >= 0) answers.add(outcome[this.read]);
+    }
+    return known;
+  }
+}
+
+/** The index of any log, made when it is asked for the first time. */
+export function drawIndexes(): (draws: Draws) => DrawIndex {
+  const made = new WeakMap<Draws, DrawIndex>();
+  return (draws) => {
+    const index = made.get(draws) ?? new DrawIndex(draws);
+    made.set(draws, index);
+    return index;
+  };
+}
