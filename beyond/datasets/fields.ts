@@ -117,8 +117,10 @@ function missing(row: Fields, wanted: readonly string[], called: string): string
   if (empty !== undefined) return `"${empty}" is null`;
   const like = LIKE[called];
   const near = Object.keys(row).find((name) => name.length <= 40 && like?.pattern.test(name));
+  const turns =
+    "conversations" in row ? '; turns are "messages", each of "role" and "content"' : "";
   const hint =
-    near === undefined ? "" : `; if it is ${JSON.stringify(near)}, give ${like.flag} ${near}`;
+    near === undefined ? turns : `; if it is ${JSON.stringify(near)}, give ${like.flag} ${near}`;
   return `no "${called}"${fieldsOf(row)}${hint}`;
 }
 

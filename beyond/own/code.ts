@@ -24,6 +24,9 @@ export async function loadOwn(flag: string, path: string): Promise<Exports> {
     const what = existsSync(file) ? "is no file" : "no such file";
     throw new UserError(`${flag} ${path}: ${what}`);
   }
+  if (path.endsWith(".py")) {
+    throw new UserError(`${flag} ${path}: own code is TypeScript or JavaScript, not Python`);
+  }
   guardAgainstStrays(flag, path);
   try {
     return await import(pathToFileURL(file).href);

@@ -1,8 +1,13 @@
-/** Names other tools use for what has another name here. */
-const SYNONYMS: Record<string, string> = {
+const BATCH = ["prompts-per-step", "rows-per-step"];
+const EPOCHS = ["num-epochs", "num-train-epochs"];
+
+/** Names other tools, or commands, use for what has another name here; the first that the command knows is meant. */
+const SYNONYMS: Record<string, string | readonly string[]> = {
+  epochs: EPOCHS,
+  "num-epochs": EPOCHS,
   lr: "learning-rate",
   steps: "max-steps",
-  "batch-size": "prompts-per-step",
+  "batch-size": BATCH,
   "group-size": "num-generations",
   "max-new-tokens": "max-completion-length",
   "max-tokens": "max-completion-length",
@@ -16,7 +21,7 @@ const SYNONYMS: Record<string, string> = {
   out: "output-dir",
   // TRL, transformers and PEFT
   "report-to": "tensorboard",
-  "per-device-train-batch-size": "prompts-per-step",
+  "per-device-train-batch-size": BATCH,
   "gradient-accumulation-steps": "micro-batch-tokens",
   "reward-funcs": "outcome",
   "reward-weights": "reward",
@@ -24,7 +29,7 @@ const SYNONYMS: Record<string, string> = {
   bf16: "dtype",
   fp16: "dtype",
   "torch-dtype": "dtype",
-  "num-train-epochs": "num-epochs",
+  "num-train-epochs": EPOCHS,
   "lora-r": "lora-rank",
   "lora-target-modules": "lora-targets",
 };
@@ -38,7 +43,8 @@ export const REMARKS: Record<string, string> = {
 /** The name nearest to what was typed (edit distance), if any is near. */
 export function nearest(given: string, names: readonly string[]): string | null {
   const typed = given.replaceAll("_", "-");
-  if (names.includes(SYNONYMS[typed])) return SYNONYMS[typed];
+  const synonym = [SYNONYMS[typed] ?? []].flat().find((name) => names.includes(name));
+  if (synonym !== undefined) return synonym;
   const distances = names.map((name) => editDistance(typed, name));
   const best = distances.indexOf(Math.min(...distances));
   // a letter or two are near to every short name

@@ -51,6 +51,10 @@ describe("rows", () => {
     ['{"question": "1+1="}', 'no "answer"'],
     ['{"question": "1+1=", "answer": null}', '"answer" is null'],
     ['{"question": " ", "answer": "2"}', '"question" is empty'],
+    [
+      '{"conversations": [{"from": "human", "value": "1+1="}]}',
+      'no "question" (the row has "conversations"); turns are "messages", each of "role" and "content"',
+    ],
     ['{"question": "1+1=", "answer": [{}]}', '"answer" is not text or a number'],
     [
       '{"question": "1+1=", "final_answer": 2}',

@@ -44,6 +44,19 @@ describe("--outcome", () => {
     expect(cut).toMatchObject({ reward: -1, correct: true });
   });
 
+  test("that ends the program fails like one that throws, and Python is refused by name", async () => {
+    const said = spyOn(console, "error").mockImplementation(() => {});
+    try {
+      const outcome = files.write("export default () => { process.exit(0); };");
+      expect(await paid(await opened(outcome), "5", { outcome })).toMatchObject({ outcome: null });
+      expect(String(said.mock.calls)).toMatch(/failed on row 7: .*it calls process\.exit/);
+    } finally {
+      said.mockRestore();
+    }
+    const python = files.write("def reward(): return 1", "reward.py");
+    expect(opened(python)).rejects.toThrow("own code is TypeScript or JavaScript, not Python");
+  });
+
   test("pays several parts, weighed one by one", async () => {
     const outcome = files.write(
       `export default () => ({ outcome: "5", correct: true, reward: { accuracy: 1, brevity: 0.5, style: null } });`,

@@ -120,6 +120,7 @@ describe("values", () => {
     ["d --lr 1", /did you mean --learning-rate\?/],
     ["d --report-to wandb", /did you mean --tensorboard\?/],
     ["d --per-device-train-batch-size 8", /did you mean --prompts-per-step\?/],
+    ["d --epochs 3", /did you mean --num-epochs\?/],
     ["d --reward-funcs f", /did you mean --outcome\?/],
     ["d --bf16", /did you mean --dtype\?/],
     ["d --lora-r 8", /did you mean --lora-rank\?/],
@@ -174,6 +175,8 @@ describe("values", () => {
     expect(nearest("epsilon-hihg", names)).toBe("epsilon-high");
     expect(nearest("steps", names)).toBe("max-steps");
     expect(nearest("gpu", names)).toBe(null);
+    expect(nearest("epochs", ["num-train-epochs"])).toBe("num-train-epochs");
+    expect(nearest("num-epochs", ["num-train-epochs"])).toBe("num-train-epochs");
   });
 });
 
