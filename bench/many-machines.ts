@@ -7,9 +7,9 @@
  *
  *     sampling    the questions in N parts
  *     learning    G shards, each by whichever machine is free next
- *     up          a shard goes through its worker's pipe, then through the driver's link unless it was made there
+ *     up          a shard goes through its worker's pipe and, slab by slab, through the driver's link unless it was made there
  *     sum         shards are added in order, each when it and those before it are there
- *     down        the sum goes through the link to each of the other machines, and through their pipes
+ *     down        the sum goes through the link to each of the other machines and, slab by slab, through their pipes
  */
 import { parseArgs } from "node:util";
 
@@ -37,6 +37,8 @@ const pipe = 1e9 * given("pipe");
 
 const MACHINES = [1, 2, 4, 8, 16, 32, 64];
 const LINKS = [1, 10, 100];
+/** Bytes. */
+const SLAB = 64 << 20;
 const GRADIENTS = [
   { name: "0.5B, LoRA of rank 16, G = 64", bytes: 35e6, shards: 64, isHalf: false },
   { name: "0.5B, full, G = 8", bytes: 1.98e9, shards: 8, isHalf: false },
@@ -50,6 +52,7 @@ function step(n: number, { bytes, shards, isHalf }: Gradient, gigabits: number):
   const onWire = isHalf ? bytes / 2 : bytes;
   const overLink = (8 * onWire) / (gigabits * 1e9);
   const throughPipe = onWire / pipe;
+  const lastSlab = (8 * Math.min(SLAB, onWire)) / (gigabits * 1e9);
   const added = bytes / sum + (isHalf ? bytes / halves : 0);
   const oneShard = (prompts * completion) / shards / learning;
   const rollouts = (12 * prompts * completion * 8) / (gigabits * 1e9);
@@ -61,16 +64,17 @@ function step(n: number, { bytes, shards, isHalf }: Gradient, gigabits: number):
   for (let i = 0; i < shards; i++) {
     const machine = free.indexOf(Math.min(...free));
     // a worker makes its next shard when the last one is out of its pipe
-    free[machine] += oneShard + throughPipe;
-    let there = free[machine];
+    const made = free[machine] + oneShard;
+    let there = made + throughPipe;
+    free[machine] = there;
     if (machine > 0) {
-      link = Math.max(link, there) + overLink;
+      link = Math.max(Math.max(link, made) + overLink, there + lastSlab);
       there = link;
     }
     whole = Math.max(whole, there) + added;
   }
-  const down = (n - 1) * overLink;
-  return whole + (isHalf ? bytes / halves : 0) + down + throughPipe;
+  const down = Math.max((n - 1) * overLink, throughPipe) + Math.min(SLAB, onWire) / pipe;
+  return whole + (isHalf ? bytes / halves : 0) + down;
 }
 
 for (const gradient of GRADIENTS) {
