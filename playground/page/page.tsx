@@ -22,7 +22,12 @@ function Page({ app }: { app: App }) {
           A small model that does sums is trained here, in your browser, twice at once: by plain
           GRPO, and by GRPO that also pays for rare answers.
         </p>
-        {state.adapter && <p class="note">computing on {state.adapter.name}</p>}
+        {state.adapter && (
+          <p class="note">
+            computing on {state.adapter.name}
+            {state.adapter.isSoftware && ", which is no GPU: a step takes much longer than on one"}
+          </p>
+        )}
       </header>
       <Told app={app} />
       {!state.isRecorded && <Controls app={app} />}
