@@ -5,9 +5,16 @@ import { patienceOn } from "../kernels/variants.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { hasHalves } from "../storage/precision.ts";
 import { attentionDifferences } from "./attention-layouts.ts";
-import { attention } from "./cases/attention.ts";
+import { attention, splitAttention } from "./cases/attention.ts";
 import type { KernelCase } from "./cases/case.ts";
-import { halfCases, manyRows, matrixCases, packedHeads, smallCases } from "./cases/small.ts";
+import {
+  halfCases,
+  longCaches,
+  manyRows,
+  matrixCases,
+  packedHeads,
+  smallCases,
+} from "./cases/small.ts";
 import type { Comparison } from "./compare.ts";
 import { rowClassDifferences } from "./row-classes.ts";
 import { type OutputCheck, runCase } from "./run-case.ts";
@@ -58,7 +65,7 @@ export async function selfTest(
   if (variants.attention !== "plain") {
     // the way out where the adapter's own is wrong
     const plain = makeOps(gpu, headDim, { ...variants, attention: "plain" });
-    await run(attention(packedHeads(headDim)), "", plain);
+    await run([...attention(packedHeads(headDim)), splitAttention(longCaches(headDim))], "", plain);
   }
   if (hasClasses) await run(manyRows());
   if (patienceOn(gpu.found.name)) {

@@ -125,7 +125,7 @@ export function packedHeads(headDim: number): SpanCase {
 }
 
 /** Three completions of one question in caches: one, two and three chunks of keys. */
-function longCaches(headDim: number): SpanCase {
+export function longCaches(headDim: number): SpanCase {
   const spans = Uint32Array.of(0, 100, 200, 205, 0, 100, 150, 250, 0, 150, 160, 300);
   return { spans, rows: 300, heads: 4, kvHeads: 2, headDim };
 }
