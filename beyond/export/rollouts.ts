@@ -45,7 +45,13 @@ const BATCH = 10_000;
 /** `rlexplore export --rollouts`: a run's ledger for other tools, a row for every completion ever sampled. */
 export async function exportRollouts(run: string, path: string): Promise<void> {
   if (existsSync(path)) throw new UserError(`${path} already exists; choose another --rollouts`);
-  const ledger = new LedgerReader(RunFolder.open(run, "the path").ledgerPath);
+  const { ledgerPath } = RunFolder.open(run, "the path");
+  if (!existsSync(ledgerPath)) {
+    throw new UserError(
+      `${run} has no rollouts (ledger.sqlite); give the folder of a run of train`,
+    );
+  }
+  const ledger = new LedgerReader(ledgerPath);
   let count = 0;
   let bare = 0;
   function* counted() {

@@ -258,7 +258,7 @@ export function newSettings(args: string[]): NewSettings {
   const known = KINDS.find((name) => name === kind);
   if (!known || !file || extra !== undefined || !isOwnFile(file)) {
     fail(
-      `new needs a kind and a file: rlexplore new ${KINDS.join("|")} ./my-${known ?? "bonus"}.ts`,
+      `new needs a kind and a file: ${command`new`} ${KINDS.join("|")} ./my-${known ?? "bonus"}.ts`,
     );
   }
   return { kind: known as Kind, file };

@@ -114,6 +114,12 @@ test("what is there is not written over; what is not there is said", async () =>
   await expect(exportRollouts(nowhere, join(folder, "x.jsonl"))).rejects.toThrow(
     `${nowhere}: no such run; check the path`,
   );
+  const model = join(folder, "model");
+  mkdirSync(model);
+  writeFileSync(join(model, "config.json"), "{}");
+  await expect(exportRollouts(model, join(folder, "x.jsonl"))).rejects.toThrow(
+    `${model} has no rollouts (ledger.sqlite); give the folder of a run of train`,
+  );
   expect(existsSync(join(folder, "x.jsonl"))).toBe(false);
 });
 
