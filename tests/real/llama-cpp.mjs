@@ -1,4 +1,4 @@
-// Greedy text of llama.cpp on an exported file, beside that of rlexplore; TYPE is f16 or q8_0:
+// Greedy text of llama.cpp on an exported file, beside that of rlexplore; TYPE is one of export's:
 //   rlexplore export $RLEXPLORE_SMOLLM2 --gguf /tmp/smollm2-TYPE.gguf --type TYPE
 //   rlexplore sample "What is the capital of France?" ... --model /tmp/smollm2-TYPE.gguf \
 //     --top-k 1 --max-completion-length 24 --json > /tmp/TYPE.jsonl         (questions of smollm2.json)
@@ -38,7 +38,8 @@ for (const { question, completion } of ours) {
   if (text === completion) same++;
   else console.log(`${question}: ${JSON.stringify(text)} instead of ${JSON.stringify(completion)}`);
   // and token by token along our text: how far is ours behind its own choice?
-  const wanted = model.tokenize(completion);
+  // a text that was cut off within a character cannot be read back to its end
+  const wanted = model.tokenize(completion.replace(/\uFFFD.*$/s, ""));
   await sequence.clearHistory();
   await sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(0, -1));
   const inputs = [prompt.at(-1), ...wanted.slice(0, -1)].map((token, i) => {
