@@ -61,7 +61,9 @@ export async function joinCluster(
   } catch (error) {
     bridge.close();
     const why = error instanceof ClusterError ? error.what : (error as Error).message;
-    const instead = ray === "local" ? "" : "; ray start --head begins a cluster";
+    // it is Ray that finds none there
+    const instead =
+      ray !== "local" && why.startsWith("Ray: ") ? "; ray start --head begins a cluster" : "";
     throw new UserError(`--ray ${ray}: ${why}${instead}`);
   }
 }
