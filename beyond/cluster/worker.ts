@@ -175,14 +175,20 @@ export async function worker(): Promise<void> {
     new Promise<void>((done, failed) =>
       stdout.write(piece, (error) => (error ? failed(error) : done())),
     );
-  for await (const frame of decodeFrames(stdin)) {
-    let reply: Reply;
-    try {
-      reply = await gpu.answer(frame);
-    } catch (error) {
-      reply = [{ error: (error as Error).message, ...kindOf(error) }];
+  try {
+    for await (const frame of decodeFrames(stdin)) {
+      let reply: Reply;
+      try {
+        reply = await gpu.answer(frame);
+      } catch (error) {
+        reply = [{ error: (error as Error).message, ...kindOf(error) }];
+      }
+      for (const piece of encodeFrame(...reply)) await write(piece);
     }
-    for (const piece of encodeFrame(...reply)) await write(piece);
+  } catch (error) {
+    // half a request, or a damaged one: whoever waits for the answer is told by the end of this process
+    console.error((error as Error).message);
+    process.exit(1);
   }
   // the driver is gone, and the GPU may be at work still
   process.exit(0);
