@@ -1,4 +1,14 @@
-import type { Draws } from "./treasure.ts";
+/** Rollouts in the order they were sampled, a column an array. */
+export interface Draws {
+  readonly step: readonly number[];
+  /** Index into `questions`. */
+  readonly question: readonly number[];
+  /** Index into `outcomes`, -1 for no answer. */
+  readonly outcome: readonly number[];
+  readonly correct: readonly boolean[];
+  readonly questions: readonly string[];
+  readonly outcomes: readonly string[];
+}
 
 /** What a run drew for one question. */
 export interface QuestionDraws {

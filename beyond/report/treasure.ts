@@ -4,19 +4,7 @@
  */
 
 import { UserError } from "../../lib/errors.ts";
-import { drawIndexes } from "./draw-index.ts";
-
-/** Rollouts in the order they were sampled, a column an array. */
-export interface Draws {
-  readonly step: readonly number[];
-  /** Index into `questions`. */
-  readonly question: readonly number[];
-  /** Index into `outcomes`, -1 for no answer. */
-  readonly outcome: readonly number[];
-  readonly correct: readonly boolean[];
-  readonly questions: readonly string[];
-  readonly outcomes: readonly string[];
-}
+import { type Draws, drawIndexes } from "./draw-index.ts";
 
 /** A run as a map sees it. */
 export interface MappedRun {

@@ -1,4 +1,4 @@
-import type { Draws } from "../../beyond/report/treasure.ts";
+import type { Draws } from "../../beyond/report/draw-index.ts";
 import type { Answers, Held, StepFigures } from "../messages.ts";
 
 /** Every completion of a side, in the order they were sampled, a column an array: plain data, to be kept as it is. */
