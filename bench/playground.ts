@@ -77,7 +77,7 @@ async function executableSteps(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "rlexplore-bench-"));
   const run = join(folder, "run");
   const flags =
-    "examples/arithmetic.jsonl --limit 128 --learning-rate 2e-4 --explore none --gpu swiftshader --no-tune --quiet";
+    "examples/arithmetic.jsonl --learning-rate 1e-4 --explore none --gpu swiftshader --no-tune --quiet";
   const where = ["--max-steps", String(STEPS + 1), "--output-dir", run];
   const command = [process.execPath, "main.ts", "train", ...flags.split(" "), ...where];
   try {

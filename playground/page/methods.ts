@@ -12,9 +12,9 @@ export const METHODS: Readonly<Record<string, string>> = {
   own: "your own JavaScript",
 };
 
-const choice = (explore: string): MethodChoice => ({
+const choice = (explore: string, coefficient = 0.2): MethodChoice => ({
   explore,
-  coefficients: explore.split(",").map(() => 0.2),
+  coefficients: explore.split(",").map(() => coefficient),
   b0: 0.5,
   code: EXAMPLE,
 });
@@ -23,10 +23,10 @@ export const DEFAULT_SETUP: Setup = {
   seed: 42,
   promptsPerStep: 16,
   numGenerations: 8,
-  learningRate: 2e-4,
-  questions: 128,
+  learningRate: 1e-4,
+  questions: 512,
   evalSteps: 10,
-  methods: [choice("none"), choice("ucb-con")],
+  methods: [choice("none"), choice("batch", 0.8)],
 };
 
 /** The same choice with another method; a sum has a coefficient for each. */

@@ -20,7 +20,7 @@ function Page({ app }: { app: App }) {
         <h1>See what reinforcement learning does to a language model</h1>
         <p class="summary">
           A small model that does sums is trained here, in your browser, twice at once: by plain
-          GRPO, and by GRPO that also pays for rare answers.
+          GRPO, and by GRPO that is also paid to explore.
         </p>
         {state.adapter && (
           <p class="note">

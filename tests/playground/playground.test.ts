@@ -80,7 +80,7 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
     );
     const run = join(folder, "run");
     const args =
-      "examples/arithmetic.jsonl --limit 128 --prompts-per-step 4 --num-generations 4 --learning-rate 2e-4 --explore ucb-con --gpu swiftshader --no-tune --quiet";
+      "examples/arithmetic.jsonl --prompts-per-step 4 --num-generations 4 --learning-rate 1e-4 --explore batch --explore-coef 0.8 --gpu swiftshader --no-tune --quiet";
     const where = ["--max-steps", String(STEPS), "--output-dir", run];
     await train(trainSettings([...args.split(" "), ...where], neverResumed));
     const weights = readFileSync(join(run, `checkpoint-${STEPS}`, "model.safetensors"));
@@ -144,7 +144,7 @@ describe.skipIf(whyNoBrowser !== null)("the playground in Chromium", () => {
     await page.keyboard.press("Enter");
     await until(page, "document.querySelector('.map .cell pre')");
     const title = await page.$eval(".map .cell h3", ({ textContent }) => textContent);
-    expect(title).toMatch(/^(?:none|ucb-con): .*, step \d$/);
+    expect(title).toMatch(/^(?:none|batch): .*, step \d$/);
   });
 
   test("a run is kept, and goes on after the page was loaded anew", async () => {
