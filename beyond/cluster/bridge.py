@@ -13,6 +13,7 @@ import ctypes
 import hashlib
 import json
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -207,10 +208,9 @@ class Bridge:
 
     def init(self, address, gpusPerNode=None, **_):
         self.gpus_per_node = gpusPerNode
-        where = {} if address == "local" else {"address": address}
-        if address == "local":
-            where = {"address": "local", "include_dashboard": False}
-        ray.init(**where, log_to_driver=False, configure_logging=False)
+        require_answer(address)
+        where = {"include_dashboard": False} if address == "local" else {}
+        ray.init(address, **where, log_to_driver=False, configure_logging=False)
         return self.nodes()
 
     def nodes(self, **_):
@@ -333,6 +333,17 @@ class Bridge:
             reply = {"failed": in_a_line(error)}
         with self.lock:
             write_frame(self.output, {"id": number, **reply}, slabs, size)
+
+
+def require_answer(address):
+    """Ray waits many minutes, in silence, for a host:port where nothing is."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return  # auto, local, or an address of another kind
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), 20).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(f"nothing answers at {address} ({error})") from None
 
 
 def in_a_line(error):

@@ -62,6 +62,15 @@ test.skipIf(missing !== null)(
 );
 
 const cannotHide = missing ?? (process.getuid?.() === 0 ? null : "only root can hide a folder");
+test.skipIf(missing !== null)(
+  `an address where nothing is is refused at once${why}`,
+  async () => {
+    const trained = train("nowhere", ["--ray", "127.0.0.1:9"]);
+    await expect(trained).rejects.toThrow(/nothing answers at 127\.0\.0\.1:9/);
+  },
+  MINUTES,
+);
+
 test.skipIf(cannotHide !== null)(
   `a node that lacks the model is sent it${cannotHide ? ` (skipped: ${cannotHide})` : ""}`,
   async () => {
