@@ -4,17 +4,14 @@
 // target. Writes runs/countdown/ (questions, `base`) in some fifteen minutes of a processor:
 //   node scripts/bun.js scripts/countdown.ts
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { sft } from "../beyond/commands/sft.ts";
-import { sftSettings } from "../beyond/settings/arguments.ts";
 import { type CountdownRow, drawCountdown, randomExpression } from "../beyond/tasks/countdown.ts";
 import { makeRows, toJsonLines } from "../beyond/tasks/tasks.ts";
 import { Random } from "../lib/random.ts";
 import config from "../models/base/config.json" with { type: "json" };
 import tokenizer from "../models/base/tokenizer.json" with { type: "json" };
+import { fromScratch, ROWS_PER_STEP, SEED } from "./from-scratch.ts";
 
 const STEPS = 3000;
-const ROWS_PER_STEP = 96;
-const SEED = 1;
 /** Texts that are right. */
 const RIGHT = 0.5;
 const TASKS = { numbers: [3, 4], minNumber: 1, maxNumber: 9, minTarget: 1, maxTarget: 99 };
@@ -72,22 +69,11 @@ const texts = Array.from(
   (_, i) => `${JSON.stringify(text(i))}\n`,
 );
 writeFileSync(`${root}/texts.jsonl`, texts.join(""));
-const flags = {
-  model: blank,
-  "output-dir": `${root}/pretraining`,
-  "max-steps": STEPS,
-  "rows-per-step": ROWS_PER_STEP,
-  "micro-batch-tokens": 6144,
-  "learning-rate": 3e-3,
-  "lr-scheduler-type": "cosine",
-  "warmup-steps": 50,
-  "weight-decay": 0.01,
-  "adam-beta2": 0.95,
-  "save-steps": 500,
-  seed: SEED,
-};
-const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
-const path = await sft(sftSettings([`${root}/texts.jsonl`, "--from-scratch", ...args]));
+const path = await fromScratch(blank, `${root}/texts.jsonl`, {
+  run: `${root}/pretraining`,
+  steps: STEPS,
+  saveSteps: 500,
+});
 cpSync(path, `${root}/base`, { recursive: true });
 for (const done of ["blank", "pretraining", "texts.jsonl"])
   rmSync(`${root}/${done}`, { recursive: true });
