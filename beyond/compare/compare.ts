@@ -61,13 +61,7 @@ export async function compare(given: CompareSettings, signal?: AbortSignal): Pro
     }
   };
   if (ray) {
-    await sideBySide(
-      { ray, workers: given.workers, gpusPerNode: given.gpusPerNode },
-      runs,
-      carryOut,
-      progress,
-      signal,
-    );
+    await sideBySide({ ...given, ray }, runs, carryOut, progress, signal);
   } else {
     for (const run of runs) if (!signal?.aborted) await carryOut(run, signal);
   }

@@ -62,10 +62,8 @@ class SubgroupAttention extends AdapterAttention {
     const rows = Math.max(1, Math.min(MOST_ROWS, Math.floor(subgroupElements / headDim)));
     this.lanes = lanes;
     this.rows = rows;
-    let slice = Math.min(subgroupSlice, headDim / 4);
-    while ((headDim / 4) % slice > 0) slice--;
     this.patience = rows === 1 ? 0 : (variants.patience?.queries ?? 0);
-    const sizes = { LANES: lanes, ROWS: rows, SLICE: slice };
+    const sizes = { LANES: lanes, ROWS: rows, SLICE: largestDivisor(headDim / 4, subgroupSlice) };
     const constants = { HEAD_DIM: headDim, CHUNK: KEY_CHUNK, ...sizes };
     for (const [entries, source] of Object.entries(SOURCES)) {
       kernels.add("attention-subgroup", source, entries, constants);

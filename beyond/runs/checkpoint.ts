@@ -208,15 +208,12 @@ export function pruneCheckpoints(
 ) {
   const steps = checkpointSteps(run);
   const older = steps.slice(0, -1);
-  const [planned, between] = [older.filter(isPlanned), older.filter((step) => !isPlanned(step))];
+  const planned = older.filter((step) => step % every === 0);
+  const between = older.filter((step) => step % every !== 0);
   const doomed = [...between, ...planned].slice(0, Math.max(0, steps.length - limit));
   for (const step of doomed.filter((step) => !keep.includes(step)))
     remove(checkpointPath(run, step));
   sweepCheckpoints(run);
-
-  function isPlanned(step: number) {
-    return step % every === 0;
-  }
 }
 
 /** Deletes what a killed run left half written or half deleted. */
