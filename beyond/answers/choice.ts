@@ -25,7 +25,7 @@ function labelsOf(row: Row): string[] {
 export const listsOptions = (row: Row): boolean => (listedOptions(row)?.length ?? 0) > 1;
 
 /** The options of a row by letter: from its `choices` or `options`, or as "(A) ... (B) ..." in the question. */
-export function optionsOf(row: Row): Map<string, string> {
+function optionsOf(row: Row): Map<string, string> {
   const texts = listedOptions(row);
   if (texts) {
     return new Map(

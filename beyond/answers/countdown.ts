@@ -25,7 +25,7 @@ export const countdown: Judge = {
 };
 
 /** The numbers and the target of a row: `nums` or `numbers`, and `target`, at its top or in `metadata`. */
-export function countdownTask(row: Row): { numbers: number[]; target: number } {
+function countdownTask(row: Row): { numbers: number[]; target: number } {
   const task = taskOf(row);
   if (task) return task;
   throw new UserError(
@@ -45,10 +45,7 @@ function taskOf(row: Row): { numbers: number[]; target: number } | null {
 }
 
 /** An expression as its key, and whether it is right. Null for what is no such expression. */
-export function countdownAnswer(
-  answer: string,
-  row: Row,
-): { key: string; correct: boolean } | null {
+function countdownAnswer(answer: string, row: Row): { key: string; correct: boolean } | null {
   const { numbers, target } = countdownTask(row);
   if (answer.length > 300) return null;
   const used: bigint[] = [];

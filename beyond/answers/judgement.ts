@@ -5,7 +5,7 @@ import type { Answer } from "./extract.ts";
 /** Finds the final answer in the text of a completion. */
 export type Find = (text: string) => Answer | null;
 
-export const noAnswer: Judgement = {
+const noAnswer: Judgement = {
   outcome: null,
   correct: false,
   form: null,

@@ -22,7 +22,7 @@ import { numberJudge, simple } from "./simple.ts";
 import { USUAL } from "./thinking.ts";
 import { judging } from "./thread.ts";
 
-export const OUTCOMES = [
+const OUTCOMES = [
   "math",
   "math:last-number",
   "number",

@@ -25,7 +25,7 @@ export class Lanes {
 }
 
 /** What a run sees of the cluster: one place, and names of its own for what lies there. */
-export class Lane implements Bridging {
+class Lane implements Bridging {
   private readonly workers = new Set<string>();
 
   constructor(

@@ -49,7 +49,7 @@ export const unsolvedAfter = ({ solvedAt }: QuestionHistory, samples: number): b
   solvedAt === null || solvedAt > samples;
 
 /** Different answers among the first `samples` samples. */
-export const distinctAfter = ({ newAt }: QuestionHistory, samples: number): number =>
+const distinctAfter = ({ newAt }: QuestionHistory, samples: number): number =>
   newAt.filter((at) => at <= samples).length;
 
 /**

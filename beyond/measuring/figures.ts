@@ -26,7 +26,7 @@ export interface Ratio {
 export type Figures = Record<string, Ratio>;
 
 /** Samples in a group, as in training; fewer where fewer were drawn. */
-export const GROUP = 8;
+const GROUP = 8;
 
 /**
  * Every figure of an evaluation.

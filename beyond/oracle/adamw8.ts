@@ -30,8 +30,8 @@ const UNSIGNED = dynamicMap(false);
 const ZERO = SIGNED.indexOf(0);
 
 /** The value of a code of m: 0 to 128 count the values from 0 up, 129 to 255 those from 0 down. */
-export const signedValue = (code: number) => SIGNED[ZERO + (code <= 128 ? code : 128 - code)];
-export const unsignedValue = (code: number) => UNSIGNED[code];
+const signedValue = (code: number) => SIGNED[ZERO + (code <= 128 ? code : 128 - code)];
+const unsignedValue = (code: number) => UNSIGNED[code];
 
 /** Moments in codes, and for every block the largest |m| and sqrt(v): [blocks, 2]. */
 export interface ByteMoments {

@@ -12,7 +12,7 @@ export interface AttentionOutput {
 }
 
 /** The rows of K and V that token t sees: the shared prefix, then its own sequence up to itself, the last `window` of all. */
-export function visibleKeys(spans: Uint32Array, t: number, window = Infinity): number[] {
+function visibleKeys(spans: Uint32Array, t: number, window = Infinity): number[] {
   const [prefixStart, prefixEnd, ownStart, ownEnd] = spans.subarray(4 * t, 4 * t + 4);
   const keys: number[] = [];
   for (let s = prefixStart; s < prefixEnd; s++) keys.push(s);

@@ -21,7 +21,7 @@ export interface QuestionDraws {
 }
 
 /** A log by its questions. The log may grow meanwhile, and only what is new is read; nothing may be taken from it. */
-export class DrawIndex {
+class DrawIndex {
   private readonly known: QuestionDraws[] = [];
   private read = 0;
 

@@ -97,7 +97,7 @@ export function ksOf(models: readonly Models[]): number[] {
 }
 
 /** A figure of each of these models; those that are not defined are left out. */
-export const valuesOf = (models: Models, name: string): number[] =>
+const valuesOf = (models: Models, name: string): number[] =>
   heldOutOf(models).flatMap(({ values }) => values[name] ?? []);
 
 /** The mean of a figure, with its 95 % interval: the bootstrap's, or Student's where no counts were kept. */

@@ -12,7 +12,7 @@ import { mean, overSeeds } from "./statistics.ts";
 const POINTS = 60;
 
 /** A line of each method: the mean of its seeds, with their range. */
-export function linesOf(
+function linesOf(
   methods: readonly Method[],
   pointsOf: (run: ReportedRun) => readonly Point[],
 ): Line[] {

@@ -33,7 +33,7 @@ import { sealed, unsealed } from "./sealed.ts";
  * Where a checkpoint keeps what only training reads. Programs that open models take every `*.safetensors`
  * of a folder for its weights (vLLM, SGLang), and never look into a folder within.
  */
-export const TRAINER = "trainer";
+const TRAINER = "trainer";
 const OPTIMIZER = "optimizer.safetensors";
 const STATE = "trainer_state.json";
 

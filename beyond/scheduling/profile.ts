@@ -1,6 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
 
-export const PROFILE_DETAILS = ["kernels", "passes"] as const;
+const PROFILE_DETAILS = ["kernels", "passes"] as const;
 /** What is timed: every dispatch, in a pass of its own; or the passes that are recorded anyway. */
 export type ProfileDetail = (typeof PROFILE_DETAILS)[number];
 

@@ -81,7 +81,7 @@ async function shapesOf(gpu: SystemGpu, { model, dtype }: { model: string; dtype
 }
 
 /** A row for each way to compute attention, a column for each kind of work. */
-export function attentionLines({ shape, times, choice }: TunedAttention): string[] {
+function attentionLines({ shape, times, choice }: TunedAttention): string[] {
   const rows = times.map(([way, seconds]) => {
     const mark = formatAttention(way) === formatAttention(choice) ? "*" : " ";
     const cells = seconds.map((one) => `${(1000 * one).toPrecision(3)}${mark}`.padStart(11));

@@ -10,7 +10,7 @@ export const nonzero = (random: Random, high: number): number =>
   (random.chance(0.5) ? 1 : -1) * between(random, 1, high);
 export const signed = (n: number): string => (n < 0 ? `${n}` : `+${n}`);
 const commas = (n: number) => n.toLocaleString("en");
-export const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b));
+const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b));
 
 const integer: Make = (random) => {
   const n = nonzero(random, random.chance(0.5) ? 99 : 9_999_999);

@@ -22,7 +22,7 @@ export interface Rates {
   missed: string[];
 }
 
-export function isEqual(gold: string, answer: string): boolean {
+function isEqual(gold: string, answer: string): boolean {
   const [key, other] = [mathKey(gold), mathKey(answer)];
   return key !== null && other !== null && join(other, [key]) === key;
 }

@@ -24,7 +24,7 @@ const NUMBERS = [
 ];
 
 /** The file with one damage, or a few. */
-export function damaged(sound: Uint8Array, random: Random): Uint8Array {
+function damaged(sound: Uint8Array, random: Random): Uint8Array {
   let bytes = Uint8Array.from(sound);
   const damages = random.chance(0.7) ? 1 : 2 + random.int(3);
   for (let i = 0; i < damages && bytes.length > 0; i++) {
@@ -111,14 +111,6 @@ export async function fuzz(parser: string, seed: number, inputs: number): Promis
 }
 
 const folderOf = () => process.env.TMPDIR ?? "/tmp";
-
-/** The damaged file of this number. */
-export async function inputOf(parser: string, seed: number, number: number, folder: string) {
-  const index = PARSERS.findIndex(({ name }) => name === parser);
-  const seeds = await PARSERS[index].seeds(folder);
-  const random = new Random(seed, index, number);
-  return damaged(seeds[random.int(seeds.length)], random);
-}
 
 async function readAll(name: string, seed: number, from: number, to: number): Promise<void> {
   const index = PARSERS.findIndex((parser) => parser.name === name);

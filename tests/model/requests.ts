@@ -49,7 +49,7 @@ export function pipelinedSampler(
 }
 
 /** Checks all that is guessed and finds room, whatever it costs. */
-export const checkAll: Choice = {
+const checkAll: Choice = {
   choose: (_, chances) => chances.length,
   mayPay: () => true,
   noteStep: () => {},

@@ -19,7 +19,7 @@ import { type Node, NotMath } from "./tree.ts";
 
 export const MINUS: Rational = [-1n, 1n];
 
-export const CONSTANTS = new Set(["pi", "e", "i", "oo"]);
+const CONSTANTS = new Set(["pi", "e", "i", "oo"]);
 export function hasSymbols(value: Node): boolean {
   if (value.op === "symbol") return !CONSTANTS.has(value.name);
   return "args" in value && value.args.some(hasSymbols);

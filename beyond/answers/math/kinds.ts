@@ -44,7 +44,7 @@ function inBase(text: string): string | null {
 }
 
 /** 10:30 pm and 10:05. 10:5 is a ratio, as is 3:15 where minutes could be meant. */
-export function timeOfDay(text: string): string | null {
+function timeOfDay(text: string): string | null {
   const [, hour, minute, half] =
     /^(\d{1,2})(?::(\d\d))?\s*([ap])\.?\s*m\.?$/i.exec(text.replace(/\s+/g, "")) ?? [];
   if (hour) return `${Number(hour)}:${minute ?? "00"} ${half.toLowerCase()}m`;

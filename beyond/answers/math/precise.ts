@@ -1,7 +1,7 @@
 /** Complex numbers of 86 digits after the point, as whole multiples of 2^-288; arguments are not too large. */
 
 /** Binary digits after the point. */
-export const BITS = 288n;
+const BITS = 288n;
 export const UNIT = 1n << BITS;
 /** Values that are smaller, and not zero, are lost in rounding: there is no result then. */
 const SMALLEST = UNIT >> 90n;
@@ -76,14 +76,14 @@ function series(
 const odd = (k: bigint) => 2n * k + 1n;
 /** 2 artanh(y) = ln((1 + y)/(1 - y)). */
 const artanh2 = (y: bigint) => 2n * series(y, (term) => times(term, times(y, y)), odd);
-export const LN2 = artanh2(UNIT / 3n);
+const LN2 = artanh2(UNIT / 3n);
 
 function arctanSeries(x: bigint): bigint {
   return series(x, (term) => -times(term, times(x, x)), odd);
 }
 export const PI = 16n * arctanSeries(UNIT / 5n) - 4n * arctanSeries(UNIT / 239n);
 
-export function exponential(x: bigint): bigint {
+function exponential(x: bigint): bigint {
   if (magnitude(x) > LARGEST) throw new NoValue();
   const k = x / LN2;
   const rest = (x - k * LN2) >> 8n;

@@ -8,7 +8,7 @@ export const ONE: Rational = [1n, 1n];
 export class TooMuch extends Error {}
 
 /** Numbers of more bits than this are not computed with. */
-export const MAX_BITS = 8192;
+const MAX_BITS = 8192;
 
 const abs = (n: bigint) => (n < 0n ? -n : n);
 

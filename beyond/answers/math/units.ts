@@ -43,7 +43,7 @@ const WORDED =
   /(\d[\d,]*)(?:\.(\d+))?\s*(?:\\text\s*\{\s*(hundred|thousand|[mbtr]+illion)\b\s*([^{}]*)\}|(hundred|thousand|[mbtr]+illion)\b)/i;
 
 /** 2.4 million is 2400000; what stands behind the word stays. */
-export function withoutPowerWords(text: string): string {
+function withoutPowerWords(text: string): string {
   return text.replace(WORDED, (all, whole, part = "", inText, rest, bare) => {
     const zeros = POWERS[(inText ?? bare).toLowerCase()];
     if (zeros === undefined || part.length > zeros) return all;

@@ -15,7 +15,7 @@ const SETTINGS = {
 };
 
 /** Four codes a word, the last one filled up with 0. */
-export function packedCodes(codes: Uint8Array): Uint32Array {
+function packedCodes(codes: Uint8Array): Uint32Array {
   const bytes = new Uint8Array(Math.ceil(codes.length / 4) * 4);
   bytes.set(codes);
   return new Uint32Array(bytes.buffer);

@@ -72,7 +72,7 @@ export class Database {
   }
 }
 
-export class Statement {
+class Statement {
   constructor(private readonly statement: StatementSync) {}
 
   get columnNames(): string[] {
