@@ -78,12 +78,32 @@ function goal(results: Results): string {
   return table(["", "worst against base", "pass@1 against plain GRPO", "goal met"], rows);
 }
 
+/** Samples of a training question after which runs are compared as samplers. */
+const SAMPLES = 32;
+
+/** Training as sampling (Figure 2 of arXiv 2509.06941): what carries over to questions that are not solved yet. */
+function transfer({ methods }: Results): string {
+  const rows = methods.flatMap(({ method, sampling }) => {
+    const at = sampling.find(({ samples }) => samples === SAMPLES);
+    if (!at) return [];
+    const { figures, overBase, overReference } = at;
+    const gain = (over: typeof overBase) => (over ? gained(over.distinctUnsolved) : "–");
+    const { solved, distinct } = figures;
+    const seen = [number(solved.value), number(distinct.value, 2)];
+    return [[`\`${method}\``, ...seen, gain(overBase), gain(overReference)]];
+  });
+  const unsolved = "unsolved by both";
+  const head = ["solved", "answers seen", `over base, ${unsolved}`, `over plain GRPO, ${unsolved}`];
+  return table(["", ...head], rows);
+}
+
 const TABLES: Record<string, (results: Results) => string> = {
   figures: figures(lastOf),
   early: figures(({ evaluations }) => evaluations[0]),
   "over-base": gains("overBase"),
   "over-grpo": gains("overReference"),
   goal,
+  transfer,
 };
 
 /** The page with its tables as the results have them. */
