@@ -54,7 +54,8 @@ async function decodingAt(bench: Bench, gpu: SystemGpu, model: string, context: 
   const lengths = { maxPromptTokens: 1, maxNewTokens: context };
   const { splitQueries } = gpu.variants;
   const sizes = { rows: BATCH, promptSlots: 1, ...lengths, splitQueries };
-  const { spans, ids, keyChunks, activations, caches } = new SamplerMemory(gpu, config, sizes);
+  const memory = new SamplerMemory(gpu, config, sizes);
+  const { spans, moved, ids, keyChunks, activations, caches } = memory;
   const table = gpu.allocate("buffers", "RoPE", ropeTableLength(config, context));
   const decoder = new Decoder(gpu, config, table, makeOps(gpu, config.headDim, {}, config));
   const starts = Array.from({ length: BATCH }, (_, row) => row * context);
@@ -63,7 +64,7 @@ async function decodingAt(bench: Bench, gpu: SystemGpu, model: string, context: 
     ids,
     Uint32Array.from(starts, (_, row) => row),
   );
-  const input = { ids, spans, keyChunks, isDecoding: true };
+  const input = { ids, spans, moved, keyChunks, isDecoding: true };
   const times: { ms: number; processor: number }[] = [];
   for (let step = 0; step <= STEPS; step++) {
     const [cpu, began] = [process.cpuUsage(), performance.now()];

@@ -1,5 +1,7 @@
 // What all shaders of attention have in common: parameters, tensors, and which keys a token sees.
 
+// include "moved.wgsl"
+
 // What activations are stored as: vec4h in runs that say so. Arithmetic and gradients are f32.
 alias Stored = vec4f;
 
@@ -53,5 +55,5 @@ fn can_see(token: u32, s: u32) -> bool {
 // The row of keys and values where the s-th key that a token sees is.
 fn key_row(span: vec4u, s: u32) -> u32 {
   let prefix = span.y - span.x;
-  return select(span.z + s - prefix, span.x + s, s < prefix);
+  return where_lies(select(span.z + s - prefix, span.x + s, s < prefix));
 }

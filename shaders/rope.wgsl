@@ -12,6 +12,8 @@
 // The table comes from float64 on the host: sin and cos of software adapters err by 1e-3.
 // D is a multiple of 4. Called by lib/model/ops/rope.ts.
 
+// include "moved.wgsl"
+
 // What activations are stored as: vec2h in runs that say so. Arithmetic and gradients are f32.
 alias Stored = vec2f;
 
@@ -68,7 +70,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let at = pairs_of(index);
   if (at.head >= params.heads + params.kv_heads) {
     let head = at.head - params.heads - params.kv_heads;
-    let to = (at.row * params.kv_heads + head) * 2u * HALF + at.lane;
+    let to = (where_lies(at.row) * params.kv_heads + head) * 2u * HALF + at.lane;
     values[to] = qkv[at.packed];
     values[to + HALF] = qkv[at.packed + HALF];
     return;
@@ -82,7 +84,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     q[to] = turned_a;
     q[to + HALF] = turned_b;
   } else {
-    let to = (at.row * params.kv_heads + at.head - params.heads) * 2u * HALF + at.lane;
+    let to = (where_lies(at.row) * params.kv_heads + at.head - params.heads) * 2u * HALF + at.lane;
     keys[to] = turned_a;
     keys[to + HALF] = turned_b;
   }

@@ -17,8 +17,8 @@ export function learningAttention(model: ModelShape, T: number): KernelCase[] {
       rows: T,
       perLayer: 1,
       make(space) {
-        const { spans, q, k, v, o, lse } = sequence(space, model, T);
-        const tensors = { spans, q, k, v, o, lse };
+        const tensors = sequence(space, model, T);
+        const { q, k, v, o, lse } = tensors;
         const record = () => space.ops.attention.forward(tensors, T, model);
         return { operations, reads: [q, k, v], writes: [o, lse], record };
       },
@@ -56,7 +56,8 @@ export const decodingAttention = (
     const query = () => space.tensor("queries", rows * heads * headDim, space.dtype);
     const [q, o] = [query(), query()];
     const lse = space.tensor("lse", rows * heads);
-    const tensors = { spans: space.indices("spans", spans), q, k, v, o, lse };
+    const moved = space.indices("moved", new Uint32Array(rows * context));
+    const tensors = { spans: space.indices("spans", spans), moved, q, k, v, o, lse };
     const { splitQueries } = space.gpu.variants;
     const keyChunks = allocateKeyChunks(space, model, rows, context, splitQueries);
     const step = { isDecoding: true, keyChunks };
@@ -71,6 +72,7 @@ function sequence(space: Space, { heads, kvHeads, headDim }: ModelShape, T: numb
     space.tensor(name, T * width * headDim, space.dtype);
   return {
     spans: space.indices("spans", causalSpans(T)),
+    moved: space.indices("moved", new Uint32Array(T)),
     q: stored("q", heads),
     k: stored("k", kvHeads),
     v: stored("v", kvHeads),

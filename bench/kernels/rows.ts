@@ -48,6 +48,7 @@ function ropeKernels(model: ModelShape, T: number): KernelCase[] {
   const elements = T * qkvWidth(model);
   const tensors = (space: Space) => ({
     spans: space.indices("spans", causalSpans(T)),
+    moved: space.indices("moved", new Uint32Array(T)),
     table: space.tensor("table", T * headDim),
   });
   return [
@@ -56,12 +57,12 @@ function ropeKernels(model: ModelShape, T: number): KernelCase[] {
       rows: T,
       perLayer: 1,
       make(space) {
-        const { spans, table } = tensors(space);
+        const { spans, moved, table } = tensors(space);
         const stored = (name: string, width: number) =>
           space.tensor(name, T * width * headDim, space.dtype);
         const [q, keys, values] = [stored("q", heads), stored("k", kvHeads), stored("v", kvHeads)];
         const qkv = space.tensor("qkv", elements, space.dtype);
-        const given = { spans, table, qk: qkv, qkv, q, keys, values };
+        const given = { spans, moved, table, qk: qkv, qkv, q, keys, values };
         const record = () => space.ops.rope.forward(given, T, model);
         return { operations: 3 * elements, reads: [table, qkv], writes: [q, keys, values], record };
       },

@@ -77,11 +77,13 @@ function ours(
   const { attention } = makeOps(gpu, headDim);
   const spans = gpu.allocate("buffers", "spans", 4 * T);
   gpu.upload(spans, causalSpans(T));
+  const moved = gpu.allocate("buffers", "moved", T);
   const last_query = gpu.allocate("buffers", "last queries", 2 * T);
   gpu.upload(last_query, new Uint32Array(2 * T).fill(T));
   const stored = (name: string) => upload(gpu, name, inputs[name].data, dtype);
   const forward = {
     spans,
+    moved,
     q: stored("q"),
     k: stored("k"),
     v: stored("v"),

@@ -53,7 +53,10 @@ export async function attentionDifferences(
     step?: DecodingStep,
   ) => {
     const tokens = spans.length / 4;
-    const inputs = { spans: tensor("spans", Uint32Array.from(spans)) };
+    const inputs = {
+      spans: tensor("spans", Uint32Array.from(spans)),
+      moved: tensor("moved", new Uint32Array(Math.max(TOKENS, CACHE_ROWS))),
+    };
     const o = stored("o", new Float64Array(tokens * width));
     const lse = tensor("lse", new Float64Array(tokens * shape.heads));
     const tensors = { ...inputs, q: stored("q", q), k: stored("k", k), v: stored("v", v), o, lse };

@@ -107,6 +107,7 @@ async function secondsOf(gpu: SystemGpu, ops: Ops, shape: AttentionShape): Promi
   const softmax = gpu.allocate("buffers", "softmax", softmaxLength(tokens, heads));
   made.push(softmax);
   const [spans, last_query, ends] = [make("spans", 4), make("last", 2), make("ends", 4)];
+  const moved = make("moved", 1); // zeros
   const packed = new Uint32Array(4 * tokens);
   // one past the last query, and the position, which nothing without a window reads
   const seenUntil = new Uint32Array(2 * tokens).fill(tokens, 0, 2 * length);
@@ -124,13 +125,13 @@ async function secondsOf(gpu: SystemGpu, ops: Ops, shape: AttentionShape): Promi
   if (keyChunks) made.push(keyChunks.partials);
   const work: Record<(typeof ATTENTION_WORK)[number], () => void> = {
     decoding: () =>
-      ops.attention.forward({ spans: ends, q, k, v, o, lse }, completions, shape, {
+      ops.attention.forward({ spans: ends, moved, q, k, v, o, lse }, completions, shape, {
         isDecoding: true,
         keyChunks,
       }),
-    forward: () => ops.attention.forward({ spans, q, k, v, o, lse }, tokens, shape),
+    forward: () => ops.attention.forward({ spans, moved, q, k, v, o, lse }, tokens, shape),
     backward: () => {
-      const tensors = { spans, last_query, q, k, v, o, lse, d_o, softmax, dq, dk, dv };
+      const tensors = { spans, moved, last_query, q, k, v, o, lse, d_o, softmax, dq, dk, dv };
       ops.attention.backward(tensors, tokens, shape);
     },
   };

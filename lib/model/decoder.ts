@@ -13,6 +13,8 @@ import { ropeTableLength, ropeTables } from "./rope.ts";
 
 interface TokenSpans extends DecodingStep {
   spans: Tensor;
+  /** See BLOCK_ROWS. */
+  moved: Tensor;
 }
 
 /**
@@ -75,7 +77,7 @@ export class Decoder {
   private layer(
     weights: Weights,
     i: number,
-    { spans, ...step }: TokenSpans,
+    { spans, moved, ...step }: TokenSpans,
     tokens: number,
     activations: Activations,
     { keys, values }: KeyValue,
@@ -92,9 +94,9 @@ export class Decoder {
     this.linear(weights, i, "qkv", { x: a.inputNormed, y: a.qkv, bias: w.qkvBias }, tokens);
     const qk = this.normHeads(w, a, tokens, activations.qkNormed);
     const { qkv, q } = a;
-    const turned = { spans, table: this.ropeTable, qk, qkv, q, keys, values };
+    const turned = { spans, moved, table: this.ropeTable, qk, qkv, q, keys, values };
     ops.rope.forward(turned, tokens, shape, this.ropeStarts[i]);
-    const attention = { spans, q: a.q, k: keys, v: values, o: a.attended, lse: a.lse };
+    const attention = { spans, moved, q: a.q, k: keys, v: values, o: a.attended, lse: a.lse };
     ops.attention.forward(attention, tokens, shape, step);
     this.add(weights, i, "output", a.middle, tokens, a);
 
@@ -123,13 +125,13 @@ export class Decoder {
   ): void {
     const { ops } = this;
     const { hiddenSize, intermediateSize, numLayers, embeddingScale } = this.config;
-    const { spans, lastQuery } = batch;
+    const { spans, moved, lastQuery } = batch;
     for (let i = numLayers - 1; i >= 0; i--) {
       const w = weights.layers[i];
       const dw = gradients.layers?.[i];
       const a = activations.layers[i];
       if (activations.keep === "inputs") {
-        this.layer(weights, i, { spans }, tokens, activations, a, true);
+        this.layer(weights, i, { spans, moved }, tokens, activations, a, true);
         const y = activations.layers[i + 1]?.input ?? activations.output;
         if (a.added) this.add(weights, i, "down", y, tokens, a);
       }
@@ -151,7 +153,7 @@ export class Decoder {
       ops.rmsnorm.backward({ ...postNorm, ...normed }, tokens, hiddenSize);
 
       back("output", a.attended, added("output"), g.attended);
-      const attended = { spans, q: a.q, k: a.keys, v: a.values, o: a.attended, lse: a.lse };
+      const attended = { spans, moved, q: a.q, k: a.keys, v: a.values, o: a.attended, lse: a.lse };
       const pulled = { d_o: g.attended, softmax: g.softmax, dq: g.q, dk: g.k, dv: g.v };
       const attention = { ...attended, ...pulled, last_query: lastQuery };
       ops.attention.backward(attention, tokens, this.shapes[i]);

@@ -115,7 +115,7 @@ export class Sampler {
     const lastTokenOf = new Map<CachedPrompt, number>();
     let tokens = 0;
     const push = (prompt: CachedPrompt, from: number, to: number) => {
-      const start = prompt.slot * memory.sizes.maxPromptTokens;
+      const start = prompt.slot * memory.tokensPerSlot;
       const ids = prompt.request.prompt;
       for (let i = from; i < to; i++, tokens++) {
         this.promptIds[tokens] = ids[i];
@@ -132,7 +132,8 @@ export class Sampler {
     gpu.upload(memory.promptIds, this.promptIds, 0, tokens);
     gpu.upload(memory.promptSpans, this.promptSpans, 0, tokens * 4);
     this.state.upload(rows, ({ prompt }) => lastTokenOf.get(prompt) as number);
-    const input = { ids: memory.promptIds, spans: memory.promptSpans };
+    const { promptIds: ids, promptSpans: spans, moved } = memory;
+    const input = { ids, spans, moved };
     this.decoder.forward(weights, input, tokens, memory.activations, memory.caches);
     if (rows.length > 0) this.draw(weights, rows.length, memory.drawn, settings);
   }
@@ -145,8 +146,8 @@ export class Sampler {
     drawn: Drawn,
     settings: GenerationSettings,
   ): void {
-    const { activations, caches, spans, keyChunks } = this.memory;
-    const input = { ids, spans, keyChunks, isDecoding: true };
+    const { activations, caches, spans, moved, keyChunks } = this.memory;
+    const input = { ids, spans, moved, keyChunks, isDecoding: true };
     this.decoder.forward(weights, input, count, activations, caches);
     this.draw(weights, count, drawn, settings);
   }

@@ -1,5 +1,7 @@
 import type { Gpu } from "../gpu/device.ts";
 import type { Allocator, Tensor } from "../gpu/memory.ts";
+import { BLOCK_ROWS } from "./ops/heads.ts";
+import { ceil } from "./ops/kernels.ts";
 
 /**
  * For each distinct value of an index array the places it occurs in, as rows of a compressed sparse
@@ -125,6 +127,8 @@ export class PackedBatch {
 export class BatchMemory {
   readonly ids: Tensor;
   readonly spans: Tensor;
+  /** Zeros: keys and values lie where the spans say. */
+  readonly moved: Tensor;
   readonly lastQuery: Tensor;
   readonly predictionRows: Tensor;
   readonly targets: Tensor;
@@ -136,6 +140,7 @@ export class BatchMemory {
     const make = (name: string, length = maxTokens) => alloc.allocate("buffers", name, length);
     this.ids = make("token ids");
     this.spans = make("spans", maxTokens * 4);
+    this.moved = make("moved", ceil(maxTokens, BLOCK_ROWS));
     this.lastQuery = make("last queries", maxTokens * 2);
     this.predictionRows = make("prediction rows");
     this.targets = make("targets");

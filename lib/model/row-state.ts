@@ -75,12 +75,13 @@ export class RowState {
   }
 
   freeAll(): void {
-    const { rows, promptSlots, maxPromptTokens } = this.memory.sizes;
+    const { tokensPerSlot, tokensPerRow } = this.memory;
+    const { rows, promptSlots } = this.memory.sizes;
     this.freeSlots.length = 0;
     this.freeCacheRows.length = 0;
     for (let slot = promptSlots - 1; slot >= 0; slot--) this.freeSlots.push(slot);
     for (let row = rows - 1; row >= 0; row--) {
-      this.freeCacheRows.push(promptSlots * maxPromptTokens + row * this.memory.tokensPerRow);
+      this.freeCacheRows.push(promptSlots * tokensPerSlot + row * tokensPerRow);
     }
   }
 
@@ -134,7 +135,7 @@ export class RowState {
   upload(rows: readonly Row[], hiddenOf: (row: Row, i: number) => number): void {
     rows.forEach((row, i) => {
       const { prompt, key, cacheRow, sample, drawn } = row;
-      const start = prompt.slot * this.memory.sizes.maxPromptTokens;
+      const start = prompt.slot * this.memory.tokensPerSlot;
       const end = start + prompt.request.prompt.length;
       this.spans.set([start, end, cacheRow, cacheRow + drawn], i * 4);
       this.draws.set([key[0], key[1], sample, drawn], i * 4);

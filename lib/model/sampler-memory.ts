@@ -3,6 +3,8 @@ import { Activations, type KeyValue } from "./activations.ts";
 import type { ModelConfig } from "./config.ts";
 import { HeadMemory, logitsStride } from "./head.ts";
 import { allocateKeyChunks, type KeyChunks } from "./ops/attention.ts";
+import { BLOCK_ROWS } from "./ops/heads.ts";
+import { ceil } from "./ops/kernels.ts";
 
 /** Enough to keep a GPU busy, and not so many that rows wait long for them. */
 const PREFILL_TOKENS = 512;
@@ -20,6 +22,8 @@ export interface SamplerSizes {
   maxNewTokens: number;
   /** Tokens of a prompt that are computed in one pass; a longer one takes several. */
   prefillTokens?: number;
+  /** Blocks of BLOCK_ROWS that caches have, for who says in `moved` where rows lie; else each row has a place of its own. */
+  cacheBlocks?: number;
   /** Queries whose keys attention may split, as the adapter's variants have it; by default as many as any has. */
   splitQueries?: number;
 }
@@ -36,6 +40,8 @@ export class SamplerMemory {
   readonly activations: Activations;
   readonly head: HeadMemory;
   readonly caches: readonly KeyValue[];
+  /** Where rows of the caches lie; zeros at first. */
+  readonly moved: Tensor;
   /** Where attention splits long caches. */
   readonly keyChunks?: KeyChunks;
   readonly logits: Tensor;
@@ -51,7 +57,8 @@ export class SamplerMemory {
   readonly maxTokens: number;
   /** Of one that decodes. */
   readonly passRows: number;
-  /** Cache rows of a completion. */
+  /** Cache rows of a prompt, and of a completion; whole blocks where these may be moved. */
+  readonly tokensPerSlot: number;
   readonly tokensPerRow: number;
 
   constructor(
@@ -64,13 +71,16 @@ export class SamplerMemory {
     const { rows, promptSlots, maxPromptTokens, maxNewTokens, elementBytes = 4 } = sizes;
     const { passRows = rows, prefillTokens = PREFILL_TOKENS } = sizes;
     this.passRows = passRows;
-    this.tokensPerRow = maxNewTokens + spareTokens;
+    const unit = sizes.cacheBlocks === undefined ? 1 : BLOCK_ROWS;
+    this.tokensPerSlot = ceil(maxPromptTokens, unit) * unit;
+    this.tokensPerRow = ceil(maxNewTokens + spareTokens, unit) * unit;
     // New prompts, or parts of long ones, and beside them the last tokens of prompts whose completions are still arriving.
     const ofPrompts = Math.max(rows, Math.min(maxPromptTokens, prefillTokens));
     this.maxTokens = Math.max(ofPrompts + rows, passRows);
     this.activations = new Activations(alloc, config, this.maxTokens, "nothing", elementBytes);
     this.head = new HeadMemory(alloc, config, passRows, elementBytes);
-    const cacheRows = promptSlots * maxPromptTokens + rows * this.tokensPerRow;
+    const named = promptSlots * this.tokensPerSlot + rows * this.tokensPerRow;
+    const cacheRows = sizes.cacheBlocks === undefined ? named : sizes.cacheBlocks * BLOCK_ROWS;
     const width = config.numKeyValueHeads * config.headDim;
     const makeCache = (name: string) =>
       alloc.allocate("KV cache", name, cacheRows * width, elementBytes);
@@ -79,9 +89,10 @@ export class SamplerMemory {
       values: makeCache("values"),
     }));
     const heads = { heads: config.numHeads, headDim: config.headDim };
-    const maxKeys = maxPromptTokens + this.tokensPerRow;
+    const maxKeys = maxPromptTokens + maxNewTokens + spareTokens;
     this.keyChunks = allocateKeyChunks(alloc, heads, passRows, maxKeys, sizes.splitQueries);
     const make = (name: string, length = passRows) => alloc.allocate("buffers", name, length);
+    this.moved = make("moved", ceil(named, BLOCK_ROWS));
     this.logits = make("logits", passRows * logitsStride(config.vocabSize));
     this.promptIds = make("prompt ids", this.maxTokens);
     this.promptSpans = make("prompt spans", this.maxTokens * 4);

@@ -1,4 +1,4 @@
-import { KEY_CHUNK, softmaxLength } from "../../../lib/model/ops/heads.ts";
+import { BLOCK_ROWS, KEY_CHUNK, softmaxLength } from "../../../lib/model/ops/heads.ts";
 import { ROW_CHUNK } from "../../../lib/model/ops/kernels.ts";
 import type { Dtype } from "../../storage/precision.ts";
 import { attentionBackward, attentionChunks, attentionForward } from "../attention.ts";
@@ -21,6 +21,21 @@ export interface SpanCase extends Omit<HeadShape, "T"> {
   rows: number;
 }
 
+/** What keeps rows of keys and values as samplers may: in blocks that lie in another order, others' before them. */
+function scattered(rows: number, width: number) {
+  const blocks = Math.ceil(rows / BLOCK_ROWS);
+  const moved = Uint32Array.from({ length: blocks }, (_, i) => (blocks - 2 * i) * BLOCK_ROWS);
+  const scatter = (data: Float64Array) => {
+    const cache = new Float64Array((blocks + 1) * BLOCK_ROWS * width).fill(1e3);
+    for (let row = 0; row < rows; row++) {
+      const to = row + (moved[Math.floor(row / BLOCK_ROWS)] | 0);
+      cache.set(data.subarray(row * width, (row + 1) * width), to * width);
+    }
+    return cache;
+  };
+  return { moved, scatter };
+}
+
 export function rope(
   { spans, lastQuery, rows, ...heads }: SpanCase,
   dtype: Dtype = "f32",
@@ -41,19 +56,25 @@ export function rope(
   const normal = (length: number) => round(random.normal(length));
   const qkv = normal(T * (heads.heads * headDim + 2 * width));
   const cache = { k: normal(rows * width), v: normal(rows * width) };
+  const { moved, scatter } = scattered(rows, width);
   // v comes from qkv itself, whose q and k are not read when `qk` has normed ones
   const qk = normal(qkv.length);
   const { q, k } = ropeForward(qk, spans, shape, cache);
   const { v } = ropeForward(qkv, spans, shape, cache);
+  const cached = (reference: Float64Array, initial: Float64Array) => ({
+    kernel: "rope.forward",
+    reference: scatter(reference),
+    initial: input(scatter(initial)),
+  });
   const forward: KernelCase = {
-    inputs: { spans, table, qk: input(qk), qkv: input(qkv) },
+    inputs: { spans, moved, table, qk: input(qk), qkv: input(qkv) },
     outputs: {
       q: { kernel: "rope.forward", reference: q, ...output },
-      keys: { kernel: "rope.forward", reference: k, initial: input(cache.k), ...output },
-      values: { kernel: "rope.forward", reference: v, initial: input(cache.v), ...output },
+      keys: { ...cached(k, cache.k), ...output },
+      values: { ...cached(v, cache.v), ...output },
     },
-    dispatch: (ops, { spans, table, qk, qkv, q, keys, values }) =>
-      ops.rope.forward({ spans, table, qk, qkv, q, keys, values }, T, shape, positions),
+    dispatch: (ops, { spans, moved, table, qk, qkv, q, keys, values }) =>
+      ops.rope.forward({ spans, moved, table, qk, qkv, q, keys, values }, T, shape, positions),
   };
   if (!lastQuery) return [forward];
   const [dq, dk, dv] = [q.length, k.length, v.length].map((length) => random.normal(length));
@@ -95,16 +116,18 @@ export function splitAttention(
   const initial = random.normal(T * heads.heads * chunks * (headDim + 4));
   const reference = attentionChunks(inputs, spans, shape, { size: KEY_CHUNK, chunks, initial });
   const chunk = { kernel: "attention.forward_chunk" };
+  const { moved, scatter } = scattered(rows, kvHeads * headDim);
+  const [k, v] = [inputs.k, inputs.v].map((data) => input(scatter(data)));
   return {
-    inputs: { spans, q: input(inputs.q), k: input(inputs.k), v: input(inputs.v) },
+    inputs: { spans, moved, q: input(inputs.q), k, v },
     outputs: {
       // subgroup matrices have their weights in f16
       partials: { ...chunk, reference, initial, isRounded: dtype === "f16" },
       o: { kernel: "attention.forward_merge", reference: o, ...output },
       lse: { kernel: "attention.forward_merge", reference: lse },
     },
-    dispatch: (ops, { spans, q, k, v, o, lse, partials }) =>
-      ops.attention.forward({ spans, q, k, v, o, lse }, T, shape, {
+    dispatch: (ops, { spans, moved, q, k, v, o, lse, partials }) =>
+      ops.attention.forward({ spans, moved, q, k, v, o, lse }, T, shape, {
         isDecoding: true,
         keyChunks: { partials, chunks },
       }),
@@ -132,14 +155,16 @@ export function attention(
   };
   const stored = { q: input(inputs.q), k: input(inputs.k), v: input(inputs.v) };
   const { o, lse } = attentionForward(inputs, spans, shape);
+  const { moved, scatter } = scattered(rows, kvHeads * headDim);
+  const [cachedK, cachedV] = [inputs.k, inputs.v].map((data) => input(scatter(data)));
   const forward: KernelCase = {
-    inputs: { spans, ...stored },
+    inputs: { spans, moved, q: stored.q, k: cachedK, v: cachedV },
     outputs: {
       o: { kernel: "attention.forward", reference: o, ...output },
       lse: { kernel: "attention.forward", reference: lse },
     },
-    dispatch: (ops, { spans, q, k, v, o, lse }) =>
-      ops.attention.forward({ spans, q, k, v, o, lse }, T, shape, { isDecoding }),
+    dispatch: (ops, { spans, moved, q, k, v, o, lse }) =>
+      ops.attention.forward({ spans, moved, q, k, v, o, lse }, T, shape, { isDecoding }),
   };
   if (!lastQuery) return [forward];
   const upstream = random.normal(o.length);
@@ -156,7 +181,7 @@ export function attention(
   const isRounded = factors === "f16";
   const largest = isRounded ? largestNumbers(upstream, inputs.v, shape) : [];
   const allowed = { upstream, isRounded };
-  const saved = { ...stored, o: input(round(o)), lse };
+  const saved = { moved: new Uint32Array(moved.length), ...stored, o: input(round(o)), lse };
   const backward: KernelCase = {
     inputs: { spans, last_query: withPositions(lastQuery, spans), ...saved, d_o: upstream },
     outputs: {
@@ -169,9 +194,9 @@ export function attention(
       dk: { kernel: "attention.backward_key", reference: k, ...allowed },
       dv: { kernel: "attention.backward_key", reference: v, ...allowed },
     },
-    dispatch: (ops, { spans, last_query, q, k, v, o, lse, d_o, softmax, dq, dk, dv }) =>
+    dispatch: (ops, { spans, moved, last_query, q, k, v, o, lse, d_o, softmax, dq, dk, dv }) =>
       ops.attention.backward(
-        { spans, last_query, q, k, v, o, lse, d_o, softmax, dq, dk, dv },
+        { spans, moved, last_query, q, k, v, o, lse, d_o, softmax, dq, dk, dv },
         T,
         shape,
       ),

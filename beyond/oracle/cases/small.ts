@@ -47,6 +47,7 @@ export function smallCases(headDim: number): KernelCase[] {
     ...rmsnorm({ T: 131, d: 20 }),
     ...headNorm({ T: 67, d: 8 }, { heads: 2, stride: 32, first: 12 }),
     ...rope(packedHeads(headDim)),
+    ...rope(longCaches(headDim)),
     ...attention(packedHeads(headDim)),
     ...attention({ ...packedHeads(headDim), window: 3 }),
     ...attention(longCaches(headDim), { isDecoding: true }),

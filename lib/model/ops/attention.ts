@@ -41,7 +41,7 @@ export interface DecodingStep {
   keyChunks?: KeyChunks;
 }
 
-export type ForwardTensors = Record<"spans" | "q" | "k" | "v" | "o" | "lse", Tensor>;
+export type ForwardTensors = Record<"spans" | "moved" | "q" | "k" | "v" | "o" | "lse", Tensor>;
 export type BackwardTensors = ForwardTensors &
   Record<"last_query" | "d_o" | "softmax" | "dq" | "dk" | "dv", Tensor>;
 

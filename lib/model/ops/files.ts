@@ -2,6 +2,7 @@ import attention from "../../../shaders/attention-tensors.wgsl" with { type: "te
 import kept from "../../../shaders/kept.wgsl" with { type: "text" };
 import linear from "../../../shaders/linear.wgsl" with { type: "text" };
 import math from "../../../shaders/math.wgsl" with { type: "text" };
+import moved from "../../../shaders/moved.wgsl" with { type: "text" };
 import add from "../../../shaders/outputs/add.wgsl" with { type: "text" };
 import residual from "../../../shaders/outputs/residual.wgsl" with { type: "text" };
 import store from "../../../shaders/outputs/store.wgsl" with { type: "text" };
@@ -15,6 +16,7 @@ export const FILES: Files = {
   "kept.wgsl": kept,
   "linear.wgsl": linear,
   "math.wgsl": math,
+  "moved.wgsl": moved,
   "outputs/store.wgsl": store,
   "row.wgsl": row,
   "weights/f32.wgsl": weights,

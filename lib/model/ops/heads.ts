@@ -9,6 +9,9 @@ export interface HeadShape {
   window?: number;
 }
 
+/** Rows of keys and values that lie together; `moved` says where. See shaders/moved.wgsl. */
+export const BLOCK_ROWS = 16;
+
 /** What the `Params` of attention's shaders and rope.wgsl share. */
 export function headParams(tokens: number, { heads, kvHeads, window }: HeadShape, chunks = 1) {
   return { tokens, heads, kv_heads: kvHeads, chunks, window: window ?? 0xffffffff };

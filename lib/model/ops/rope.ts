@@ -19,6 +19,7 @@ export class Rope {
   forward(
     tensors: {
       spans: Tensor;
+      moved: Tensor;
       table: Tensor;
       /** Where q and k are read: qkv itself, or a copy with normed heads. */
       qk: Tensor;
