@@ -81,9 +81,8 @@ fn uniform_of(i: u32) -> f32 {
   return f32((h ^ (h >> 16u)) >> 8u) * 0x1p-24;
 }
 
-// (m, sqrt(v)) of element i after this step, from its codes.
-fn stepped(i: u32, m_code: u32, v_code: u32, scale: vec2f) -> vec2f {
-  let g = clipped(dw[i]);
+// (m, sqrt(v)) of an element after this step, from its clipped gradient and its codes.
+fn stepped(g: f32, m_code: u32, v_code: u32, scale: vec2f) -> vec2f {
   let root = scale.y * decode_unsigned(v_code);
   let first = params.beta1 * scale.x * decode_signed(m_code) + params.rest1 * g;
   return vec2f(first, sqrt(params.beta2 * root * root + params.rest2 * g * g));
@@ -108,24 +107,30 @@ fn update_8bit(
   let before = scales[start / BLOCK_WORDS];
   var largest = vec2f(0.0);
   for (var word = start + local.x; word < end; word += LANES) {
+    let g = clipped(dw[word]);
     for (var k = 0u; k < 4u && word * 4u + k < params.count; k++) {
       let codes = (vec2u(m8[word], v8[word]) >> vec2u(8u * k)) & vec2u(255u);
-      largest = max(largest, abs(stepped(word * 4u + k, codes.x, codes.y, before)));
+      largest = max(largest, abs(stepped(g[k], codes.x, codes.y, before)));
     }
   }
   let after = vec2f(row_max(largest.x, local), row_max(largest.y, local));
   if (block >= blocks || summary.nonfinite == 1u) { return; }
   for (var word = start + local.x; word < end; word += LANES) {
+    let g = clipped(dw[word]);
+    var firsts = vec4f();
+    var roots = vec4f();
     var packed = vec2u(0u);
     for (var k = 0u; k < 4u && word * 4u + k < params.count; k++) {
       let i = word * 4u + k;
       let codes = (vec2u(m8[word], v8[word]) >> vec2u(8u * k)) & vec2u(255u);
-      let moments = stepped(i, codes.x, codes.y, before);
-      w[i] = moved(w[i], moments.x, moments.y);
+      let moments = stepped(g[k], codes.x, codes.y, before);
+      firsts[k] = moments.x;
+      roots[k] = moments.y;
       let m_code = encode_signed(share_of(moments.x, after.x));
       let v_code = encode_unsigned(share_of(moments.y, after.y), uniform_of(i));
       packed |= vec2u(m_code, v_code) << vec2u(8u * k);
     }
+    w[word] = within(word, moved(w[word], firsts, roots), w[word]);
     m8[word] = packed.x;
     v8[word] = packed.y;
   }

@@ -25,6 +25,6 @@ export class Round {
     params: AdamwParams,
   ): void {
     const all = adamwParams(params, { count });
-    this.kernels.run("adamw.update_rounded", tensors, all, [ceil(count, 64)]);
+    this.kernels.run("adamw.update_rounded", tensors, all, [ceil(count, 256)]);
   }
 }

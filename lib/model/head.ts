@@ -35,7 +35,7 @@ export class HeadMemory {
 
 /** What learning needs of the head beyond that: one block of logits, and gradients. */
 export class HeadGradients {
-  /** Logits of one vocabulary block, and then their gradient. */
+  /** Logits of one vocabulary block of `maxRows` rows, or of more blocks of fewer, and then their gradient. */
   readonly logits: Tensor;
   readonly logprob: Tensor;
   readonly normed: Tensor;
@@ -106,16 +106,18 @@ export class Head {
     const { state, logprob, entropy } = m;
     const { targets, rows } = predictions;
     const tensors = { logits: g.logits, target_token: targets, state, logprob, entropy };
-    const stride = blockStride(this.config.vocabSize);
-    for (const block of head.blocks) {
-      this.ops.linear.forwardBlock({ x: m.normed, y: g.logits }, head, block, rows, stride, 0);
-      this.ops.logprob.forward(tensors, this.place(block, predictions, stride, 0));
-    }
+    const { stride, columns } = this.blockPlaces(head, rows, g);
+    head.blocks.forEach((block, i) => {
+      const product = { x: m.normed, y: g.logits };
+      this.ops.linear.forwardBlock(product, head, block, rows, stride, columns[i]);
+      this.ops.logprob.forward(tensors, this.place(block, predictions, stride, columns[i]));
+    });
   }
 
   /**
    * From `g.logprob` adds to `g.gathered`, the gradient of the rows that were gathered, and the head's and
-   * the final norm's own gradients to `gradients`, if wanted. Logits are computed anew, block by block.
+   * the final norm's own gradients to `gradients`, if wanted. Logits that `logprobs` had no room for are
+   * computed anew, block by block.
    */
   backward(
     { head, finalNorm }: Weights,
@@ -128,17 +130,29 @@ export class Head {
     const { ops } = this;
     const { logits } = g;
     const { targets, rows } = predictions;
-    const stride = blockStride(this.config.vocabSize);
+    const { stride, columns, kept } = this.blockPlaces(head, rows, g);
     const softmax = { logits, target_token: targets, state: m.state, d_logprob: g.logprob };
     const product = { dy: logits, x: m.normed, dx: g.normed, partial };
     head.blocks.forEach((block, i) => {
-      ops.linear.forwardBlock({ x: m.normed, y: logits }, head, block, rows, stride, 0);
-      ops.logprob.backward(softmax, this.place(block, predictions, stride, 0));
-      ops.linear.backwardBlock(product, head, gradients.head, i, rows, stride, 0);
+      const column = columns[i];
+      if (i >= kept) {
+        ops.linear.forwardBlock({ x: m.normed, y: logits }, head, block, rows, stride, column);
+      }
+      ops.logprob.backward(softmax, this.place(block, predictions, stride, column));
+      ops.linear.backwardBlock(product, head, gradients.head, i, rows, stride, column);
     });
     const norm = { x: m.gathered, w: finalNorm, inverse_rms: m.inverseRms };
     const pullBack = { dy: g.normed, dx: g.gathered, dw: gradients.finalNorm, partial };
     ops.rmsnorm.backward({ ...norm, ...pullBack }, rows, this.config.hiddenSize);
+  }
+
+  /** Where logits of each block of so many rows begin: the `kept` first in places of their own, the others in the last. */
+  private blockPlaces({ blocks }: Matrix, rows: number, { logits }: HeadGradients) {
+    const width = blockStride(this.config.vocabSize);
+    const places = Math.min(blocks.length, Math.floor(logits.length / (rows * width)));
+    const columns = blocks.map((_, i) => Math.min(i, places - 1) * width);
+    const kept = places < blocks.length ? places - 1 : places;
+    return { stride: places * width, columns, kept };
   }
 
   private place(

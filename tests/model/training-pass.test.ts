@@ -71,6 +71,30 @@ test.each(["tied", "qwen2", "qwen3", "gemma3"] as const)(
   },
 );
 
+test("logits that there is room to keep give the same bits as those computed anew", async () => {
+  const gpu = devices[1];
+  const model = open(gpu, "tied");
+  const { golden, layout, weights, gradients, decoder, batch, logprobs, entropies } = model;
+  const { temperature, config, coefficients } = golden;
+  const { tokens, predictions } = batch;
+  expect(weights.head.blocks).toHaveLength(2);
+  const results: unknown[] = [];
+  for (const room of [Math.max(tokens, predictions), 2 * predictions]) {
+    expect(Math.floor(room / predictions)).toBe(results.length + 1); // blocks that are kept
+    const trainingPass = new TrainingPass(gpu, decoder, new TrainingMemory(gpu, config, room));
+    gradients.clear(gpu);
+    await trainingPass.logprobs(weights, batch, temperature, logprobs, entropies);
+    const products = spyOn(decoder.ops.linear, "forwardBlock");
+    trainingPass.backward(weights, gradients, batch, temperature, Float32Array.from(coefficients));
+    expect(products).toHaveBeenCalledTimes(results.length === 0 ? 2 : 0);
+    products.mockRestore();
+    const all: unknown[] = [logprobs.slice()];
+    for (const tensor of layout.shapes.keys()) all.push(await gradients.get(gpu, tensor));
+    results.push(all);
+  }
+  expect(results[1]).toEqual(results[0]);
+});
+
 for (const [i, name] of ["as it comes", "bindings of 2 KiB", "the matmul of GPUs"].entries()) {
   describe(name, () => {
     const goldens = i < 2 ? GOLDENS : (["tied", "qwen2"] as const);

@@ -90,7 +90,7 @@ export const modelMutants: readonly Mutants[] = [
         "parameter * params.decay - params.step_size",
         "parameter * params.decay + params.step_size",
       ],
-      ["NaN moves the weights", "i < params.count && summary.nonfinite == 0u", "i < params.count"],
+      ["NaN moves the weights", "< params.count && summary.nonfinite == 0u", "< params.count"],
     ],
   },
   {

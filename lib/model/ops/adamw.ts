@@ -46,7 +46,7 @@ export class Adamw {
     count: number,
     params: AdamwParams,
   ): void {
-    this.kernels.run("adamw.update", tensors, adamwParams(params, { count }), [ceil(count, 64)]);
+    this.kernels.run("adamw.update", tensors, adamwParams(params, { count }), [ceil(count, 256)]);
   }
 }
 
