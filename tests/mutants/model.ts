@@ -80,6 +80,13 @@ export const modelMutants: readonly Mutants[] = [
     ],
   },
   {
+    file: "lib/model/head.ts",
+    tests: ["tests/model/training-pass.test.ts"],
+    mistakes: [
+      ["logits that were written over are kept", "? places - 1 : places", "? places : places"],
+    ],
+  },
+  {
     file: "shaders/adamw.wgsl",
     tests: ["tests/model/ops-adamw.test.ts"],
     mistakes: [
@@ -90,6 +97,7 @@ export const modelMutants: readonly Mutants[] = [
         "parameter * params.decay - params.step_size",
         "parameter * params.decay + params.step_size",
       ],
+      ["what lies past the end counts", "within(i, dw[i], vec4f())", "dw[i]"],
       ["NaN moves the weights", "< params.count && summary.nonfinite == 0u", "< params.count"],
     ],
   },
