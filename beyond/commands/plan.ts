@@ -13,7 +13,7 @@ import {
   shortage,
   trainingNeeds,
 } from "../memory/memory-plan.ts";
-import { type Fit, flagsOf, smallestFit } from "../memory/savings.ts";
+import { cacheSaving, type Fit, flagsOf, smallestFit } from "../memory/savings.ts";
 import type { ModelFolder } from "../models/folder.ts";
 import { fitContext, longestPrompt, requireMicroBatch } from "../opening/lengths.ts";
 import { openNamedModel, requireWhole } from "../opening/named-model.ts";
@@ -87,6 +87,7 @@ export async function plan(given: PlanSettings): Promise<void> {
   if (given.memory !== null) room.total = given.memory;
   const ways = waysToTrain(model.config, limits, room, needs);
   const host = hostBytes(model.config);
+  const saving = cacheSaving(model.config, limits, needs);
   gpu?.destroy();
 
   const commandOf = (way: Way) => commandLine(given, needs.learning.lora ?? LORA, way);
@@ -106,6 +107,7 @@ export async function plan(given: PlanSettings): Promise<void> {
       "",
       ...table(ways),
       "",
+      ...(saving ? [saving] : []),
       `adapter: ${gpu ? gpu.found.why : "none opened; limits as GPUs with 8 GiB or more have them"}`,
       `  ${size}, ${formatBytes(room.piece)} at most for one tensor`,
       `host: about ${formatBytes(host)} beside that, mostly for one tensor at a time`,

@@ -8,9 +8,10 @@ import { TrainingMemory } from "../../lib/model/training-pass.ts";
 import type { Variants } from "../kernels/variants.ts";
 import { LoraScratch } from "../lora/delta.ts";
 import { type LoraConfig, LoraLayout, LoraWeights } from "../lora/lora.ts";
+import { cacheBlocksFor } from "../paging/cache-blocks.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { PipelinedMemory, type PipelinedSizes } from "../scheduling/pipelined-memory.ts";
-import { loraOf, speculates } from "../settings/shared.ts";
+import { cacheTokensOf, loraOf, speculates } from "../settings/shared.ts";
 import type { TrainSettings } from "../settings/training.ts";
 import { passRowsFor } from "../speculation/pass-rows.ts";
 import { makeMoments, type StoredMoments, type Trained } from "../storage/moments.ts";
@@ -25,11 +26,16 @@ type SamplerVariants = Pick<Variants, "readEvery" | "splitQueries" | "checkedTok
 export interface PolicyNeeds {
   /** What weights, activations and KV cache are stored in; f32 by default. */
   dtype?: Dtype;
-  sampling?: Omit<PipelinedSizes, "promptSlots" | "passRows" | keyof SamplerVariants> & {
+  sampling?: Omit<
+    PipelinedSizes,
+    "promptSlots" | "passRows" | "cacheBlocks" | keyof SamplerVariants
+  > & {
     /** Completions of a question: rows that share a prompt. */
     samplesPerPrompt: number;
     /** Whether guesses are checked beside the rows' tokens. */
     speculative?: boolean;
+    /** Tokens whose keys and values are held at once; null is those of all rows at their longest, as is none where it must be so. */
+    cacheTokens?: number | null;
   };
   learning?: {
     microBatchTokens: number;
@@ -71,12 +77,17 @@ export function trainingNeeds(
       rows: settings.samplingBatchSize,
       samplesPerPrompt: settings.numGenerations,
       speculative: speculates(settings),
+      cacheTokens: cacheTokensOf(settings),
       maxPromptTokens,
       maxNewTokens: Math.max(maxCompletionLength, settings.evalMaxCompletionLength ?? 0),
     },
     formats,
   };
 }
+
+/** Prompts held at once: one more than full groups need, so that a straggler does not keep the next group waiting. */
+export const promptSlotsFor = (rows: number, samplesPerPrompt: number) =>
+  Math.ceil(rows / Math.min(samplesPerPrompt, rows)) + 1;
 
 /** Everything a policy allocates. Made twice: by a planner to count, by the GPU to have. */
 export class PolicyMemory {
@@ -137,14 +148,20 @@ export class PolicyMemory {
       this.training = new TrainingMemory(alloc, config, microBatchTokens, options);
     }
     if (sampling) {
-      const { rows, samplesPerPrompt, maxPromptTokens, maxNewTokens } = sampling;
-      // One more than full groups need, so that a straggler does not keep the next group waiting.
-      const promptSlots = Math.ceil(rows / Math.min(samplesPerPrompt, rows)) + 1;
+      const {
+        rows,
+        samplesPerPrompt,
+        maxPromptTokens,
+        maxNewTokens,
+        cacheTokens = null,
+      } = sampling;
+      const promptSlots = promptSlotsFor(rows, samplesPerPrompt);
       const lengths = { maxPromptTokens, maxNewTokens, readEvery, splitQueries };
       const passRows = sampling.speculative
         ? passRowsFor(rows, checkedTokens, config.vocabSize, alloc)
         : rows;
-      const sizes = { rows, passRows, promptSlots, ...lengths, elementBytes: bytes };
+      const cacheBlocks = cacheBlocksFor(cacheTokens, { rows, promptSlots, ...lengths });
+      const sizes = { rows, passRows, promptSlots, ...lengths, cacheBlocks, elementBytes: bytes };
       this.sampler = new PipelinedMemory(alloc, config, sizes);
       positions = Math.max(positions, maxPromptTokens + maxNewTokens + readEvery);
     }

@@ -4,14 +4,17 @@ import { UserError } from "../../lib/errors.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import type { LoraConfig } from "../lora/lora.ts";
+import { cacheTokens } from "../paging/cache-blocks.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
 import { command } from "../terminal/program.ts";
 import {
   type AdapterLimits,
   fits,
+  formatBytes,
   type PolicyNeeds,
   planMemory,
+  promptSlotsFor,
   type Room,
   roomOf,
   shortage,
@@ -41,21 +44,24 @@ const learn = (change: (learning: Learning) => Partial<Learning>) => (needs: Pol
 
 /**
  * Every setting that lowers the memory of these needs, from the one that costs the least to the one that
- * costs the most; each in steps, from its mildest value on. The first three change no result, or its
+ * costs the most; each in steps, from its mildest value on. The first four change no result, or its
  * rounding only.
  */
-function savingsOf(needs: PolicyNeeds, { halves }: Room): Saving[][] {
+function savingsOf(needs: PolicyNeeds, readEvery: number, { halves }: Room): Saving[][] {
   const { sampling, learning, dtype = "f32" } = needs;
   const few = Math.min(sampling?.rows ?? 0, 16);
   const isFrozen = needs.formats !== undefined && !(learning && !learning.lora);
   const base = (names: BaseDtype[]) => (isFrozen ? names.map((name) => baseDtype(name)) : []);
+  const tokens = sampling ? tokensHeld(sampling, readEvery) : () => 0;
   const savings = [
+    sampling ? cacheTokensFrom(sampling.cacheTokens, tokens(sampling.rows), tokens(few)) : [],
     sampling ? samplingRows(sampling.rows, few) : [],
     learning && !learning.gradientCheckpointing ? [CHECKPOINTING] : [],
     learning ? microBatches(learning) : [],
     base(["f16", "q8_0"]),
     learning && learning.optimizer.optim !== "adamw_8bit" ? [OPTIM_8BIT] : [],
     halves && dtype === "f32" ? [DTYPE_F16] : [],
+    sampling ? cacheTokensFrom(sampling.cacheTokens, tokens(few), tokens(1)) : [],
     sampling ? samplingRows(few, 1) : [],
     base(["q4_1"]),
     learning?.lora && !learning.isAdapter ? loraRanks(learning.lora) : [],
@@ -80,6 +86,62 @@ const DTYPE_F16: Saving = {
   value: "f16",
   apply: (needs) => ({ ...needs, dtype: "f16" }),
 };
+
+type Sampling = NonNullable<PolicyNeeds["sampling"]>;
+
+/** Tokens that so many rows and their prompts are, at their longest; one alone needs one prompt. */
+const tokensHeld = (sampling: Sampling, readEvery: number) => (rows: number) => {
+  const promptSlots = promptSlotsFor(rows, sampling.samplesPerPrompt);
+  const prompts = rows === 1 ? 1 : promptSlots;
+  return cacheTokens(prompts, rows, { ...sampling, promptSlots, readEvery });
+};
+
+/** What `--kv-cache-tokens` saves of such a plan, or would; null where that is little, or nothing. */
+export function cacheSaving(
+  config: ModelConfig,
+  limits: AdapterLimits,
+  { sampling, ...needs }: PolicyNeeds,
+): string | null {
+  if (sampling?.cacheTokens === undefined) return null;
+  const planned = (cacheTokens: number | null) =>
+    planMemory(config, limits, { ...needs, sampling: { ...sampling, cacheTokens } });
+  const bytes = (plan: MemoryPlanner) => plan.bytes.get("KV cache") ?? 0;
+  const whole = planned(null);
+  const all = tokensHeld(sampling, limits.variants.readEvery)(sampling.rows);
+  const longest = `${formatBytes(bytes(whole))} hold all completions at their longest, ${count(all)} tokens`;
+  if (sampling.cacheTokens !== null) {
+    if (sampling.cacheTokens >= all)
+      return `KV cache: ${longest}, fewer than --kv-cache-tokens allows`;
+    const now = `${formatBytes(bytes(planned(sampling.cacheTokens)))} for ${count(sampling.cacheTokens)} tokens at once`;
+    return `KV cache: ${now}; ${longest}`;
+  }
+  if (bytes(whole) < whole.total * LARGE || sampling.rows === 1) return null;
+  const half = all >> 1;
+  const saved = `with --kv-cache-tokens ${half} they share ${formatBytes(bytes(planned(half)))}, which is enough if on average they are half as long`;
+  return `KV cache: ${longest}; ${saved}`;
+}
+
+/** Of all memory: a KV cache that is worth a word. */
+const LARGE = 0.1;
+
+const count = (tokens: number) => tokens.toLocaleString("en");
+
+/** Where the sampler can do with fewer tokens than its rows have at their longest. */
+const cacheTokensFrom = (
+  given: number | null | undefined,
+  from: number,
+  least: number,
+): Saving[] =>
+  given === undefined
+    ? []
+    : halvings(Math.min(given ?? from, from), least).map((tokens) => ({
+        flag: "kv-cache-tokens",
+        value: String(tokens),
+        apply: ({ sampling, ...needs }) => ({
+          ...needs,
+          sampling: sampling && { ...sampling, cacheTokens: tokens },
+        }),
+      }));
 
 const samplingRows = (from: number, least: number): Saving[] =>
   halvings(from, least).map((rows) => ({
@@ -132,7 +194,7 @@ export function smallestFit(
   needs: PolicyNeeds,
   lora: LoraConfig | null = null,
 ): Fit {
-  const all = savingsOf(needs, room);
+  const all = savingsOf(needs, limits.variants.readEvery, room);
   const steps = all.map(() => 0);
   const chosen = () => all.flatMap((saving, i) => (steps[i] > 0 ? [saving[steps[i] - 1]] : []));
   const planned = () => {

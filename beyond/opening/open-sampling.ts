@@ -4,7 +4,7 @@ import { type ReadOptions, readRows, readsWholeRow, usableRows } from "../datase
 import { holdOut } from "../datasets/split.ts";
 import type { LoraModel } from "../lora/peft.ts";
 import type { PromptSettings } from "../models/chat.ts";
-import { speculates } from "../settings/shared.ts";
+import { cacheTokensOf, speculates } from "../settings/shared.ts";
 import { earnableRows, requireEarnable } from "./earnable.ts";
 import { fitContext, longestPrompt } from "./lengths.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
@@ -17,6 +17,7 @@ import type { AskedPolicy } from "./run-policy.ts";
 interface AskingSettings extends AnywhereSettings {
   maxCompletionLength: number | null;
   samplingBatchSize: number;
+  kvCacheTokens: number | null;
   speculativeRollouts: "on" | "off";
 }
 
@@ -87,6 +88,7 @@ export async function openAsking<S extends AskingSettings>(
     rows: settings.samplingBatchSize,
     samplesPerPrompt: samples,
     speculative: speculates(settings),
+    cacheTokens: cacheTokensOf(settings),
     maxPromptTokens: longestPrompt(questions),
     maxNewTokens: settings.maxCompletionLength,
   };

@@ -15,7 +15,7 @@ export interface Method {
 const INCIDENTAL = new Set(
   (
     "seed outputDir runName resume quiet json gpu noTune logCompletions saveSteps saveTotalLimit saveBest evalSteps " +
-    "samplingBatchSize speculativeRollouts microBatchTokens gradientCheckpointing tensorboard"
+    "samplingBatchSize kvCacheTokens speculativeRollouts microBatchTokens gradientCheckpointing tensorboard"
   ).split(" "),
 );
 

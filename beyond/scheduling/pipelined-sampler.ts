@@ -6,6 +6,8 @@ import { Sampler } from "../../lib/model/generate.ts";
 import type { Weights } from "../../lib/model/parameters.ts";
 import type { Row, Waiting } from "../../lib/model/row-state.ts";
 import type { Drawn } from "../../lib/model/sampler-memory.ts";
+import { computeAgain } from "../paging/compute-again.ts";
+import { PagedRows } from "../paging/paged-rows.ts";
 import { LookAhead } from "./look-ahead.ts";
 import type { PipelinedMemory } from "./pipelined-memory.ts";
 import { Recordings } from "./recording.ts";
@@ -53,6 +55,9 @@ export class PipelinedSampler extends Sampler {
   /** How much of `PipelinedMemory.lastTokens` is taken. */
   protected places = 0;
   private readonly hostPlaces: Uint32Array;
+  private readonly lasts: Uint32Array;
+  /** The rows' state where they get memory as they grow. */
+  private readonly paged: PagedRows<RowAhead> | undefined;
   /** What the GPU was given and the host has not looked at yet, oldest first. */
   protected readonly ahead: Look[][] = [];
   protected readonly lookAhead: LookAhead;
@@ -69,10 +74,14 @@ export class PipelinedSampler extends Sampler {
     /** See `FoundAdapter`. */
     lookSeconds?: number,
   ) {
-    super(gpu, decoder, pipeline);
+    const isPaged = pipeline.sizes.cacheBlocks !== undefined;
+    const paged = isPaged ? new PagedRows<RowAhead>(gpu, pipeline) : undefined;
+    super(gpu, decoder, pipeline, paged);
+    this.paged = paged;
     this.recordings = new Recordings(commands);
     this.lookAhead = new LookAhead(pipeline.tokensPerRow, lookSeconds);
     this.hostPlaces = new Uint32Array(pipeline.sizes.rows);
+    this.lasts = new Uint32Array(pipeline.sizes.rows);
   }
 
   protected override async complete(
@@ -87,7 +96,9 @@ export class PipelinedSampler extends Sampler {
     const { ahead } = this;
     try {
       while (waiting.length > 0 || this.state.isBusy) {
+        await this.takeBack(weights, settings);
         const turn = this.letIn(weights, waiting, settings);
+        await this.growRows(turn, settings);
         // a part of the first prompt alone brings no row
         if (this.rows.length > 0 && (await this.goesAhead(weights, waiting, turn, settings)))
           continue;
@@ -144,11 +155,34 @@ export class PipelinedSampler extends Sampler {
     }
   }
 
+  /** Gives rows memory for the steps to come; where there is too little of it, the last ones are put aside. */
+  private async growRows(turn: Look[], settings: GenerationSettings): Promise<void> {
+    const { paged, pipeline } = this;
+    if (!paged) return;
+    const tokens = pipeline.steps.length;
+    if (!paged.grow(this.goingOn(settings), tokens)) {
+      // some may be over
+      this.goOnWith(paged.growSome(await this.lookAtAll(turn, settings), tokens));
+    }
+    paged.uploadMoved();
+  }
+
+  /** Rows that were put aside come back, as far as there is memory for them. */
+  private async takeBack(weights: Weights, settings: GenerationSettings): Promise<void> {
+    const { gpu, decoder, pipeline, paged } = this;
+    for (let back = paged?.takeBack(); paged && back; back = paged.takeBack()) {
+      const rows = await this.lookAtAll([], settings);
+      paged.uploadMoved();
+      const start = paged.startOf(back.row.prompt);
+      computeAgain(gpu, decoder, weights, pipeline, back, start);
+      this.goOnWith([...rows, back.row]);
+    }
+  }
+
   /** A few decoding steps for all rows that go on as far as is known, if any does. */
   private decodeSteps(weights: Weights, settings: GenerationSettings): Look | undefined {
     const { lastTokens, steps } = this.pipeline;
-    const goesOn = (row: RowAhead) => !row.isOver && row.drawn < settings.maxNewTokens;
-    const rows = this.rows.filter(goesOn);
+    const rows = this.goingOn(settings);
     const inPlace = this.inPlace && rows.length === this.rows.length;
     const count = rows.length;
     this.rows = rows;
@@ -171,6 +205,11 @@ export class PipelinedSampler extends Sampler {
       row.place = i;
     });
     return this.askFor(rows, steps);
+  }
+
+  /** Rows that go on as far as is known. */
+  private goingOn({ maxNewTokens }: GenerationSettings): RowAhead[] {
+    return this.rows.filter(({ isOver, drawn }) => !isOver && drawn < maxNewTokens);
   }
 
   /** Where other rows are decoded than in the steps before, theirs become the first ones. @returns their last tokens */
@@ -217,6 +256,26 @@ export class PipelinedSampler extends Sampler {
     const arrived = this.commands.read(tensors, into);
     arrived.catch(() => {}); // told to who awaits it, if anybody still does
     return { rows, steps, arrived, given, expectedEnds };
+  }
+
+  /** The same for all that the GPU was given, `turn` being the last. @returns the rows that go on */
+  protected async lookAtAll(turn: Look[], settings: GenerationSettings): Promise<RowAhead[]> {
+    if (turn.length > 0) this.ahead.push(turn.splice(0));
+    for (const looks of this.ahead.splice(0)) await this.lookAt(looks, settings);
+    return this.rows.filter(({ isOver }) => !isOver);
+  }
+
+  /** These are the rows now, all looked at, and the GPU is told what it has to know of them for a decoding step. */
+  protected goOnWith(rows: RowAhead[]): void {
+    rows.forEach((row, i) => {
+      const { tokens } = row.completion;
+      this.lasts[i] = tokens[tokens.length - 1];
+      row.place = i;
+    });
+    this.rows = rows;
+    this.places = rows.length;
+    this.inPlace = false;
+    if (rows.length > 0) this.gpu.upload(this.pipeline.lastTokens, this.lasts, 0, rows.length);
   }
 
   /** Waits for what rows drew, and appends it as far as they go on; those that it ends give back their places. */

@@ -75,7 +75,7 @@ export const sampleGroups = {
   },
 } satisfies FlagGroups;
 
-const { samplingBatchSize: _, ...ofOneReply } = sampling;
+const { samplingBatchSize: _rows, kvCacheTokens: _tokens, ...ofOneReply } = sampling;
 
 export const chatGroups = {
   Options: {

@@ -1,5 +1,6 @@
 /** Flags that several commands share. */
 
+import { UserError } from "../../lib/errors.ts";
 import { GRADIENT_DTYPES } from "../cluster/halves.ts";
 import { LORA_TARGETS, type LoraConfig } from "../lora/lora.ts";
 import { GPU_BACKENDS } from "../platform/runtime.ts";
@@ -202,8 +203,17 @@ export const sampling = {
   samplingBatchSize: integer(
     128,
     { min: 1 },
-    "Completions decoded at once: bounds the memory of the KV cache, changes no result.",
+    "Completions decoded at once, as far as there is memory for them; changes no result.",
     OURS,
+  ),
+  kvCacheTokens: optional(
+    integer(
+      32,
+      { min: 32 },
+      "Most tokens, of prompts and completions in work, whose keys and values are held at once: bounds the memory of the " +
+        "KV cache. Completions get it as they grow; those that came last wait where there is none. Changes no result.",
+      "as many as --sampling-batch-size completions need at their longest",
+    ),
   ),
 };
 
@@ -312,6 +322,15 @@ export const resume = optional(
 /** Whether guesses are checked: `--kernels plain` has no sampler that could. */
 export const speculates = (s: { speculativeRollouts: "on" | "off"; kernels: "auto" | "plain" }) =>
   s.speculativeRollouts === "on" && s.kernels === "auto";
+
+/** The tokens that the KV cache is to hold: null for all that there may be, undefined where no sampler can do with fewer. */
+export function cacheTokensOf(s: { kvCacheTokens: number | null; kernels: "auto" | "plain" }) {
+  if (s.kernels === "auto") return s.kvCacheTokens;
+  if (s.kvCacheTokens === null) return undefined;
+  throw new UserError(
+    "--kernels plain has no use for --kv-cache-tokens: leave one of them out, or lower --sampling-batch-size",
+  );
+}
 
 /** The LoRA that the flags describe, null for full fine-tuning. */
 export const loraOf = (s: SettingsOf<typeof lora>): LoraConfig | null =>

@@ -14,7 +14,7 @@ import { parseFlags } from "./parse.ts";
 /** What may differ when a run is continued: nothing that its past depended on. */
 export const CHANGEABLE = new Set(
   (
-    "resume maxSteps outcomeTimeout microBatchTokens gradientCheckpointing samplingBatchSize speculativeRollouts evalFile evalSplit evalSteps evalSamples evalTemperature evalTopP evalTopK evalMinP evalMaxCompletionLength saveSteps saveTotalLimit " +
+    "resume maxSteps outcomeTimeout microBatchTokens gradientCheckpointing samplingBatchSize kvCacheTokens speculativeRollouts evalFile evalSplit evalSteps evalSamples evalTemperature evalTopP evalTopK evalMinP evalMaxCompletionLength saveSteps saveTotalLimit " +
     "ray workers gpusPerNode saveBest runName logCompletions tensorboard quiet json gpu gpuBackend noTune"
   ).split(" "),
 );

@@ -47,7 +47,6 @@ export class SpeculativeSampler extends PipelinedSampler {
   readonly tally: Tally = { tokens: 0, passes: 0, checked: 0, right: 0 };
   private readonly found: DrawnArrays;
   private readonly inputs: Uint32Array;
-  private readonly lasts: Uint32Array;
   private isWarm = false;
   /** Turns until the next guess; how many it was put off after the last, and the rows that there were. */
   private wait = 0;
@@ -69,7 +68,6 @@ export class SpeculativeSampler extends PipelinedSampler {
     super(gpu, commands, decoder, memory, turnsAhead, lookSeconds);
     this.found = makeArrays(memory.passRows);
     this.inputs = new Uint32Array(memory.passRows);
-    this.lasts = new Uint32Array(memory.sizes.rows);
   }
 
   protected override async complete(
@@ -125,9 +123,7 @@ export class SpeculativeSampler extends PipelinedSampler {
       this.putOff(count);
       return false;
     }
-    if (turn.length > 0) this.ahead.push(turn.splice(0));
-    for (const looks of this.ahead.splice(0)) await this.lookAt(looks, settings);
-    const rows = this.rows.filter(({ isOver }) => !isOver);
+    const rows = await this.lookAtAll(turn, settings);
     if (rows.length < this.rows.length) {
       this.goOnWith(rows);
       if (rows.length === 0 || waiting.length > 0) return true;
@@ -179,7 +175,10 @@ export class SpeculativeSampler extends PipelinedSampler {
     if (!counts) return false;
     const places: Row[] = [];
     for (const [i, row] of rows.entries()) {
-      const { tokens } = row.completion;
+      const { cacheRow, completion, drawn } = row;
+      const { tokens } = completion;
+      const hasMemory = () => this.state.hold(cacheRow + drawn - 1, cacheRow + drawn + counts[i]);
+      while (counts[i] > 0 && !hasMemory()) counts[i]--;
       for (let ahead = 0; ahead <= counts[i]; ahead++) {
         this.inputs[places.length] =
           ahead === 0 ? tokens[tokens.length - 1] : guesses[i].tokens[ahead - 1];
@@ -245,18 +244,5 @@ export class SpeculativeSampler extends PipelinedSampler {
     this.tally.checked += count;
     this.tally.right += right;
     this.tally.passes -= ahead - 1;
-  }
-
-  /** These are the rows now, and the GPU is told what it has to know of them for a decoding step. */
-  private goOnWith(rows: RowAhead[]): void {
-    rows.forEach((row, i) => {
-      const { tokens } = row.completion;
-      this.lasts[i] = tokens[tokens.length - 1];
-      row.place = i;
-    });
-    this.rows = rows;
-    this.places = rows.length;
-    this.inPlace = false;
-    if (rows.length > 0) this.gpu.upload(this.pipeline.lastTokens, this.lasts, 0, rows.length);
   }
 }

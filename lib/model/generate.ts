@@ -28,7 +28,6 @@ import type { Drawn, SamplerMemory } from "./sampler-memory.ts";
  * the batch.
  */
 export class Sampler {
-  protected readonly state: RowState;
   private readonly head: Head;
   private readonly promptIds: Uint32Array;
   private readonly promptSpans: Uint32Array;
@@ -39,9 +38,10 @@ export class Sampler {
     protected readonly gpu: Gpu,
     protected readonly decoder: Decoder,
     private readonly memory: SamplerMemory,
+    protected readonly state = new RowState(gpu, memory),
   ) {
     const { rows } = memory.sizes;
-    this.state = new RowState(gpu, memory);
+    state.freeAll();
     this.head = new Head(decoder.ops, decoder.config);
     this.promptIds = new Uint32Array(memory.maxTokens);
     this.promptSpans = new Uint32Array(memory.maxTokens * 4);
@@ -115,7 +115,7 @@ export class Sampler {
     const lastTokenOf = new Map<CachedPrompt, number>();
     let tokens = 0;
     const push = (prompt: CachedPrompt, from: number, to: number) => {
-      const start = prompt.slot * memory.tokensPerSlot;
+      const start = this.state.startOf(prompt);
       const ids = prompt.request.prompt;
       for (let i = from; i < to; i++, tokens++) {
         this.promptIds[tokens] = ids[i];

@@ -58,22 +58,22 @@ export function waitingSamples(
 /** Which places of a `SamplerMemory` are free, and the host's side of its tensors that belong to rows. */
 export class RowState {
   private readonly freeSlots: number[] = [];
-  private readonly freeCacheRows: number[] = [];
+  protected readonly freeCacheRows: number[] = [];
   private readonly spans: Uint32Array;
   private readonly draws: Uint32Array;
   private readonly index: Uint32Array;
 
   constructor(
-    private readonly gpu: Gpu,
-    private readonly memory: SamplerMemory,
+    protected readonly gpu: Gpu,
+    protected readonly memory: SamplerMemory,
   ) {
     const { passRows } = memory;
     this.spans = new Uint32Array(passRows * 4);
     this.draws = new Uint32Array(passRows * 4);
     this.index = new Uint32Array(passRows);
-    this.freeAll();
   }
 
+  /** Must be called before all else. */
   freeAll(): void {
     const { tokensPerSlot, tokensPerRow } = this.memory;
     const { rows, promptSlots } = this.memory.sizes;
@@ -88,6 +88,16 @@ export class RowState {
   /** Whether any row is taken. */
   get isBusy(): boolean {
     return this.freeCacheRows.length < this.memory.sizes.rows;
+  }
+
+  /** Whether cache rows from `from` to before `to` have memory; where rows get it as they grow, they now may. */
+  hold(_from: number, _to: number): boolean {
+    return true;
+  }
+
+  /** First cache row of a prompt. */
+  startOf({ slot }: CachedPrompt): number {
+    return slot * this.memory.tokensPerSlot;
   }
 
   /**
@@ -108,14 +118,19 @@ export class RowState {
         group.prompt = { request, slot, readers: request.samples, computed: from };
       }
       const { prompt } = group;
+      const start = this.startOf(prompt);
       if (from < length) {
-        prompt.computed = Math.min(length, from + room);
+        const to = Math.min(length, from + room);
+        if (!this.hold(start + from, start + to)) break;
+        prompt.computed = to;
         entry.parts.push({ prompt, from, to: prompt.computed });
         room -= prompt.computed - from;
         if (prompt.computed < length) break;
       }
+      const cacheRow = this.freeCacheRows[this.freeCacheRows.length - 1];
+      if (!this.hold(cacheRow, cacheRow + 1)) break;
+      this.freeCacheRows.pop();
       const key = threefry2x32(seed, [step >>> 0, request.slot >>> 0]);
-      const cacheRow = this.freeCacheRows.pop() as number;
       entry.rows.push({ prompt, completion, sample, key, cacheRow, drawn: 0 });
       waiting.shift();
     }
@@ -135,7 +150,7 @@ export class RowState {
   upload(rows: readonly Row[], hiddenOf: (row: Row, i: number) => number): void {
     rows.forEach((row, i) => {
       const { prompt, key, cacheRow, sample, drawn } = row;
-      const start = prompt.slot * this.memory.tokensPerSlot;
+      const start = this.startOf(prompt);
       const end = start + prompt.request.prompt.length;
       this.spans.set([start, end, cacheRow, cacheRow + drawn], i * 4);
       this.draws.set([key[0], key[1], sample, drawn], i * 4);

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ASSUMED_LIMITS, waysToTrain } from "../../beyond/commands/plan.ts";
+import { ASSUMED_LIMITS, plan as runPlan, waysToTrain } from "../../beyond/commands/plan.ts";
 import { train } from "../../beyond/commands/train.ts";
 import {
   fits,
@@ -49,7 +49,7 @@ describe("a plan says what a run allocates", () => {
 
   test.each([
     "--gradient-checkpointing --beta 0.1 --micro-batch-tokens 3000",
-    "--lora-rank 8 --sampling-batch-size 7 --max-completion-length 17",
+    "--lora-rank 8 --sampling-batch-size 7 --max-completion-length 17 --kv-cache-tokens 100",
   ])("within 5 %% of all the buffers it makes: %p", async (line) => {
     const run = "--max-steps 1 --prompts-per-step 2 --num-generations 2 --quiet --explore batch";
     const words = `${run} --output-dir ${mkdtempSync(join(folder, "run-"))}/1 ${line}`;
@@ -133,6 +133,19 @@ describe("the smallest settings that fit", () => {
     expect(flagsOf(fit.savings)).toBe("--micro-batch-tokens 2048");
   });
 
+  test("hold fewer tokens rather than fewer completions, if the sampler can", () => {
+    const config = configOf("qwen2.5-0.5b");
+    const sampling = { rows: 64, samplesPerPrompt: 8, maxPromptTokens: 512, maxNewTokens: 4096 };
+    const fitOf = (cacheTokens?: number | null) => {
+      const room = { piece: GIB, total: 6 * GIB, halves: false };
+      const asked = { sampling: { ...sampling, cacheTokens } };
+      return flagsOf(smallestFit(config, ASSUMED_LIMITS, room, asked).savings);
+    };
+    expect(fitOf(null)).toBe("--kv-cache-tokens 133888"); // half of 9 prompts and 64 completions, in blocks of 16
+    expect(fitOf(200_000)).toBe("--kv-cache-tokens 100000");
+    expect(fitOf()).toBe("--sampling-batch-size 32");
+  });
+
   test("leave room for a prompt and its completion in a micro-batch", () => {
     const long = trainingNeeds(settingsOf(""), 1700);
     const room = { piece: GIB, total: 7 * GIB, halves: true };
@@ -171,6 +184,35 @@ describe("the command", () => {
     const { ways } = JSON.parse((await plan(...args, "--json")).stdout);
     expect(ways[0].with).toEqual(["--gradient-checkpointing"]);
     expect(ways[0].trained).toBe(494_032_768);
+  });
+
+  test("says what fewer tokens in the KV cache save, and refuses too few of them", async () => {
+    const long =
+      "--memory 40GiB --max-completion-length 4000 --micro-batch-tokens 4512 --sampling-batch-size 64";
+    const settings = planSettings(["--model", model, ...long.split(" ")]);
+    const said = spyOn(console, "log").mockImplementation(() => {});
+    const lineOf = async (given: Partial<typeof settings>) => {
+      said.mockClear();
+      await runPlan({ ...settings, ...given });
+      return /^KV cache: .*$/m.exec(said.mock.calls.join("\n"))?.[0];
+    };
+    try {
+      expect(await lineOf({})).toBe(
+        "KV cache: 6.0 GiB hold all completions at their longest, 261,632 tokens; with --kv-cache-tokens 130816 they share 3.0 GiB, which is enough if on average they are half as long",
+      );
+      expect(await lineOf({ kvCacheTokens: 40_000 })).toBe(
+        "KV cache: 937.5 MiB for 40,000 tokens at once; 6.0 GiB hold all completions at their longest, 261,632 tokens",
+      );
+      expect(await lineOf({ kvCacheTokens: 10 ** 6 })).toMatch(
+        /fewer than --kv-cache-tokens allows$/,
+      );
+      expect(await lineOf({ samplingBatchSize: 1 })).toBeUndefined();
+      await expect(lineOf({ kvCacheTokens: 4500 })).rejects.toThrow(/give 4528 or more, or lower/);
+      const plain = { kvCacheTokens: 5000, kernels: "plain" } as const;
+      await expect(lineOf(plain)).rejects.toThrow(/--kernels plain has no use for/);
+    } finally {
+      said.mockRestore();
+    }
   });
 
   test("refuses what makes no sense, in a line", () => {

@@ -2,6 +2,7 @@ import { exploreMutants } from "./explore.ts";
 import { loopMutants } from "./loop.ts";
 import { modelMutants } from "./model.ts";
 import type { Mutants } from "./mutant.ts";
+import { pagingMutants } from "./paging.ts";
 import { speculationMutants } from "./speculation.ts";
 
 /** All mistakes that `npm run mutants` plants. */
@@ -9,5 +10,6 @@ export const allMutants: readonly Mutants[] = [
   ...exploreMutants,
   ...loopMutants,
   ...modelMutants,
+  ...pagingMutants,
   ...speculationMutants,
 ];

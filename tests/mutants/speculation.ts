@@ -29,6 +29,12 @@ export const speculationMutants: readonly Mutants[] = [
       ],
       ["keys of wrong guesses stay", "row.drawn += ahead;", "row.drawn += count + 1;"],
       ["a row that is over keeps its place", "if (row.isOver) this.state.giveBack(row);", ""],
+    ],
+  },
+  {
+    file: "beyond/scheduling/pipelined-sampler.ts",
+    tests: ["tests/speculation/speculative-sampler.test.ts"],
+    mistakes: [
       [
         "the GPU is not told what was accepted last",
         "if (rows.length > 0) this.gpu.upload(this.pipeline.lastTokens, this.lasts, 0, rows.length);",

@@ -37,6 +37,7 @@ test.each([
   { sampling },
   // caches so long that attention splits them
   { sampling: { ...sampling, rows: 40, maxPromptTokens: 120 } },
+  { sampling: { ...sampling, rows: 40, maxPromptTokens: 120, cacheTokens: 300 } },
   { learning: { ...learning, reference: false } },
   { learning: { ...learning, gradientCheckpointing: true, optimizer: bytes8 } },
   { sampling, learning: { ...learning, lora, optimizer: bytes8 } },

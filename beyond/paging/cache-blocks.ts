@@ -1,0 +1,36 @@
+import { UserError } from "../../lib/errors.ts";
+import { BLOCK_ROWS } from "../../lib/model/ops/heads.ts";
+
+/** What decides how many tokens a sampler may hold at once. */
+export interface CacheSizes {
+  rows: number;
+  promptSlots: number;
+  maxPromptTokens: number;
+  maxNewTokens: number;
+  readEvery: number;
+}
+
+const whole = (tokens: number) => Math.ceil(tokens / BLOCK_ROWS) * BLOCK_ROWS;
+
+/** Tokens of `prompts` prompts and `rows` completions, in whole blocks, all of them as long as they may be. */
+export const cacheTokens = (
+  prompts: number,
+  rows: number,
+  { maxPromptTokens, maxNewTokens, readEvery }: CacheSizes,
+): number => prompts * whole(maxPromptTokens) + rows * whole(maxNewTokens + readEvery);
+
+/**
+ * The blocks of a cache for `tokens` tokens; undefined where all rows have place at their longest.
+ * @throws UserError if not even one completion has
+ */
+export function cacheBlocksFor(tokens: number | null, sizes: CacheSizes): number | undefined {
+  if (tokens === null || tokens >= cacheTokens(sizes.promptSlots, sizes.rows, sizes)) {
+    return undefined;
+  }
+  const least = cacheTokens(1, 1, sizes);
+  if (tokens >= least) return Math.floor(tokens / BLOCK_ROWS);
+  throw new UserError(
+    `--kv-cache-tokens ${tokens} cannot hold a prompt of ${sizes.maxPromptTokens} and a completion of ` +
+      `${sizes.maxNewTokens} tokens: give ${least} or more, or lower --max-completion-length`,
+  );
+}
