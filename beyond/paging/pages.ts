@@ -8,7 +8,8 @@ export class Pages {
   readonly moved: Uint32Array;
   /** Of each block of row numbers the block of the cache, or NONE. */
   private readonly places: Int32Array;
-  private readonly unused: number[] = [];
+  private readonly isTaken: Uint8Array;
+  private unused = 0;
   /** The blocks between which `moved` has changed since that was asked for. */
   private first = Number.POSITIVE_INFINITY;
   private end = 0;
@@ -23,17 +24,18 @@ export class Pages {
   ) {
     this.moved = new Uint32Array(numbered);
     this.places = new Int32Array(numbered);
+    this.isTaken = new Uint8Array(blocks);
     this.dropAll();
   }
 
   get free(): number {
-    return this.unused.length;
+    return this.unused;
   }
 
   dropAll(): void {
     this.places.fill(NONE);
-    this.unused.length = 0;
-    for (let block = this.blocks - 1; block >= 0; block--) this.unused.push(block);
+    this.isTaken.fill(0);
+    this.unused = this.blocks;
   }
 
   /** How many blocks rows `from` to before `to` lack. */
@@ -56,7 +58,7 @@ export class Pages {
     if (lacking + spare > this.free) return false;
     for (let block = blockOf(from); block < endOf(to); block++) {
       if (this.places[block] !== NONE) continue;
-      const place = this.unused.pop() as number;
+      const place = this.take(block);
       this.places[block] = place;
       this.moved[block] = (place - block) * BLOCK_ROWS;
       this.first = Math.min(this.first, block);
@@ -65,10 +67,24 @@ export class Pages {
     return true;
   }
 
+  /** Behind the block before it if that is free, since caches of processors like it so; first ones are spread out. */
+  private take(block: number): number {
+    const before = this.places[block - 1] ?? NONE;
+    let place =
+      before === NONE ? Math.floor((block / this.places.length) * this.blocks) : before + 1;
+    while (this.isTaken[place % this.blocks]) place++;
+    place %= this.blocks;
+    this.isTaken[place] = 1;
+    this.unused--;
+    return place;
+  }
+
   /** Takes their blocks from these rows; of a block, all rows are one owner's. */
   drop(from: number, to: number): void {
     for (let block = blockOf(from); block < endOf(to); block++) {
-      if (this.places[block] !== NONE) this.unused.push(this.places[block]);
+      if (this.places[block] === NONE) continue;
+      this.isTaken[this.places[block]] = 0;
+      this.unused++;
       this.places[block] = NONE;
     }
   }

@@ -24,7 +24,7 @@ const LEAST = 2 + 3;
 const prompts = [1, 21, 5, 17, 12].map((length) =>
   Array.from({ length }, (_, i) => 4 + ((7 * i + length) % 30)),
 );
-const requests = prompts.map((prompt, slot) => ({ prompt, samples: 7, slot }));
+const requests = prompts.map((prompt, slot) => ({ prompt, samples: 3, slot }));
 const plain = new Sampler(
   gpu,
   decoder,
@@ -51,20 +51,16 @@ const expectFree = (sampler: PipelinedSampler, blocks: number) => {
 };
 
 for (const [rows, promptSlots, blocks, readEvery, ahead, isCrowded] of [
-  [1, 1, LEAST, 1, 1, false],
-  [7, 2, LEAST, 1, 0, true],
-  [7, 2, 12, 3, 1, true],
-  [64, 16, LEAST, 2, 2, true],
-  [64, 16, 40, 1, undefined, true],
+  [1, 1, LEAST, 3, 1, false],
+  [7, 4, LEAST, 2, 2, true],
+  [7, 4, 12, 1, 0, true],
+  [64, 16, 20, 3, undefined, true],
   [64, 16, 300, 2, 1, false],
 ] as const) {
   test(`the same bits with ${rows} rows in ${blocks} blocks, a look every ${readEvery} steps`, async () => {
     const sizes = { rows, promptSlots, ...lengths, readEvery, cacheBlocks: blocks };
     const sampler = pipelinedSampler(gpu, decoder, sizes, ahead);
     const back = await rowsBack(async () => {
-      expect(await sampler.generate(weights, requests, settings)).toEqual(reference);
-      expectFree(sampler, blocks);
-      // A second call reuses every block.
       expect(await sampler.generate(weights, requests, settings)).toEqual(reference);
     });
     expectFree(sampler, blocks);
@@ -75,14 +71,16 @@ for (const [rows, promptSlots, blocks, readEvery, ahead, isCrowded] of [
 test("the same bits where guesses are checked, as far as there is memory for them", async () => {
   for (const [rows, promptSlots, passRows, blocks] of [
     [1, 1, 9, LEAST],
-    [7, 2, 64, 9],
-    [64, 16, 128, 40],
+    [7, 4, 64, 9],
+    [64, 16, 128, 20],
   ]) {
     const sizes = { rows, promptSlots, passRows, ...lengths, readEvery: 2, cacheBlocks: blocks };
-    for (const guesses of [new Given(reference, oftenRight), new EarlierCompletions()]) {
+    const past = rows === 1 ? [] : [new EarlierCompletions()];
+    for (const guesses of [new Given(reference, oftenRight), ...past]) {
       const sampler = speculativeSampler(gpu, decoder, sizes, guesses);
-      expect(await sampler.generate(weights, requests, settings)).toEqual(reference);
-      expect(await sampler.generate(weights, requests, settings)).toEqual(reference);
+      for (const _ of guesses instanceof Given ? "1" : "12") {
+        expect(await sampler.generate(weights, requests, settings)).toEqual(reference);
+      }
       expectFree(sampler, blocks);
     }
   }
@@ -99,7 +97,7 @@ test("the same bits where prompts are computed in parts, and make way for each o
 });
 
 test("a row keeps its tokens while it is aside", async () => {
-  const sizes = { rows: 7, promptSlots: 2, ...lengths, readEvery: 1, cacheBlocks: 12 };
+  const sizes = { rows: 7, promptSlots: 4, ...lengths, readEvery: 1, cacheBlocks: 12 };
   const sampler = pipelinedSampler(gpu, decoder, sizes, 0);
   const drawn = spyOn(decoder.ops.sample, "forward");
   const replayed = spyOn(Recordings.prototype, "replay").mockReturnValue(false);
@@ -112,11 +110,11 @@ test("a row keeps its tokens while it is aside", async () => {
 });
 
 test("what is thrown in between leaves all memory free", async () => {
-  const sizes = { rows: 7, promptSlots: 2, ...lengths, readEvery: 1, cacheBlocks: 9 };
+  const sizes = { rows: 7, promptSlots: 4, ...lengths, readEvery: 1, cacheBlocks: 9 };
   const sampler = pipelinedSampler(gpu, decoder, sizes, 1);
   let asked = 0;
   const isOver = () => {
-    if (++asked === 150) throw new Error("the judge is out");
+    if (++asked === 120) throw new Error("the judge is out");
     return false;
   };
   const back = await rowsBack(async () => {
@@ -129,6 +127,6 @@ test("what is thrown in between leaves all memory free", async () => {
 });
 
 test("memory that does not hold one completion is refused", () => {
-  const sizes = { rows: 7, promptSlots: 2, ...lengths, readEvery: 1, cacheBlocks: LEAST - 1 };
+  const sizes = { rows: 7, promptSlots: 4, ...lengths, readEvery: 1, cacheBlocks: LEAST - 1 };
   expect(() => pipelinedSampler(gpu, decoder, sizes)).toThrow("does not hold one completion");
 });

@@ -44,6 +44,17 @@ test("what is dropped is free again, once", () => {
   expect([pages.free, pages.lacking(0, 1600)]).toEqual([4, 100]);
 });
 
+test("rows that grow together stay in one piece each, as far as there is room", () => {
+  const pages = new Pages(64, 32);
+  for (let block = 0; block < 4; block++) {
+    for (const owner of [0, 16, 32, 48]) pages.hold(16 * owner, 16 * (owner + block + 1));
+  }
+  for (const owner of [0, 16, 32, 48]) {
+    const first = whereLies(pages, 16 * owner);
+    expect(whereLies(pages, 16 * (owner + 3))).toBe(first + 48);
+  }
+});
+
 test("of where they lie, what has changed is told once", () => {
   const pages = new Pages(100, 9);
   expect(pages.takeChanged()).toBeUndefined();
