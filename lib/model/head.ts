@@ -64,7 +64,7 @@ export interface Predictions {
 
 /**
  * The LM head: final norm and vocabulary projection of the rows that predict a token. Learning
- * walks the vocabulary in blocks, so that [M, vocabulary] never exists; sampling keeps all logits of
+ * walks the vocabulary in blocks, so that [M, vocabulary] needs no room; sampling keeps all logits of
  * its few rows, and takes its log-probabilities through the same blocks in the same order.
  */
 export class Head {
