@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { UserError } from "../../lib/errors.ts";
-import { writeDurably } from "../platform/files.ts";
+import { replaceFile } from "../platform/files.ts";
 import type { MakeSettings } from "../settings/files.ts";
 import { COUNTDOWN } from "../tasks/countdown.ts";
 import { makeRows, type TaskSettings, toJsonLines } from "../tasks/tasks.ts";
@@ -14,6 +14,6 @@ export async function makeData(given: MakeSettings): Promise<void> {
   const settings: TaskSettings = { ...COUNTDOWN, ...given };
   const text = toJsonLines(makeRows(task, settings));
   if (output === null) return void process.stdout.write(text);
-  await writeDurably(output, [new TextEncoder().encode(text)]);
+  replaceFile(output, text);
   console.log(`${given.n.toLocaleString("en")} rows of ${task} are in ${output}`);
 }

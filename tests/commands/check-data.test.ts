@@ -118,14 +118,17 @@ test("--json says the same; answers that cannot be read are told, and a file wit
 test("data make writes what it prints, and what it writes passes the check", async () => {
   const args = ["make", "countdown", "--n", "20", "--numbers", "3"];
   const printed = await data(...args);
-  const written = await data(...args, "-o", "made.jsonl");
-  expect([written.code, written.stdout]).toEqual([0, "20 rows of countdown are in made.jsonl\n"]);
-  expect(readFileSync(join(folder, "made.jsonl"), "utf8")).toBe(printed.stdout);
-  const { stdout } = await data("made.jsonl", "--outcome", "countdown");
+  const written = await data(...args, "-o", "new/made.jsonl");
+  expect([written.code, written.stdout]).toEqual([
+    0,
+    "20 rows of countdown are in new/made.jsonl\n",
+  ]);
+  expect(readFileSync(join(folder, "new/made.jsonl"), "utf8")).toBe(printed.stdout);
+  const { stdout } = await data("new/made.jsonl", "--outcome", "countdown");
   expect(stdout).toStartWith(
-    "made.jsonl: 20 rows, 20 earnable, 20 different questions\n  every answer is one for --outcome countdown, and no question comes twice\n",
+    "new/made.jsonl: 20 rows, 20 earnable, 20 different questions\n  every answer is one for --outcome countdown, and no question comes twice\n",
   );
-  expect(existsSync(join(folder, "made.jsonl"))).toBe(true);
+  expect(existsSync(join(folder, "new/made.jsonl"))).toBe(true);
 });
 
 test("histograms count everything, in few lines that fit", () => {

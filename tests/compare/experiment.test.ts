@@ -77,7 +77,14 @@ describe("an experiment", () => {
     expect(new Set(paper.runs.map(({ method }) => method)).size).toBe(7);
     expect(paper.runs.length).toBe(21);
     expect((await readExperiment("experiments/sweep.yaml", "runs/sweep")).runs.length).toBe(10);
-    const others = { first: 3, methods: 35, "methods-sweep": 5, svamp: 10, gsm8k: 10 };
+    const others = {
+      first: 3,
+      methods: 35,
+      "methods-sweep": 5,
+      questions: 9,
+      svamp: 10,
+      gsm8k: 10,
+    };
     for (const [name, runs] of Object.entries(others)) {
       const read = await readExperiment(`experiments/${name}.yaml`, `runs/${name}`);
       expect([name, read.runs.length]).toEqual([name, runs]);
