@@ -123,8 +123,8 @@ function requireSame(run: PlannedRun): void {
   for (const [key, value] of Object.entries(storedSettings(wanted))) {
     const stored = settings[key];
     // what depends on model and data was settled when the run began; older versions knew fewer settings
-    if (key === "outputDir" || CHANGEABLE.has(key) || value === null || stored === undefined)
-      continue;
+    const wasSettled = value === null || value === "auto" || stored === undefined;
+    if (key === "outputDir" || CHANGEABLE.has(key) || wasSettled) continue;
     if (JSON.stringify(stored) === JSON.stringify(value)) continue;
     throw new UserError(
       `${folder} was made with --${optionName(key)} ${stored}, the experiment says ${value}; delete it, or choose another --output-dir`,

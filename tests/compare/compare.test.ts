@@ -49,7 +49,7 @@ beforeAll(async () => {
     `data: ${path("train.jsonl")}
 held-out: ${path("test.jsonl")}
 seeds: [1]
-settings: { max-steps: 8, prompts-per-step: 4, num-generations: 4, learning-rate: 1.0e-3 }
+settings: { max-steps: 8, prompts-per-step: 4, num-generations: 4, learning-rate: 1.0e-3, outcome: auto }
 methods:
   none: { explore: none }
   ucb-con: { explore: ucb-con }
