@@ -15,7 +15,7 @@ const STEPS = 3000;
 /** Texts that are right. */
 const RIGHT = 0.5;
 const TASKS = { numbers: [3, 4], minNumber: 1, maxNumber: 9, minTarget: 1, maxTarget: 99 };
-const PARTS = { train: 512, validation: 256, test: 128 };
+const PARTS = { train: 4096, validation: 256, test: 128 };
 
 const question = ({ nums, target }: CountdownRow) => `${nums.join(",")}:${target}=`;
 const written = (expression: string) => `####${expression.replaceAll(" ", "")}`;
