@@ -82,6 +82,7 @@ describe("an experiment", () => {
       methods: 35,
       "methods-sweep": 5,
       questions: 9,
+      countdown: 9,
       svamp: 10,
       gsm8k: 10,
     };
