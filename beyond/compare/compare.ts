@@ -5,7 +5,9 @@ import type { Bridging } from "../cluster/bridge.ts";
 import { evaluateModel } from "../commands/evaluate.ts";
 import { sampleBase } from "../commands/sample-base.ts";
 import { train } from "../commands/train.ts";
+import { requireFile } from "../datasets/formats/source.ts";
 import { evaluationPath, readEvaluation } from "../measuring/evaluation.ts";
+import { openData } from "../opening/questions.ts";
 import { loadMethods } from "../own/methods.ts";
 import { replaceFile } from "../platform/files.ts";
 import { checkpointPath, checkpointSteps } from "../runs/checkpoint.ts";
@@ -16,7 +18,7 @@ import { FOR_EVALUATION, type Sampling } from "../settings/evaluating.ts";
 import { optionName } from "../settings/flags.ts";
 import type { CompareSettings } from "../settings/measuring.ts";
 import { CHANGEABLE, storedSettings } from "../settings/stored.ts";
-import { command } from "../terminal/program.ts";
+import { command, shellWord } from "../terminal/program.ts";
 import { Progress } from "../terminal/progress.ts";
 import { type Experiment, type PlannedRun, readExperiment } from "./experiment.ts";
 import { referenceOf, resultsOf } from "./results.ts";
@@ -47,6 +49,7 @@ export async function compare(given: CompareSettings, signal?: AbortSignal): Pro
   for (const run of runs) requireSame(run);
   referenceOf(runs, given.reference);
   if (ray) requireOneCluster(runs, file);
+  await requireData(experiment);
   writeComparison(folder, experiment);
   const progress = new Progress({ total: runs.length, quiet, json });
   const carryOut: CarryOut = async (run, signal, lane) => {
@@ -66,7 +69,7 @@ export async function compare(given: CompareSettings, signal?: AbortSignal): Pro
     for (const run of runs) if (!signal?.aborted) await carryOut(run, signal);
   }
   if (signal?.aborted) {
-    progress.result("stopped", { folder }, `stopped; go on with: ${command`compare ${file}`}`);
+    progress.result("stopped", { folder }, `stopped; go on with: ${again(given)}`);
     return;
   }
   const results = resultsOf(folder, experiment, given.reference);
@@ -80,6 +83,25 @@ export async function compare(given: CompareSettings, signal?: AbortSignal): Pro
     ...(quiet ? [] : [goingOn(runs[runs.length - 1], folder, aQuestion(runs[runs.length - 1]))]),
   ];
   progress.result("results", { folder, results }, told.filter((text) => text !== null).join("\n"));
+}
+
+/** What is trained and evaluated on is there. */
+async function requireData({ data, heldOut, runs: [{ settings, evaluation }] }: Experiment) {
+  const { files } = await openData(data, settings);
+  const held = await openData(heldOut, evaluation);
+  for (const file of [...files, ...held.files]) {
+    if (file !== "-") await requireFile(file, "questions");
+  }
+}
+
+/** The command that was given. */
+function again({ file, outputDir, reference, kernels, ray }: CompareSettings): string {
+  const flags = { "output-dir": outputDir, reference, ray: ray === "none" ? null : ray };
+  const own = { ...flags, kernels: kernels === "auto" ? null : kernels };
+  const words = Object.entries(own).flatMap(([name, value]) =>
+    value === null ? [] : [`--${name}`, shellWord(value)],
+  );
+  return [command`compare ${file}`, ...words].join(" ");
 }
 
 /** The first one that the run's last model was asked. */

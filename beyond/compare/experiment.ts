@@ -26,8 +26,11 @@ type FlagLists = z.infer<typeof flags>;
 const file = z.strictObject({
   data: z.string(),
   "held-out": z.string(),
-  base: z.union([z.boolean(), flags]).default(true),
-  seeds: z.array(z.int().min(0)).min(1),
+  base: z.union([z.boolean(), flags], "is true, false, or flags of sample-base").default(true),
+  seeds: z
+    .array(z.int().min(0))
+    .min(1, "needs at least one seed")
+    .refine((all) => new Set(all).size === all.length, "has a seed twice"),
   settings: flags.default({}),
   methods: z.record(z.string().regex(/^[\w.,+-]+$/), flags.nullable()),
   evaluate: z.strictObject({
@@ -60,7 +63,7 @@ export interface Experiment {
 
 /** What `compare` says itself. */
 const OWN = new Set(
-  "output-dir resume seed quiet json gpu no-tune speculative-rollouts".split(" "),
+  "output-dir resume seed quiet json gpu no-tune kernels speculative-rollouts".split(" "),
 );
 
 /**
@@ -96,7 +99,10 @@ export async function readExperiment(path: string, folder: string): Promise<Expe
           runs.push({ ...common, base: true, settings, checkpoints: [0] });
         } else {
           const checkpoints = [...evaluate.checkpoints].sort((a, b) => a - b);
-          const all = [data, ...argumentsOf({ ...savingAt(checkpoints), ...own })];
+          const all = [
+            data,
+            ...argumentsOf({ ...savingAt(checkpoints, flags["max-steps"]), ...own }),
+          ];
           const settings = trainSettings(all, () => ({}), undefined, inFiles.get(method));
           requireKept(checkpoints, settings);
           runs.push({ ...common, base: false, settings, checkpoints });
@@ -214,10 +220,11 @@ function evaluationOf(
 }
 
 /** Checkpoints as far apart as those that are evaluated allow, all of them kept. */
-function savingAt(checkpoints: readonly number[]): Record<string, Value> {
+function savingAt(checkpoints: readonly number[], maxSteps: Value = 0): Record<string, Value> {
   const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
   const every = checkpoints.reduce(divisor);
-  return { "save-steps": every, "save-total-limit": checkpoints[checkpoints.length - 1] / every };
+  const last = Math.max(checkpoints[checkpoints.length - 1], Number(maxSteps) || 0);
+  return { "save-steps": every, "save-total-limit": Math.ceil(last / every) };
 }
 
 function requireKept(checkpoints: readonly number[], settings: TrainSettings): void {

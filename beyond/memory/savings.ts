@@ -4,7 +4,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
 import type { LoraConfig } from "../lora/lora.ts";
-import { cacheTokens } from "../paging/cache-blocks.ts";
+import { cacheTokens, ownTokens } from "../paging/cache-blocks.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
 import { command } from "../terminal/program.ts";
@@ -107,7 +107,9 @@ export function cacheSaving(
     planMemory(config, limits, { ...needs, sampling: { ...sampling, cacheTokens } });
   const bytes = (plan: MemoryPlanner) => plan.bytes.get("KV cache") ?? 0;
   const whole = planned(null);
-  const all = tokensHeld(sampling, limits.variants.readEvery)(sampling.rows);
+  const { readEvery } = limits.variants;
+  const promptSlots = promptSlotsFor(sampling.rows, sampling.samplesPerPrompt);
+  const all = ownTokens({ ...sampling, promptSlots, readEvery });
   const longest = `${formatBytes(bytes(whole))} hold all completions at their longest, ${count(all)} tokens`;
   if (sampling.cacheTokens !== null) {
     if (sampling.cacheTokens >= all)
@@ -116,7 +118,7 @@ export function cacheSaving(
     return `KV cache: ${now}; ${longest}`;
   }
   if (bytes(whole) < whole.total * LARGE || sampling.rows === 1) return null;
-  const half = all >> 1;
+  const half = Math.max(all >> 1, tokensHeld(sampling, readEvery)(1));
   const saved = `with --kv-cache-tokens ${half} they share ${formatBytes(bytes(planned(half)))}, which is enough if on average they are half as long`;
   return `KV cache: ${longest}; ${saved}`;
 }

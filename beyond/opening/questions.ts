@@ -55,16 +55,22 @@ export async function outcomeOf(
   source: DataSource,
   note: (text: string) => void,
 ): Promise<string> {
-  if (given.outcome !== "auto") return given.outcome;
+  const asked = given.outcome;
+  if (asked !== "auto" && asked !== "number") return asked;
   // what comes through a pipe can be read but once
   const isFile = (file: string) => statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
-  if (!source.files.every(isFile)) return outcomeFor([]);
+  if (!source.files.every(isFile)) return asked === "auto" ? outcomeFor([]) : asked;
   const rows: Row[] = [];
   for await (const some of scanRows(source, { ...given, wholeRows: true })) {
     for (const row of some) if (!isBad(row) && rows.length < LOOKED_AT) rows.push(row);
     if (rows.length === LOOKED_AT) break;
   }
   const outcome = outcomeFor(rows);
+  if (asked !== "auto") {
+    if (outcome !== "math")
+      note(`the rows are made for --outcome ${outcome}, and are judged by --outcome ${asked}`);
+    return asked;
+  }
   const tasks = [...new Set(rows.flatMap((row) => taskOf(row)?.task ?? []))].join(", ");
   if (tasks) note(`rows of reasoning-gym's ${tasks}: --outcome ${outcome}`);
   else if (outcome !== "math") note(`the rows are made for --outcome ${outcome}`);

@@ -19,14 +19,16 @@ export const cacheTokens = (
   { maxPromptTokens, maxNewTokens, readEvery }: CacheSizes,
 ): number => prompts * whole(maxPromptTokens) + rows * whole(maxNewTokens + readEvery);
 
+/** Tokens of a cache in which every prompt and every row has a place of its own, blocks or not. */
+export const ownTokens = ({ promptSlots, rows, ...sizes }: CacheSizes): number =>
+  promptSlots * sizes.maxPromptTokens + rows * (sizes.maxNewTokens + sizes.readEvery);
+
 /**
  * The blocks of a cache for `tokens` tokens; undefined where all rows have place at their longest.
  * @throws UserError if not even one completion has
  */
 export function cacheBlocksFor(tokens: number | null, sizes: CacheSizes): number | undefined {
-  if (tokens === null || tokens >= cacheTokens(sizes.promptSlots, sizes.rows, sizes)) {
-    return undefined;
-  }
+  if (tokens === null || tokens >= ownTokens(sizes)) return undefined;
   const least = cacheTokens(1, 1, sizes);
   if (tokens >= least) return Math.floor(tokens / BLOCK_ROWS);
   throw new UserError(

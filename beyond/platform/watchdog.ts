@@ -19,7 +19,7 @@ const NAME_BYTES = 512;
 /** What one read may take: far beyond every sound file, on a slow machine. */
 const LIMITS = { seconds: 15, bytes: 2 ** 30 };
 
-class Watchdog {
+export class Watchdog {
   private words: Int32Array | null = null;
   private name: Uint8Array = new Uint8Array();
   private count = 0;

@@ -198,10 +198,10 @@ describe("the command", () => {
     };
     try {
       expect(await lineOf({})).toBe(
-        "KV cache: 6.0 GiB hold all completions at their longest, 261,632 tokens; with --kv-cache-tokens 130816 they share 3.0 GiB, which is enough if on average they are half as long",
+        "KV cache: 6.0 GiB hold all completions at their longest, 260,736 tokens; with --kv-cache-tokens 130368 they share 3.0 GiB, which is enough if on average they are half as long",
       );
       expect(await lineOf({ kvCacheTokens: 40_000 })).toBe(
-        "KV cache: 937.5 MiB for 40,000 tokens at once; 6.0 GiB hold all completions at their longest, 261,632 tokens",
+        "KV cache: 937.5 MiB for 40,000 tokens at once; 6.0 GiB hold all completions at their longest, 260,736 tokens",
       );
       expect(await lineOf({ kvCacheTokens: 10 ** 6 })).toMatch(
         /fewer than --kv-cache-tokens allows$/,

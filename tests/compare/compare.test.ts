@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
 import {
   cpSync,
   existsSync,
@@ -157,6 +157,32 @@ test("over a cluster runs go on side by side, also after a worker is lost, and c
     const weights = [name, "checkpoint-8", "model.safetensors"];
     expect(read("shared", ...weights)).toBe(read("whole", ...weights));
     expect(lines("shared", name, "metrics.jsonl")).toBe(lines("whole", name, "metrics.jsonl"));
+  }
+});
+
+test("a file that is not there is said before anything is run", async () => {
+  const text = read("small.yaml");
+  for (const [file, missing] of [
+    ["test.jsonl", "nothing.jsonl"],
+    ["train.jsonl", "none.jsonl"],
+  ]) {
+    writeFileSync(experiment, text.replace(path(file), path(missing)));
+    await expect(run("early")).rejects.toThrow(`${path(missing)}: no such file`);
+  }
+  expect(existsSync(path("early", "base-1"))).toBe(false);
+  writeFileSync(experiment, text);
+});
+
+test("a comparison that was stopped says the command that was given", async () => {
+  const said = spyOn(process.stdout, "write").mockImplementation(() => true);
+  try {
+    const given = [...arguments_("stopped"), "--reference", "ucb-con"];
+    await compare(compareSettings(given), AbortSignal.abort());
+    expect(said.mock.calls.join("\n")).toContain(
+      `compare ${experiment} --output-dir ${path("stopped")} --reference ucb-con`,
+    );
+  } finally {
+    said.mockRestore();
   }
 });
 

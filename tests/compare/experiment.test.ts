@@ -72,6 +72,13 @@ describe("an experiment", () => {
     expect(runs.map(({ settings }) => settings.maxSteps).slice(0, 2)).toEqual([1, 20]);
   });
 
+  test("a run that goes on beyond the last checkpoint keeps those that are evaluated", async () => {
+    const { runs } = await read(GOOD.replace("[20, 5]", "[10, 5]"));
+    const [{ settings, checkpoints }] = runs.filter(({ base }) => !base);
+    expect(checkpoints).toEqual([5, 10]);
+    expect(settings).toMatchObject({ maxSteps: 20, saveSteps: 5, saveTotalLimit: 4 });
+  });
+
   test("the files of the repository can be read", async () => {
     const paper = await readExperiment("experiments/paper.yaml", "runs/paper");
     expect(new Set(paper.runs.map(({ method }) => method)).size).toBe(7);
@@ -172,6 +179,20 @@ describe("what is wrong is said in a line with the key and where it is", () => {
       "temperature: 0.8",
       "seed: 5",
       "6: settings.seed: --seed is for compare to say: leave it out",
+    ],
+    [
+      "kernels, which compare says for all runs",
+      "temperature: 0.8",
+      "kernels: plain",
+      "6: settings.kernels: --kernels is for compare to say: leave it out",
+    ],
+    ["a seed twice", "[3, 1]", "[3, 1, 3]", "3: seeds: has a seed twice"],
+    ["no seed", "[3, 1]", "[]", "3: seeds: needs at least one seed"],
+    [
+      "a base that is none",
+      "seeds:",
+      "base: maybe\nseeds:",
+      "3: base: is true, false, or flags of sample-base",
     ],
     [
       "a checkpoint that is not there",

@@ -1,4 +1,5 @@
 /** The bytes of a data file or of standard input, unpacked if they are gzipped, a piece at a time. */
+import { statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
@@ -35,6 +36,12 @@ export async function openSource(path: string, what: string): Promise<Source> {
     await handle.close();
     throw error;
   }
+}
+
+/** @throws UserError if there is no file, or it cannot be read; a pipe, which is read but once, is taken as it is */
+export async function requireFile(path: string, what: string): Promise<void> {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found || found.isFile() || found.isDirectory()) await (await openFile(path, what)).close();
 }
 
 async function openFile(path: string, what: string): Promise<FileHandle> {
