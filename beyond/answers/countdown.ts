@@ -11,21 +11,30 @@ import { parse } from "./math/parse.ts";
 import { isInteger, plus, power, type Rational, TooMuch, times } from "./math/rational.ts";
 import { type Node, NotMath } from "./math/tree.ts";
 
-/** Any expression of the row's numbers that hits the target is right; each is an outcome of its own. */
+/**
+ * Any expression of the row's numbers that hits the target is right; each is an outcome of its own. Of a question that was
+ * typed without numbers no answer is known to be right.
+ */
 export const countdown: Judge = {
-  gold: (row) => countdownAnswer(row.answer, row)?.key ?? row.answer,
+  gold: (row) => countdownAnswer(row.answer, countdownTask(row))?.key ?? row.answer,
   async judge(completions, { row }) {
+    const task = taskOf(row);
     return completions.map(({ text, truncated }) => {
       const answer = truncated ? null : findStated(text);
-      const found = answer && countdownAnswer(answer.text, row);
+      const found = answer && countdownAnswer(answer.text, task);
       return judgement(answer, found?.key ?? null, found?.correct ?? false);
     });
   },
   remember: () => {},
 };
 
+interface Task {
+  numbers: number[];
+  target: number;
+}
+
 /** The numbers and the target of a row: `nums` or `numbers`, and `target`, at its top or in `metadata`. */
-function countdownTask(row: Row): { numbers: number[]; target: number } {
+function countdownTask(row: Row): Task {
   const task = taskOf(row);
   if (task) return task;
   throw new UserError(
@@ -35,7 +44,7 @@ function countdownTask(row: Row): { numbers: number[]; target: number } {
 
 export const isCountdown = (row: Row): boolean => taskOf(row) !== null;
 
-function taskOf(row: Row): { numbers: number[]; target: number } | null {
+function taskOf(row: Row): Task | null {
   const inside = row.fields?.metadata as Record<string, unknown> | undefined;
   const fields: Record<string, unknown> = { ...inside, ...row.fields };
   const numbers = fields.nums ?? fields.numbers;
@@ -44,9 +53,11 @@ function taskOf(row: Row): { numbers: number[]; target: number } | null {
   return listed && Number.isSafeInteger(target) ? { numbers, target } : null;
 }
 
-/** An expression as its key, and whether it is right. Null for what is no such expression. */
-function countdownAnswer(answer: string, row: Row): { key: string; correct: boolean } | null {
-  const { numbers, target } = countdownTask(row);
+/** An expression as its key, and whether it is right for the task. Null for what is no such expression. */
+function countdownAnswer(
+  answer: string,
+  task: Task | null,
+): { key: string; correct: boolean } | null {
   if (answer.length > 300) return null;
   const used: bigint[] = [];
   try {
@@ -54,10 +65,10 @@ function countdownAnswer(answer: string, row: Row): { key: string; correct: bool
     const tree = parse(expression);
     const value = compute(tree, used);
     const sorted = (list: (bigint | number)[]) => list.map(String).sort().join();
-    const fair = sorted(used) === sorted(numbers);
+    const fair = task !== null && sorted(used) === sorted(task.numbers);
     return {
       key: orderless(tree),
-      correct: fair && isInteger(value) && Number(value[0]) === target,
+      correct: fair && isInteger(value) && Number(value[0]) === task.target,
     };
   } catch (error) {
     if (error instanceof NotMath || error instanceof TooMuch || error instanceof RangeError)

@@ -284,6 +284,11 @@ test("countdown: any expression that uses each number once and hits the target",
   ]);
   expect(judged[0].outcome).toBe(judged[1].outcome);
   expect(judged.slice(-2).map(({ outcome }) => outcome)).toEqual([null, null]);
+  // a question that was typed has no numbers: what was answered is told, and nothing is known to be right
+  const typed = { question: "q", answer: "", line: 0 };
+  const [told] = await countdown.judge([whole("<answer>2*3*4</answer>")], { row: typed, gold: "" });
+  expect([told.outcome, told.correct]).toEqual([judged[0].outcome, false]);
+  expect(() => countdown.gold({ ...typed, answer: "24" })).toThrow(/needs "nums"/);
 });
 
 test("hostile text is judged in linear time", async () => {
