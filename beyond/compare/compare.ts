@@ -96,9 +96,13 @@ async function requireData({ data, heldOut, runs: [{ settings, evaluation }] }: 
 
 /** The command that was given. */
 function again({ file, outputDir, reference, kernels, ray }: CompareSettings): string {
-  const flags = { "output-dir": outputDir, reference, ray: ray === "none" ? null : ray };
-  const own = { ...flags, kernels: kernels === "auto" ? null : kernels };
-  const words = Object.entries(own).flatMap(([name, value]) =>
+  const flags = {
+    "output-dir": outputDir,
+    reference,
+    ray: ray === "none" ? null : ray,
+    kernels: kernels === "auto" ? null : kernels,
+  };
+  const words = Object.entries(flags).flatMap(([name, value]) =>
     value === null ? [] : [`--${name}`, shellWord(value)],
   );
   return [command`compare ${file}`, ...words].join(" ");

@@ -3,8 +3,9 @@
 import { UserError } from "../../lib/errors.ts";
 import type { MemoryPlanner } from "../../lib/gpu/memory.ts";
 import type { ModelConfig } from "../../lib/model/config.ts";
+import { BLOCK_ROWS } from "../../lib/model/ops/heads.ts";
 import type { LoraConfig } from "../lora/lora.ts";
-import { cacheTokens, ownTokens } from "../paging/cache-blocks.ts";
+import { type CacheSizes, cacheTokens } from "../paging/cache-blocks.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
 import { command } from "../terminal/program.ts";
@@ -89,11 +90,15 @@ const DTYPE_F16: Saving = {
 
 type Sampling = NonNullable<PolicyNeeds["sampling"]>;
 
-/** Tokens that so many rows and their prompts are, at their longest; one alone needs one prompt. */
-const tokensHeld = (sampling: Sampling, readEvery: number) => (rows: number) => {
+const cacheSizes = (sampling: Sampling, readEvery: number, rows = sampling.rows): CacheSizes => {
   const promptSlots = promptSlotsFor(rows, sampling.samplesPerPrompt);
-  const prompts = rows === 1 ? 1 : promptSlots;
-  return cacheTokens(prompts, rows, { ...sampling, promptSlots, readEvery });
+  return { ...sampling, rows, promptSlots, readEvery };
+};
+
+/** Tokens that so many rows and their prompts are, at their longest and in whole blocks; one alone needs one prompt. */
+const tokensHeld = (sampling: Sampling, readEvery: number) => (rows: number) => {
+  const sizes = cacheSizes(sampling, readEvery, rows);
+  return cacheTokens(rows === 1 ? { ...sizes, promptSlots: 1 } : sizes, BLOCK_ROWS);
 };
 
 /** What `--kv-cache-tokens` saves of such a plan, or would; null where that is little, or nothing. */
@@ -108,8 +113,7 @@ export function cacheSaving(
   const bytes = (plan: MemoryPlanner) => plan.bytes.get("KV cache") ?? 0;
   const whole = planned(null);
   const { readEvery } = limits.variants;
-  const promptSlots = promptSlotsFor(sampling.rows, sampling.samplesPerPrompt);
-  const all = ownTokens({ ...sampling, promptSlots, readEvery });
+  const all = cacheTokens(cacheSizes(sampling, readEvery));
   const longest = `${formatBytes(bytes(whole))} hold all completions at their longest, ${count(all)} tokens`;
   if (sampling.cacheTokens !== null) {
     if (sampling.cacheTokens >= all)

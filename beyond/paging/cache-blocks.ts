@@ -1,5 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
 import { BLOCK_ROWS } from "../../lib/model/ops/heads.ts";
+import { ceil } from "../../lib/model/ops/kernels.ts";
 
 /** What decides how many tokens a sampler may hold at once. */
 export interface CacheSizes {
@@ -10,26 +11,22 @@ export interface CacheSizes {
   readEvery: number;
 }
 
-const whole = (tokens: number) => Math.ceil(tokens / BLOCK_ROWS) * BLOCK_ROWS;
-
-/** Tokens of `prompts` prompts and `rows` completions, in whole blocks, all of them as long as they may be. */
-export const cacheTokens = (
-  prompts: number,
-  rows: number,
-  { maxPromptTokens, maxNewTokens, readEvery }: CacheSizes,
-): number => prompts * whole(maxPromptTokens) + rows * whole(maxNewTokens + readEvery);
-
-/** Tokens of a cache in which every prompt and every row has a place of its own, blocks or not. */
-export const ownTokens = ({ promptSlots, rows, ...sizes }: CacheSizes): number =>
-  promptSlots * sizes.maxPromptTokens + rows * (sizes.maxNewTokens + sizes.readEvery);
+/** Tokens that prompts and completions are, each as long as it may be and in whole units. */
+export function cacheTokens(
+  { promptSlots, rows, maxPromptTokens, maxNewTokens, readEvery }: CacheSizes,
+  unit = 1,
+): number {
+  const whole = (tokens: number) => ceil(tokens, unit) * unit;
+  return promptSlots * whole(maxPromptTokens) + rows * whole(maxNewTokens + readEvery);
+}
 
 /**
  * The blocks of a cache for `tokens` tokens; undefined where all rows have place at their longest.
  * @throws UserError if not even one completion has
  */
 export function cacheBlocksFor(tokens: number | null, sizes: CacheSizes): number | undefined {
-  if (tokens === null || tokens >= ownTokens(sizes)) return undefined;
-  const least = cacheTokens(1, 1, sizes);
+  if (tokens === null || tokens >= cacheTokens(sizes)) return undefined;
+  const least = cacheTokens({ ...sizes, promptSlots: 1, rows: 1 }, BLOCK_ROWS);
   if (tokens >= least) return Math.floor(tokens / BLOCK_ROWS);
   throw new UserError(
     `--kv-cache-tokens ${tokens} cannot hold a prompt of ${sizes.maxPromptTokens} and a completion of ` +

@@ -69,7 +69,7 @@ test("of where they lie, what has changed is told once", () => {
 test("a cache of so many tokens has no block more, and holds one completion at least", () => {
   const lengths = { maxPromptTokens: 20, maxNewTokens: 31, readEvery: 2 };
   const sizes = { rows: 4, promptSlots: 2, ...lengths };
-  expect(cacheTokens(1, 1, sizes)).toBe(32 + 48);
+  expect(cacheTokens({ ...sizes, promptSlots: 1, rows: 1 }, 16)).toBe(32 + 48);
   expect(cacheBlocksFor(80, sizes)).toBe(5);
   expect(cacheBlocksFor(95, sizes)).toBe(5);
   expect(() => cacheBlocksFor(79, sizes)).toThrow(
