@@ -1,7 +1,6 @@
 /** The commands: each is one call, told in the file that it imports when it is asked for. */
 import { UserError } from "../../lib/errors.ts";
-import { adapterIn } from "../lora/peft.ts";
-import { modelPath, RunFolder, runOf } from "../runs/folder.ts";
+import { adapterOf, RunFolder, runOf } from "../runs/folder.ts";
 import {
   banditSettings,
   chatSettings,
@@ -64,8 +63,6 @@ interface Command {
 }
 
 const storedSettings = (run: string) => RunFolder.open(run).readConfig<TrainSettings>().settings;
-
-const adapterOf = (model: string) => adapterIn(modelPath(model));
 
 const settingsOfRun = (model: string) => {
   const run = runOf(model);

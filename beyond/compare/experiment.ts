@@ -2,6 +2,7 @@ import { basename, extname, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import { loadMethods } from "../own/methods.ts";
+import { adapterOf } from "../runs/folder.ts";
 import { evalSettings, sampleBaseSettings, trainSettings } from "../settings/arguments.ts";
 import { FOR_EVALUATION } from "../settings/evaluating.ts";
 import { type FlagGroups, optionName } from "../settings/flags.ts";
@@ -103,7 +104,7 @@ export async function readExperiment(path: string, folder: string): Promise<Expe
             data,
             ...argumentsOf({ ...savingAt(checkpoints, flags["max-steps"]), ...own }),
           ];
-          const settings = trainSettings(all, () => ({}), undefined, inFiles.get(method));
+          const settings = trainSettings(all, () => ({}), adapterOf, inFiles.get(method));
           requireKept(checkpoints, settings);
           runs.push({ ...common, base: false, settings, checkpoints });
         }

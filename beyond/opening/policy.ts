@@ -113,9 +113,10 @@ export class OpenPolicy implements Policy, RunPolicy {
     tune: Tune = async () => ({}),
   ): Promise<OpenPolicy> {
     const isAdapter = model.lora !== undefined;
-    const needs = asked.learning ? { ...asked, learning: { ...asked.learning, isAdapter } } : asked;
+    const lora = asked.learning?.lora ?? model.lora?.config ?? null;
+    const learning = asked.learning && { ...asked.learning, lora, isAdapter };
+    const needs = learning ? { ...asked, learning } : asked;
     requireDtype(gpu, needs.dtype ?? "f32");
-    const lora = needs.learning?.lora ?? model.lora?.config ?? null;
     const plan = planMemory(model.config, gpu, needs, lora);
     requireRoom(plan, gpu, model.config, needs, lora);
     report(plan);

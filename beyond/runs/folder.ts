@@ -12,6 +12,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import type { TuningTable } from "../kernels/variants.ts";
+import { adapterIn } from "../lora/peft.ts";
 import { diskError, replaceFile } from "../platform/files.ts";
 import { commandOf } from "../settings/stored.ts";
 import { command } from "../terminal/program.ts";
@@ -240,3 +241,6 @@ export function modelPath(path: string): string {
   if (step === undefined) throw new UserError(`${path} is a run that has saved no checkpoint yet`);
   return checkpointPath(path, step);
 }
+
+/** The LoRA that `--model` points to; null for a whole model. */
+export const adapterOf = (model: string) => adapterIn(modelPath(model));

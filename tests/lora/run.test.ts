@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sft } from "../../beyond/commands/sft.ts";
 import { train } from "../../beyond/commands/train.ts";
+import { readExperiment } from "../../beyond/compare/experiment.ts";
 import { merge } from "../../beyond/export/merge.ts";
-import { adapterIn } from "../../beyond/lora/peft.ts";
 import { openNamedModel } from "../../beyond/opening/named-model.ts";
 import { OpenPolicy } from "../../beyond/opening/policy.ts";
-import { modelPath, RunFolder } from "../../beyond/runs/folder.ts";
+import { adapterOf, RunFolder } from "../../beyond/runs/folder.ts";
 import { mergeSettings, sftSettings, trainSettings } from "../../beyond/settings/arguments.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
 import { PackedBatch } from "../../lib/model/packing.ts";
@@ -83,7 +83,6 @@ test("the adapter samples with its base; merged, the model computes the same alo
 });
 
 test("an adapter is gone on with, on other data, by train and sft; a reference is the model with it", async () => {
-  const adapterOf = (model: string) => adapterIn(modelPath(model));
   const other = join(folder, "other.jsonl");
   writeFileSync(other, JSON.stringify({ question: "13+1=", answer: "14" }));
   const on = join(folder, "on");
@@ -124,6 +123,15 @@ test("an adapter is gone on with, on other data, by train and sft; a reference i
   const again = train(trainSettings(["--resume", on, "--quiet"], readStored, adapterOf));
   await expect(again).rejects.toThrow(/is not what this run was begun with/);
   cpSync(join(folder, "kept"), path, { recursive: true });
+});
+
+test("compare goes on with an adapter as train does", async () => {
+  const yaml = join(folder, "on-adapter.yaml");
+  const said = `settings: { model: ${path}, max-steps: 2 }\nmethods: { none: { explore: none } }`;
+  const evaluate = "evaluate: { checkpoints: [2], num-samples: 8 }";
+  writeFileSync(yaml, `data: ${data}\nheld-out: ${data}\nseeds: [1]\n${said}\n${evaluate}\n`);
+  const { runs } = await readExperiment(yaml, join(folder, "compared"));
+  expect(runs[1].settings).toMatchObject({ loraRank: 4, loraAlpha: 8, learningRate: 1e-5 });
 });
 
 test("LoRA's flags agree with each other", () => {
