@@ -38,6 +38,8 @@ export interface Tile {
   readonly compilesSlowly?: boolean;
   /** Lanes that the adapter's subgroups must have. */
   readonly lanes?: number;
+  /** Whether workgroups that follow each other make rows that do, and not columns. */
+  readonly rowsFirst?: boolean;
   /** Rows and columns of outputs that a workgroup makes. */
   readonly outputs: readonly [number, number];
 }

@@ -48,6 +48,7 @@ function subgroupTile(rows: number, lanes: number): Tile {
     constants: { LANES: lanes, ROWS: rows, SHARES: Math.max(1, rows / lanes) },
     source: subgroupSource,
     lanes,
+    rowsFirst: true,
     outputs: [rows, 4 * lanes],
   };
 }

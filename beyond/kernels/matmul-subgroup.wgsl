@@ -33,8 +33,10 @@ struct Place {
   lane: u32,
 }
 
+// Workgroups that follow each other have the same columns of W and the next rows of x: what is fetched anew for each is
+// half as much as the other way round, rows being half as many as columns.
 fn place(group: vec3u, lane: u32) -> Place {
-  return Place(vec2u(group.x * LANES + lane, group.y * ROWS), lane);
+  return Place(vec2u(group.y * LANES + lane, group.x * ROWS), lane);
 }
 
 // Where a lane's share of the rows begins, these being `stride` apart.

@@ -99,6 +99,9 @@ function asMatmul({ family, tiles }: MatmulChoice, tile: Tile): Matmul {
     ...(quicker && { quicker: asMatmul({ family, tiles }, quicker) }),
     name: matmulName(family, tile),
     roundsGradients: family.roundsGradients ?? false,
-    groups: (rows, columns) => [ceil(columns, tileColumns), ceil(rows, tileRows)],
+    groups(rows, columns) {
+      const [x, y] = [ceil(columns, tileColumns), ceil(rows, tileRows)];
+      return tile.rowsFirst ? [y, x] : [x, y];
+    },
   };
 }
