@@ -1,18 +1,16 @@
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { selfTestLines } from "../../beyond/commands/gpu-report.ts";
 import { VERSION } from "../../beyond/runs/versions.ts";
+import { Program } from "./program.ts";
+
+const program = await Program.build();
+afterAll(() => program.remove());
 
 test("rlexplore gpu tells what a bug report needs", async () => {
-  const process_ = Bun.spawn([process.execPath, "main.ts", "gpu"], {
-    cwd: `${import.meta.dir}/../..`,
-    stdout: "pipe",
-    stderr: "inherit",
-  });
-  const text = await new Response(process_.stdout).text();
-  expect(await process_.exited).toBe(0);
+  const text = await program.succeed("gpu");
   const lines = text.trim().split("\n");
   expect(lines.length).toBeLessThan(120);
-  expect(lines[0]).toContain(`rlexplore     ${VERSION} (bun ${Bun.version}, webgpu `);
+  expect(lines[0]).toContain(`rlexplore     ${VERSION} (${program.runtime} `);
   for (const name of [
     "machine",
     "adapter",
