@@ -14,6 +14,7 @@ import { checkpointPath, checkpointSteps } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import { LedgerReader } from "../runs/ledger.ts";
 import { sampleBaseSettings, trainSettings } from "../settings/arguments.ts";
+import { checkCache } from "../settings/checks.ts";
 import { FOR_EVALUATION, type Sampling } from "../settings/evaluating.ts";
 import { optionName } from "../settings/flags.ts";
 import type { CompareSettings } from "../settings/measuring.ts";
@@ -46,7 +47,11 @@ export async function compare(given: CompareSettings, signal?: AbortSignal): Pro
   const experiment = await readExperiment(file, folder);
   const { runs } = experiment;
   // what is wrong with a run is said before the first one is made
-  for (const run of runs) requireSame(run);
+  for (const run of runs) {
+    requireSame(run);
+    const { kernels } = given;
+    for (const settings of [run.settings, run.evaluation]) checkCache({ ...settings, kernels });
+  }
   referenceOf(runs, given.reference);
   if (ray) requireOneCluster(runs, file);
   await requireData(experiment);

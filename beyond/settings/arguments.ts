@@ -5,6 +5,7 @@ import { TASKS } from "../tasks/tasks.ts";
 import { command } from "../terminal/program.ts";
 import type { ReadAdapter } from "./adapter.ts";
 import {
+  checkCache,
   checkCluster,
   checkDisplay,
   checkFields,
@@ -86,6 +87,7 @@ export function sampleBaseSettings(args: string[], readStored: ReadStored): Samp
   const groups = sampleBaseGroups;
   const { all, given } = newOrStored("sample-base", groups, args, readStored);
   const s = all as SampleBaseSettings;
+  checkCache(s);
   checkOutcome(s, given);
   checkCluster(s);
   checkDisplay(s);
@@ -176,6 +178,7 @@ export function evalSettings(args: string[], readRun: ReadRun = () => null): Eva
     fail(`--k ${tooLarge} needs --num-samples ${tooLarge} or more, not ${s.numSamples}`);
   }
   s.k = s.k.filter((k) => k <= s.numSamples);
+  checkCache(s);
   checkOutcome(s, given);
   if (s.compare && s.output) {
     fail("--compare and --output exclude each other: two models are two files; leave --output out");

@@ -88,6 +88,7 @@ export function checkTrain(
   checkFields(s);
   checkSchedule(s);
   checkLora(s, given);
+  checkCache(s);
   checkOutcome(s, given, files);
   checkDisplay(s);
   return s;
@@ -123,6 +124,13 @@ export function checkLora(
       `--base-dtype ${baseDtype} is for a model that is not trained: add --lora-rank, such as --lora-rank 16, or leave it out`,
     );
   }
+}
+
+export function checkCache(s: { kvCacheTokens: number | null; kernels: "auto" | "plain" }) {
+  if (s.kernels === "auto" || s.kvCacheTokens === null) return;
+  fail(
+    "--kernels plain has no use for --kv-cache-tokens: leave one of them out, or lower --sampling-batch-size",
+  );
 }
 
 export function checkSchedule(s: { warmupSteps: number; maxSteps: number | null }) {

@@ -1,6 +1,5 @@
 /** Flags that several commands share. */
 
-import { UserError } from "../../lib/errors.ts";
 import { GRADIENT_DTYPES } from "../cluster/halves.ts";
 import { LORA_TARGETS, type LoraConfig } from "../lora/lora.ts";
 import { GPU_BACKENDS } from "../platform/runtime.ts";
@@ -324,13 +323,8 @@ export const speculates = (s: { speculativeRollouts: "on" | "off"; kernels: "aut
   s.speculativeRollouts === "on" && s.kernels === "auto";
 
 /** The tokens that the KV cache is to hold: null for all that there may be, undefined where no sampler can do with fewer. */
-export function cacheTokensOf(s: { kvCacheTokens: number | null; kernels: "auto" | "plain" }) {
-  if (s.kernels === "auto") return s.kvCacheTokens;
-  if (s.kvCacheTokens === null) return undefined;
-  throw new UserError(
-    "--kernels plain has no use for --kv-cache-tokens: leave one of them out, or lower --sampling-batch-size",
-  );
-}
+export const cacheTokensOf = (s: { kvCacheTokens: number | null; kernels: "auto" | "plain" }) =>
+  s.kernels === "auto" ? s.kvCacheTokens : undefined;
 
 /** The LoRA that the flags describe, null for full fine-tuning. */
 export const loraOf = (s: SettingsOf<typeof lora>): LoraConfig | null =>

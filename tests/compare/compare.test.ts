@@ -173,6 +173,16 @@ test("a file that is not there is said before anything is run", async () => {
   writeFileSync(experiment, text);
 });
 
+test("kernels with which a run cannot be made are said before anything is run", async () => {
+  const text = read("small.yaml");
+  writeFileSync(experiment, text.replace("max-steps: 8", "max-steps: 8, kv-cache-tokens: 500"));
+  await expect(run("plain", ["--kernels", "plain"])).rejects.toThrow(
+    "no use for --kv-cache-tokens",
+  );
+  expect(existsSync(path("plain"))).toBe(false);
+  writeFileSync(experiment, text);
+});
+
 test("a comparison that was stopped says the command that was given", async () => {
   const said = spyOn(process.stdout, "write").mockImplementation(() => true);
   try {

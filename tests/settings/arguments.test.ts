@@ -162,6 +162,7 @@ describe("values", () => {
     ["d --save-best --eval-file e", /--save-best needs --eval-file and --eval-steps/],
     ["d --max-steps 40 --warmup-steps 41", /--warmup-steps 41 must not exceed --max-steps 40/],
     ["d --quiet --json", /exclude each other/],
+    ["d --kernels plain --kv-cache-tokens 500", /--kernels plain has no use for --kv-cache-tokens/],
     ["d --resume run --output-dir x", /--resume and --output-dir exclude each other/],
   ];
   test.each(wrong)("refuses %s", (line, message) => {
