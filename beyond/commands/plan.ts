@@ -148,13 +148,14 @@ function verdict({ name, plan, fit }: Way, room: Room): string {
   return `${name} does not fit: ${shortage(plan, room)}; it does in ${formatBytes(fit.plan.total)} with`;
 }
 
+/** `fits`: as it is; `with`: the flags with which it does, in `totalThen` bytes, null where all of them do not suffice. */
 const asJson = ({ name, trained, plan, fit }: Way) => ({
   name,
   trained,
   bytes: Object.fromEntries(plan.bytes),
   total: plan.total,
-  fits: fit.fits,
-  with: fit.savings.map((saving) => flagsOf([saving])),
+  fits: fit.fits && fit.savings.length === 0,
+  with: fit.fits ? fit.savings.map((saving) => flagsOf([saving])) : null,
   totalThen: fit.plan.total,
 });
 
