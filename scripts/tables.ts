@@ -128,7 +128,7 @@ export const drawn = (name: string): Promise<string> => picture(kept(name));
 function shortened(text: string): string {
   const results = JSON.parse(text, (key, value) => {
     if (/^(?:maj|diff)@/.test(key) && key !== "diff@8") return undefined;
-    return typeof value === "number" ? Number(value.toFixed(5)) : value;
+    return typeof value === "number" ? Number(value.toFixed(7)) : value;
   });
   return `${JSON.stringify(results, null, 1).replace(
     /\{\s+"value": (\S+),\s+"low": (\S+),\s+"high": (\S+)\s+\}/g,
