@@ -4,7 +4,10 @@ import { estimateText } from "../measuring/evaluation.ts";
 import { standalone } from "../report/draw.ts";
 import { drawLines, type Point } from "../report/lines.ts";
 import { inksFor } from "../report/theme.ts";
-import { command } from "../terminal/program.ts";
+import { optionName } from "../settings/flags.ts";
+import { methodsWithParameter } from "../settings/methods.ts";
+import type { TrainSettings } from "../settings/training.ts";
+import { command, shellWord } from "../terminal/program.ts";
 import { table } from "../terminal/progress.ts";
 import type { PlannedRun } from "./experiment.ts";
 import type { Results } from "./results.ts";
@@ -101,16 +104,32 @@ export async function picture(results: Results): Promise<string> {
  */
 export function goingOn(run: PlannedRun, folder: string, question: string): string {
   if (run.base) return command`report ${folder}`;
-  const { advantage, explore, exploreCoef } = run.settings;
   const path = join(folder, run.name);
   const lines = [
     [command`report ${folder}`, "all of it as a page of charts"],
     [command`watch ${path}`, "every completion of a run, to search"],
     [command`sample ${question} -n 8 --model ${path}`, "what the model answers now"],
     [
-      command`train your.jsonl --model path/to/model --advantage ${advantage} --explore ${explore} --explore-coef ${exploreCoef.join(",")}`,
+      `${command`train your.jsonl --model path/to/model`} ${methodLine(run.settings)}`,
       "your own data",
     ],
   ];
   return ["Next:", ...lines.map(([line, what]) => `  ${line}  # ${what}`)].join("\n");
+}
+
+/** The flags that say a method, without those that are at their defaults or of no use to it. */
+function methodLine(settings: TrainSettings): string {
+  const { advantage, explore, exploreCoef } = settings;
+  const used = [advantage, ...explore.split(",")];
+  const parameters = Object.entries(settings).flatMap(([key, value]) => {
+    const method = methodsWithParameter(key).find(({ name }) => used.includes(name));
+    return !method || value === method.parameters[key].default ? [] : [[optionName(key), value]];
+  });
+  const flags = [
+    ["advantage", advantage],
+    ["explore", explore],
+    ...(explore === "none" ? [] : [["explore-coef", exploreCoef.join(",")]]),
+    ...parameters,
+  ];
+  return flags.map(([name, value]) => `--${name} ${shellWord(String(value))}`).join(" ");
 }

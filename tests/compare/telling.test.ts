@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
+import type { PlannedRun } from "../../beyond/compare/experiment.ts";
 import type { MethodResults, Results } from "../../beyond/compare/results.ts";
-import { picture, reading, resultTable } from "../../beyond/compare/telling.ts";
+import { goingOn, picture, reading, resultTable } from "../../beyond/compare/telling.ts";
 import type { Estimate } from "../../beyond/measuring/bootstrap.ts";
+import { trainSettings } from "../../beyond/settings/arguments.ts";
 
 const near = (value: number): Estimate => ({ value, low: value - 0.01, high: value + 0.01 });
 
@@ -47,6 +49,23 @@ test("the table has the first and the last k that were measured", () => {
   expect(resultTable("runs/x", results).split("\n")[1]).toMatch(
     /^ +pass@1 +pass@64 +diff@1 +entropy$/,
   );
+});
+
+test.each([
+  ["--explore none", "--advantage grpo --explore none"],
+  [
+    "--advantage leave-one-out-k --at-k 3 --explore batch,ucb-con --explore-coef 0.4",
+    "--advantage leave-one-out-k --explore batch,ucb-con --explore-coef 0.4 --at-k 3",
+  ],
+])("what is said to go on with can be typed: %s", (typed, said) => {
+  const args = ["d", ...typed.split(" ")];
+  const settings = trainSettings(args, () => ({}));
+  const run = { name: "one-1", base: false, settings } as PlannedRun;
+  const line = goingOn(run, "runs/x", "1+1=")
+    .split("\n")
+    .find((text) => text.includes("your.jsonl"));
+  expect(line).toContain(`--model path/to/model ${said}  #`);
+  expect(() => trainSettings(["d", ...said.split(" ")], () => ({}))).not.toThrow();
 });
 
 test("the picture has a line of each method, with its name", async () => {
