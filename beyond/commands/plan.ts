@@ -24,7 +24,7 @@ import { parseReward } from "../settings/reward.ts";
 import type { PlanSettings } from "../settings/training.ts";
 import { baseFormats } from "../storage/base-formats.ts";
 import { requireDtype } from "../storage/precision.ts";
-import { command, shellWord } from "../terminal/program.ts";
+import { command, flagLine } from "../terminal/program.ts";
 
 /** Tokens of the longest prompt where no data says. */
 const MAX_PROMPT_LENGTH = 512;
@@ -184,10 +184,8 @@ function commandLine({ data, line }: PlanSettings, lora: LoraConfig, { name, fit
   if (isFull) for (const flag of LORA_FLAGS) flags.delete(flag);
   else if (!flags.has("lora-rank")) flags.set("lora-rank", [String(lora.rank)]);
   for (const { flag, value } of fit.savings) flags.set(flag, [value]);
-  const words = [...flags].flatMap(([flag, texts]) =>
-    texts.flatMap((text) => (text === "" ? [`--${flag}`] : [`--${flag}`, shellWord(text)])),
-  );
-  return `${command`train ${data || "data.jsonl"}`} ${words.join(" ")}`.trimEnd();
+  const each = [...flags].flatMap(([flag, texts]) => texts.map((text) => [flag, text] as const));
+  return `${command`train ${data || "data.jsonl"}`} ${flagLine(each)}`.trimEnd();
 }
 
 const elements = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);

@@ -19,7 +19,7 @@ import { FOR_EVALUATION, type Sampling } from "../settings/evaluating.ts";
 import { optionName } from "../settings/flags.ts";
 import type { CompareSettings } from "../settings/measuring.ts";
 import { CHANGEABLE, storedSettings } from "../settings/stored.ts";
-import { command, shellWord } from "../terminal/program.ts";
+import { command, flagLine } from "../terminal/program.ts";
 import { Progress } from "../terminal/progress.ts";
 import { type Experiment, type PlannedRun, readExperiment } from "./experiment.ts";
 import { referenceOf, resultsOf } from "./results.ts";
@@ -107,10 +107,10 @@ function again({ file, outputDir, reference, kernels, ray }: CompareSettings): s
     ray: ray === "none" ? null : ray,
     kernels: kernels === "auto" ? null : kernels,
   };
-  const words = Object.entries(flags).flatMap(([name, value]) =>
-    value === null ? [] : [`--${name}`, shellWord(value)],
+  const given = Object.entries(flags).flatMap(([name, value]) =>
+    value === null ? [] : [[name, value] as const],
   );
-  return [command`compare ${file}`, ...words].join(" ");
+  return `${command`compare ${file}`} ${flagLine(given)}`.trimEnd();
 }
 
 /** The first one that the run's last model was asked. */

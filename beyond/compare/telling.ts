@@ -5,9 +5,9 @@ import { standalone } from "../report/draw.ts";
 import { drawLines, type Point } from "../report/lines.ts";
 import { inksFor } from "../report/theme.ts";
 import { optionName } from "../settings/flags.ts";
-import { methodsWithParameter } from "../settings/methods.ts";
+import { methodsWithParameter, termsOf } from "../settings/methods.ts";
 import type { TrainSettings } from "../settings/training.ts";
-import { command, shellWord } from "../terminal/program.ts";
+import { command, flagLine } from "../terminal/program.ts";
 import { table } from "../terminal/progress.ts";
 import type { PlannedRun } from "./experiment.ts";
 import type { Results } from "./results.ts";
@@ -120,16 +120,16 @@ export function goingOn(run: PlannedRun, folder: string, question: string): stri
 /** The flags that say a method, without those that are at their defaults or of no use to it. */
 function methodLine(settings: TrainSettings): string {
   const { advantage, explore, exploreCoef } = settings;
-  const used = [advantage, ...explore.split(",")];
-  const parameters = Object.entries(settings).flatMap(([key, value]) => {
-    const method = methodsWithParameter(key).find(({ name }) => used.includes(name));
-    return !method || value === method.parameters[key].default ? [] : [[optionName(key), value]];
-  });
-  const flags = [
+  const flags = new Map([
     ["advantage", advantage],
     ["explore", explore],
-    ...(explore === "none" ? [] : [["explore-coef", exploreCoef.join(",")]]),
-    ...parameters,
-  ];
-  return flags.map(([name, value]) => `--${name} ${shellWord(String(value))}`).join(" ");
+  ]);
+  if (explore !== "none") flags.set("explore-coef", exploreCoef.join(","));
+  const used = [advantage, ...termsOf(explore)];
+  for (const [key, value] of Object.entries(settings)) {
+    const method = methodsWithParameter(key).find(({ name }) => used.includes(name));
+    if (!method || value === method.parameters[key].default) continue;
+    flags.set(optionName(key), String(value));
+  }
+  return flagLine(flags);
 }

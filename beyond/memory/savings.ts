@@ -8,7 +8,7 @@ import type { LoraConfig } from "../lora/lora.ts";
 import { type CacheSizes, cacheTokens } from "../paging/cache-blocks.ts";
 import type { SystemGpu } from "../platform/gpu.ts";
 import { type BaseDtype, baseFormats } from "../storage/base-formats.ts";
-import { command } from "../terminal/program.ts";
+import { command, flagLine } from "../terminal/program.ts";
 import {
   type AdapterLimits,
   fits,
@@ -238,7 +238,7 @@ export function smallestFit(
 
 /** "--gradient-checkpointing --micro-batch-tokens 1024" */
 export const flagsOf = (savings: readonly Saving[]) =>
-  savings.map(({ flag, value }) => `--${flag}${value && ` ${value}`}`).join(" ");
+  flagLine(savings.map(({ flag, value }) => [flag, value]));
 
 /** What to give up when no setting helps, by what takes the most. */
 const ADVICE: Record<string, string> = {

@@ -6,7 +6,13 @@ import type { BaseDtype } from "../storage/base-formats.ts";
 import { command } from "../terminal/program.ts";
 import { parseAdvantage, parseExploration } from "./exploration.ts";
 import { optionName } from "./flags.ts";
-import { explorationNames, methodsWithParameter, NO_METHODS, type OwnMethods } from "./methods.ts";
+import {
+  explorationNames,
+  methodsWithParameter,
+  NO_METHODS,
+  type OwnMethods,
+  termsOf,
+} from "./methods.ts";
 import { parseReward } from "./reward.ts";
 import type { TrainSettings } from "./training.ts";
 
@@ -28,7 +34,7 @@ export function checkTrain(
   given: Record<string, unknown>,
   own: OwnMethods = NO_METHODS,
 ) {
-  const explore = s.explore.split(",").map((term) => term.trim());
+  const explore = termsOf(s.explore);
   try {
     parseExploration(s.explore, s.exploreCoef, { ...s }, own);
   } catch (error) {

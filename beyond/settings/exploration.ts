@@ -9,6 +9,7 @@ import {
   NO_METHODS,
   type OwnMethods,
   parametersOf,
+  termsOf,
 } from "./methods.ts";
 
 type Given = Readonly<Record<string, unknown>>;
@@ -28,7 +29,7 @@ export function parseExploration(
   given: Given = {},
   own: OwnMethods = NO_METHODS,
 ): Exploration {
-  const names = text.split(",").map((name) => name.trim());
+  const names = termsOf(text);
   for (const name of names) {
     if (name !== "none" && !bonusOf(name, own)) {
       throw new RangeError(

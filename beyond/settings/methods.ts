@@ -53,6 +53,9 @@ export const advantageFlags = parameterFlags(advantages) as FlagsOf<Parameters<t
 /** The flags of methods of the user's own. */
 export const ownFlags = (own: OwnMethods): Flags => parameterFlags(own.values());
 
+/** The names in a sum of methods such as `ucb-con, batch`. */
+export const termsOf = (sum: string): string[] => sum.split(",").map((term) => term.trim());
+
 /** The built-in methods whose parameter a flag is. */
 export const methodsWithParameter = (flag: string) =>
   known.filter(({ parameters }) => flag in parameters);

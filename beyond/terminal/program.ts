@@ -33,3 +33,7 @@ export function shellWord(word: string, platform: string = process.platform): st
   if (platform === "win32") return /^[\w./\\:@,=+-]+$/.test(word) ? word : `"${word}"`;
   return /^[\w./:@,=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
+
+/** Flags as they are pasted behind a command, by their names; one whose value is "" stands alone. */
+export const flagLine = (flags: Iterable<readonly [string, string]>): string =>
+  Array.from(flags, ([name, value]) => `--${name}${value && ` ${shellWord(value)}`}`).join(" ");

@@ -220,6 +220,7 @@ describe("the command", () => {
     const refused: [string, RegExp][] = [
       ["--memory 12", /--memory must be a size such as 12GiB, not "12"/],
       ["--resume runs/x", /plan takes no --resume/],
+      ["--kernels plain --kv-cache-tokens 5000", /--kernels plain has no use for/],
       ["data.jsonl --max-prompt-length 9", /has prompts of its own/],
       ["a b", /plan takes one data file/],
     ];

@@ -3,14 +3,14 @@ import { selfTestLines } from "../../beyond/commands/gpu-report.ts";
 import { VERSION } from "../../beyond/runs/versions.ts";
 import { Program } from "./program.ts";
 
-const program = await Program.build();
+const program = await Program.build("bun");
 afterAll(() => program.remove());
 
 test("rlexplore gpu tells what a bug report needs", async () => {
   const text = await program.succeed("gpu");
   const lines = text.trim().split("\n");
   expect(lines.length).toBeLessThan(120);
-  expect(lines[0]).toContain(`rlexplore     ${VERSION} (${program.runtime} `);
+  expect(lines[0]).toContain(`rlexplore     ${VERSION} (bun ${Bun.version}, webgpu `);
   for (const name of [
     "machine",
     "adapter",
