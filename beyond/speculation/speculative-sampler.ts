@@ -106,7 +106,12 @@ export class SpeculativeSampler extends PipelinedSampler {
 
   /** Where the next turn is going to guess, the host has to know what this one gives. */
   protected override mayBeAhead(turn: readonly Look[]): number {
-    return this.wait <= 1 ? 0 : super.mayBeAhead(turn);
+    return this.wait <= 1 && this.mayPay() ? 0 : super.mayBeAhead(turn);
+  }
+
+  private mayPay(): boolean {
+    const count = this.rows.length;
+    return this.choice.mayPay(count, this.pipeline.passRows - count);
   }
 
   protected override async goesAhead(
@@ -118,9 +123,8 @@ export class SpeculativeSampler extends PipelinedSampler {
     this.noteStep(turn.length > 0);
     this.wait--;
     if (this.wait > 0 && 2 * this.rows.length > this.restingRows) return false;
-    const count = this.rows.length;
-    if (!this.choice.mayPay(count, this.pipeline.passRows - count)) {
-      this.putOff(count);
+    if (!this.mayPay()) {
+      this.putOff(this.rows.length);
       return false;
     }
     const rows = await this.lookAtAll(turn, settings);
