@@ -236,7 +236,11 @@ export function runOf(model: string): RunFolder | null {
 
 /** Where `--model` points: a run stands for its newest checkpoint, anything else for itself. */
 export function modelPath(path: string): string {
-  if (!existsSync(join(path, "metrics.jsonl"))) return path;
+  // before a run's first step there is nothing but its lock
+  const isRun = ["metrics.jsonl", "ledger.sqlite.lock"].some((name) =>
+    existsSync(join(path, name)),
+  );
+  if (!isRun) return path;
   const step = checkpointSteps(path).pop();
   if (step === undefined) throw new UserError(`${path} is a run that has saved no checkpoint yet`);
   return checkpointPath(path, step);

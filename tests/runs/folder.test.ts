@@ -161,4 +161,10 @@ describe("modelPath", () => {
     }
     expect(modelPath("trained")).toBe("trained/checkpoint-16");
   });
+
+  test("a run that was stopped before its first step has no checkpoint either", () => {
+    RunFolder.create("begun", "d");
+    writeFileSync("begun/ledger.sqlite.lock", "");
+    expect(() => modelPath("begun")).toThrow(/has saved no checkpoint yet/);
+  });
 });
