@@ -88,7 +88,7 @@ describe("an experiment", () => {
       first: 3,
       methods: 35,
       "methods-sweep": 5,
-      questions: 15,
+      questions: 21,
       countdown: 9,
       svamp: 10,
       gsm8k: 10,
