@@ -13,6 +13,16 @@
 #   FAULT=part:kind         a rehearsal: that part hangs, fails or crashes
 set -uo pipefail
 cd "$(dirname "$0")/.."
+parts=$(sed -nE 's/^ *part ([a-z0-9-]+) .*/\1/p' scripts/gpu-check.sh)
+for name in ${ONLY:-} ${FAULT:+"${FAULT%%:*}"}; do
+  grep -qxF -- "$name" <<< "$parts" && continue
+  echo "gpu-check: there is no part $name; these are: ${parts//$'\n'/ }" >&2
+  exit 2
+done
+case ${FAULT:-x:hangs} in
+  *:hangs | *:fails | *:crashes) ;;
+  *) echo "gpu-check: FAULT=part:kind, the kind being hangs, fails or crashes" >&2; exit 2 ;;
+esac
 logs=${1:-gpu-check}
 mkdir -p "$logs"
 began=$(date +%s)

@@ -39,9 +39,7 @@ export async function sample(given: SampleSettings): Promise<void> {
     };
   });
   const { numGenerations } = given;
-  const samplingBatchSize = Math.min(given.samplingBatchSize, asked.length * numGenerations);
-  const few = { ...given, samplingBatchSize };
-  const opened = await openAsking(few, model, asked, numGenerations, { note });
+  const opened = await openAsking(given, model, asked, numGenerations, { note });
   const { policy, questions, settings } = opened;
   const promptOf = ({ prompt }: Question) =>
     given.showPrompt ? prompter.tokenizer.decode(prompt, true) : undefined;

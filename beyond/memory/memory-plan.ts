@@ -74,7 +74,7 @@ export function trainingNeeds(
       seed: settings.seed,
     },
     sampling: {
-      rows: settings.samplingBatchSize,
+      rows: rowsOf(settings),
       samplesPerPrompt: settings.numGenerations,
       speculative: speculates(settings),
       cacheTokens: cacheTokensOf(settings),
@@ -83,6 +83,15 @@ export function trainingNeeds(
     },
     formats,
   };
+}
+
+/** Completions decoded at once: never more than a step samples, unless held-out questions are sampled too. */
+function rowsOf(settings: TrainSettings): number {
+  const { samplingBatchSize, promptsPerStep, numGenerations, evalFile, evalSplit } = settings;
+  const evaluates = evalFile !== null || evalSplit !== null;
+  return evaluates
+    ? samplingBatchSize
+    : Math.min(samplingBatchSize, promptsPerStep * numGenerations);
 }
 
 /** Prompts held at once: one more than full groups need, so that a straggler does not keep the next group waiting. */

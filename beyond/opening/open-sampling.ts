@@ -85,7 +85,7 @@ export async function openAsking<S extends AskingSettings>(
 ): Promise<OpenSampling<S>> {
   const settings = fitContext(given, questions, model.config.maxPositionEmbeddings);
   const sampling = {
-    rows: settings.samplingBatchSize,
+    rows: Math.min(settings.samplingBatchSize, questions.length * samples),
     samplesPerPrompt: samples,
     speculative: speculates(settings),
     cacheTokens: cacheTokensOf(settings),

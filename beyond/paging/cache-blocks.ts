@@ -30,6 +30,6 @@ export function cacheBlocksFor(tokens: number | null, sizes: CacheSizes): number
   if (tokens >= least) return Math.floor(tokens / BLOCK_ROWS);
   throw new UserError(
     `--kv-cache-tokens ${tokens} cannot hold a prompt of ${sizes.maxPromptTokens} and a completion of ` +
-      `${sizes.maxNewTokens} tokens: give ${least} or more, or lower --max-completion-length`,
+      `${sizes.maxNewTokens} tokens, each held ${BLOCK_ROWS} at a time: give ${least} or more, or lower --max-completion-length`,
   );
 }

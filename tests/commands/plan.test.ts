@@ -73,6 +73,13 @@ describe("a plan says what a run allocates", () => {
   });
 });
 
+test("no more completions have memory than a step samples, unless held-out questions are asked", () => {
+  const rowsOf = (flags: string) => trainingNeeds(settingsOf(flags), 9).sampling.rows;
+  expect(rowsOf("--prompts-per-step 3 --num-generations 4")).toBe(12);
+  expect(rowsOf("--prompts-per-step 3 --num-generations 4 --sampling-batch-size 7")).toBe(7);
+  expect(rowsOf("--prompts-per-step 3 --num-generations 4 --eval-file held-out.jsonl")).toBe(128);
+});
+
 test("the configs are those of the models, by their published numbers of parameters", () => {
   const parameters = (name: string) => {
     const needs = trainingNeeds(settingsOf(""), 512);

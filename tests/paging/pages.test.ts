@@ -73,7 +73,7 @@ test("a cache of so many tokens has no block more, and holds one completion at l
   expect(cacheBlocksFor(80, sizes)).toBe(5);
   expect(cacheBlocksFor(95, sizes)).toBe(5);
   expect(() => cacheBlocksFor(79, sizes)).toThrow(
-    "--kv-cache-tokens 79 cannot hold a prompt of 20 and a completion of 31 tokens: give 80 or more",
+    "--kv-cache-tokens 79 cannot hold a prompt of 20 and a completion of 31 tokens, each held 16 at a time: give 80 or more",
   );
   // where each has a place of its own there are no blocks to round up to
   const all = 2 * 20 + 4 * 33;

@@ -67,3 +67,18 @@ test("what no time is left for says so", async () => {
   const table = await check({ SECONDS_IN_ALL: "0" });
   expect(new Set(Object.values(table))).toEqual(new Set(["no time left"]));
 });
+
+test.each([{ ONLY: "self-test nonsense" }, { FAULT: "nonsense:hangs" }, { FAULT: "train:sleeps" }])(
+  "a part or a fault that there is none of is refused: %p",
+  async (env) => {
+    const { exited, stderr } = Bun.spawn(["bash", script, join(folder, "refused")], {
+      env: { ...process.env, ...env },
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    expect(await exited).toBe(2);
+    expect(await new Response(stderr).text()).toMatch(
+      /^gpu-check: .*(nonsense; these are: self-test|hangs, fails or crashes).*\n$/,
+    );
+  },
+);
