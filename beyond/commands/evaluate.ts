@@ -20,6 +20,7 @@ import { type QuestionTally, tallyQuestion } from "../measuring/tally.ts";
 import { explainNotFinite } from "../opening/not-finite.ts";
 import { openSampling } from "../opening/open-sampling.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
+import { ownHashes } from "../runs/origins.ts";
 import type { EvalSettings } from "../settings/measuring.ts";
 import { EMBEDDED } from "../settings/shared.ts";
 import type { TrainSettings } from "../settings/training.ts";
@@ -119,7 +120,7 @@ export async function evaluateModel(
   } = {},
 ): Promise<EvaluationFile> {
   const note = (text: string) => progress.note(text);
-  const { policy, questions, settings } = await openSampling(given, given.numSamples, note, {
+  const { policy, questions, settings, rows } = await openSampling(given, given.numSamples, note, {
     lane,
   });
   try {
@@ -129,7 +130,8 @@ export async function evaluateModel(
     );
     const checkpoint = existsSync(model) ? checkpointOf(modelPath(model)) : null;
     const step = checkpoint?.step ?? at;
-    const file = evaluationFile({ data, model, step, ks: k }, tallies, settings, policy);
+    const origins = { data: rows.hash(), rows: rows.length, own: ownHashes(settings) };
+    const file = evaluationFile({ data, model, step, ks: k, origins }, tallies, settings, policy);
     const path = given.output ?? defaultPath(model, data, checkpoint);
     keep(path, file);
     return file;

@@ -9,6 +9,7 @@ import { shuffleSeedOf } from "../opening/questions.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import { Ledger } from "../runs/ledger.ts";
 import { describeGroups, promptsOf, rolloutsOf } from "../runs/metrics.ts";
+import { originsFrom, originsOf, requireSameOrigins } from "../runs/origins.ts";
 import { runConfig } from "../runs/versions.ts";
 import { storedSettings } from "../settings/stored.ts";
 import type { SampleBaseSettings } from "../settings/training.ts";
@@ -32,13 +33,16 @@ export async function sampleBase(
   const begun = given.resume ? RunFolder.open(given.resume) : undefined;
   const known = { begun: begun?.readConfig(), lane };
   const opened = await openSampling(given, given.numGenerations, note, known);
-  const { policy, questions, settings } = opened;
+  const { policy, questions, settings, rows, model } = opened;
   const { promptsPerStep, numGenerations, maxSteps } = settings;
   const seed = shuffleSeedOf(settings);
+  const origins = await originsOf(rows, model, settings);
+  const { begun: config } = known;
   const folder = begun ?? RunFolder.create(settings.outputDir, settings.data);
   const ledger = new Ledger(folder.ledgerPath);
   progress.follow((activity, left) => folder.tell(activity, left));
   try {
+    if (config) requireSameOrigins(config.origins, origins, settings, note, "another run");
     // a step is one transaction: what is in the ledger is whole
     let step = ledger.lastStep();
     if (step > maxSteps) {
@@ -49,7 +53,7 @@ export async function sampleBase(
     folder.removeMetricsAfter(step);
     if (step > 0) note(`resumed after step ${step}`);
     const stored = storedSettings({ ...settings, model: modelPath(settings.model) });
-    folder.writeConfig(runConfig(stored, policy));
+    folder.writeConfig(runConfig(stored, policy, originsFrom(config?.origins, origins, step)));
     const solved = new Set(ledger.solvedQuestions());
     progress.start();
     while (step < maxSteps && !signal?.aborted) {

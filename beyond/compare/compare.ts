@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../lib/errors.ts";
 import type { Bridging } from "../cluster/bridge.ts";
@@ -6,22 +6,22 @@ import { evaluateModel } from "../commands/evaluate.ts";
 import { sampleBase } from "../commands/sample-base.ts";
 import { train } from "../commands/train.ts";
 import { requireFile } from "../datasets/formats/source.ts";
-import { evaluationPath, readEvaluation } from "../measuring/evaluation.ts";
+import { readEvaluation } from "../measuring/evaluation.ts";
 import { openData } from "../opening/questions.ts";
+import { isOwnFile, SUMS } from "../own/file.ts";
 import { loadMethods } from "../own/methods.ts";
 import { replaceFile } from "../platform/files.ts";
-import { checkpointPath, checkpointSteps } from "../runs/checkpoint.ts";
+import { checkpointPath } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
-import { LedgerReader } from "../runs/ledger.ts";
 import { sampleBaseSettings, trainSettings } from "../settings/arguments.ts";
 import { checkCache } from "../settings/checks.ts";
-import { FOR_EVALUATION, type Sampling } from "../settings/evaluating.ts";
-import { optionName } from "../settings/flags.ts";
 import type { CompareSettings } from "../settings/measuring.ts";
-import { CHANGEABLE, storedSettings } from "../settings/stored.ts";
+import { storedSettings } from "../settings/stored.ts";
 import { command, flagLine } from "../terminal/program.ts";
 import { Progress } from "../terminal/progress.ts";
 import { type Experiment, type PlannedRun, readExperiment } from "./experiment.ts";
+import { evaluationOf, folderOf, isBegun, isDone, isEvaluated } from "./folders.ts";
+import { requireSame } from "./made-with.ts";
 import { referenceOf, resultsOf } from "./results.ts";
 import { type CarryOut, sideBySide } from "./side-by-side.ts";
 import { goingOn, picture, reading, resultTable } from "./telling.ts";
@@ -47,25 +47,29 @@ export async function compare(given: CompareSettings, signal?: AbortSignal): Pro
   const experiment = await readExperiment(file, folder);
   const { runs } = experiment;
   // what is wrong with a run is said before the first one is made
+  await requireData(experiment);
+  await requireSame(experiment, file);
   for (const run of runs) {
-    requireSame(run);
     const { kernels } = given;
     for (const settings of [run.settings, run.evaluation]) checkCache({ ...settings, kernels });
   }
   referenceOf(runs, given.reference);
   if (ray) requireOneCluster(runs, file);
-  await requireData(experiment);
   writeComparison(folder, experiment);
   const progress = new Progress({ total: runs.length, quiet, json });
+  let isMade = false;
   const carryOut: CarryOut = async (run, signal, lane) => {
     const shown = { ...given, quiet: quiet || lane !== undefined };
     if (!isDone(run)) {
       progress.note(`run ${runs.indexOf(run) + 1} of ${runs.length}: ${run.name}`);
       await runOn(run, shown, signal, lane);
+      isMade = true;
     }
     for (const step of run.checkpoints) {
       if (signal?.aborted) return;
-      if (!isEvaluated(run, step)) await evaluateAt(run, step, shown, lane);
+      if (isEvaluated(run, step)) continue;
+      await evaluateAt(run, step, shown, lane);
+      isMade = true;
     }
   };
   if (ray) {
@@ -77,6 +81,8 @@ export async function compare(given: CompareSettings, signal?: AbortSignal): Pro
     progress.result("stopped", { folder }, `stopped; go on with: ${again(given)}`);
     return;
   }
+  // what took days may have been changed meanwhile
+  if (isMade) await requireSame(experiment, file);
   const results = resultsOf(folder, experiment, given.reference);
   replaceFile(join(folder, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
   const image = join(folder, "pass.svg");
@@ -141,41 +147,6 @@ function writeComparison(folder: string, { name, data, heldOut, runs }: Experime
   replaceFile(join(folder, "compare.json"), `${JSON.stringify(comparison, null, 2)}\n`);
 }
 
-const folderOf = ({ settings }: PlannedRun): string => settings.outputDir as string;
-
-const isBegun = (run: PlannedRun) => existsSync(join(folderOf(run), "config.json"));
-
-/** Refuses a folder whose run was made with other settings than the experiment asks for. */
-function requireSame(run: PlannedRun): void {
-  if (!isBegun(run)) return;
-  const folder = folderOf(run);
-  const { settings } = RunFolder.open(folder).readConfig<Record<string, unknown>>();
-  const wanted = { ...run.settings, model: modelPath(run.settings.model) };
-  for (const [key, value] of Object.entries(storedSettings(wanted))) {
-    const stored = settings[key];
-    // what depends on model and data was settled when the run began; older versions knew fewer settings
-    const wasSettled = value === null || value === "auto" || stored === undefined;
-    if (key === "outputDir" || CHANGEABLE.has(key) || wasSettled) continue;
-    if (JSON.stringify(stored) === JSON.stringify(value)) continue;
-    throw new UserError(
-      `${folder} was made with --${optionName(key)} ${stored}, the experiment says ${value}; delete it, or choose another --output-dir`,
-    );
-  }
-}
-
-function isDone(run: PlannedRun): boolean {
-  if (!isBegun(run)) return false;
-  const { maxSteps } = run.settings;
-  const folder = folderOf(run);
-  if (!run.base) return checkpointSteps(folder).includes(maxSteps);
-  const { ledgerPath } = RunFolder.open(folder);
-  if (!existsSync(ledgerPath)) return false;
-  const ledger = new LedgerReader(ledgerPath);
-  const last = ledger.lastStep();
-  ledger.close();
-  return last >= maxSteps;
-}
-
 /** Makes the run, or goes on with it. */
 async function runOn(
   run: PlannedRun,
@@ -191,7 +162,9 @@ async function runOn(
   // a run that was killed before it had a configuration has nothing else either
   if (!isBegun(run)) rmSync(folder, { recursive: true, force: true });
   if (run.base) {
-    const settings = isBegun(run) ? sampleBaseSettings(resumption(run), readStored) : run.settings;
+    const settings = isBegun(run)
+      ? sampleBaseSettings(resumption(run), storedBy(run))
+      : run.settings;
     return sampleBase({ ...settings, ...now, ...kernels }, signal, lane);
   }
   const settings = isBegun(run) ? await storedOf(run) : run.settings;
@@ -199,11 +172,20 @@ async function runOn(
   await train({ ...settings, saveSteps, saveTotalLimit, ...now, ...kernels }, signal, lane);
 }
 
-const readStored = (folder: string) =>
-  RunFolder.open(folder).readConfig<Record<string, string>>().settings;
+/** Reads the settings that the run has stored; files and folders are where the experiment has them now. */
+const storedBy = (run: PlannedRun) => (folder: string) => {
+  const { settings } = RunFolder.open(folder).readConfig<Record<string, string>>();
+  const wanted = { ...run.settings, model: modelPath(run.settings.model) };
+  const now = Object.entries(storedSettings(wanted)).filter(([key, value]) => {
+    const mayBeOwn = key === "outcome" || SUMS.some((sum) => sum === key);
+    return key === "data" || key === "model" || (mayBeOwn && isOwnFile(String(value ?? "")));
+  });
+  return { ...settings, ...Object.fromEntries(now) } as Record<string, string>;
+};
 
 /** The settings with which a run goes on. */
 async function storedOf(run: PlannedRun) {
+  const readStored = storedBy(run);
   const own = await loadMethods(readStored(folderOf(run)));
   return trainSettings(resumption(run), readStored, undefined, own);
 }
@@ -214,26 +196,6 @@ const resumption = (run: PlannedRun) => [
   "--max-steps",
   String(run.settings.maxSteps),
 ];
-
-const evaluationOf = (run: PlannedRun, step: number) =>
-  evaluationPath(folderOf(run), run.evaluation.data, step);
-
-/** Whether the checkpoint has an evaluation like the one asked for; any other is replaced. */
-function isEvaluated(run: PlannedRun, step: number): boolean {
-  const path = evaluationOf(run, step);
-  if (!existsSync(path)) return false;
-  const { numSamples, seed, k, ...asked } = run.evaluation;
-  const found = readEvaluation(path);
-  // what depends on the model was settled by it
-  const isOther = (key: keyof Sampling) =>
-    asked[key] !== null && asked[key] !== (found.sampling?.[key] ?? asked[key]);
-  return (
-    found.samples === numSamples &&
-    found.seed === seed &&
-    !Object.keys(FOR_EVALUATION).some((key) => isOther(key as keyof Sampling)) &&
-    k.every((k) => `pass@${k}` in found.figures)
-  );
-}
 
 async function evaluateAt(
   run: PlannedRun,

@@ -6,6 +6,7 @@ import type { RolloutSettings } from "../../lib/rollout.ts";
 import type { TuningTable } from "../kernels/variants.ts";
 import type { AskedPolicy } from "../opening/run-policy.ts";
 import { diskError, replaceFile } from "../platform/files.ts";
+import type { Origins } from "../runs/origins.ts";
 import { runConfig } from "../runs/versions.ts";
 import { type Sampling, samplingOf } from "../settings/evaluating.ts";
 import { type PassRow, table } from "../terminal/progress.ts";
@@ -51,10 +52,14 @@ export interface EvaluationFile {
   adapter: Record<string, unknown>;
   /** As in a run's `config.json`; files of older versions have none. */
   tuning?: TuningTable;
+  /** By hash, what was asked and the code that judged it; only `eval` and `compare` say so. */
+  origins?: EvaluationOrigins;
   /** By name, with 95 % bootstrap intervals over questions. */
   figures: Record<string, Estimate>;
   questions: QuestionTally[];
 }
+
+export type EvaluationOrigins = Pick<Origins, "data" | "rows" | "own">;
 
 /** Streams of random numbers, one for each use of a seed. */
 const MAJORITY = 1;
@@ -124,12 +129,12 @@ function mapFigures(
 
 /** Everything that is kept of an evaluation. */
 export function evaluationFile(
-  what: { data: string; model: string; step: number | null; ks: readonly number[] },
+  what: Pick<EvaluationFile, "data" | "model" | "step" | "origins"> & { ks: readonly number[] },
   tallies: QuestionTally[],
   settings: RolloutSettings,
   policy: AskedPolicy,
 ): EvaluationFile {
-  const { data, model, step, ks } = what;
+  const { data, model, step, ks, origins } = what;
   const { seed } = settings;
   const { versions, adapter, tuning } = runConfig({}, policy);
   const samples = tallies[0].samples;
@@ -144,6 +149,7 @@ export function evaluationFile(
     versions,
     adapter,
     tuning,
+    origins,
     figures: estimates(tallies, ks),
     questions: tallies,
   };

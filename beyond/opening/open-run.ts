@@ -16,7 +16,7 @@ import { latestCheckpoint, sweepCheckpoints } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import { Ledger } from "../runs/ledger.ts";
 import type { Evaluations } from "../runs/milestones.ts";
-import { originsOf, requireSameOrigins } from "../runs/origins.ts";
+import { originsFrom, originsOf, requireSameOrigins } from "../runs/origins.ts";
 import { requireSameLedger, TrainerState } from "../runs/trainer-state.ts";
 import { runConfig } from "../runs/versions.ts";
 import { forEvaluation, samplingOf } from "../settings/evaluating.ts";
@@ -102,7 +102,7 @@ export async function openRun(asked: TrainSettings, lane?: Bridging): Promise<Op
   const { gradientShards } = settings;
   const kept = { ...read.settings, gradientShards, model: modelPath(settings.model) };
   const stored = storedSettings(kept);
-  folder.writeConfig(runConfig(stored, policy, origins));
+  folder.writeConfig(runConfig(stored, policy, originsFrom(config?.origins, origins, step)));
   if (checkpoint) {
     await policy.restore(checkpoint.tensors, checkpoint.optimizer, checkpoint.state.updates);
     note(`resumed after step ${step}`);

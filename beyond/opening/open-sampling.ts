@@ -1,16 +1,16 @@
 import { prepareQuestions, type Question } from "../../lib/data/questions.ts";
 import { openJudge } from "../answers/outcome.ts";
-import { type ReadOptions, readRows, readsWholeRow, usableRows } from "../datasets/rows.ts";
+import type { PackedRows } from "../datasets/packed.ts";
 import { holdOut } from "../datasets/split.ts";
 import type { LoraModel } from "../lora/peft.ts";
 import type { PromptSettings } from "../models/chat.ts";
 import { cacheTokensOf, speculates } from "../settings/shared.ts";
-import { earnableRows, requireEarnable } from "./earnable.ts";
+import { requireEarnable } from "./earnable.ts";
 import { fitContext, longestPrompt } from "./lengths.ts";
 import { openNamedModel, prompterOf } from "./named-model.ts";
 import { type AnywhereSettings, type Opened, openAnywhere } from "./open-anywhere.ts";
 import type { Told } from "./open-policy.ts";
-import { openData, outcomeOf, shuffleSeedOf } from "./questions.ts";
+import { type RowSettings, readData, shuffleSeedOf } from "./questions.ts";
 import type { AskedPolicy } from "./run-policy.ts";
 
 /** What the commands need that ask a model, and teach it nothing. */
@@ -22,10 +22,7 @@ interface AskingSettings extends AnywhereSettings {
 }
 
 /** ... and that ask it the questions of a file. */
-interface SamplingSettings extends AskingSettings, ReadOptions, PromptSettings {
-  data: string;
-  split: string | null;
-  subset: string | null;
+interface SamplingSettings extends AskingSettings, RowSettings, PromptSettings {
   /** Leaves out what a run of `train` would hold out by it. */
   evalFraction?: number;
   seed: number;
@@ -43,6 +40,12 @@ export interface OpenSampling<S> {
   settings: S & { maxCompletionLength: number };
 }
 
+/** ... with what they were read from. */
+interface OpenQuestions<S> extends OpenSampling<S> {
+  model: LoraModel;
+  rows: PackedRows;
+}
+
 /**
  * Reads the questions of a file and opens model and GPU.
  * @param samples completions of a question
@@ -52,13 +55,9 @@ export async function openSampling<S extends SamplingSettings>(
   samples: number,
   note: (text: string) => void,
   known: Opened = {},
-): Promise<OpenSampling<S>> {
-  const source = await openData(asked.data, asked);
-  const given = { ...asked, outcome: await outcomeOf(asked, source, note) };
-  const wholeRows = readsWholeRow(given.outcome);
-  const data = await readRows(source, { ...given, wholeRows });
-  const readable = usableRows(data, note);
-  const all = given.skipBad ? await earnableRows(readable, given, given.data, note) : readable;
+): Promise<OpenQuestions<S>> {
+  const { outcome, rows: all } = await readData(asked, note);
+  const given = { ...asked, outcome };
   const rows = given.evalFraction
     ? Array.from(
         holdOut(all.questionHashes, given.evalFraction, shuffleSeedOf(given)).training,
@@ -71,7 +70,8 @@ export async function openSampling<S extends SamplingSettings>(
   const thinking = prompter.thinking(given.thinkTags);
   const judge = await openJudge(given.outcome, given.outcomeTimeout, thinking);
   const questions = prepareQuestions(prompter, rows, given.data, judge);
-  return openAsking(given, model, questions, samples, { note, describe: note }, known);
+  const told = { note, describe: note };
+  return { ...(await openAsking(given, model, questions, samples, told, known)), model, rows: all };
 }
 
 /** Opens a model to be asked these questions, each `samples` times. */

@@ -83,6 +83,38 @@ export async function outcomeOf(
   return outcome;
 }
 
+/** What says which rows a command is of. */
+export type RowSettings = Omit<ReadOptions, "wholeRows"> & {
+  data: string;
+  split: string | null;
+  subset: string | null;
+  outcome: string;
+  systemPrompt: string | null;
+  promptTemplate: string;
+};
+
+/** The usable rows that the data argument names, and the outcome that they are for. Lines left out are noted. */
+export async function readData(
+  given: RowSettings,
+  note: (text: string) => void,
+): Promise<{ source: DataSource; outcome: string; rows: PackedRows }> {
+  const source = await openData(given.data, given);
+  const outcome = await outcomeOf(given, source, note);
+  return { source, outcome, rows: await readFor(outcome, source, given, note) };
+}
+
+async function readFor(
+  outcome: string,
+  source: DataSource,
+  given: Omit<RowSettings, "data" | "split" | "subset">,
+  note: (text: string) => void,
+): Promise<PackedRows> {
+  const wholeRows = readsWholeRow(outcome);
+  const rows = usableRows(await readRows(source, { ...given, wholeRows }), note);
+  const asking = { ...given, outcome };
+  return given.skipBad ? earnableRows(rows, asking, nameOf(source), note) : rows;
+}
+
 /** The rows of a run: those trained on and those held out. */
 export interface RunData {
   rows: PackedRows;
@@ -98,15 +130,7 @@ export async function readRunData(
   given: TrainSettings,
   note: (text: string) => void,
 ): Promise<RunData> {
-  const source = await openData(given.data, given);
-  const outcome = await outcomeOf(given, source, note);
-  const read = async (source: DataSource, options: ReadOptions) => {
-    const wholeRows = readsWholeRow(outcome);
-    const rows = usableRows(await readRows(source, { ...options, wholeRows }), note);
-    const asking = { ...given, outcome };
-    return given.skipBad ? earnableRows(rows, asking, nameOf(source), note) : rows;
-  };
-  const rows = await read(source, given);
+  const { source, outcome, rows } = await readData(given, note);
   if (given.evalFraction > 0) {
     const { training, heldOut } = holdOut(
       rows.questionHashes,
@@ -123,7 +147,7 @@ export async function readRunData(
     split: given.evalSplit ?? (isHub ? "test" : null),
     subset: evalName === given.data ? given.subset : null,
   });
-  const heldOut = await read(evalSource, { ...given, limit: null });
+  const heldOut = await readFor(outcome, evalSource, { ...given, limit: null }, note);
   return { rows, outcome, training: null, heldOut: { name: nameOf(evalSource), rows: heldOut } };
 }
 

@@ -75,8 +75,9 @@ const likeness = ({ settings, config }: ReportedRun) =>
     Object.entries(settings)
       .filter(([key, value]) => !INCIDENTAL.has(key) && value !== null)
       .sort(([a], [b]) => a.localeCompare(b)),
-    // code of the user's, as it was when the run began
+    // code of the user's, as it was when the run began, and where it was changed on the way
     config.origins?.own ?? {},
+    config.origins?.ownLater ?? [],
   ]);
 
 /** Whether these runs were asked the same held-out questions in the same way, as far as they were evaluated. */

@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { sha256 } from "#platform/hash.ts";
 import { UserError } from "../../lib/errors.ts";
@@ -16,6 +17,10 @@ export const Origins = z.object({
   model: z.string(),
   /** The user's own code, by the path of each file. */
   own: z.record(z.string(), z.string()).default({}),
+  /** That code where it was changed since: as it was for the steps after `after`, up to the next change. */
+  ownLater: z
+    .array(z.object({ after: z.int(), own: z.record(z.string(), z.string()) }))
+    .default([]),
 });
 export type Origins = z.infer<typeof Origins>;
 
@@ -28,11 +33,21 @@ export async function originsOf(
     data: rows.hash(),
     rows: rows.length,
     model: await modelHash(model),
-    own: Object.fromEntries(ownFilesOf(settings).map(({ path }) => [resolve(path), hashOf(path)])),
+    own: ownHashes(settings),
+    ownLater: [],
   };
 }
 
-async function modelHash({ files, tensors, lora }: Parameters<typeof originsOf>[1]) {
+/** Of the user's own code that settings name, by absolute path. */
+export const ownHashes = (settings: OwnSettings): Origins["own"] =>
+  Object.fromEntries(ownFilesOf(settings).map(({ path }) => [resolve(path), hashOf(path)]));
+
+/** Of a model as it is without training. */
+export async function modelHash({
+  files,
+  tensors,
+  lora,
+}: Parameters<typeof originsOf>[1]): Promise<string> {
   const hash = sha256().update(JSON.stringify(files));
   for (const [name, { dtype, shape, bytes }] of [...tensors, ...(lora?.tensors ?? [])]) {
     hash.update(JSON.stringify([name, dtype, shape]));
@@ -44,6 +59,7 @@ async function modelHash({ files, tensors, lora }: Parameters<typeof originsOf>[
 /**
  * Compares what a run goes on with and what it was begun with.
  * @param before undefined for a run of version 0.1.0
+ * @param another what can be started where something cannot be put back
  * @throws UserError if data or model are others: counts, order and weights would be of neither
  */
 export function requireSameOrigins(
@@ -51,25 +67,42 @@ export function requireSameOrigins(
   now: Origins,
   named: { data: string; model: string },
   note: (text: string) => void,
+  another = "another run from a checkpoint: --model <run>",
 ): void {
   if (!before) {
     note("an older version began this run: whether data and model are the same is not known");
     return;
   }
   const changed = (what: string) =>
-    new UserError(
-      `${what} not what this run was begun with; put it back, or start another run from a checkpoint: --model <run>`,
-    );
+    new UserError(`${what} not what this run was begun with; put it back, or start ${another}`);
   if (now.data !== before.data) {
     throw changed(`${named.data} (${now.rows} rows, ${before.rows} then) is`);
   }
   if (now.model !== before.model) throw changed(`the model ${named.model} is`);
   for (const [path, hash] of Object.entries(now.own)) {
-    if (hash === before.own[path]) continue;
+    const known = [before, ...before.ownLater].map(({ own }) => hashIn(own, path));
+    if (known.every((one) => one === hash)) continue;
     const what =
-      path in before.own
+      known[0] !== undefined
         ? "was changed since this run began"
         : "may have changed, for this run was begun without its hash";
     note(`warning: ${path} ${what}: later steps may not go by what earlier ones did`);
   }
+}
+
+/** The hash of a file that may lie elsewhere now. */
+const hashIn = (own: Origins["own"], path: string): string | undefined =>
+  own[path] ?? Object.entries(own).find(([known]) => basename(known) === basename(path))?.[1];
+
+/** What is kept of a run that goes on after `step` steps: what those were made with, and what later ones are. */
+export function originsFrom(before: Origins | undefined, now: Origins, step: number): Origins {
+  if (!before || step === 0) return now;
+  // steps after this one are done again
+  const ownLater = before.ownLater.filter(({ after }) => after < step);
+  const last = ownLater.at(-1)?.own ?? before.own;
+  const hashes = (own: Origins["own"]) => Object.values(own).sort();
+  if (!isDeepStrictEqual(hashes(last), hashes(now.own))) {
+    ownLater.push({ after: step, own: now.own });
+  }
+  return { ...before, ownLater };
 }

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, spyOn, test } from "bun:test";
 import {
   cpSync,
   existsSync,
@@ -203,4 +203,45 @@ test("other settings than a run was made with are refused before anything is run
     `${path("whole", "base-1").replace("base", "none")} was made with --learning-rate 0.001, the experiment says 0.002; delete it, or choose another --output-dir`,
   );
   writeFileSync(experiment, text);
+});
+
+describe("what was made is taken only with what it was made with", () => {
+  const rows = (name: string) => read(name).trim().split("\n");
+  const yaml = () => read("small.yaml");
+
+  test("held-out questions and rows that were changed are refused before anything is run", async () => {
+    const before = { test: read("test.jsonl"), train: read("train.jsonl") };
+    writeFileSync(path("test.jsonl"), rows("train.jsonl").slice(0, 2).join("\n"));
+    const evaluation = path("whole", "base-1", "evaluations", "test-0.json");
+    const other = `${evaluation} is of other rows than ${path("test.jsonl")} has now (2 then, 2 now); put them back`;
+    await expect(run("whole")).rejects.toThrow(other);
+    cpSync(path("whole"), path("older"), { recursive: true });
+    for (const name of RUNS) {
+      for (const step of [0, 4, 8]) edit(path("older", name, "evaluations", `test-${step}.json`));
+    }
+    await expect(run("older")).rejects.toThrow("older/base-1/evaluations/test-0.json is of other");
+    writeFileSync(path("test.jsonl"), before.test);
+    await run("older");
+    writeFileSync(path("train.jsonl"), rows("train.jsonl").slice(0, 3).join("\n"));
+    await expect(run("whole")).rejects.toThrow(
+      `${path("whole", "base-1")} was made with other rows than ${path("train.jsonl")} has now (4 then, 3 now); put them back, or delete it, or choose another --output-dir`,
+    );
+    writeFileSync(path("train.jsonl"), before.train);
+  });
+
+  test("the same rows in another place are the same", async () => {
+    const text = yaml();
+    cpSync(path("train.jsonl"), path("moved.jsonl"));
+    writeFileSync(experiment, text.replace(path("train.jsonl"), path("moved.jsonl")));
+    await run("whole");
+    writeFileSync(experiment, text);
+  });
+
+  /** As older versions wrote it. */
+  const edit = (file: string) => {
+    if (!existsSync(file)) return;
+    const { origins, ...rest } = JSON.parse(readFileSync(file, "utf8"));
+    expect(origins.rows).toBe(2);
+    writeFileSync(file, JSON.stringify(rest));
+  };
 });
