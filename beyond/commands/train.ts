@@ -31,10 +31,10 @@ export async function train(
   const { progress, settings, heldOut, state } = run;
   const milestones = milestonesOf(run);
   const nothing = new LearningNothing(settings, (text) => progress.note(text));
+  const tellOfStop = () =>
+    progress.note("stopping after this step or evaluation; Ctrl-C again stops at once");
+  signal?.addEventListener("abort", tellOfStop);
   try {
-    signal?.addEventListener("abort", () =>
-      progress.note("stopping after this step or evaluation; Ctrl-C again stops at once"),
-    );
     // a run that goes on with other held-out questions has no base model any more
     if (heldOut.length > 0 && state.step === 0) await milestones.base(0);
     progress.start();
@@ -47,6 +47,8 @@ export async function train(
     if (error instanceof OwnCodeError && step > 0) throw await saved(run, milestones, error);
     throw explainNotFinite(error, { ...settings, updates, when, kept: milestones.kept });
   } finally {
+    // compare gives all its runs the same signal
+    signal?.removeEventListener("abort", tellOfStop);
     run.folder.tell(null);
     run.ledger.close();
     await run.policy.close();

@@ -7,7 +7,7 @@ import { evalSettings, sampleBaseSettings, trainSettings } from "../settings/arg
 import { FOR_EVALUATION } from "../settings/evaluating.ts";
 import { type FlagGroups, optionName } from "../settings/flags.ts";
 import { type EvalSettings, evalGroups } from "../settings/measuring.ts";
-import type { OwnMethods } from "../settings/methods.ts";
+import { NO_METHODS, type OwnMethods } from "../settings/methods.ts";
 import {
   evaluating,
   type SampleBaseSettings,
@@ -52,6 +52,8 @@ export type PlannedRun = {
   evaluation: EvalSettings;
   /** The steps whose checkpoints are evaluated, ascending; of the base model step 0. */
   checkpoints: number[];
+  /** The methods in files that it names. */
+  own: OwnMethods;
 } & ({ base: true; settings: SampleBaseSettings } | { base: false; settings: TrainSettings });
 
 export interface Experiment {
@@ -87,13 +89,29 @@ export async function readExperiment(path: string, folder: string): Promise<Expe
   const heldOut = read.data["held-out"];
   const runs: PlannedRun[] = [];
   const inFiles = await ownMethodsOf(yaml, read.data);
+  /** The method of the file that a run's folder is of; some disks take Ucb and ucb for the same. */
+  const taken = new Map<string, string>();
+  const ownOf = (method: string) => inFiles.get(method) ?? NO_METHODS;
   const plan = (method: string, given: FlagLists, seed: number) => {
     try {
       for (const { labels, flags } of variants(given)) {
         const name = [method, ...labels].join("-").replace(/[^\w.,+-]+/g, "-");
         const own = { ...flags, seed, "output-dir": join(folder, `${name}-${seed}`) };
         const evaluation = evaluationOf(heldOut, { ...flags, seed }, evaluate);
-        const common = { name: `${name}-${seed}`, method: name, seed, evaluation };
+        const other = taken.get(`${name}-${seed}`.toLowerCase());
+        if (other !== undefined) {
+          throw new UserError(
+            `has a run ${name}-${seed}, and so has ${other === method ? "another of its values" : other}: call the method otherwise`,
+          );
+        }
+        taken.set(`${name}-${seed}`.toLowerCase(), method);
+        const common = {
+          name: `${name}-${seed}`,
+          method: name,
+          seed,
+          evaluation,
+          own: ownOf(method),
+        };
         if (method === BASE) {
           const asking = argumentsOf(knownTo(sampleBaseGroups, own));
           const settings = sampleBaseSettings([data, ...asking], () => ({}));
@@ -104,7 +122,7 @@ export async function readExperiment(path: string, folder: string): Promise<Expe
             data,
             ...argumentsOf({ ...savingAt(checkpoints, flags["max-steps"]), ...own }),
           ];
-          const settings = trainSettings(all, () => ({}), adapterOf, inFiles.get(method));
+          const settings = trainSettings(all, () => ({}), adapterOf, ownOf(method));
           requireKept(checkpoints, settings);
           runs.push({ ...common, base: false, settings, checkpoints });
         }

@@ -34,7 +34,7 @@ export interface Results {
 export interface MethodResults {
   method: string;
   seeds: number[];
-  /** Of the completions that a run draws in training, a mean over seeds: what the method costs. */
+  /** Of the completions that a run draws up to its last checkpoint, a mean over seeds: what the method costs. */
   tokens: number;
   evaluations: {
     step: number;
@@ -166,16 +166,22 @@ export function resultsOf(
 interface Draws {
   /** Sorted by question, so that runs can be compared question by question. */
   histories: QuestionHistory[];
-  /** Of all completions. */
+  /** Of all completions up to the last checkpoint that is compared, of the base model of all that were asked for. */
   tokens: number;
 }
 
-function readDraws(folder: string, { name }: PlannedRun): Draws {
+function readDraws(folder: string, { name, base, settings, checkpoints }: PlannedRun): Draws {
   const ledger = new LedgerReader(RunFolder.open(join(folder, name), "the path").ledgerPath);
-  const histories = historiesOf(ledger.rollouts());
-  const tokens = ledger.tokens();
+  const { maxSteps } = settings;
+  const histories = historiesOf(upTo(maxSteps, ledger.rollouts()));
+  const tokens = ledger.tokens(base ? maxSteps : checkpoints[checkpoints.length - 1]);
   ledger.close();
   return { histories: histories.sort((a, b) => (a.question < b.question ? -1 : 1)), tokens };
+}
+
+/** A ledger may hold more steps than the experiment asks for now. */
+function* upTo<T extends { step: number }>(last: number, rollouts: Iterable<T>): Generator<T> {
+  for (const rollout of rollouts) if (rollout.step <= last) yield rollout;
 }
 
 /** @param base,reference as many seeds as `seeds`, or none where there is nothing to compare with */

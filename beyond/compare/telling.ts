@@ -5,8 +5,7 @@ import { standalone } from "../report/draw.ts";
 import { drawLines, type Point } from "../report/lines.ts";
 import { inksFor } from "../report/theme.ts";
 import { optionName } from "../settings/flags.ts";
-import { methodsWithParameter, termsOf } from "../settings/methods.ts";
-import type { TrainSettings } from "../settings/training.ts";
+import { advantageOf, bonusOf, termsOf } from "../settings/methods.ts";
 import { command, flagLine } from "../terminal/program.ts";
 import { table } from "../terminal/progress.ts";
 import type { PlannedRun } from "./experiment.ts";
@@ -27,8 +26,8 @@ export function resultTable(folder: string, results: Results): string {
   const { methods, questions, samples, reference } = results;
   const ks = ksOf(results);
   const shown = ks.filter((k) => [1, 8, 32].includes(k) || k === ks[ks.length - 1]);
-  const names = Object.keys(methods[0].evaluations[0].figures);
-  const diff = names.includes("diff@8") ? "diff@8" : "diff@1";
+  // with fewer than 8 samples as many as there are
+  const diff = `diff@${ks.includes(8) ? 8 : ks[ks.length - 1]}`;
   const columns = [...shown.map((k) => `pass@${k}`), diff, "entropy"];
   const temperatures = [...new Set(last(results).map(({ temperature }) => temperature))];
   const isOne = temperatures.length === 1;
@@ -109,25 +108,25 @@ export function goingOn(run: PlannedRun, folder: string, question: string): stri
     [command`report ${folder}`, "all of it as a page of charts"],
     [command`watch ${path}`, "every completion of a run, to search"],
     [command`sample ${question} -n 8 --model ${path}`, "what the model answers now"],
-    [
-      `${command`train your.jsonl --model path/to/model`} ${methodLine(run.settings)}`,
-      "your own data",
-    ],
+    [`${command`train your.jsonl --model path/to/model`} ${methodLine(run)}`, "your own data"],
   ];
   return ["Next:", ...lines.map(([line, what]) => `  ${line}  # ${what}`)].join("\n");
 }
 
 /** The flags that say a method, without those that are at their defaults or of no use to it. */
-function methodLine(settings: TrainSettings): string {
+function methodLine({ settings, own }: PlannedRun & { base: false }): string {
   const { advantage, explore, exploreCoef } = settings;
   const flags = new Map([
     ["advantage", advantage],
     ["explore", explore],
   ]);
   if (explore !== "none") flags.set("explore-coef", exploreCoef.join(","));
-  const used = [advantage, ...termsOf(explore)];
+  const used = [
+    advantageOf(advantage, own),
+    ...termsOf(explore).map((term) => bonusOf(term, own)),
+  ].filter((method) => method !== undefined);
   for (const [key, value] of Object.entries(settings)) {
-    const method = methodsWithParameter(key).find(({ name }) => used.includes(name));
+    const method = used.find(({ parameters }) => key in parameters);
     if (!method || value === method.parameters[key].default) continue;
     flags.set(optionName(key), String(value));
   }

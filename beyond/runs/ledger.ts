@@ -304,9 +304,10 @@ export class LedgerReader {
     return lastStepIn(this.database);
   }
 
-  /** Of all completions together. */
-  tokens(): number {
-    const [[tokens]] = this.database.query("SELECT SUM(tokens) FROM rollouts").values();
+  /** Of all completions together up to `step`. */
+  tokens(step: number): number {
+    const query = this.database.query("SELECT SUM(tokens) FROM rollouts WHERE step <= ?");
+    const [[tokens]] = query.values(step);
     return Number(tokens);
   }
 

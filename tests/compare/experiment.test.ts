@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readExperiment } from "../../beyond/compare/experiment.ts";
+import { goingOn } from "../../beyond/compare/telling.ts";
 import { UserError } from "../../lib/errors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rlexplore-experiment-"));
@@ -132,12 +133,36 @@ test("bonuses and advantages in files, with a parameter of their own", async () 
     ["shy-tau-2-3", { explore: bonus, tau: 2 }],
     ["shy-tau-3-3", { explore: bonus, tau: 3 }],
   ]);
+  const next = goingOn(runs[1], "runs/small", "1+1=");
+  expect(next).toContain(`--explore ${bonus} --explore-coef 0.2 --tau 2  #`);
   await expect(read(named.replace("tau:", "tua:"))).rejects.toThrow(
     `${path}:8: methods.shy.tua: unknown flag --tua; did you mean --tau?`,
   );
   await expect(read(named.replace("shy.ts", "sly.ts"))).rejects.toThrow(
     /:8: methods\.shy\.explore: --explore .*sly\.ts: no such file/,
   );
+});
+
+describe("two runs of one folder are refused, with the method", () => {
+  test.each([
+    [
+      "none: { explore: none }",
+      "none: { explore: none }\n  ucb-con-explore-coef-0.1: { explore: ucb }",
+      "10: methods.ucb-con: has a run ucb-con-explore-coef-0.1-3, and so has ucb-con-explore-coef-0.1: call the method otherwise",
+    ],
+    [
+      "none: { explore: none }",
+      "none: { explore: none }\n  None: { explore: ucb }",
+      "9: methods.None: has a run None-3, and so has none: call the method otherwise",
+    ],
+    [
+      "[0.1, 0.2]",
+      "[0.1, 0.1]",
+      "9: methods.ucb-con: has a run ucb-con-explore-coef-0.1-3, and so has another of its values: call the method otherwise",
+    ],
+  ])("%s and %s", async (before, after, message) => {
+    await expect(read(GOOD.replace(before, after))).rejects.toThrow(`${path}:${message}`);
+  });
 });
 
 describe("what is wrong is said in a line with the key and where it is", () => {
