@@ -9,6 +9,7 @@ import { openNamedModel } from "../opening/named-model.ts";
 import { type RowSettings, readData } from "../opening/questions.ts";
 import { hashOf } from "../own/code.ts";
 import { isOwnFile, type OwnSettings, ownFilesOf, SUMS } from "../own/file.ts";
+import { checkpointSteps } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
 import { modelHash, type Origins } from "../runs/origins.ts";
 import { optionName } from "../settings/flags.ts";
@@ -39,6 +40,7 @@ export async function requireSame({ runs }: Experiment, file: string): Promise<v
     if (config.origins) await requireOrigins(run, config.settings, config.origins, contents);
     for (const step of run.checkpoints) {
       if (isEvaluated(run, step)) await requireEvaluation(run, step, contents);
+      else requireCheckpoint(run, step, file);
     }
   }
 }
@@ -150,6 +152,17 @@ async function requireOrigins(
   const path = resolve(modelPath(model));
   if (isAbsolute(before) && before !== path) throw unlike(run, "model", before, path);
   throw refuse(`another model than ${model} is now`, "it");
+}
+
+/** A checkpoint that is to be evaluated is there, or is still to come. */
+function requireCheckpoint(run: PlannedRun, step: number, file: string): void {
+  const folder = folderOf(run);
+  const steps = checkpointSteps(folder);
+  const last = steps.at(-1) ?? 0;
+  if (run.base || steps.includes(step) || last < step) return;
+  throw new UserError(
+    `${folder} has not kept checkpoint-${step}, only ${steps.join(", ")}: take ${step} out of evaluate.checkpoints in ${file}, or delete the run to have it made anew`,
+  );
 }
 
 async function requireEvaluation(run: PlannedRun, step: number, contents: Contents) {

@@ -34,8 +34,10 @@ const lines = (...names: string[]) =>
         .split("\n").length
     : 0;
 const arguments_ = (name: string) => [experiment, "--output-dir", path(name), "--quiet"];
-const run = (name: string, more: string[] = []) =>
-  compare(compareSettings([...arguments_(name), ...more]));
+const run = (name: string, more: string[] = [], signal?: AbortSignal) =>
+  compare(compareSettings([...arguments_(name), ...more]), signal);
+/** Listeners that the first experiment has added to its signal, and removed. */
+const listeners = { added: 0, removed: 0 };
 const writtenAt = (...names: string[]) => statSync(path(...names)).mtimeMs;
 
 beforeAll(async () => {
@@ -56,7 +58,16 @@ methods:
 evaluate: { checkpoints: [4, 8], num-samples: 8 }
 `,
   );
-  await run("whole");
+  const { signal } = new AbortController();
+  const added = spyOn(signal, "addEventListener");
+  const removed = spyOn(signal, "removeEventListener");
+  await run("whole", [], signal);
+  listeners.added = added.mock.calls.length;
+  listeners.removed = removed.mock.calls.length;
+});
+
+test("a run that has ended says nothing at a Ctrl-C that ends a later one", () => {
+  expect(listeners).toEqual({ added: 2, removed: 2 });
 });
 
 test("an experiment leaves a run each, their evaluations, and what came out", () => {
@@ -201,6 +212,31 @@ test("other settings than a run was made with are refused before anything is run
   writeFileSync(experiment, text.replace("1.0e-3", "2.0e-3"));
   await expect(run("whole")).rejects.toThrow(
     `${path("whole", "base-1").replace("base", "none")} was made with --learning-rate 0.001, the experiment says 0.002; delete it, or choose another --output-dir`,
+  );
+  writeFileSync(experiment, text);
+});
+
+test("set back to fewer steps, what a method costs is what it had drawn by then", async () => {
+  const text = read("small.yaml");
+  writeFileSync(experiment, text.replace("max-steps: 8", "max-steps: 4").replace("[4, 8]", "[4]"));
+  cpSync(path("whole"), path("back"), { recursive: true });
+  await run("back");
+  writeFileSync(experiment, text);
+  const { methods }: Results = JSON.parse(read("back", "results.json"));
+  for (const [i, name] of RUNS.entries()) {
+    const ledger = new LedgerReader(path("whole", name, "ledger.sqlite"));
+    const early = [...ledger.rollouts()].filter(({ step }) => step <= 4);
+    ledger.close();
+    expect(methods[i].tokens).toBe(early.reduce((sum, { tokens }) => sum + tokens, 0));
+    expect(methods[i].sampling.map(({ samples }) => samples)).toEqual([8, 16]);
+  }
+});
+
+test("a checkpoint that was asked for later and not kept is refused before anything is run", async () => {
+  const text = read("small.yaml");
+  writeFileSync(experiment, text.replace("[4, 8]", "[2, 8]"));
+  await expect(run("whole")).rejects.toThrow(
+    `${path("whole", "none-1")} has not kept checkpoint-2, only 4, 8: take 2 out of evaluate.checkpoints in ${experiment}, or delete the run`,
   );
   writeFileSync(experiment, text);
 });
