@@ -3,12 +3,15 @@ import { UserError } from "../../lib/errors.ts";
 import { termSignal } from "../../lib/explore/bonus.ts";
 import type { ExplorationMethod } from "../../lib/explore/method.ts";
 import { openJudge } from "../answers/outcome.ts";
+import type { Tally } from "../own/calls.ts";
 import { type Exports, loadOwn } from "../own/code.ts";
 import { EXAMPLE } from "../own/example.ts";
 import { checkMethod, defaultsOf } from "../own/method-checks.ts";
 import { loadMethod } from "../own/methods.ts";
 import { userJudge } from "../own/outcome.ts";
+import { asOwn } from "../own/printing.ts";
 import { payingJudge } from "../own/rewards.ts";
+import { within } from "../own/within.ts";
 import type { CheckSettings } from "../settings/files.ts";
 import { optionName } from "../settings/flags.ts";
 import { table } from "../terminal/progress.ts";
@@ -25,24 +28,41 @@ const SAID = TEXTS.map((text, i) => ({
 }));
 const ROW = { question: EXAMPLE.question, answer: "5", line: 1 };
 
-/** `rlexplore check`: tries a file of own code as `train` would use it, on an example to be followed by hand. */
+/**
+ * `rlexplore check`: tries a file of own code as `train` would use it, on an example to be followed by hand.
+ * @throws UserError if a check, or a call, fails
+ */
 export async function checkOwn({ file }: CheckSettings): Promise<void> {
   const exported = await loadOwn("check", file);
   if (typeof exported.default === "object") return showMethod(await loadMethod("check", file));
   const { maxSteps } = EXAMPLE;
+  const tally = { calls: 0, failures: 0 };
   if (await isOutcome(exported)) {
-    return showPaid(`${file}: an outcome`, await userJudge(file, TIMEOUT, maxSteps));
+    await showPaid(`${file}: an outcome`, await userJudge(file, TIMEOUT, maxSteps, tally));
+    return requireNoFailure(file, tally, exported);
   }
   const plan = { terms: [], named: new Map(), user: null, files: [{ path: file, weight: 1 }] };
-  const judge = await payingJudge(await openJudge("math"), plan, TIMEOUT, maxSteps);
+  const judge = await payingJudge(await openJudge("math"), plan, TIMEOUT, maxSteps, tally);
   await showPaid(`${file}: rewards, with --outcome math`, judge);
+  requireNoFailure(file, tally, exported);
+}
+
+function requireNoFailure(file: string, { calls, failures }: Tally, exported: Exports): void {
+  if (failures === 0) return;
+  const isOne = failures === calls && typeof exported.default === "function";
+  const hint = isOne
+    ? "; a bonus or an advantage is no function: export default { name, signal }"
+    : "";
+  throw new UserError(`${failures} of ${calls} calls of ${file} failed, as told above${hint}`);
 }
 
 /** Whether the function exported by default tells outcomes; one that only pays gives a number, or numbers. */
 async function isOutcome({ default: given }: Exports): Promise<boolean> {
   if (typeof given !== "function") return false;
   try {
-    const result = await given(TEXTS[0], ROW, { ...SAID[0], step: 1, maxSteps: 1, share: 0 });
+    const about = { ...SAID[0], step: 1, maxSteps: 1, share: 0 };
+    const called = asOwn(() => given(TEXTS[0], ROW, about));
+    const result: unknown = await within(TIMEOUT, called, "result");
     return typeof result === "object" && result !== null && "outcome" in result;
   } catch {
     return true;

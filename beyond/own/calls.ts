@@ -1,6 +1,8 @@
 /** Calls of the user's functions: in time, or else a failure that is told with its place and its row. */
 import type { Completed, Row } from "../../lib/data/judge.ts";
 import { describeError, OwnCodeError } from "./mistakes.ts";
+import { asOwn } from "./printing.ts";
+import { within } from "./within.ts";
 
 /** A row as it stands in the data. */
 export type GivenRow = Record<string, unknown> & { question: string; answer: string };
@@ -34,12 +36,19 @@ interface CallSettings {
   failure: string;
 }
 
+/** How many calls there were, and how many of them failed. */
+export interface Tally {
+  calls: number;
+  failures: number;
+}
+
 /** The calls of the functions of one file. */
 export class OwnCalls {
-  private calls = 0;
-  private failures = 0;
-
-  constructor(private readonly settings: CallSettings) {}
+  /** @param tally counts them */
+  constructor(
+    private readonly settings: CallSettings,
+    private readonly tally: Tally = { calls: 0, failures: 0 },
+  ) {}
 
   /** What a function is told of a completion. */
   about({ truncated, tokens = 0 }: Completed, step: number | undefined): About {
@@ -56,17 +65,18 @@ export class OwnCalls {
    */
   async attempt<T>(row: Row, call: () => unknown, check: (given: unknown) => T): Promise<T | null> {
     const { flag, path, timeout, failure } = this.settings;
-    this.calls++;
+    const { tally } = this;
+    tally.calls++;
     try {
-      return check(await within(timeout, call()));
+      return check(await within(timeout, asOwn(call), "result", "--outcome-timeout"));
     } catch (error) {
-      this.failures++;
+      tally.failures++;
       const message = `${flag} ${path} failed on row ${row.line}: ${describeError(error, path)}`;
-      if (this.failures > TOO_MANY && this.failures > this.calls / 10) {
-        const share = `${this.failures} of ${this.calls} calls failed`;
+      if (tally.failures > TOO_MANY && tally.failures > tally.calls / 10) {
+        const share = `${tally.failures} of ${tally.calls} calls failed`;
         throw new OwnCodeError(`${message} (${share}; the run ends here)`);
       }
-      if (this.failures <= SHOWN) {
+      if (tally.failures <= SHOWN) {
         console.error(`rlexplore: ${message}; ${failure}`);
       }
       return null;
@@ -80,13 +90,3 @@ export const givenRow = (row: Row): GivenRow => ({
   question: row.question,
   answer: row.answer,
 });
-
-/** What is promised, unless it takes too long. Code that never awaits cannot be interrupted. */
-function within<T>(seconds: number, promised: T | Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout>;
-  const late = new Promise<never>((_, reject) => {
-    const error = `no result within ${seconds} s (--outcome-timeout)`;
-    timer = setTimeout(() => reject(error), 1000 * seconds);
-  });
-  return Promise.race([promised, late]).finally(() => clearTimeout(timer));
-}

@@ -7,7 +7,12 @@ import { sha256 } from "#platform/hash.ts";
 import { UserError } from "../../lib/errors.ts";
 import { isOwnFile, nameOf } from "./file.ts";
 import { describeError } from "./mistakes.ts";
+import { asOwnLoading } from "./printing.ts";
 import { guardAgainstStrays } from "./strays.ts";
+import { within } from "./within.ts";
+
+/** Seconds that a file may take to be loaded: it may await something at its top. */
+const LOADING = 60;
 
 /** What a file exports. */
 export type Exports = Readonly<Record<string, unknown>>;
@@ -15,9 +20,9 @@ export type Exports = Readonly<Record<string, unknown>>;
 /**
  * Loads a file.
  * @param flag the flag that names it, for messages
- * @throws UserError, with the line of a mistake, if it cannot be loaded
+ * @throws UserError, with the line of a mistake, if it cannot be loaded, or is not after so many seconds
  */
-export async function loadOwn(flag: string, path: string): Promise<Exports> {
+export async function loadOwn(flag: string, path: string, seconds = LOADING): Promise<Exports> {
   const file = resolve(path);
   const isFile = statSync(file, { throwIfNoEntry: false })?.isFile();
   if (!isFile) {
@@ -29,7 +34,9 @@ export async function loadOwn(flag: string, path: string): Promise<Exports> {
   }
   guardAgainstStrays(flag, path);
   try {
-    return await import(pathToFileURL(file).href);
+    const load = () =>
+      within<Exports>(seconds, import(pathToFileURL(file).href), "end of its loading");
+    return await asOwnLoading(load);
   } catch (error) {
     throw new UserError(`${flag} ${path} cannot be loaded: ${describeError(error, path)}`);
   }

@@ -7,6 +7,7 @@ import { quoted } from "../terminal/quoted.ts";
 import { loadOwn } from "./code.ts";
 import { type OwnSettings, ownFilesOf } from "./file.ts";
 import { describeError, OwnCodeError } from "./mistakes.ts";
+import { asOwn } from "./printing.ts";
 
 /** What a file exports by default. All but a name and a signal may be left out. */
 const Method = z.strictObject({
@@ -96,7 +97,7 @@ export async function loadMethod(flag: string, path: string): Promise<Exploratio
     let given: unknown;
     try {
       // it may keep or change what it is shown: that is a copy. As a method of its object, so that `this` is that
-      given = object[name](structuredClone(group), { ...parameters });
+      given = asOwn(() => object[name](structuredClone(group), { ...parameters }));
     } catch (error) {
       throw new OwnCodeError(`${where}: ${describeError(error, path)}`);
     }
@@ -152,11 +153,20 @@ function listOf(given: unknown, kind: string, { n, called }: Each, fail: Fail): 
   return list;
 }
 
-/** @throws OwnCodeError for what is no list of finite numbers */
+/** Of a signal: beyond it, the squares of gradients are soon more than float32 holds. */
+const LARGEST_SIGNAL = 1e12;
+
+/** @throws OwnCodeError for what is no list of finite numbers, or has one that a loss in float32 cannot carry */
 function numbersIn(given: unknown, each: Each, fail: Fail): Float64Array {
   const list = listOf(given, "number", each, fail);
   const wrong = list.findIndex((value) => typeof value !== "number" || !Number.isFinite(value));
-  if (wrong < 0) return Float64Array.from(list as number[]);
+  const values = Float64Array.from(list as number[]);
+  const large = values.findIndex((value) => Math.abs(value) > LARGEST_SIGNAL);
+  if (wrong < 0 && large < 0) return values;
+  if (wrong < 0) {
+    const most = `more than ${LARGEST_SIGNAL.toExponential()} either way, which a loss in float32 cannot carry`;
+    throw fail(`returned ${values[large].toExponential()} for ${each.one(large)}: ${most}`);
+  }
   const what = String(list[wrong]).slice(0, 100);
   throw fail(`returned ${what} for ${each.one(wrong)}, which is no finite number`);
 }

@@ -1,7 +1,7 @@
 /** Outcomes by the user's own code. */
 import type { Asked, Completed, Judge, Judgement, Row } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
-import { type About, type GivenRow, givenRow, OwnCalls } from "./calls.ts";
+import { type About, type GivenRow, givenRow, OwnCalls, type Tally } from "./calls.ts";
 import { loadOwn } from "./code.ts";
 import { unusable } from "./mistakes.ts";
 import { checkedParts, type Pays } from "./parts.ts";
@@ -38,11 +38,13 @@ const NOTHING = {
  * Loads the file. A call that throws, returns something else, or has not resolved after `timeout` seconds
  * counts as no answer, and nothing is learned from its completion.
  * @param maxSteps of the run; null where there is none
+ * @param tally counts the calls
  */
 export async function userJudge(
   path: string,
   timeout: number,
   maxSteps: number | null,
+  tally?: Tally,
 ): Promise<Judge> {
   const { default: judgeOne, ...others } = await loadOwn("--outcome", path);
   if (typeof judgeOne !== "function") {
@@ -53,7 +55,7 @@ export async function userJudge(
     );
   }
   const failure = "it counts as no answer, and nothing is learned from it";
-  const calls = new OwnCalls({ flag: "--outcome", path, timeout, maxSteps, failure });
+  const calls = new OwnCalls({ flag: "--outcome", path, timeout, maxSteps, failure }, tally);
 
   async function judge(one: Completed, row: Row, step?: number): Promise<Judgement> {
     const call = () => (judgeOne as UserOutcome)(one.text, givenRow(row), calls.about(one, step));

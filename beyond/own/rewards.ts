@@ -10,7 +10,7 @@ import type {
 } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { RewardTerm } from "../../lib/rewards.ts";
-import { type About, type GivenRow, givenRow, OwnCalls } from "./calls.ts";
+import { type About, type GivenRow, givenRow, OwnCalls, type Tally } from "./calls.ts";
 import { loadOwn } from "./code.ts";
 import { OwnCodeError } from "./mistakes.ts";
 import { checkedParts, type Pays } from "./parts.ts";
@@ -48,6 +48,7 @@ interface Payer {
 /**
  * A judge that also pays as the plan says.
  * @param timeout seconds that a call may take
+ * @param tally counts the calls
  * @throws UserError for a file that cannot be loaded, or pays nothing
  */
 export async function payingJudge(
@@ -55,10 +56,11 @@ export async function payingJudge(
   plan: RewardPlan,
   timeout: number,
   maxSteps: number | null,
+  tally?: Tally,
 ): Promise<Judge> {
   const payers: Payer[] = [];
   for (const { path, weight } of plan.files) {
-    payers.push({ weight, path, ...(await openRewards(path, timeout, maxSteps)) });
+    payers.push({ weight, path, ...(await openRewards(path, timeout, maxSteps, tally)) });
   }
   const purse = new Purse(plan);
   async function payFor(one: Completed, asked: Asked, judged: Judgement): Promise<Judgement> {
@@ -87,7 +89,7 @@ export async function payingJudge(
 }
 
 /** The functions of one file. */
-async function openRewards(path: string, timeout: number, maxSteps: number | null) {
+async function openRewards(path: string, timeout: number, maxSteps: number | null, tally?: Tally) {
   const exported = Object.entries(await loadOwn("--reward", path));
   const functions = exported.filter(
     (entry): entry is [string, UserReward] => typeof entry[1] === "function",
@@ -98,7 +100,7 @@ async function openRewards(path: string, timeout: number, maxSteps: number | nul
     );
   }
   const failure = "nothing is learned from its completion";
-  const calls = new OwnCalls({ flag: "--reward", path, timeout, maxSteps, failure });
+  const calls = new OwnCalls({ flag: "--reward", path, timeout, maxSteps, failure }, tally);
   return {
     async pay(one: Completed, { row, step }: Asked, { outcome, correct, form }: Judgement) {
       const about = { ...calls.about(one, step), outcome, correct, form };
