@@ -99,14 +99,14 @@ function read(path: string): HeldOut | null {
   try {
     const { figures: estimates, questions, ...how } = readEvaluation(path);
     const { data, samples, sampling } = how;
-    const texts = questions.map(({ question }) => question);
+    const asked = questions.map(({ question, gold }) => [question, gold]);
     const values = Object.entries(estimates).map(([name, { value }]) => [name, value]);
     const ks = Object.keys(estimates).flatMap((name) => /^pass@(\d+)$/.exec(name)?.[1] ?? []);
     return {
       values: Object.fromEntries(values),
       figures: figuresAt(questions, ks.map(Number)),
-      likeness: JSON.stringify({ texts, samples, sampling }),
-      asked: `${basename(data ?? "a file")} (${drawnText(texts.length, samples, sampling)})`,
+      likeness: JSON.stringify({ asked, samples, sampling }),
+      asked: `${basename(data ?? "a file")} (${drawnText(asked.length, samples, sampling)})`,
       temperature: sampling?.temperature ?? null,
     };
   } catch {

@@ -7,6 +7,8 @@ import { train } from "../../beyond/commands/train.ts";
 import { openEmbeddedModel } from "../../beyond/models/embedded.ts";
 import { descriptionFiles } from "../../beyond/models/folder.ts";
 import { encodeSafetensors, readTensor } from "../../beyond/models/safetensors.ts";
+import { hashOf } from "../../beyond/own/code.ts";
+import { loadMethods } from "../../beyond/own/methods.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
 import { LedgerReader } from "../../beyond/runs/ledger.ts";
 import { trainSettings } from "../../beyond/settings/arguments.ts";
@@ -216,4 +218,35 @@ test("a run that version 0.1.0 began goes on, and it is said once what is not kn
   }
   const told = lines.filter((line) => line.includes("an older version began this run"));
   expect(told).toHaveLength(1);
+});
+
+test("own code that was changed is said at every resume, and both versions are kept", async () => {
+  const own = join(folder, "mine.ts");
+  const write = (weight: number) =>
+    writeFileSync(
+      own,
+      `export default { name: "mine", signal: ({ counts }) => Array.from(counts, (n) => ${weight} / (1 + n)) };`,
+    );
+  write(1);
+  const path = join(folder, "own-code");
+  const go = async (...args: string[]) =>
+    train(trainSettings(args, readStored, undefined, await loadMethods({ explore: own })));
+  await go(data, ...size.split(" "), "--output-dir", path, "--explore", own);
+  const origins = () => RunFolder.open(path).readConfig().origins;
+  const [first] = Object.values(origins()?.own ?? {});
+  write(2);
+  const lines: string[] = [];
+  const said = spyOn(process.stdout, "write").mockImplementation(
+    (text) => lines.push(String(text)) > 0,
+  );
+  try {
+    await go("--resume", path, "--max-steps", "3", "--quiet");
+    await go("--resume", path, "--max-steps", "4");
+  } finally {
+    said.mockRestore();
+  }
+  expect(lines.join("")).toContain(`${own} was changed since this run began`);
+  expect(origins()?.own).toEqual({ [own]: first });
+  expect(origins()?.ownLater).toEqual([{ after: 2, own: { [own]: hashOf(own) } }]);
+  expect(hashOf(own)).not.toBe(first);
 });

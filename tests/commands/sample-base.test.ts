@@ -37,6 +37,18 @@ const metrics = (name: string): { step: number; solved: number }[] =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
+test("goes on with the rows that it began with alone", async () => {
+  const more = [data, ...flags, "--output-dir", path("rows")];
+  await sampleBase(sampleBaseSettings([...more, "--max-steps", "1"], readStored));
+  const before = readFileSync(data, "utf8");
+  appendFileSync(data, `\n${row("14+1=", 4)}`);
+  const again = ["--resume", path("rows"), "--max-steps", "2", "--quiet"];
+  await expect(sampleBase(sampleBaseSettings(again, readStored))).rejects.toThrow(
+    `${data} (5 rows, 4 then) is not what this run was begun with; put it back, or start another run`,
+  );
+  writeFileSync(data, before);
+});
+
 test("the model draws what a run of train draws, and stays as it is", async () => {
   await sampled("base", "--max-steps", "4");
   const trained = [data, ...flags, "--max-steps", "3", "--learning-rate", "1e-2"];

@@ -63,6 +63,28 @@ describe("methods", () => {
     expect(names(of("none", [0]), of("ucb", [0.2]), of("ucb", [0.4]))[0]).toBe("none: 1");
   });
 
+  test("a run that went on with another version of own code is no seed of those of either", () => {
+    const of = (seed: number, own: string, later?: string): MadeRun => ({
+      explore: "/own/mine.ts",
+      seed,
+      origins: {
+        data: "d",
+        rows: 4,
+        model: "m",
+        own: { "/own/mine.ts": own },
+        ownLater: later ? [{ after: 2, own: { "/own/mine.ts": later } }] : [],
+      },
+    });
+    const found = names(
+      of(1, "old"),
+      of(2, "old"),
+      of(3, "old", "new"),
+      of(4, "new"),
+      of(5, "new"),
+    );
+    expect(found.map((name) => name.slice(-1)).sort()).toEqual(["1", "2", "2"]);
+  });
+
   test("an advantage other than GRPO's is the name, before the bonuses", () => {
     const of = (advantage: string, explore: string) => ({ explore, settings: { advantage } });
     expect(

@@ -8,6 +8,7 @@ import {
 } from "../../beyond/measuring/evaluation.ts";
 import { tallyQuestion } from "../../beyond/measuring/tally.ts";
 import { Ledger, type Rollout } from "../../beyond/runs/ledger.ts";
+import type { Origins } from "../../beyond/runs/origins.ts";
 import { Random } from "../../lib/random.ts";
 
 const QUESTIONS = 24;
@@ -18,6 +19,8 @@ export interface MadeRun {
   explore?: string | null;
   /** Other settings. */
   settings?: Record<string, unknown>;
+  /** What it was made with, by hash. */
+  origins?: Origins;
   seed?: number;
   steps?: number;
   promptsPerStep?: number;
@@ -57,6 +60,7 @@ export class RunInTheMaking {
         evalFile: evaluated ? "held-out.jsonl" : null,
         outputDir: path,
       },
+      origins: run.origins,
       versions: { rlexplore: "0.1.0" },
       adapter: { name: "none" },
     };
