@@ -14,6 +14,8 @@ import { payingJudge } from "../own/rewards.ts";
 import { within } from "../own/within.ts";
 import type { CheckSettings } from "../settings/files.ts";
 import { optionName } from "../settings/flags.ts";
+import { withOwnFlags } from "../settings/own-flags.ts";
+import { trainGroups } from "../settings/training.ts";
 import { table } from "../terminal/progress.ts";
 
 /** Seconds that a call may take here. */
@@ -34,7 +36,11 @@ const ROW = { question: EXAMPLE.question, answer: "5", line: 1 };
  */
 export async function checkOwn({ file }: CheckSettings): Promise<void> {
   const exported = await loadOwn("check", file);
-  if (typeof exported.default === "object") return showMethod(await loadMethod("check", file));
+  if (typeof exported.default === "object") {
+    const method = await loadMethod("check", file);
+    withOwnFlags(trainGroups, new Map([[file, method]]));
+    return showMethod(method);
+  }
   const { maxSteps } = EXAMPLE;
   const tally = { calls: 0, failures: 0 };
   if (await isOutcome(exported)) {

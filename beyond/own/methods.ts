@@ -1,4 +1,5 @@
 /** Bonuses and advantages in files of the user's: objects as the built-in ones are. */
+import { resolve } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../lib/errors.ts";
 import type { ExplorationMethod, Group } from "../../lib/explore/method.ts";
@@ -15,7 +16,13 @@ const Method = z.strictObject({
   readsHistory: z.boolean().default(false),
   parameters: z
     .record(
-      z.string().regex(/^[a-z][a-zA-Z0-9]*$/, "is a name such as tau or halfLife"),
+      z
+        .string()
+        .regex(/^[a-z][a-zA-Z0-9]*$/, "is a name such as tau or halfLife")
+        // every object has the ones already; the others are how a flag is turned off
+        .refine((name) => !(name in {}) && !/^no[A-Z]/.test(name), {
+          error: "is a name that no flag can have: call that parameter otherwise",
+        }),
       z
         .strictObject({
           default: z.number(),
@@ -44,14 +51,18 @@ const USAGE =
   'export default { name: "mine", signal: ({ counts }) => counts.map((n) => 1 / (1 + n)) }';
 
 /**
- * Loads the methods that settings name by their files.
+ * Loads the methods that settings name by their files; a file that has several paths is one method.
  * @throws UserError for one that cannot be loaded, or is none
  */
-export async function loadMethods(settings: OwnSettings): Promise<OwnMethods> {
-  const { explore, advantage } = settings;
+export async function loadMethods(...settings: OwnSettings[]): Promise<OwnMethods> {
   const own = new Map<string, ExplorationMethod>();
-  for (const { flag, path } of ownFilesOf({ explore, advantage })) {
-    if (!own.has(path)) own.set(path, await loadMethod(flag, path));
+  const files = new Map<string, ExplorationMethod>();
+  const named = settings.flatMap(({ explore, advantage }) => ownFilesOf({ explore, advantage }));
+  for (const { flag, path } of named) {
+    const file = resolve(path);
+    const method = files.get(file) ?? (await loadMethod(flag, path));
+    files.set(file, method);
+    own.set(path, method);
   }
   return own;
 }
@@ -64,8 +75,7 @@ export async function methodsIn(
   const resumed = valuesOf(args, "resume").at(0);
   const explore = valuesOf(args, "explore").join(",");
   const advantage = valuesOf(args, "advantage").join(",");
-  const typed = await loadMethods({ explore, advantage });
-  return resumed ? new Map([...typed, ...(await loadMethods(readStored(resumed)))]) : typed;
+  return loadMethods({ explore, advantage }, resumed ? readStored(resumed) : {});
 }
 
 /** What is typed for a flag, whatever else is wrong with the arguments. */
@@ -81,16 +91,25 @@ export async function loadMethod(flag: string, path: string): Promise<Exploratio
   if (typeof exported !== "object" || exported === null) {
     throw new UserError(`${flag} ${path} must export an object: ${USAGE}`);
   }
-  const object = exported as Record<"signal" | "tokens", (...given: unknown[]) => unknown>;
-  const read = Method.safeParse(exported);
+  /** What it has may be told by code, which may throw. */
+  const attempt = <T>(look: () => T): T => {
+    try {
+      return asOwn(look);
+    } catch (error) {
+      throw new UserError(`${flag} ${path}: ${describeError(error, path)}`);
+    }
+  };
+  const read = attempt(() => Method.safeParse(exported));
   if (!read.success) {
-    const [{ path: keys, message, ...issue }] = read.error.issues;
+    const [{ path: keys, ...issue }] = read.error.issues;
+    const { message } = issue.code === "invalid_key" ? issue.issues[0] : issue;
     const unknown = issue.code === "unrecognized_keys" ? `: ${issue.keys.join(", ")}` : "";
     throw new UserError(
       `${flag} ${path}: ${keys.join(".") || "its object"} ${message.replace(/^Invalid input: /, "")}${unknown}`,
     );
   }
   const { tokens, ...method } = read.data;
+  const object = exported as Record<"signal" | "tokens", (...given: unknown[]) => unknown>;
   /** What one of its functions gives for a group, with what is wrong with it. */
   const call = (name: "signal" | "tokens", group: Group, parameters: object) => {
     const where = `${flag} ${path}, step ${group.step}, question ${quoted(group.question)}`;

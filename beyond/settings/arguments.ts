@@ -32,7 +32,7 @@ import {
   type NewSettings,
   newGroups,
 } from "./files.ts";
-import { type FlagGroups, flagsOf, optionName } from "./flags.ts";
+import { optionName } from "./flags.ts";
 import { completeFromRun, type ReadRun } from "./from-run.ts";
 import {
   type BanditSettings,
@@ -56,7 +56,8 @@ import {
   type WatchSettings,
   watchGroups,
 } from "./measuring.ts";
-import { NO_METHODS, type OwnMethods, ownFlags } from "./methods.ts";
+import { NO_METHODS, type OwnMethods } from "./methods.ts";
+import { withOwnFlags } from "./own-flags.ts";
 import { parseFlags } from "./parse.ts";
 import { newOrStored, type ReadStored } from "./stored.ts";
 import {
@@ -109,19 +110,6 @@ export function planSettings(args: string[], own: OwnMethods = NO_METHODS): Plan
   const all = { ...defaults, data, line };
   checkTrain(all, given, own);
   return all;
-}
-
-/** The flags of a command and those of own methods' parameters; one that is there already is refused. */
-function withOwnFlags<G extends FlagGroups>(groups: G, own: OwnMethods): G {
-  const flags = ownFlags(own);
-  const keys = [...own.values()].flatMap(({ parameters }) => Object.keys(parameters));
-  const taken = keys.find((key, i) => key in flagsOf(groups) || keys.indexOf(key) !== i);
-  if (taken) {
-    fail(
-      `--${optionName(taken)} is a flag already: call that parameter of your own method otherwise`,
-    );
-  }
-  return { ...groups, "Your own methods": flags };
 }
 
 /** The settings of `sft`, likewise. */
@@ -264,6 +252,7 @@ export function newSettings(args: string[]): NewSettings {
       `new needs a kind and a file: ${command`new`} ${KINDS.join("|")} ./my-${known ?? "bonus"}.ts`,
     );
   }
+  if (!/\.m?ts$/.test(file)) fail(`new writes TypeScript: ${file} must end in .ts`);
   return { kind: known as Kind, file };
 }
 

@@ -37,7 +37,9 @@ export function parseExploration(
       );
     }
   }
-  const repeated = names.find((name, i) => names.indexOf(name) !== i);
+  // two paths may name one file
+  const methods = names.map((name) => bonusOf(name, own));
+  const repeated = names.find((_, i) => methods.indexOf(methods[i]) !== i);
   if (repeated !== undefined) throw new RangeError(`exploration method ${repeated} is given twice`);
   if (names.length > 1 && names.includes("none")) {
     throw new RangeError(`exploration method none cannot be added to others: remove it`);
@@ -52,8 +54,7 @@ export function parseExploration(
       throw new RangeError(`exploration coefficient ${coefficient} must be a number of 0 or more`);
     }
   }
-  const terms = names.map((name, i) => {
-    const method = bonusOf(name, own);
+  const terms = methods.map((method, i) => {
     const coefficient = coefficients[coefficients.length === 1 ? 0 : i];
     return method && { method, coefficient, parameters: parametersOf(method, given) };
   });

@@ -4,6 +4,7 @@ import { checkOwn } from "../../beyond/commands/check-own.ts";
 import { loadOwn } from "../../beyond/own/code.ts";
 import { provideBuiltIns } from "../../beyond/own/provide.ts";
 import { STARTS } from "../../beyond/own/starts.ts";
+import { newSettings } from "../../beyond/settings/arguments.ts";
 import { UserError } from "../../lib/errors.ts";
 import { OwnFiles } from "./files.ts";
 
@@ -61,9 +62,21 @@ describe("check refuses", () => {
     );
   });
 
+  test("a parameter that is a flag of train", async () => {
+    const { error } = await check(
+      `export default { name: "a", parameters: { learningRate: { default: 1, help: "" } }, signal: () => [] };`,
+    );
+    expect(error).toMatch(/own\d+\.ts: --learning-rate is a flag already/);
+  });
+
   test.each(["outcome", "reward"] as const)("no %s that new begins", async (kind) => {
     expect((await check(STARTS[kind])).error).toBeNull();
   });
+});
+
+test("new writes TypeScript alone", () => {
+  expect(() => newSettings(["bonus", "a.txt"])).toThrow("a.txt must end in .ts");
+  expect(newSettings(["bonus", "./a.ts"])).toEqual({ kind: "bonus", file: "./a.ts" });
 });
 
 test("a file that never ends to be loaded is refused after a time", async () => {

@@ -107,12 +107,21 @@ describe("a file that is no method is refused before anything is computed", () =
     ],
     [
       `export default ${shape} parameters: { "half-life": { default: 1, help: "" } } });`,
-      "half-life",
+      "parameters.half-life is a name such as tau or halfLife",
     ],
     [
       `export default ${shape} parameters: { beta: { default: 1, help: "" } } });`,
-      "--beta is a flag already: call that parameter of your own method otherwise",
+      /own\d+\.ts: --beta is a flag already: call that parameter of your own method otherwise/,
     ],
+    ...["help", "version"].map((name): [string, RegExp] => [
+      `export default ${shape} parameters: { ${name}: { default: 1, help: "" } } });`,
+      /own\d+\.ts: --\w+ is a flag already/,
+    ]),
+    ...["constructor", "toString", "noTau"].map((name): [string, RegExp] => [
+      `export default ${shape} parameters: { ${name}: { default: 1, help: "" } } });`,
+      /own\d+\.ts: parameters.\w+ is a name that no flag can have/,
+    ]),
+    ["export default { get name() { throw new Error('mine') } };", /own\d+\.ts:1:\d+: mine$/],
     ["export default { name: 'a', signal: () => [ };", /:1:\d+: (Expected|Unexpected)/],
     [
       "const a = 1;\nundefined.x;\nexport default a;",
@@ -125,12 +134,22 @@ describe("a file that is no method is refused before anything is computed", () =
   });
 
   test("parameters of two files that have one name", async () => {
-    const twice = await settingsOf([
-      "d",
-      "--explore",
-      `${SHY},${files.write("export { default } from './own0.ts';")}`,
-    ]).catch((error) => error.message);
-    expect(twice).toContain("--half-life is a flag already");
+    const other = files.write("export { default } from './own0.ts';");
+    const twice = await settingsOf(["d", "--explore", SHY, "--advantage", other]).catch(
+      (error) => error.message,
+    );
+    expect(twice).toBe(
+      `--half-life is a parameter of both ${SHY} and ${other}: call it otherwise in one of them`,
+    );
+  });
+
+  test("a file under two paths is one: given twice in a sum, and one method elsewhere", async () => {
+    const other = SHY.replace("/own0", "/./own0");
+    await expect(settingsOf(["d", "--explore", `${SHY},${other}`])).rejects.toThrow(
+      `exploration method ${other} is given twice`,
+    );
+    const both = await settingsOf(["d", "--explore", SHY, "--advantage", other, "--half-life=2"]);
+    expect(both).toMatchObject({ halfLife: 2, advantage: other });
   });
 });
 
