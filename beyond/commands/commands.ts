@@ -1,5 +1,6 @@
 /** The commands: each is one call, told in the file that it imports when it is asked for. */
 import { UserError } from "../../lib/errors.ts";
+import { whereOwnFilesAre } from "../own/moved.ts";
 import { adapterOf, RunFolder, runOf } from "../runs/folder.ts";
 import {
   banditSettings,
@@ -62,7 +63,9 @@ interface Command {
   run: (args: string[]) => Promise<unknown>;
 }
 
-const storedSettings = (run: string) => RunFolder.open(run).readConfig<TrainSettings>().settings;
+/** Reads the settings of a run that arguments go on with. */
+const storedFor = (args: readonly string[]) => (run: string) =>
+  whereOwnFilesAre(RunFolder.open(run).readConfig<TrainSettings>().settings, args);
 
 const settingsOfRun = (model: string) => {
   const run = runOf(model);
@@ -80,8 +83,9 @@ export const commands: Record<string, Command> = {
     ).split(" "),
     run: async (args) => {
       const { methodsIn } = await import("../own/methods.ts");
-      const own = await methodsIn(args, storedSettings);
-      const settings = trainSettings(args, storedSettings, adapterOf, own);
+      const readStored = storedFor(args);
+      const own = await methodsIn(args, readStored);
+      const settings = trainSettings(args, readStored, adapterOf, own);
       return (await import("./train.ts")).train(settings, interruption());
     },
   },
@@ -94,7 +98,7 @@ export const commands: Record<string, Command> = {
         " ",
       ),
     run: async (args) => {
-      const settings = sftSettings(args, storedSettings, adapterOf);
+      const settings = sftSettings(args, storedFor(args), adapterOf);
       return (await import("./sft.ts")).sft(settings, interruption());
     },
   },
@@ -104,7 +108,7 @@ export const commands: Record<string, Command> = {
     flags: planGroups,
     run: async (args) => {
       const { methodsIn } = await import("../own/methods.ts");
-      const settings = planSettings(args, await methodsIn(args, storedSettings));
+      const settings = planSettings(args, await methodsIn(args, storedFor(args)));
       return (await import("./plan.ts")).plan(settings);
     },
   },
@@ -133,7 +137,7 @@ export const commands: Record<string, Command> = {
     summary: "Draw from the model what a run of train would draw, and learn nothing.",
     flags: sampleBaseGroups,
     run: async (args) => {
-      const settings = sampleBaseSettings(args, storedSettings);
+      const settings = sampleBaseSettings(args, storedFor(args));
       return (await import("./sample-base.ts")).sampleBase(settings, interruption());
     },
   },

@@ -25,3 +25,14 @@ export function ownFilesOf(settings: OwnSettings): { flag: string; path: string 
 
 /** What a term of a sum is of, without its weight. */
 export const nameOf = (term: string) => term.split("=")[0].trim();
+
+/** What is typed for a flag, whatever else is wrong with the arguments. */
+export const typedFor = (args: readonly string[], flag: string): string[] =>
+  args.flatMap((arg, i) => {
+    if (arg === `--${flag}`) return args[i + 1] ?? [];
+    return arg.startsWith(`--${flag}=`) ? arg.slice(flag.length + 3) : [];
+  });
+
+/** Settings that may name files of the user's, as they are typed; empty where they are not. */
+export const typedOwn = (args: readonly string[]): OwnSettings =>
+  Object.fromEntries(["outcome", ...SUMS].map((key) => [key, typedFor(args, key).join(",")]));

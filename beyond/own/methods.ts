@@ -6,7 +6,7 @@ import type { ExplorationMethod, Group } from "../../lib/explore/method.ts";
 import type { OwnMethods } from "../settings/methods.ts";
 import { quoted } from "../terminal/quoted.ts";
 import { loadOwn } from "./code.ts";
-import { type OwnSettings, ownFilesOf } from "./file.ts";
+import { type OwnSettings, ownFilesOf, typedFor, typedOwn } from "./file.ts";
 import { describeError, OwnCodeError } from "./mistakes.ts";
 import { asOwn } from "./printing.ts";
 
@@ -72,18 +72,9 @@ export async function methodsIn(
   args: readonly string[],
   readStored: (run: string) => OwnSettings,
 ): Promise<OwnMethods> {
-  const resumed = valuesOf(args, "resume").at(0);
-  const explore = valuesOf(args, "explore").join(",");
-  const advantage = valuesOf(args, "advantage").join(",");
-  return loadMethods({ explore, advantage }, resumed ? readStored(resumed) : {});
+  const resumed = typedFor(args, "resume").at(0);
+  return loadMethods(resumed ? readStored(resumed) : {}, typedOwn(args));
 }
-
-/** What is typed for a flag, whatever else is wrong with the arguments. */
-const valuesOf = (args: readonly string[], flag: string): string[] =>
-  args.flatMap((arg, i) => {
-    if (arg === `--${flag}`) return args[i + 1] ?? [];
-    return arg.startsWith(`--${flag}=`) ? arg.slice(flag.length + 3) : [];
-  });
 
 /** One method, the signals of which are checked as they come. */
 export async function loadMethod(flag: string, path: string): Promise<ExplorationMethod> {

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { withAbsoluteFiles } from "../own/code.ts";
-import { isOwnFile, SUMS } from "../own/file.ts";
+import { isOwnFile, type OwnSettings, ownFilesOf, SUMS } from "../own/file.ts";
 import { command as goOn } from "../terminal/program.ts";
 import { type ReadAdapter, withAdapter } from "./adapter.ts";
 import { fail, oneFile } from "./checks.ts";
@@ -76,6 +76,13 @@ export function requireTyped(stored: Record<string, unknown>, flags: Flags, file
   for (const [key, value] of Object.entries(stored)) {
     const flag = flags[key];
     if (!flag) {
+      const { explore, advantage } = stored as OwnSettings;
+      const own = ownFilesOf({ explore, advantage }).map(({ path }) => path);
+      if (own.length > 0) {
+        fail(
+          `${file}: there is no setting ${key}, and no such parameter of ${own.join(" or ")} any more: put that file back as it was`,
+        );
+      }
       const hint = nearest(key, Object.keys(flags));
       fail(`${file}: there is no setting ${key}${hint ? `; did you mean ${hint}?` : ""}`);
     }
