@@ -11,7 +11,7 @@ import { hashOf } from "../own/code.ts";
 import { isOwnFile, type OwnSettings, ownFilesOf, SUMS } from "../own/file.ts";
 import { checkpointSteps } from "../runs/checkpoint.ts";
 import { modelPath, RunFolder } from "../runs/folder.ts";
-import { modelHash, type Origins } from "../runs/origins.ts";
+import { hashIn, modelHash, type Origins } from "../runs/origins.ts";
 import { optionName } from "../settings/flags.ts";
 import { EMBEDDED } from "../settings/shared.ts";
 import { CHANGEABLE, storedSettings } from "../settings/stored.ts";
@@ -124,7 +124,7 @@ async function requireOrigins(
   for (const [i, { flag, path }] of ownFilesOf(run.settings).entries()) {
     if (!existsSync(path)) throw new UserError(`${flag} ${path}: no such file`);
     const before = ownFilesOf(stored)[i]?.path;
-    const hash = before === undefined ? undefined : origins.own[before];
+    const hash = before === undefined ? undefined : hashIn(origins.own, before);
     if (hash === undefined && before !== undefined && resolve(path) !== before) {
       throw unlike(run, flag.slice(2), before, path);
     }
@@ -134,7 +134,10 @@ async function requireOrigins(
   }
   const [later] = origins.ownLater;
   if (later) {
-    const names = Object.keys(later.own).map((path) => basename(path));
+    const changed = Object.entries(later.own).filter(
+      ([path, hash]) => hashIn(origins.own, path) !== hash,
+    );
+    const names = changed.map(([path]) => basename(path));
     throw new UserError(
       `${folder} was made with one ${names.join(", ")} up to step ${later.after} and with another after it; ${ANEW}`,
     );

@@ -91,12 +91,14 @@ export function requireSameOrigins(
 }
 
 /** The hash of a file that may lie elsewhere now. */
-const hashIn = (own: Origins["own"], path: string): string | undefined =>
+export const hashIn = (own: Origins["own"], path: string): string | undefined =>
   own[path] ?? Object.entries(own).find(([known]) => basename(known) === basename(path))?.[1];
 
 /** What is kept of a run that goes on after `step` steps: what those were made with, and what later ones are. */
 export function originsFrom(before: Origins | undefined, now: Origins, step: number): Origins {
-  if (!before || step === 0) return now;
+  // older versions did not keep the hashes of own code
+  const isKnown = before && Object.keys(before.own).length > 0;
+  if (!isKnown || step === 0) return now;
   // steps after this one are done again
   const ownLater = before.ownLater.filter(({ after }) => after < step);
   const last = ownLater.at(-1)?.own ?? before.own;
@@ -104,5 +106,6 @@ export function originsFrom(before: Origins | undefined, now: Origins, step: num
   if (!isDeepStrictEqual(hashes(last), hashes(now.own))) {
     ownLater.push({ after: step, own: now.own });
   }
-  return { ...before, ownLater };
+  // the same files may lie elsewhere now
+  return ownLater.length === 0 ? now : { ...before, ownLater };
 }

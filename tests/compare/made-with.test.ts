@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readExperiment } from "../../beyond/compare/experiment.ts";
@@ -7,7 +7,7 @@ import { requireSame } from "../../beyond/compare/made-with.ts";
 import { openNamedModel } from "../../beyond/opening/named-model.ts";
 import { readData } from "../../beyond/opening/questions.ts";
 import { RunFolder } from "../../beyond/runs/folder.ts";
-import { originsFrom, originsOf } from "../../beyond/runs/origins.ts";
+import { type Origins, originsFrom, originsOf, ownHashes } from "../../beyond/runs/origins.ts";
 import { storedSettings } from "../../beyond/settings/stored.ts";
 import type { TrainSettings } from "../../beyond/settings/training.ts";
 
@@ -63,6 +63,24 @@ async function begin(changed?: () => void, model?: string) {
 
 test("a run is taken that was made with the same", async () => {
   await requireSame(await begin(), "x.yaml");
+});
+
+test("own code that lies elsewhere is the same, also for a run that went on with it there", async () => {
+  const { runs, ...experiment } = await begin();
+  cpSync(at("mine.ts"), at("sub/mine.ts"));
+  const [run] = runs;
+  const settings = { ...(run.settings as TrainSettings), explore: at("sub/mine.ts") };
+  const moved = { ...experiment, runs: [{ ...run, base: false as const, settings }] };
+  await requireSame(moved, "x.yaml");
+  const folder = RunFolder.open(at("run/mine-1"));
+  const config = folder.readConfig<object>();
+  const now = { ...(config.origins as Origins), own: ownHashes(settings) };
+  const origins = originsFrom(config.origins, now, 2);
+  expect(Object.keys(origins.own)).toEqual([at("sub/mine.ts")]);
+  folder.writeConfig({ ...config, settings: storedSettings(settings), origins });
+  await requireSame({ ...experiment, runs }, "x.yaml");
+  writeFileSync(at("sub/mine.ts"), "export default {}");
+  await expect(requireSame(moved, "x.yaml")).rejects.toThrow("as it was before it was changed");
 });
 
 test("own code that was changed is refused", async () => {
