@@ -9,7 +9,7 @@ import type {
   PaidPart,
 } from "../../lib/data/judge.ts";
 import { UserError } from "../../lib/errors.ts";
-import type { RewardTerm } from "../../lib/rewards.ts";
+import { REWARD_PARTS, type RewardTerm } from "../../lib/rewards.ts";
 import { type About, type GivenRow, givenRow, OwnCalls, type Tally } from "./calls.ts";
 import { loadOwn } from "./code.ts";
 import { OwnCodeError } from "./mistakes.ts";
@@ -38,6 +38,8 @@ export interface RewardPlan {
 interface Payer {
   weight: number;
   path: string;
+  /** Parts that its functions pay, unless they name others. */
+  parts: readonly string[];
   pay(
     completion: Completed,
     asked: Asked,
@@ -62,6 +64,7 @@ export async function payingJudge(
   for (const { path, weight } of plan.files) {
     payers.push({ weight, path, ...(await openRewards(path, timeout, maxSteps, tally)) });
   }
+  requireDifferentParts(payers);
   const purse = new Purse(plan);
   async function payFor(one: Completed, asked: Asked, judged: Judgement): Promise<Judgement> {
     if (judged.paid === null) return judged;
@@ -101,7 +104,9 @@ async function openRewards(path: string, timeout: number, maxSteps: number | nul
   }
   const failure = "nothing is learned from its completion";
   const calls = new OwnCalls({ flag: "--reward", path, timeout, maxSteps, failure }, tally);
+  const partOf = (name: string) => (name === "default" ? basename(path, extname(path)) : name);
   return {
+    parts: functions.map(([name]) => partOf(name)),
     async pay(one: Completed, { row, step }: Asked, { outcome, correct, form }: Judgement) {
       const about = { ...calls.about(one, step), outcome, correct, form };
       const parts: Record<string, number | null> = {};
@@ -115,13 +120,32 @@ async function openRewards(path: string, timeout: number, maxSteps: number | nul
           }),
         );
         if (paid === null) return null;
-        const part = name === "default" ? basename(path, extname(path)) : name;
+        const part = partOf(name);
         if (paid.parts === null || typeof paid.parts === "number") parts[part] = paid.parts;
         else Object.assign(parts, paid.parts);
       }
       return parts;
     },
   };
+}
+
+/** @throws UserError for functions that would pay one part, or a built-in one: found before anything is made */
+function requireDifferentParts(payers: readonly Payer[]): void {
+  const builtIn: readonly string[] = [...REWARD_PARTS, "user"];
+  const payerOf = new Map<string, string>();
+  for (const { path, parts } of payers) {
+    for (const part of parts) {
+      const other = payerOf.get(part);
+      if (other === undefined && !builtIn.includes(part)) {
+        payerOf.set(part, path);
+        continue;
+      }
+      const clash = other === undefined ? "a built-in part is called so" : `so has ${other}`;
+      throw new UserError(
+        `--reward ${path} has a function for the part ${part}, and ${clash}: call it otherwise`,
+      );
+    }
+  }
 }
 
 /** Weighs what own code pays by name, and notices names that nobody pays or weighs. */

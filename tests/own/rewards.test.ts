@@ -185,9 +185,21 @@ describe("--reward", () => {
     expect(line).toContain(message);
   });
 
-  test("a name that nobody pays, and one that two pay, end the run", async () => {
+  test("functions that would pay one part, or a built-in one, are refused before anything is made", async () => {
     const a = files.write("export const style = () => 1;");
     const b = files.write("export const style = () => 2;");
+    const c = files.write("export const correct = () => 2;");
+    await expect(opened("number", `${a},${b}`)).rejects.toThrow(
+      `--reward ${b} has a function for the part style, and so has ${a}: call it otherwise`,
+    );
+    await expect(opened("number", `correct=1,${c}`)).rejects.toThrow(
+      `--reward ${c} has a function for the part correct, and a built-in part is called so`,
+    );
+  });
+
+  test("a name that nobody pays, and one that two pay, end the run", async () => {
+    const a = files.write("export const style = () => 1;");
+    const b = files.write("export default () => ({ style: 2 });");
     const ends = async (reward: string) => {
       const judge = await opened("number", reward);
       return paid(judge, "#5", { reward }).catch((error) => {
