@@ -89,6 +89,7 @@ describe("an experiment", () => {
       first: 3,
       methods: 35,
       "methods-sweep": 5,
+      sensitivity: 11,
       questions: 21,
       countdown: 9,
       svamp: 10,
